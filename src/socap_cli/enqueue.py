@@ -1,0 +1,58 @@
+"""Active campaigns × tweets × kinds become jobs; campaigns past their window get one last cycle and end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from socap_cli.errors import StoreError
+from socap_cli.model import Campaign, CampaignStatus
+from socap_cli.store import Db, campaigns, explain, jobs, worker_state
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueueResult:
+    campaigns: int
+    jobs_armed: int
+    jobs_already_open: int
+    campaigns_completed: int
+    warnings: tuple[str, ...] = field(default=())
+
+
+def enqueue(
+    db: Db, *, now: datetime, only: Campaign | None = None, verify: bool = False, max_attempts: int = 5
+) -> EnqueueResult:
+    """Arm the jobs of every active campaign inside its window. One campaign's failure leaves the others be."""
+    chosen = [only] if only else campaigns.listed(db, CampaignStatus.ACTIVE)
+    counts = {"campaigns": 0, "jobs_armed": 0, "jobs_already_open": 0, "campaigns_completed": 0}
+    warnings = []
+    for campaign in chosen:
+        if campaign.status is not CampaignStatus.ACTIVE or campaign.starts_at > now:
+            continue
+        try:
+            for name, value in _enqueue_one(db, campaign, now=now, verify=verify, max_attempts=max_attempts).items():
+                counts[name] += value
+        except Exception as error:
+            fault = explain(error)
+            if fault is None or len(chosen) == 1:
+                raise
+            warnings.append(f"{campaign.slug}: {fault.message}")
+    if warnings and not counts["campaigns"]:
+        raise StoreError(warnings[0])
+    return EnqueueResult(**counts, warnings=tuple(warnings))
+
+
+def _enqueue_one(db: Db, campaign: Campaign, *, now: datetime, verify: bool, max_attempts: int) -> dict[str, int]:
+    ended = campaign.ends_at is not None and campaign.ends_at <= now
+    if ended and campaign.last_cycle_at is not None:
+        if jobs.open_in(db, campaign.slug) == 0:
+            campaigns.change(db, campaign.slug, status=CampaignStatus.COMPLETED.value, completed_at=now)
+            return {"campaigns_completed": 1}
+        return {}
+    tweet_ids = campaigns.tweet_ids_of(db, campaign.slug)
+    if verify:
+        worker_state.ask_full_reading(db, tweet_ids)
+    armed, already_open = jobs.arm(db, campaign.slug, tweet_ids, last_cycle=ended, max_attempts=max_attempts)
+    if ended and not already_open:
+        campaigns.window_ended(db, campaign.slug, at=now)
+    return {"campaigns": 1, "jobs_armed": armed, "jobs_already_open": already_open}

@@ -1,0 +1,133 @@
+"""One HTTP GET that ends in JSON or in a typed error. Foreign exceptions are translated here, once."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from socap_cli import __version__
+from socap_cli.errors import (
+    ConfigError,
+    CreditsExhausted,
+    CursorRefused,
+    KeyRefused,
+    MalformedAnswer,
+    ProviderError,
+    ProviderUnavailable,
+    RateLimited,
+    RequestRefused,
+    WrongAddress,
+)
+
+DEFAULT_RETRY_AFTER = 5.0
+LONGEST_RETRY_AFTER = 960.0
+
+
+class Transport:
+    """A pooled HTTP client for one provider. Safe to share between threads."""
+
+    def __init__(self, url: str, headers: dict[str, str], *, timeout: float, connections: int = 64) -> None:
+        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+        try:
+            self._client = httpx.Client(
+                base_url=url.rstrip("/"),
+                headers={"User-Agent": f"socap/{__version__}", "Accept": "application/json", **headers},
+                timeout=httpx.Timeout(timeout, connect=min(timeout, 10.0)),
+                limits=limits,
+            )
+        except (httpx.InvalidURL, UnicodeEncodeError, ValueError) as error:
+            raise ConfigError(f"TWITTER_API_URL or the key is not usable: {type(error).__name__}") from None
+
+    def get(self, endpoint: str, params: dict[str, str]) -> dict[str, Any]:
+        """The body as an object. Raises ProviderError for everything else."""
+        try:
+            response = self._client.get(endpoint, params=params)
+        except httpx.TimeoutException as error:
+            raise ProviderUnavailable("no answer in time", endpoint=endpoint) from error
+        except httpx.HTTPError as error:
+            raise ProviderUnavailable(f"connection failed: {error}", endpoint=endpoint) from error
+        except httpx.InvalidURL as error:
+            raise ConfigError(f"TWITTER_API_URL is not usable: {error}") from error
+        return read_answer(endpoint, response, has_cursor=bool(params.get("cursor")))
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def read_answer(endpoint: str, response: httpx.Response, *, has_cursor: bool) -> dict[str, Any]:
+    """The JSON object of a response, or the error that its status and body stand for."""
+    if response.status_code >= 300:
+        raise _error_for(endpoint, response, has_cursor=has_cursor)
+    try:
+        body = response.json()
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise MalformedAnswer("the answer is not JSON", endpoint=endpoint) from error
+    if not isinstance(body, dict):
+        raise MalformedAnswer(f"the answer is a {type(body).__name__}, not an object", endpoint=endpoint)
+    if body.get("status") == "error":
+        raise _refused(endpoint, said_by(body), has_cursor=has_cursor)
+    return body
+
+
+def _error_for(endpoint: str, response: httpx.Response, *, has_cursor: bool) -> ProviderError:
+    status = response.status_code
+    said = said_by_response(response)
+    if status in (401, 403):
+        return KeyRefused(f"the key was refused: {said}", endpoint=endpoint, hint="check TWITTER_API_KEY")
+    if status == 402:
+        return CreditsExhausted(f"no credits left: {said}", endpoint=endpoint, hint="recharge the account")
+    if status in (404, 405) or 300 <= status < 400:
+        return WrongAddress(f"HTTP {status}: {said}", endpoint=endpoint, hint="check TWITTER_API_URL")
+    if status == 429:
+        wait = retry_after(response, now=datetime.now(UTC))
+        return RateLimited(f"rate limit: {said}", endpoint=endpoint, retry_after=wait)
+    if status >= 500 or status == 408:
+        return ProviderUnavailable(f"HTTP {status}: {said}", endpoint=endpoint)
+    return _refused(endpoint, f"HTTP {status}: {said}", has_cursor=has_cursor)
+
+
+def _refused(endpoint: str, said: str, *, has_cursor: bool) -> ProviderError:
+    lowered = said.lower()
+    if has_cursor and "cursor" in lowered:
+        return CursorRefused(said, endpoint=endpoint)
+    return RequestRefused(said, endpoint=endpoint)
+
+
+def retry_after(response: httpx.Response, *, now: datetime) -> float:
+    """Seconds to wait from `Retry-After` (seconds or an HTTP date, judged by the answer's own `Date`)."""
+    value = response.headers.get("Retry-After", "").strip()
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            until = parsedate_to_datetime(value)
+            sent = response.headers.get("Date")
+            seconds = (until - (parsedate_to_datetime(sent) if sent else now)).total_seconds()
+        except (ValueError, TypeError):
+            seconds = DEFAULT_RETRY_AFTER
+    if not seconds == seconds:  # NaN
+        seconds = DEFAULT_RETRY_AFTER
+    return min(max(seconds, 0.5), LONGEST_RETRY_AFTER)
+
+
+def said_by_response(response: httpx.Response) -> str:
+    try:
+        return said_by(response.json())
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        return " ".join(response.text[:200].split()) or "(no text)"
+
+
+def said_by(body: Any) -> str:
+    """What an error body says: message, msg, detail, error, else the body itself, cut."""
+    if isinstance(body, dict):
+        for name in ("message", "msg", "detail", "error"):
+            value = body.get(name)
+            if isinstance(value, str) and value:
+                return value[:200]
+            if isinstance(value, list) and value:
+                return json.dumps(value)[:200]
+    return json.dumps(body)[:200]

@@ -1,0 +1,78 @@
+"""Every collection with its indexes, in one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from socap_cli.store.connect import Db
+
+UP, DOWN = ASCENDING, DESCENDING
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    keys: tuple[tuple[str, int], ...]
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def model(self) -> IndexModel:
+        return IndexModel(list(self.keys), **self.options)
+
+
+def up(*names: str, **options: Any) -> Index:
+    return Index(tuple((name, UP) for name in names), options)
+
+
+INDEXES: dict[str, tuple[Index, ...]] = {
+    "campaigns": (up("status"),),
+    "tweets": (up("campaign_id", "tweet_id", unique=True), up("tweet_id")),
+    "jobs": (
+        up("campaign_id", "tweet_id", "job_type", unique=True),
+        # The claim: equality, equality (one point a kind), then the sort, so that no plan needs a SORT.
+        up("status", "job_type", "due", "_id"),
+        up("tweet_id", "status"),
+        up("lease_token", partialFilterExpression={"status": "running"}),
+        up("lease_expires_at", partialFilterExpression={"status": "running"}),
+        up("campaign_id", "status"),
+    ),
+    "worker_state": (),
+    "engagements": (
+        up("tweet_id", "action_type", "source_id", unique=True),
+        up("tweet_id", "action_type", "removed_at", "last_pass"),
+        up("alert_mark", partialFilterExpression={"alert_mark": "new"}),
+        Index((("tweet_id", UP), ("importance_score", DOWN))),
+    ),
+    "metric_snapshots": (up("tweet_id", "captured_at"),),
+    "alert_queue": (
+        up("state", "scheduled_at"),
+        up("group_key", "state"),
+        # An alert stands in one message only, whoever forms it.
+        up("items", unique=True, partialFilterExpression={"items": {"$exists": True}}),
+    ),
+    "alert_history": (up("state", "due"), up("alert_id"), up("campaign_id", "sent_at")),
+    "alert_windows": (),
+    "channels": (),
+    "api_usage": (up("day"),),
+    "rate_limits": (),
+    "locks": (),
+    "runs": (Index((("command", UP), ("started_at", DOWN))),),
+}
+
+
+def ensure(db: Db, *, following_index: str = "following_index", important_people: str = "important_people") -> int:
+    """Create what is missing; return how many indexes there are. Repeating it changes nothing."""
+    firm = {
+        following_index: (
+            up("followed_user_id", unique=True),
+            up("followed_username"),
+            Index((("importance_score", DOWN),)),
+        ),
+        important_people: (up("username", unique=True),),
+    }
+    wanted = {**INDEXES, **firm}
+    for name, indexes in wanted.items():
+        if indexes:
+            db[name].create_indexes([index.model() for index in indexes])
+    return sum(len(indexes) for indexes in wanted.values())

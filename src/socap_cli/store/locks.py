@@ -1,0 +1,44 @@
+"""Locks for commands that must not run twice at once: a lease by the database's clock."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pymongo.errors import DuplicateKeyError
+
+from socap_cli.errors import LockHeld
+from socap_cli.store.connect import Db
+
+
+@contextmanager
+def held(db: Db, name: str, *, lease: float = 60.0) -> Iterator[None]:
+    """Hold a lock for the block, renewed from a thread. Raises LockHeld when another run has it."""
+    token = secrets.token_hex(8)
+    until = {"$add": ["$$NOW", int(lease * 1000)]}
+    free = {"$or": [{"$eq": ["$token", None]}, {"$lte": [{"$ifNull": ["$until", "$$NOW"]}, "$$NOW"]}]}
+    try:
+        taken = db.locks.find_one_and_update(
+            {"_id": name, "$expr": free}, [{"$set": {"token": token, "until": until}}], upsert=True
+        )
+    except DuplicateKeyError:
+        raise LockHeld(
+            f"another run of `{name}` is at work", hint="wait for it, or for its lease to end within a minute"
+        ) from None
+    del taken
+    done = threading.Event()
+
+    def renew() -> None:
+        while not done.wait(lease / 3):
+            db.locks.update_one({"_id": name, "token": token}, [{"$set": {"until": until}}])
+
+    thread = threading.Thread(target=renew, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(1.0)
+        db.locks.update_one({"_id": name, "token": token}, {"$set": {"token": None}})

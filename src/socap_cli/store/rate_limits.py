@@ -1,0 +1,62 @@
+"""One limiter for every process that shares a key: a reservation GCRA a endpoint, by the database's clock.
+
+A caller reserves the next free moment and sleeps until then by itself. `tat` is the theoretical arrival
+time of the generic cell rate algorithm (ITU-T I.371, annex A).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+from pymongo import ReturnDocument
+
+from socap_cli.store.connect import Db
+
+SAFETY = 0.95
+"""Part of the configured rate that is used, since sleepers do not wake to the microsecond."""
+
+
+def limiter_id(key: str, endpoint: str) -> str:
+    """Names a key and endpoint without telling the key."""
+    return f"{hashlib.sha256(key.encode()).hexdigest()[:8]}:{endpoint}"
+
+
+def reserve(db: Db, limiter: str, *, rate: float, max_wait: float) -> tuple[bool, float]:
+    """(granted, seconds to wait). A refusal leaves the limiter as it was. `rate` 0 only heeds blocks."""
+    interval = 1000 / (rate * SAFETY) if rate else 0.0
+    start = {"$max": ["$$NOW", "$tat", "$blocked_until"]}
+    row = db.rate_limits.find_one_and_update(
+        {"_id": limiter},
+        [
+            {"$set": {"wait": {"$subtract": [start, "$$NOW"]}, "start": start}},
+            {"$set": {"granted": {"$lte": ["$wait", int(max_wait * 1000)]}}},
+            {"$set": {"tat": {"$cond": ["$granted", {"$add": ["$start", interval]}, "$tat"]}}},
+            {"$unset": "start"},
+        ],
+        upsert=True,
+        return_document=ReturnDocument.AFTER,
+    )
+    return bool(row["granted"]), row["wait"] / 1000
+
+
+def block(db: Db, limiter: str, seconds: float) -> None:
+    """Close the endpoint for everybody who shares the key, from now; never shortens a block."""
+    until = {"$add": ["$$NOW", int(seconds * 1000)]}
+    db.rate_limits.update_one(
+        {"_id": limiter},
+        [{"$set": {"blocked_until": {"$max": ["$blocked_until", until]}, "limited": {"$add": [{"$ifNull": ["$limited", 0]}, 1]}}}],
+        upsert=True,
+    )
+
+
+def blocked(db: Db) -> list[dict[str, Any]]:
+    """Endpoints that are closed right now: {endpoint, seconds}."""
+    rows = db.rate_limits.aggregate(
+        [
+            {"$match": {"$expr": {"$gt": ["$blocked_until", "$$NOW"]}}},
+            {"$project": {"left": {"$subtract": ["$blocked_until", "$$NOW"]}}},
+        ]
+    )
+    return [{"endpoint": row["_id"].split(":", 1)[1], "seconds": timedelta(milliseconds=row["left"]).total_seconds()} for row in rows]

@@ -1,0 +1,20 @@
+"""The last runs of each command, for `status`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from socap_cli.store.connect import Db
+
+KEPT = 500
+
+
+def record(db: Db, command: str, *, run_id: str, started_at: datetime, seconds: float, result: dict[str, Any]) -> None:
+    db.runs.insert_one(
+        {"_id": run_id, "command": command, "started_at": started_at, "seconds": round(seconds, 3), "result": result}
+    )
+
+
+def last(db: Db, command: str) -> dict[str, Any] | None:
+    return db.runs.find_one({"command": command}, sort=[("started_at", -1)])

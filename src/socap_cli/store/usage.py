@@ -1,0 +1,78 @@
+"""Every request, metered: requests, items and price per day, campaign and endpoint."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pymongo import UpdateOne
+
+from socap_cli.store.connect import Db
+
+SUMMED = ("requests", "items", "cost", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request; what it cost is shared by the campaigns that it served, an entry a job."""
+
+    endpoint: str
+    campaigns: Sequence[str]
+    items: int
+    cost: float
+    failed: bool
+    at: datetime
+
+
+def record(db: Db, requests: Iterable[Request]) -> None:
+    """Add requests to their days' sums."""
+    sums: dict[tuple[str, str, str], dict[str, float]] = {}
+    for request in requests:
+        shares = Counter(request.campaigns or ("-",))
+        for campaign, jobs in shares.items():
+            share = jobs / sum(shares.values())
+            row = sums.setdefault((f"{request.at:%Y-%m-%d}", campaign, request.endpoint), dict.fromkeys(SUMMED, 0.0))
+            for name, value in zip(SUMMED, (1, request.items, request.cost, request.failed), strict=True):
+                row[name] += value * share
+    operations = [
+        UpdateOne(
+            {"_id": "|".join(key)},
+            {"$setOnInsert": dict(zip(("day", "campaign_id", "endpoint"), key, strict=True)), "$inc": row},
+            upsert=True,
+        )
+        for key, row in sums.items()
+    ]
+    if operations:
+        db.api_usage.bulk_write(operations, ordered=False)
+
+
+def summed(db: Db, by: str | None = None, *, days: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Sums of requests, items, cost (credits) and failed requests, in all or per campaign, endpoint or day."""
+    field = {"campaign": "$campaign_id", "endpoint": "$endpoint", "day": "$day", None: None}[by]
+    match: list[dict[str, Any]] = [{"$match": {"day": {"$in": list(days)}}}] if days else []
+    pipeline: list[dict[str, Any]] = [
+        *match,
+        {
+            "$group": {
+                "_id": field,
+                "requests": {"$sum": "$requests"},
+                "items": {"$sum": "$items"},
+                "cost": {"$sum": "$cost"},
+                "failed": {"$sum": "$failed"},
+            }
+        },
+        {"$sort": {"_id": 1}},
+    ]
+    return [
+        {
+            **({by: row["_id"]} if by else {}),
+            "requests": round(row["requests"]),
+            "items": round(row["items"]),
+            "cost": round(row["cost"], 2),
+            "failed": round(row["failed"]),
+        }
+        for row in db.api_usage.aggregate(pipeline)
+    ]

@@ -1,0 +1,259 @@
+"""What is known of each tweet and list: counters, passes, coverage. One document a tweet, one part a list.
+
+A list's part is held like a lease (`lease_until`) and fenced by an epoch that only grows: whoever lost
+it writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from pymongo import ReturnDocument, UpdateOne
+
+from socap_cli.errors import LeaseLost
+from socap_cli.model import COUNTERS, LISTS, Counters, Kind
+from socap_cli.store.connect import Db
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """An unfinished reading of a list: where it stands and what bounds it."""
+
+    number: int
+    full: bool
+    phase: str
+    """`whole`: from the top; `fresh`: only what is newer than `since`; `older`: below that."""
+    started_at: datetime
+    counter: int | None
+    cursor: str | None = None
+    known_run: int = 0
+    pages: int = 0
+    since: datetime | None = None
+    newest: datetime | None = None
+    """The newest engagement that this pass saw: the next pass's `since`."""
+    proven: bool = True
+    """False once the list ended in a way that proves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListState:
+    """What is known of one list of one tweet."""
+
+    tweet_id: str
+    kind: Kind
+    epoch: int = 0
+    completed_passes: int = 0
+    counter: int | None = None
+    counter_at_pass: int | None = None
+    collected: int = 0
+    removed: int = 0
+    deficit: int = 0
+    """By how much counter minus collected was accepted after the last pass that looked for more."""
+    full_deficit: int = 0
+    """The same after the last full reading: what cannot be read at all."""
+    fell: bool = False
+    """Whether the counter fell since the last full reading."""
+    since: datetime | None = None
+    open_pass: Pass | None = None
+    last_pass_at: datetime | None = None
+    last_full_at: datetime | None = None
+    verify: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TweetState:
+    tweet_id: str
+    counters: Counters = field(default_factory=dict)
+    checked_at: datetime | None = None
+    metrics_at: datetime | None = None
+    """When the counters were read, by the database's clock."""
+    misses: int = 0
+    """How often in a row the provider did not know the tweet."""
+    lists: Mapping[Kind, ListState] = field(default_factory=dict)
+
+
+def load(db: Db, tweet_ids: Iterable[str]) -> dict[str, TweetState]:
+    """The states of these tweets; a tweet never seen has an empty one."""
+    wanted = list(tweet_ids)
+    found = {row["_id"]: row for row in db.worker_state.find({"_id": {"$in": wanted}})}
+    return {tweet_id: _tweet_state(tweet_id, found.get(tweet_id, {})) for tweet_id in wanted}
+
+
+def _tweet_state(tweet_id: str, row: dict[str, Any]) -> TweetState:
+    counters = row.get("counters", {})
+    return TweetState(
+        tweet_id=tweet_id,
+        counters=counters,
+        checked_at=row.get("checked_at"),
+        metrics_at=row.get("metrics_at"),
+        misses=row.get("misses", 0),
+        lists={kind: _list_state(tweet_id, kind, row) for kind in LISTS},
+    )
+
+
+def _list_state(tweet_id: str, kind: Kind, row: dict[str, Any]) -> ListState:
+    part = row.get(kind.value, {})
+    known = {name: part[name] for name in ListState.__dataclass_fields__ if name in part}
+    known["open_pass"] = Pass(**part["open_pass"]) if part.get("open_pass") else None
+    known["counter"] = row.get("counters", {}).get(kind.value)
+    return ListState(**{**known, "tweet_id": tweet_id, "kind": kind})
+
+
+def record_counters(
+    db: Db, readings: Mapping[str, Counters], *, now: datetime, fell: Iterable[tuple[str, Kind]] = ()
+) -> None:
+    """Keep the counters just read. An unknown counter leaves the last known value as it is."""
+    fallen = set(fell)
+    operations = []
+    for tweet_id, counters in readings.items():
+        known = {f"counters.{name}": counters[name] for name in COUNTERS if counters.get(name) is not None}
+        flags = {f"{kind.value}.fell": True for kind in LISTS if (tweet_id, kind) in fallen}
+        operations.append(
+            UpdateOne(
+                {"_id": tweet_id},
+                {
+                    "$set": {**known, **flags, "checked_at": now, "misses": 0},
+                    "$currentDate": {"metrics_at": True},
+                    "$unset": {"missing_since": ""},
+                },
+                upsert=True,
+            )
+        )
+    if operations:
+        db.worker_state.bulk_write(operations, ordered=False)
+
+
+def note_empty_lists(
+    db: Db, before: Mapping[str, TweetState], readings: Mapping[str, Counters], *, now: datetime
+) -> None:
+    """A list whose first known counter is 0 needs no reading: what comes from now on is new, not backfill."""
+    operations = []
+    for tweet_id, counters in readings.items():
+        for kind in LISTS:
+            known = before[tweet_id].lists[kind]
+            if counters.get(kind.value) == 0 and known.completed_passes == 0 and known.open_pass is None:
+                values = {"completed_passes": 1, "counter_at_pass": 0, "last_pass_at": now, "last_full_at": now}
+                unread = {"_id": tweet_id, f"{kind.value}.completed_passes": {"$in": [None, 0]}}
+                changes = {f"{kind.value}.{name}": value for name, value in values.items()}
+                operations.append(UpdateOne(unread, {"$set": changes}))
+    if operations:
+        db.worker_state.bulk_write(operations, ordered=False)
+
+
+def record_missing(db: Db, tweet_ids: Iterable[str], *, now: datetime) -> None:
+    """Count once more that the provider did not know these tweets."""
+    operations = [
+        UpdateOne(
+            {"_id": tweet_id},
+            [
+                {
+                    "$set": {
+                        "misses": {"$add": [{"$ifNull": ["$misses", 0]}, 1]},
+                        "missing_since": {"$ifNull": ["$missing_since", now]},
+                        "checked_at": now,
+                        "metrics_at": "$$NOW",
+                    }
+                }
+            ],
+            upsert=True,
+        )
+        for tweet_id in tweet_ids
+    ]
+    if operations:
+        db.worker_state.bulk_write(operations, ordered=False)
+
+
+def ask_full_reading(db: Db, tweet_ids: Iterable[str]) -> None:
+    """Ask for a full reading, from the top, of every list of these tweets."""
+    flags = {f"{kind.value}.{name}": value for kind in LISTS for name, value in (("verify", True), ("open_pass", None))}
+    operations = [UpdateOne({"_id": tweet_id}, {"$set": flags}, upsert=True) for tweet_id in tweet_ids]
+    if operations:
+        db.worker_state.bulk_write(operations, ordered=False)
+
+
+def hold(db: Db, tweet_id: str, kind: Kind, *, lease: float) -> ListState | None:
+    """Take a list for one pass, under a new epoch. None while somebody else holds it."""
+    part = kind.value
+    free = {"$lte": [{"$ifNull": [f"${part}.lease_until", "$$NOW"]}, "$$NOW"]}
+    row = db.worker_state.find_one_and_update(
+        {"_id": tweet_id, "$expr": free},
+        [
+            {
+                "$set": {
+                    f"{part}.epoch": {"$add": [{"$ifNull": [f"${part}.epoch", 0]}, 1]},
+                    f"{part}.lease_until": {"$add": ["$$NOW", int(lease * 1000)]},
+                }
+            }
+        ],
+        return_document=ReturnDocument.AFTER,
+    )
+    if row is None and db.worker_state.find_one({"_id": tweet_id}, {"_id": 1}) is None:
+        db.worker_state.update_one({"_id": tweet_id}, {"$setOnInsert": {f"{part}.epoch": 0}}, upsert=True)
+        return hold(db, tweet_id, kind, lease=lease)
+    return None if row is None else _list_state(tweet_id, kind, row)
+
+
+def save_pass(db: Db, state: ListState, open_pass: Pass, *, lease: float) -> ListState:
+    """Remember how far a pass has come, after its items were written, and keep the list held."""
+    part = state.kind.value
+    kept = {name: _literal(value) for name, value in asdict(open_pass).items()}
+    changes = {
+        f"{part}.open_pass": kept,
+        f"{part}.lease_until": {"$add": ["$$NOW", int(lease * 1000)]},
+    }
+    _write(db, state, [{"$set": changes}])
+    return replace(state, open_pass=open_pass)
+
+
+def finish_pass(db: Db, state: ListState, after: ListState, *, let_go: bool) -> None:
+    """Close a pass: only now its items count as known. `after` holds the new values."""
+    part = state.kind.value
+    names = [
+        "completed_passes", "counter_at_pass", "collected", "removed", "deficit", "full_deficit", "since",
+        "last_pass_at", "last_full_at",
+    ]  # fmt: skip
+    # Flags that others raise meanwhile are lowered only by a pass that knew of them.
+    names += [flag for flag in ("fell", "verify") if getattr(state, flag) and not getattr(after, flag)]
+    changes: dict[str, Any] = {f"{part}.{name}": getattr(after, name) for name in names}
+    if let_go:
+        changes[f"{part}.lease_until"] = None
+    _write(db, state, {"$set": {**changes, f"{part}.open_pass": None}})
+
+
+def let_go(db: Db, state: ListState) -> None:
+    """Free the list for the next holder; harmless when it was lost."""
+    part = state.kind.value
+    db.worker_state.update_one(
+        {"_id": state.tweet_id, f"{part}.epoch": state.epoch}, {"$set": {f"{part}.lease_until": None}}
+    )
+
+
+def _write(db: Db, state: ListState, update: Any) -> None:
+    fenced = {"_id": state.tweet_id, f"{state.kind.value}.epoch": state.epoch}
+    if db.worker_state.update_one(fenced, update).matched_count == 0:
+        raise LeaseLost(f"{state.kind} of tweet {state.tweet_id} is held by another worker now")
+
+
+def _literal(value: Any) -> Any:
+    return {"$literal": value}
+
+
+def coverage(db: Db, tweet_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Per kind: the sums of counter, collected and removed, and the oldest last pass."""
+    sums: dict[str, dict[str, Any]] = {
+        kind.value: {"counter": 0, "collected": 0, "removed": 0, "unread": 0, "oldest_pass_at": None} for kind in LISTS
+    }
+    for state in load(db, tweet_ids).values():
+        for kind, known in state.lists.items():
+            row = sums[kind.value]
+            row["counter"] += known.counter or 0
+            row["collected"] += known.collected
+            row["removed"] += known.removed
+            if known.last_pass_at is None:
+                row["unread"] += 1
+            elif row["oldest_pass_at"] is None or known.last_pass_at < row["oldest_pass_at"]:
+                row["oldest_pass_at"] = known.last_pass_at
+    return sums

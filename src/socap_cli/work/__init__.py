@@ -1,0 +1,1 @@
+"""Work the queue: claim, fetch, delta, enrich, record, settle."""

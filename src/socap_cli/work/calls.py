@@ -1,0 +1,114 @@
+"""Ask the provider: reserved with the limiter, metered into api_usage, counted for the run's result."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from socap_cli.errors import ProviderError, ProviderStop, ProviderUnavailable, RateLimited
+from socap_cli.model import Kind, Page
+from socap_cli.providers import TweetsAnswer, TwitterApiIo
+from socap_cli.store import Db, rate_limits, usage
+
+Answer = TypeVar("Answer", TweetsAnswer, Page)
+
+
+class Stopping(Exception):
+    """The run is being stopped: put the job back as it was."""
+
+
+@dataclass
+class Tally:
+    """What a run did; threads add to it."""
+
+    requests: int = 0
+    items: int = 0
+    cost: float = 0.0
+    engagements_new: int = 0
+    snapshots: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(
+        self, *, requests: int = 0, items: int = 0, cost: float = 0.0, engagements_new: int = 0, snapshots: int = 0
+    ) -> None:
+        with self._lock:
+            self.requests += requests
+            self.items += items
+            self.cost += cost
+            self.engagements_new += engagements_new
+            self.snapshots += snapshots
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The one way to the provider for everything that works."""
+
+    db: Db
+    provider: TwitterApiIo
+    key: str = field(repr=False)
+    rate: float
+    now: Callable[[], datetime]
+    stop: threading.Event
+    tally: Tally = field(default_factory=Tally)
+    max_wait: float = 3.0
+    """Seconds that a seat may sleep for its turn; beyond that the job goes back to the queue."""
+    _unwritten: queue.SimpleQueue[usage.Request] = field(default_factory=queue.SimpleQueue, repr=False)
+
+    def tweets(self, tweet_ids: Sequence[str], campaigns: Sequence[str]) -> TweetsAnswer:
+        return self._call(Kind.METRICS, campaigns, lambda: self.provider.tweets(tweet_ids))
+
+    def page(
+        self,
+        kind: Kind,
+        tweet_id: str,
+        campaigns: Sequence[str],
+        *,
+        cursor: str | None,
+        since: datetime | None,
+        until: datetime | None,
+    ) -> Page:
+        return self._call(
+            kind, campaigns, lambda: self.provider.page(kind, tweet_id, cursor=cursor, since=since, until=until)
+        )
+
+    def _call(self, kind: Kind, campaigns: Sequence[str], ask: Callable[[], Answer]) -> Answer:
+        endpoint = self.provider.endpoint(kind)
+        limiter = rate_limits.limiter_id(self.key, endpoint)
+        self._wait_for_turn(limiter, endpoint)
+        try:
+            answer = ask()
+        except ProviderError as error:
+            if isinstance(error, RateLimited):
+                rate_limits.block(self.db, limiter, error.retry_after)
+            answered = not isinstance(error, (RateLimited, ProviderUnavailable, ProviderStop))
+            self._meter(endpoint, campaigns, 0, self.provider.prices.minimum if answered else 0.0, failed=True)
+            raise
+        price = self.provider.prices.of(kind, answer.billed_items)
+        self._meter(endpoint, campaigns, answer.billed_items, price, failed=False)
+        return answer
+
+    def _wait_for_turn(self, limiter: str, endpoint: str) -> None:
+        if self.stop.is_set():
+            raise Stopping
+        granted, wait = rate_limits.reserve(self.db, limiter, rate=self.rate, max_wait=self.max_wait)
+        if not granted:
+            raise RateLimited(f"its next turn is in {wait:.0f} s", endpoint=endpoint, retry_after=wait)
+        if wait > 0 and self.stop.wait(wait):
+            raise Stopping
+
+    def _meter(self, endpoint: str, campaigns: Sequence[str], items: int, cost: float, *, failed: bool) -> None:
+        self.tally.add(requests=1, items=items, cost=cost)
+        self._unwritten.put(usage.Request(endpoint, campaigns, items, cost, failed, self.now()))
+
+    def write_usage(self) -> None:
+        """Write what was metered since the last time; the pool does so before it settles any job."""
+        requests = []
+        with suppress(queue.Empty):
+            while True:
+                requests.append(self._unwritten.get_nowait())
+        usage.record(self.db, requests)

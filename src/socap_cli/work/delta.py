@@ -1,0 +1,156 @@
+"""When a list must be read, and when a pass over it may stop. Pure rules over values.
+
+Lists are newest first. A pass starts at the top and ends at a *proven boundary*: K items in a row that an
+earlier completed pass stored, or the end of the list, or, cheaper, a known item once the counter says
+that everything new has been seen. What an unfinished pass stored proves nothing.
+
+Replies and quotes can be asked for by time, so a pass reads what is *fresh* (since the newest item of the
+last completed pass) to its end, and goes on to *older* ones only when the counter still misses some.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from socap_cli.store.worker_state import ListState, Pass
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The constants of the rules; see `Collection` in the configuration."""
+
+    boundary_run: int = 20
+    verify_every: timedelta = timedelta(hours=24)
+    tolerance: float = 0.02
+    empty_pages: int = 3
+    pages_per_job: int = 50
+
+
+class Reading(StrEnum):
+    """Why a list is read."""
+
+    NONE = "none"
+    DELTA = "delta"
+    FULL = "full"
+
+
+class Step(StrEnum):
+    CONTINUE = "continue"
+    OLDER = "older"
+    COMPLETE = "complete"
+
+
+def reading_due(state: ListState, *, last_cycle: bool, now: datetime, policy: Policy) -> Reading:
+    """Whether a list must be read now that its tweet's counters are fresh."""
+    if state.verify or state.completed_passes == 0:
+        return Reading.FULL
+    if state.open_pass is not None:
+        return Reading.FULL if state.open_pass.full else Reading.DELTA
+    if _is_off(state, policy) and _full_allowed(state, now, policy):
+        return Reading.FULL
+    moved = state.counter is None or state.counter != state.counter_at_pass
+    return Reading.DELTA if moved or last_cycle else Reading.NONE
+
+
+def _is_off(state: ListState, policy: Policy) -> bool:
+    """The counter fell, or disagrees with what is collected by more than could not be read before."""
+    if state.fell:
+        return True
+    if state.counter is None or state.counter != state.counter_at_pass:
+        return False
+    drift = abs(state.counter - state.collected - state.full_deficit)
+    return drift > max(2.0, policy.tolerance * state.counter)
+
+
+def _full_allowed(state: ListState, now: datetime, policy: Policy) -> bool:
+    return state.last_full_at is None or now - state.last_full_at >= policy.verify_every
+
+
+def open_pass(state: ListState, reading: Reading, *, by_time: bool, now: datetime) -> Pass:
+    """The pass to go on with: the one left open, or a new one from the top."""
+    full = reading is Reading.FULL
+    if state.open_pass is not None and state.open_pass.full >= full:
+        return state.open_pass
+    fresh = by_time and not full and state.since is not None
+    return Pass(
+        number=state.completed_passes + 1,
+        full=full,
+        phase="fresh" if fresh else "whole",
+        started_at=now,
+        counter=state.counter,
+        since=state.since if fresh else None,
+        newest=state.since,
+    )
+
+
+def restarted(current: Pass, *, state: ListState) -> Pass:
+    """The same pass from the top, after its cursor was refused."""
+    phase = "fresh" if current.since is not None else "whole"
+    return replace(current, phase=phase, cursor=None, known_run=0, counter=state.counter)
+
+
+def run_of_known(run: int, known: Sequence[bool], boundary_run: int) -> int:
+    """The run of known items after a page; it stops counting once it proves the boundary."""
+    for is_known in known:
+        run = run + 1 if is_known else 0
+        if run >= boundary_run:
+            break
+    return run
+
+
+def accounted(state: ListState, current: Pass, collected: int) -> bool:
+    """Whether the counter says that nothing is left to find, beyond what could not be found before."""
+    if current.counter is None or state.fell:
+        return False
+    return collected >= current.counter - state.deficit
+
+
+def next_step(state: ListState, current: Pass, *, collected: int, ended: bool, policy: Policy) -> Step:
+    """What a pass does after a page, `current` holding its run of known items. Full readings go to the end."""
+    if current.full:
+        return Step.COMPLETE if ended else Step.CONTINUE
+    if current.known_run >= policy.boundary_run:
+        return Step.COMPLETE
+    satisfied = accounted(state, current, collected)
+    if ended:
+        return Step.OLDER if current.phase == "fresh" and not satisfied else Step.COMPLETE
+    if satisfied and current.known_run >= 1 and current.phase != "fresh":
+        return Step.COMPLETE
+    return Step.CONTINUE
+
+
+def after_pass(
+    state: ListState, current: Pass, *, collected: int, removed: int, now: datetime, proven: bool
+) -> ListState:
+    """The list's state once a pass is complete."""
+    deficit = max(0, (current.counter or 0) - collected)
+    whole = current.full and proven
+    return replace(
+        state,
+        completed_passes=current.number,
+        counter_at_pass=current.counter,
+        collected=collected,
+        removed=removed,
+        deficit=deficit,
+        full_deficit=deficit if whole else state.full_deficit,
+        fell=state.fell and not whole,
+        since=current.newest,
+        open_pass=None,
+        last_pass_at=now,
+        last_full_at=now if whole else state.last_full_at,
+        verify=False if current.full else state.verify,
+    )
+
+
+def vanishing_is_plausible(*, stored: int, unseen: int, counter: int | None, deficit: int) -> bool:
+    """Whether a full reading may mark what it did not see; a list cut short by the provider may not.
+
+    More than half gone is believed only when the counter confirms it.
+    """
+    if unseen * 2 <= stored or stored < 20:
+        return True
+    left = stored - unseen
+    return counter is not None and counter - deficit <= left + max(2, left // 10)
