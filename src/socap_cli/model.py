@@ -108,6 +108,8 @@ class Campaign:
     last_cycle_at: datetime | None = None
     """When the one last cycle after the window's end was armed."""
     completed_at: datetime | None = None
+    silenced_until: datetime | None = None
+    """Until when no alert goes out; they wait."""
 
 
 @dataclass(frozen=True, slots=True)

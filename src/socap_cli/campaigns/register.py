@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from socap_cli.campaigns.source import Line, Rejected, Wanted, sort_out
 from socap_cli.errors import SocapError, UsageError
 from socap_cli.model import Campaign, CampaignStatus, CampaignTweet, Tweet
-from socap_cli.store import Db, campaigns, jobs, snapshots, worker_state
+from socap_cli.store import Db, alerts, campaigns, jobs, snapshots, worker_state
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
@@ -102,6 +102,7 @@ def delete(db: Db, slug: str) -> int:
     find(db, slug)
     tweets = campaigns.count_tweets(db, slug)
     jobs.delete(db, slug)
+    alerts.drop_campaign(db, slug)
     campaigns.delete(db, slug)
     return tweets
 

@@ -11,13 +11,14 @@ from socap_cli.errors import MalformedAnswer
 from socap_cli.model import Counters, Kind, ListItem, Page, Profile, Tweet, snowflake_time
 from socap_cli.providers.transport import Transport
 
-LIST_KEYS = ("tweets", "replies", "quotes", "users", "retweeters")
+LIST_KEYS = ("tweets", "replies", "quotes", "users", "retweeters", "followings")
 ENDPOINTS = {
     Kind.METRICS: "/twitter/tweets",
     Kind.RETWEETS: "/twitter/tweet/retweeters",
     Kind.REPLIES: "/twitter/tweet/replies",
     Kind.QUOTES: "/twitter/tweet/quotes",
 }
+FOLLOWINGS = "/twitter/user/followings"
 COUNTER_FIELDS = {
     "retweets": "retweetCount",
     "replies": "replyCount",
@@ -39,6 +40,9 @@ class Prices:
 
     def of(self, kind: Kind, items: int) -> float:
         return max(self.minimum, items * (self.user if kind is Kind.RETWEETS else self.tweet))
+
+    def of_followings(self, items: int) -> float:
+        return max(self.minimum, items * self.user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,12 @@ class TwitterApiIo:
 
     def endpoint(self, kind: Kind) -> str:
         return ENDPOINTS[kind]
+
+    def credits_left(self) -> float | None:
+        """Credits on the account; None when it does not say. Free of charge."""
+        body = self._transport.get("/oapi/my/info", {})
+        known = [body[name] for name in ("recharge_credits", "total_bonus_credits") if _number(body.get(name)) is not None]
+        return sum(float(value) for value in known) if known else None
 
     def tweets(self, tweet_ids: Sequence[str]) -> TweetsAnswer:
         """Look up to `batch` tweets up at once."""
@@ -109,8 +119,19 @@ class TwitterApiIo:
                 item = _READERS[kind](row, tweet_id)
                 if item is not None:
                     items.setdefault(item.source_id, item)
-        following = body.get("next_cursor") if body.get("has_next_page") else None
-        return Page(tuple(items.values()), str(following) if following else None, len(rows))
+        return Page(tuple(items.values()), _next_cursor(body), len(rows))
+
+    def followings(self, username: str, *, cursor: str | None = None) -> Page:
+        """One page of whom an account follows."""
+        params = {"userName": username, "pageSize": "200", **({"cursor": cursor} if cursor else {})}
+        body = self._transport.get(FOLLOWINGS, params)
+        rows = _items(FOLLOWINGS, body)
+        items = []
+        for row in rows:
+            with _Reading(FOLLOWINGS, row):
+                profile = read_profile(row)
+                items.append(ListItem(profile.user_id, profile))
+        return Page(tuple(items), _next_cursor(body), len(rows))
 
 
 class _Reading:
@@ -136,6 +157,11 @@ def _items(endpoint: str, body: dict[str, Any]) -> list[Any]:
                 return list(body[key])
             raise MalformedAnswer(f"{key} is not a list", endpoint=endpoint)
     raise MalformedAnswer("the answer holds no list", endpoint=endpoint)
+
+
+def _next_cursor(body: dict[str, Any]) -> str | None:
+    following = body.get("next_cursor") if body.get("has_next_page") else None
+    return str(following) if following else None
 
 
 def read_tweet(row: dict[str, Any]) -> Tweet:

@@ -51,6 +51,8 @@ class TwitterApi:
             return self._tweets(query)
         if path in LIST_PATHS:
             return self._list(LIST_PATHS[path], query)
+        if path == "/twitter/user/followings":
+            return self._followings(query)
         if path == "/oapi/my/info":
             left = self.fate.faults.credits
             return Answer(200, {"recharge_credits": 1_000_000 if left is None else left}, credits=0)
@@ -67,6 +69,19 @@ class TwitterApi:
         shown = [tweet_body(t, moment) for t in reversed(found) if t.exists_at(moment)]
         body = {"tweets": shown, "status": "success", "msg": "success", "code": 0}
         return Answer(200, body, len(shown), max(PRICE_MINIMUM, PRICE_TWEET * len(shown)))
+
+    def _followings(self, query: Query) -> Answer:
+        """Whom an important person follows, by the world's index, 200 a page at most."""
+        name = query.get("userName", "").lower()
+        index = self.world.following_index
+        rows = [r for r in index if any(str(f["username"]).lower() == name for f in r["followed_by"])]
+        at = int(query.get("cursor") or 0)
+        size = min(200, max(20, int(query.get("pageSize") or 200)))
+        accounts = {account.user_id: account for account in self.world.accounts}
+        shown = [user_body(accounts[str(row["followed_user_id"])]) for row in rows[at : at + size]]
+        more = at + size < len(rows)
+        body = {"followings": shown, "has_next_page": more, "next_cursor": str(at + size) if more else "", "status": "success"}
+        return Answer(200, body, len(shown), max(PRICE_MINIMUM, PRICE_USER * len(shown)))
 
     def _list(self, kind: Kind, query: Query) -> Answer:
         tweet = self.world.tweets.get(query.get("tweetId", ""))

@@ -13,6 +13,7 @@ from bisect import bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from socap_cli.model import LISTS, Category, Kind, lowest_snowflake
 from socap_cli.simulator import vocabulary
@@ -195,16 +196,16 @@ class World:
             created_at=self.start - age,
         )
 
-    def _important_people(self) -> list[dict[str, object]]:
+    def _important_people(self) -> list[dict[str, Any]]:
         people = self.random.sample(self.accounts, min(12, len(self.accounts)))
         return [
             {"username": p.username, "user_id": p.user_id, "name": p.name, "weight": self.random.randint(1, 6)}
             for p in people
         ]
 
-    def _following_index(self) -> list[dict[str, object]]:
+    def _following_index(self) -> list[dict[str, Any]]:
         followed = self.random.sample(self.accounts, len(self.accounts) // 10)
-        index: list[dict[str, object]] = []
+        index: list[dict[str, Any]] = []
         for account in followed:
             depth = min(len(self.important), int(self.random.paretovariate(1.1)))
             followers = self.random.sample(self.important, depth)
@@ -213,7 +214,7 @@ class World:
                     "followed_username": account.username,
                     "followed_user_id": account.user_id,
                     "followed_by": followers,
-                    "importance_score": sum(float(str(f["weight"])) for f in followers),
+                    "importance_score": sum(float(f["weight"]) for f in followers),
                 }
             )
         return index

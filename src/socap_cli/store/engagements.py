@@ -192,3 +192,9 @@ def people(db: Db, tweet_ids: Sequence[str]) -> int:
         {"$count": "n"},
     ]
     return next((row["n"] for row in db.engagements.aggregate(pipeline)), 0)
+
+
+def count_important(db: Db, tweet_ids: Sequence[str], threshold: float) -> int:
+    """How many present engagements are by accounts at or over a threshold."""
+    query = {"tweet_id": {"$in": list(tweet_ids)}, "importance_score": {"$gte": threshold}, "removed_at": None}
+    return db.engagements.count_documents(query)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,17 +49,22 @@ INDEXES: dict[str, tuple[Index, ...]] = {
     "alert_queue": (
         up("state", "scheduled_at"),
         up("group_key", "state"),
+        up("campaign_id", "state"),
         # An alert stands in one message only, whoever forms it.
         up("items", unique=True, partialFilterExpression={"items": {"$exists": True}}),
     ),
     "alert_history": (up("state", "due"), up("alert_id"), up("campaign_id", "sent_at")),
     "alert_windows": (),
     "channels": (),
-    "api_usage": (up("day"),),
+    "api_usage": (up("day"), up("campaign_id", "day")),
     "rate_limits": (),
     "locks": (),
     "runs": (Index((("command", UP), ("started_at", DOWN))),),
 }
+
+
+VERSION = hashlib.sha256(repr(INDEXES).encode()).hexdigest()[:12]
+"""Changes with the table, so that a new version makes its new indexes at its first command."""
 
 
 def ensure(db: Db, *, following_index: str = "following_index", important_people: str = "important_people") -> int:
@@ -75,4 +81,15 @@ def ensure(db: Db, *, following_index: str = "following_index", important_people
     for name, indexes in wanted.items():
         if indexes:
             db[name].create_indexes([index.model() for index in indexes])
+    remember(db)
     return sum(len(indexes) for indexes in wanted.values())
+
+
+def present(db: Db) -> bool:
+    """Whether the indexes were made by this version of the table; one cheap read."""
+    row = db.locks.find_one({"_id": "indexes"})
+    return row is not None and row.get("version") == VERSION
+
+
+def remember(db: Db) -> None:
+    db.locks.update_one({"_id": "indexes"}, {"$set": {"version": VERSION}}, upsert=True)

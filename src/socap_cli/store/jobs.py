@@ -282,6 +282,24 @@ def seconds_to_next(db: Db) -> float | None:
     return None if row is None else max(0.0, row["wait"] / 1000)
 
 
+def lag(db: Db) -> float:
+    """Seconds since the oldest job that still waits for its turn was armed; 0 when none does."""
+    pipeline: list[dict[str, Any]] = [
+        {
+            "$match": {
+                "status": JobState.PENDING.value,
+                "job_type": {"$in": [kind.value for kind in Kind]},
+                "$expr": {"$lte": ["$due", "$$NOW"]},
+            }
+        },
+        {"$sort": {"due": 1, "_id": 1}},
+        {"$limit": 1},
+        {"$project": {"age": {"$subtract": ["$$NOW", "$armed_at"]}}},
+    ]
+    row = next(iter(db.jobs.aggregate(pipeline)), None)
+    return 0.0 if row is None else max(0.0, row["age"] / 1000)
+
+
 def running(db: Db) -> int:
     return db.jobs.count_documents({"status": JobState.RUNNING.value})
 

@@ -76,3 +76,12 @@ def summed(db: Db, by: str | None = None, *, days: Sequence[str] | None = None) 
         }
         for row in db.api_usage.aggregate(pipeline)
     ]
+
+
+def daily(db: Db, campaign_id: str) -> tuple[float, float] | None:
+    """(requests, credits) of a campaign on its last day but one, the last that is whole; None before that."""
+    days = sorted(db.api_usage.distinct("day", {"campaign_id": campaign_id}))
+    if len(days) < 2:
+        return None
+    rows = list(db.api_usage.find({"campaign_id": campaign_id, "day": days[-2]}))
+    return sum(row["requests"] for row in rows), sum(row["cost"] for row in rows)

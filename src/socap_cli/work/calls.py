@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from socap_cli.errors import ProviderError, ProviderStop, ProviderUnavailable, RateLimited
-from socap_cli.model import Kind, Page
-from socap_cli.providers import TweetsAnswer, TwitterApiIo
+from socap_cli.model import Kind, Page, Profile
+from socap_cli.providers import FOLLOWINGS, TweetsAnswer, TwitterApiIo
 from socap_cli.store import Db, rate_limits, usage
 
 Answer = TypeVar("Answer", TweetsAnswer, Page)
@@ -76,8 +77,28 @@ class Calls:
             kind, campaigns, lambda: self.provider.page(kind, tweet_id, cursor=cursor, since=since, until=until)
         )
 
+    def followings(self, username: str, *, most: int) -> Iterator[Profile]:
+        """Whom an account follows, newest first, up to `most`; pages are metered as they are read."""
+        cursor: str | None = None
+        seen: set[str] = set()
+        while len(seen) < most:
+            page = self._ask(FOLLOWINGS, ("-",), self._following_page(username, cursor), self.provider.prices.of_followings)
+            fresh = [item.profile for item in page.items if item.source_id not in seen]
+            seen.update(profile.user_id for profile in fresh)
+            yield from fresh
+            if page.next_cursor is None or not fresh:
+                return
+            cursor = page.next_cursor
+
+    def _following_page(self, username: str, cursor: str | None) -> Callable[[], Page]:
+        return lambda: self.provider.followings(username, cursor=cursor)
+
     def _call(self, kind: Kind, campaigns: Sequence[str], ask: Callable[[], Answer]) -> Answer:
-        endpoint = self.provider.endpoint(kind)
+        return self._ask(self.provider.endpoint(kind), campaigns, ask, partial(self.provider.prices.of, kind))
+
+    def _ask(
+        self, endpoint: str, campaigns: Sequence[str], ask: Callable[[], Answer], price_of: Callable[[int], float]
+    ) -> Answer:
         limiter = rate_limits.limiter_id(self.key, endpoint)
         self._wait_for_turn(limiter, endpoint)
         try:
@@ -88,8 +109,7 @@ class Calls:
             answered = not isinstance(error, (RateLimited, ProviderUnavailable, ProviderStop))
             self._meter(endpoint, campaigns, 0, self.provider.prices.minimum if answered else 0.0, failed=True)
             raise
-        price = self.provider.prices.of(kind, answer.billed_items)
-        self._meter(endpoint, campaigns, answer.billed_items, price, failed=False)
+        self._meter(endpoint, campaigns, answer.billed_items, price_of(answer.billed_items), failed=False)
         return answer
 
     def _wait_for_turn(self, limiter: str, endpoint: str) -> None:

@@ -1,0 +1,31 @@
+"""What a day of a campaign costs. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CYCLES_A_DAY = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    tweets: int
+    cycles_a_day: int
+    requests_a_day: float
+    credits_a_day: float
+    basis: str
+
+
+def estimate(
+    tweets: int, last_day: tuple[float, float] | None, *, batch: int, price_tweet: float, price_minimum: float
+) -> Estimate:
+    """From the last full day's (requests, credits) when there is one, never below the counters alone."""
+    batches = -(-tweets // batch)
+    requests = float(batches * CYCLES_A_DAY)
+    credits = max(tweets * price_tweet, batches * price_minimum) * CYCLES_A_DAY
+    if last_day is None:
+        basis = "counters only: lists cost extra when they move, and no day was measured yet"
+        return Estimate(tweets, CYCLES_A_DAY, requests, credits, basis)
+    return Estimate(
+        tweets, CYCLES_A_DAY, max(requests, last_day[0]), max(credits, last_day[1]), "as on the last full day"
+    )

@@ -1,0 +1,100 @@
+"""The checks of `socap doctor`: each finds out one thing and says what to do about it."""
+
+from __future__ import annotations
+
+import shutil
+import smtplib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from socap_cli.cli.shop import Shop, secret
+from socap_cli.errors import SocapError
+
+LOW_DISK = 1 << 30
+CLOCK_TOLERANCE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    name: str
+    state: str
+    """ok, warn, skip or fail."""
+    message: str
+    hint: str | None = None
+
+
+def run_checks(shop: Shop, *, offline: bool) -> list[Check]:
+    """Every check, in the order in which an operator would look."""
+    found = [Check("configuration", "ok", str(shop.settings.file or "no file; environment and defaults"))]
+    steps: list[tuple[str, Callable[[Shop], Iterator[Check]]]] = [("database", _database), ("disk", _disk)]
+    outside: list[tuple[str, Callable[[Shop], Iterator[Check]]]] = [("provider", _provider), ("email", _mail)]
+    for name, step in [*steps, ("slack", _slack), *([] if offline else outside)]:
+        try:
+            found.extend(step(shop))
+        except SocapError as error:
+            found.append(Check(name, "fail", error.message, error.hint))
+    if offline:
+        found.extend(Check(name, "skip", "not asked: --offline") for name, _ in outside)
+    return found
+
+
+def _database(shop: Shop) -> Iterator[Check]:
+    with shop.database() as db:
+        server = db.client.server_info()["version"]
+        yield Check("database", "ok", f"MongoDB {server}, database {db.name}")
+        status = db.command("serverStatus", repl=0, metrics=0, locks=0)
+        skew = abs((status["localTime"] - datetime.now(UTC)).total_seconds())
+        if skew > CLOCK_TOLERANCE:
+            yield Check("clock", "warn", f"the database's clock is {skew:.0f} s off this host's", "run NTP on both")
+        else:
+            yield Check("clock", "ok", f"within {max(1, round(skew))} s of the database's")
+
+
+def _disk(shop: Shop) -> Iterator[Check]:
+    folder = shop.settings.data_dir
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    gib = f"{free / (1 << 30):.1f} GiB free in {folder}"
+    yield Check("disk", "ok", gib) if free >= LOW_DISK else Check("disk", "fail", gib, "make room")
+
+
+def _provider(shop: Shop) -> Iterator[Check]:
+    with shop.provider() as provider:
+        left = provider.credits_left()
+    if left is None:
+        yield Check("provider", "ok", "the key is accepted; credits are not told")
+    elif left <= 0:
+        yield Check("provider", "fail", "no credits left", "recharge the account")
+    else:
+        yield Check("provider", "ok", f"the key is accepted, {left:,.0f} credits left")
+
+
+def _slack(shop: Shop) -> Iterator[Check]:
+    from socap_cli.alerts.slack import check_address
+
+    webhook = secret(shop.settings.alerts.slack_webhook)
+    if not webhook:
+        yield Check("slack", "skip", "no webhook set", "SOCAP_ALERT_SLACK_WEBHOOK")
+        return
+    check_address(webhook, shop.settings.alerts.webhook_hosts)
+    yield Check("slack", "ok", "the webhook's address is allowed; send a message with: socap alerts test slack")
+
+
+def _mail(shop: Shop) -> Iterator[Check]:
+    server = shop.outlets().mail_server
+    if server is None:
+        yield Check("email", "skip", "no mail server set", "SOCAP_ALERT_EMAIL_SMTP")
+        return
+    try:
+        with smtplib.SMTP(server.host, server.port, timeout=10) if not server.tls else smtplib.SMTP_SSL(
+            server.host, server.port, timeout=10
+        ) as smtp:
+            smtp.noop()
+    except (OSError, smtplib.SMTPException) as error:
+        yield Check("email", "fail", f"{server.host}:{server.port} does not answer: {error}", "check SOCAP_ALERT_EMAIL_SMTP")
+        return
+    yield Check("email", "ok", f"{server.host}:{server.port} answers")
+
+

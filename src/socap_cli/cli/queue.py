@@ -1,0 +1,271 @@
+"""enqueue, work, status, and socap jobs …"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from socap_cli.cli.options import Limit
+from socap_cli.cli.run import PARTLY_DONE, Run
+from socap_cli.errors import SocapError, UsageError
+
+if TYPE_CHECKING:
+    from socap_cli.work.pool import WorkResult
+
+jobs_app = typer.Typer(help="Look into the queue.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    app.command("enqueue")(enqueue)
+    app.command("work")(work)
+    app.command("status")(status)
+
+
+def enqueue(
+    ctx: typer.Context,
+    campaign: Annotated[str, typer.Option(metavar="SLUG", help="Only this campaign.")] = "",
+    verify: Annotated[bool, typer.Option("--verify", help="Ask for a full reading of every list.")] = False,
+) -> None:
+    """Arm the jobs of all active campaigns inside their window. Running it twice changes nothing."""
+    from socap_cli.cli.shop import Shop
+    from socap_cli.enqueue import enqueue as stage
+    from socap_cli.store import campaigns, runs
+
+    run: Run = ctx.obj
+    shop = Shop(run)
+    with shop.database() as db:
+        only = None
+        if campaign:
+            only = campaigns.find(db, campaign)
+            if only is None:
+                from socap_cli.campaigns import register as campaigns_stage
+
+                campaigns_stage.find(db, campaign)
+        now = run.now()
+        done = stage(db, now=now, only=only, verify=verify, max_attempts=shop.settings.worker.max_attempts)
+        result = asdict(done)
+        warnings = result.pop("warnings")
+        runs.record(db, "enqueue", run_id=run.run_id, started_at=now, seconds=0.0, result=result)
+    if only is not None and not done.campaigns and not done.campaigns_completed:
+        warnings = (*warnings, f"{campaign} is {only.status.value} or outside its window: nothing armed")
+    text = (
+        f"{done.campaigns} campaigns: {done.jobs_armed} jobs armed, {done.jobs_already_open} already open"
+        + (f", {done.campaigns_completed} campaigns completed" if done.campaigns_completed else "")
+    )
+    run.done(result, text=text, warnings=warnings, exit_code=PARTLY_DONE if done.warnings else 0)
+
+
+def work(
+    ctx: typer.Context,
+    concurrency: Annotated[int, typer.Option(min=0, help="Jobs at a time in each process (default: pool_size × concurrency of the configuration).")] = 0,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Processes on this host.")] = 1,
+    max_runtime: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Stop claiming after this time.")] = 0.0,
+    wait: Annotated[bool, typer.Option("--wait", help="Stay when the queue is dry; work for ever.")] = False,
+) -> None:
+    """Work the queue until it is dry. SIGTERM and Ctrl-C finish or give back what is running."""
+    from socap_cli.cli.shop import Shop
+    from socap_cli.store import runs
+    from socap_cli.work.pool import Pool
+
+    run: Run = ctx.obj
+    shop = Shop(run)
+    shop.key()
+    if processes > 1:
+        from socap_cli.cli.processes import work_in_processes
+
+        _tell_work(run, work_in_processes(run, processes - 1, concurrency, max_runtime, wait))
+        return
+    wanted = shop.settings.worker
+    stop = threading.Event()
+    started = run.now()
+    with shop.database() as db, shop.provider() as provider, _stopping(stop), _progress(run) as on_progress:
+        pool = Pool(
+            shop.desk(db, provider, now=run.now, stop=stop),
+            seats=concurrency or wanted.seats,
+            lease=wanted.lease,
+            max_runtime=float("inf") if wait and not max_runtime else max_runtime or wanted.max_runtime,
+            forever=wait,
+            on_progress=on_progress,
+        )
+        done = pool.run()
+        runs.record(db, "work", run_id=run.run_id, started_at=started, seconds=done.seconds, result=asdict(done))
+    _tell_work(run, asdict(done))
+
+
+def _tell_work(run: Run, done: dict[str, Any]) -> None:
+    text = (
+        f"{done['completed']} jobs completed, {done['unchanged']} unchanged, {done['requeued']} requeued, "
+        f"{done['failed']} failed in {done['seconds']:.1f} s: {done['engagements_new']} new engagements, "
+        f"{done['snapshots']} snapshots, {done['requests']} requests"
+    )
+    warnings = []
+    if done["failed"]:
+        warnings.append(f"{done['failed']} jobs failed; see: socap jobs list --state failed")
+    if done["stopped"]:
+        warnings.append("stopped before the queue was dry; the next run goes on")
+    run.done(done, text=text, warnings=warnings, exit_code=PARTLY_DONE if done["failed"] or done["stopped"] else 0)
+
+
+@contextmanager
+def _stopping(stop: threading.Event) -> Iterator[None]:
+    """The first SIGTERM or SIGINT asks for a stop, a second SIGINT ends at once."""
+
+    def handle(number: int, _frame: object) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            os._exit(130)
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress(run: Run) -> Iterator[Any]:
+    """A live line on a terminal; nothing elsewhere."""
+    import sys
+
+    if run.quiet or run.json or not sys.stderr.isatty():
+        yield lambda _done, _running: None
+        return
+    from socap_cli.cli.tables import console
+
+    with console(stderr=True).status("working") as live:
+
+        def show(done: WorkResult, running: int) -> None:
+            live.update(
+                f"{done.completed + done.unchanged} jobs done, {running} running, {done.engagements_new} new "
+                f"engagements, {done.requests} requests"
+            )
+
+        yield show
+
+
+def status(ctx: typer.Context) -> None:
+    """The queue by kind and state, last runs, coverage, and endpoints that are closed."""
+    from socap_cli.cli.shop import Shop
+    from socap_cli.model import CampaignStatus, JobState
+    from socap_cli.store import alerts, campaigns, jobs, rate_limits, runs, worker_state
+
+    run: Run = ctx.obj
+    with Shop(run).database() as db:
+        active = campaigns.listed(db, CampaignStatus.ACTIVE)
+        tweet_ids = {tweet_id for campaign in active for tweet_id in campaigns.tweet_ids_of(db, campaign.slug)}
+        per_kind = worker_state.coverage(db, tweet_ids)
+        totals = {name: sum(row[name] for row in per_kind.values()) for name in ("counter", "collected", "removed")}
+        last = {command: runs.last(db, command) for command in ("enqueue", "work", "alerts send", "report render")}
+        result: dict[str, Any] = {
+            "campaigns_active": len(active),
+            "tweets": len(tweet_ids),
+            "jobs": jobs.count_by_state(db),
+            "lag_seconds": jobs.lag(db),
+            "coverage": totals,
+            "coverage_by_kind": per_kind,
+            "blocked": rate_limits.blocked(db),
+            "channels_off": alerts.switched_off(db),
+            "deliveries": alerts.counts(db),
+            "last_runs": {c: {"started_at": r["started_at"], "seconds": r["seconds"]} for c, r in last.items() if r},
+        }
+
+    def show() -> None:
+        from socap_cli.cli import tables
+
+        states = [state.value for state in JobState]
+        tables.show(
+            ("jobs", *states),
+            ([kind, *(counts.get(state, 0) for state in states)] for kind, counts in result["jobs"].items()),
+            numbers=states,
+        )
+        columns = ("counter", "collected", "removed", "unread")
+        tables.show(
+            ("coverage", *columns, "oldest reading"),
+            ([kind, *(row[c] for c in columns), row["oldest_pass_at"]] for kind, row in per_kind.items()),
+            numbers=columns,
+        )
+        notes = [("lag", f"{result['lag_seconds']:.0f} s")]
+        notes += [(f"last {command}", r["started_at"]) for command, r in last.items() if r]
+        notes += [("closed", f"{b['endpoint']} for {b['seconds']:.0f} s") for b in result["blocked"]]
+        notes += [("channel off", f"{mark}: {reason}") for mark, reason in result["channels_off"].items()]
+        tables.pairs(notes)
+
+    run.done(result, text=show)
+
+
+@jobs_app.command("list")
+def list_(
+    ctx: typer.Context,
+    state: Annotated[str, typer.Option(metavar="pending|running|completed|failed")] = "",
+    campaign: Annotated[str, typer.Option(metavar="SLUG")] = "",
+    limit: Limit = 50,
+) -> None:
+    """List jobs, the next due first."""
+    from socap_cli.cli.shop import Shop
+    from socap_cli.model import JobState
+    from socap_cli.store import jobs
+
+    run: Run = ctx.obj
+    if state and state not in set(JobState):
+        raise UsageError(f"no state {state!r}", hint=f"there are {', '.join(s.value for s in JobState)}")
+    with Shop(run).database() as db:
+        rows = jobs.listed(db, state=JobState(state) if state else None, campaign_id=campaign or None, limit=limit)
+
+    def show() -> None:
+        from socap_cli.cli import tables
+
+        tables.show(
+            ("job", "state", "due", "attempts", "outcome", "last error"),
+            (
+                [r["_id"], r["status"], r["due"], r["attempts"], r["outcome"], (r["last_error"] or {}).get("message")]
+                for r in rows
+            ),
+            numbers=("attempts",),
+        )
+
+    run.done({"jobs": rows}, text=show)
+
+
+@jobs_app.command("show")
+def show(ctx: typer.Context, job: Annotated[str, typer.Argument(metavar="JOB", help="As `jobs list` names it.")]) -> None:
+    """Show everything about one job."""
+    from socap_cli.cli.shop import Shop
+    from socap_cli.store import jobs
+
+    run: Run = ctx.obj
+    with Shop(run).database() as db:
+        row = jobs.shown(db, job)
+    if row is None:
+        raise SocapError(f"no job {job!r}", hint="see: socap jobs list")
+    row.pop("lease_token", None)
+
+    def draw() -> None:
+        from socap_cli.cli import tables
+
+        tables.pairs(row.items())
+
+    run.done({"job": row}, text=draw)
+
+
+@jobs_app.command("retry")
+def retry(
+    ctx: typer.Context,
+    job: Annotated[list[str], typer.Argument(metavar="[JOB]…", help="Failed jobs (default: all).")] = [],  # noqa: B006
+    campaign: Annotated[str, typer.Option(metavar="SLUG", help="Only this campaign's.")] = "",
+) -> None:
+    """Arm failed jobs again."""
+    from socap_cli.cli.shop import Shop
+    from socap_cli.store import jobs
+
+    run: Run = ctx.obj
+    with Shop(run).database() as db:
+        count = jobs.retry_failed(db, job, campaign_id=campaign or None)
+    run.done({"jobs_armed": count}, text=f"{count} jobs armed again")

@@ -1,0 +1,175 @@
+"""One run of the program: its global options, its output, its one error boundary."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from socap_cli.errors import SocapError, UsageError
+
+PARTLY_DONE, BUG, INTERRUPTED = 4, 3, 130
+FLAGS = {
+    "--json": "json", "-q": "quiet", "--quiet": "quiet", "-v": "verbose", "--verbose": "verbose",
+    "--exit-zero": "exit_zero",
+}  # fmt: skip
+VALUES = {"--config": "config", "--data-dir": "data_dir"}
+
+
+@dataclass
+class Run:
+    """What the command line said that holds for every command, and what the run has to tell."""
+
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    exit_zero: bool = False
+    config: Path | None = None
+    data_dir: Path | None = None
+    command: str = ""
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    result: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    exit_code: int = 0
+    started: float = field(default_factory=time.monotonic)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def done(
+        self,
+        result: dict[str, Any],
+        *,
+        text: str | Callable[[], object] = "",
+        warnings: Sequence[str] = (),
+        exit_code: int = 0,
+    ) -> None:
+        """Keep a command's result, and show it to a person. `text` is a line, or draws something itself."""
+        self.result = result
+        self.warnings.extend(warnings)
+        self.exit_code = exit_code
+        if self.json:
+            return
+        if callable(text):
+            text()
+        elif text and not self.quiet:
+            print_line(text)
+
+    def say(self, text: str) -> None:
+        """Talk to a person, on stderr."""
+        if not self.quiet and not self.json:
+            write(sys.stderr, text)
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+    def finish(self, error: SocapError | None = None) -> int:
+        """Tell the outcome and return the exit code."""
+        code = error.exit_code if error else self.exit_code
+        if self.json:
+            print_line(json.dumps(self._envelope(error, code), default=plain, separators=(",", ":"), ensure_ascii=False))
+        else:
+            for warning in self.warnings:
+                write(sys.stderr, f"warning: {warning}")
+        if error is not None:
+            hint = f" – {error.hint}" if error.hint else ""
+            write(sys.stderr, f"error: {one_line(error.message)}{hint}")
+        return 0 if self.exit_zero else code
+
+    def _envelope(self, error: SocapError | None, code: int) -> dict[str, Any]:
+        return {
+            "ok": code == 0,
+            "command": self.command,
+            "run_id": self.run_id,
+            "exit_code": code,
+            "result": self.result,
+            "warnings": self.warnings,
+            "error": None
+            if error is None
+            else {"type": type(error).__name__, "message": error.message, "hint": error.hint},
+        }
+
+
+def hoist(arguments: Sequence[str]) -> tuple[Run, list[str]]:
+    """Take the global options out of a command line, wherever they stand; the rest is the command's."""
+    run, rest = Run(), []
+    words = iter(arguments)
+    for word in words:
+        name, mark, value = word.partition("=")
+        if word == "--":
+            rest.extend([word, *words])
+        elif word in FLAGS:
+            setattr(run, FLAGS[word], True)
+        elif name in VALUES:
+            given = value if mark else next(words, None)
+            if not given:
+                raise MissingValue(run, name)
+            setattr(run, VALUES[name], Path(given))
+        else:
+            rest.append(word)
+    run.command = " ".join(word for word in rest[:2] if not word.startswith("-"))
+    return run, rest
+
+
+class MissingValue(UsageError):
+    """A global option without its value; carries the run, so that the answer takes the asked form."""
+
+    def __init__(self, run: Run, name: str) -> None:
+        super().__init__(f"option {name} needs a value")
+        self.run = run
+
+
+def print_line(text: str) -> None:
+    write(sys.stdout, text)
+
+
+def write(stream: Any, text: str) -> None:
+    """Print, and let a reader that went away be."""
+    try:
+        stream.write(text + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def one_line(text: str) -> str:
+    """A message as one line, without control characters that a stranger's text may hold."""
+    return "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
+
+
+def plain(value: object) -> object:
+    """What JSON cannot hold, as text."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)
+    return str(value)
+
+
+def write_bug_report(run: Run, error: BaseException) -> Path:
+    """Keep a traceback where a person can find it; return its file."""
+    import traceback
+
+    from socap_cli import __version__
+    from socap_cli.config import default_data_dir
+
+    folder = (run.data_dir or default_data_dir()) / "logs"
+    path = folder / f"bug-{run.run_id[:12]}.log"
+    text = "".join(traceback.format_exception(error))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(
+            f"socap {__version__}, Python {sys.version.split()[0]}, {sys.platform}\ncommand: {run.command}\n"
+            f"at: {run.now():%Y-%m-%dT%H:%M:%SZ}\n\n{text}",
+            encoding="utf-8",
+        )
+    except OSError:
+        sys.stderr.write(text)
+    return path

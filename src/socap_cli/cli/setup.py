@@ -1,0 +1,79 @@
+"""init and doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from socap_cli.cli.run import Run
+
+
+def register(app: typer.Typer) -> None:
+    app.command("init")(init)
+    app.command("doctor")(doctor)
+
+
+def init(ctx: typer.Context) -> None:
+    """Write a commented config.toml if there is none, create the indexes, say what was found."""
+    from importlib.resources import files
+
+    from socap_cli.cli.shop import Shop
+    from socap_cli.config import find_file
+    from socap_cli.errors import SocapError
+    from socap_cli.store import indexes
+
+    run: Run = ctx.obj
+    named = run.config
+    run.config = None if named and not named.exists() else named
+    path = find_file(run.config)
+    written = path is None
+    if path is None:
+        path = named or Path("config.toml")
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write((files("socap_cli") / "config.example.toml").read_text(encoding="utf-8"))
+            path.chmod(0o600)
+        except OSError as error:
+            raise SocapError(f"cannot write {path}: {error.strerror}", hint="name another place with --config") from error
+    run.config = path
+    shop = Shop(run)
+    with shop.database() as db:
+        names = shop.settings.database
+        count = indexes.ensure(db, following_index=names.following_index, important_people=names.important_people)
+        server = db.client.server_info()["version"]
+    lines = [
+        f"{'wrote' if written else 'found'} {path}",
+        f"MongoDB {server} at {'MONGODB_URI' if names.uri else shop.embedded().db_path}, {count} indexes",
+        "provider key: " + ("set" if shop.settings.provider.api_key else "not set; export TWITTER_API_KEY=…"),
+    ]
+    result = {"config": str(path), "written": written, "indexes": count, "mongodb": server}
+    run.done(result, text="\n".join(lines))
+
+
+def doctor(
+    ctx: typer.Context,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody outside this machine.")] = False,
+) -> None:
+    """Check configuration, database, provider, channels, clock and disk: a line each, exit 1 if one fails."""
+    from socap_cli.cli.checks import run_checks
+    from socap_cli.cli.shop import Shop
+
+    run: Run = ctx.obj
+    checks = run_checks(Shop(run), offline=offline)
+    rows: list[dict[str, Any]] = [
+        {"check": c.name, "state": c.state, "message": c.message, "hint": c.hint} for c in checks
+    ]
+    failed = any(c.state == "fail" for c in checks)
+
+    def show() -> None:
+        from socap_cli.cli.run import print_line
+
+        if run.quiet and not failed:
+            return
+        for c in checks:
+            hint = f" – {c.hint}" if c.hint else ""
+            print_line(f"{c.state:<5} {c.name}: {c.message}{hint}")
+
+    run.done({"checks": rows}, text=show, exit_code=1 if failed else 0)

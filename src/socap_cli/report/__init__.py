@@ -1,0 +1,1 @@
+"""The dashboard as static pages: gather, analyse (pure), draw, render."""

@@ -1,0 +1,101 @@
+"""Figures from snapshots. Pure: values in, values out.
+
+A tweet's first snapshot is its baseline: it adds to totals but not to growth, so that a tweet which joins
+late is no spike. Between two snapshots a counter keeps its last known value. A fall is data: growth may
+be negative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from socap_cli.model import COUNTERS
+
+Point = tuple[datetime, dict[str, int]]
+STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Sums over tweets at each moment: `totals` as counted, `growth` since each tweet's first snapshot."""
+
+    totals: tuple[Point, ...]
+    growth: tuple[Point, ...]
+
+
+def sum_series(snapshots: Iterable[Mapping[str, Any]], *, bucket: timedelta = timedelta(minutes=5)) -> Series:
+    """Add up the snapshots of many tweets; those of one bucket make one point at its end."""
+    last: dict[tuple[str, str], int] = {}
+    total = dict.fromkeys(COUNTERS, 0)
+    growth = dict.fromkeys(COUNTERS, 0)
+    totals: dict[datetime, dict[str, int]] = {}
+    grown: dict[datetime, dict[str, int]] = {}
+    for row in sorted(snapshots, key=lambda row: (row["captured_at"], row["tweet_id"])):
+        for name in COUNTERS:
+            value = row.get(name)
+            if value is None:
+                continue
+            before = last.get((row["tweet_id"], name))
+            total[name] += value - (before or 0)
+            growth[name] += value - before if before is not None else 0
+            last[row["tweet_id"], name] = value
+        at = floor(row["captured_at"], bucket)
+        totals[at], grown[at] = dict(total), dict(growth)
+    return Series(tuple(totals.items()), tuple(grown.items()))
+
+
+def floor(moment: datetime, step: timedelta) -> datetime:
+    """The start of the step that a moment is in."""
+    seconds = step.total_seconds()
+    since_epoch = moment.timestamp()
+    return datetime.fromtimestamp(since_epoch - since_epoch % seconds, tz=moment.tzinfo)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """One hour or day: the totals at its end and how much they grew in it."""
+
+    starts_at: datetime
+    totals: dict[str, int]
+    growth: dict[str, int]
+
+
+def intervals(series: Series, granularity: str) -> tuple[Interval, ...]:
+    """The series per hour or day, empty ones left out."""
+    step = STEPS[granularity]
+    ends: dict[datetime, tuple[dict[str, int], dict[str, int]]] = {}
+    for (moment, totals), (_, growth) in zip(series.totals, series.growth, strict=True):
+        ends[floor(moment, step)] = (totals, growth)
+    found = []
+    before = dict.fromkeys(COUNTERS, 0)
+    for starts_at, (totals, growth) in ends.items():
+        found.append(Interval(starts_at, totals, {name: growth[name] - before[name] for name in COUNTERS}))
+        before = growth
+    return tuple(found)
+
+
+def growth_between(series: Series, since: datetime) -> dict[str, int]:
+    """How much each counter grew after a moment."""
+    if not series.growth:
+        return dict.fromkeys(COUNTERS, 0)
+    earlier = [point for moment, point in series.growth if moment <= since]
+    start = earlier[-1] if earlier else dict.fromkeys(COUNTERS, 0)
+    end = series.growth[-1][1]
+    return {name: end[name] - start[name] for name in COUNTERS}
+
+
+def share(part: float, whole: float) -> float:
+    """A part of a whole between 0 and 1; 0 of nothing is 0."""
+    return part / whole if whole else 0.0
+
+
+def thin(points: Sequence[Point], most: int) -> Sequence[Point]:
+    """At most about `most` points, the last one always among them."""
+    if len(points) <= most:
+        return points
+    stride = -(-len(points) // most)
+    kept = list(points[::stride])
+    return kept if kept[-1] == points[-1] else [*kept, points[-1]]
