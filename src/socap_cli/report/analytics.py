@@ -99,3 +99,20 @@ def thin(points: Sequence[Point], most: int) -> Sequence[Point]:
     stride = -(-len(points) // most)
     kept = list(points[::stride])
     return kept if kept[-1] == points[-1] else [*kept, points[-1]]
+
+
+TICK_STEPS = tuple(
+    timedelta(minutes=minutes) for minutes in (5, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080, 20160, 43200)
+)
+
+
+def ticks(first: datetime, last: datetime, most: int) -> tuple[datetime, ...]:
+    """Round moments between two times, at most `most` of them."""
+    step = next((step for step in TICK_STEPS if (last - first) / step < most), (last - first) / most)
+    moment = floor(first, step)
+    found = []
+    while moment <= last:
+        if moment >= first:
+            found.append(moment)
+        moment += step
+    return tuple(found[:most])

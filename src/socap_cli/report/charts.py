@@ -6,9 +6,10 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from socap_cli.report.analytics import Point, thin
+from socap_cli.report.analytics import Point, thin, ticks
 
 INKS = {
     "#010101": "var(--ink-soft)",
@@ -32,8 +33,10 @@ class Shape:
     dates: int
 
 
-WIDE = Shape("wide", 7.6, 2.6, 7)
+WIDE = Shape("wide", 13.0, 3.6, 10)
+HALF = Shape("wide", 6.4, 3.0, 5)
 NARROW = Shape("narrow", 4.4, 2.6, 4)
+MAIL = Shape("mail", 7.6, 2.6, 6)
 
 
 def line_chart(points: Sequence[Point], names: Sequence[str], *, shape: Shape, salt: str) -> str:
@@ -65,7 +68,7 @@ def png_chart(points: Sequence[Point], names: Sequence[str]) -> bytes:
     """The same chart for mail: PNG on a solid ground, in fixed colours; empty when there is nothing to draw."""
     if len(points) < 2:
         return b""
-    figure = _draw(thin(points, MOST_POINTS), names, WIDE, inks=MAIL_INKS)
+    figure = _draw(thin(points, MOST_POINTS), names, MAIL, inks=MAIL_INKS)
     figure.axes[0].legend(names, frameon=False, loc="upper left", fontsize=9)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=144, facecolor="#fefefe", metadata={"Software": None})
@@ -73,7 +76,7 @@ def png_chart(points: Sequence[Point], names: Sequence[str]) -> bytes:
 
 
 def _draw(points: Sequence[Point], names: Sequence[str], shape: Shape, *, inks: Sequence[str] = SERIES) -> Any:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
+    from matplotlib.dates import date2num
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -87,13 +90,16 @@ def _draw(points: Sequence[Point], names: Sequence[str], shape: Shape, *, inks: 
     axes.grid(axis="y", color=GRID if inks is SERIES else "#e3e6eb", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.tick_params(length=0)
-    locator = AutoDateLocator(minticks=3, maxticks=shape.dates)
-    axes.xaxis_date()
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+    marks = ticks(points[0][0], points[-1][0], shape.dates)
+    axes.set_xticks([float(date2num(moment)) for moment in marks], [tick_label(moment) for moment in marks])
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
     return figure
+
+
+def tick_label(moment: datetime) -> str:
+    """A date at midnight, a time of day otherwise."""
+    return f"{moment.day} {moment:%b}" if (moment.hour, moment.minute) == (0, 0) else f"{moment:%H:%M}"
 
 
 def short_number(value: float) -> str:

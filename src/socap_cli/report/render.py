@@ -18,7 +18,7 @@ from markupsafe import Markup
 from socap_cli.errors import SocapError
 from socap_cli.model import Campaign, Category
 from socap_cli.report.analytics import share
-from socap_cli.report.charts import NARROW, WIDE, line_chart, short_number
+from socap_cli.report.charts import HALF, NARROW, WIDE, line_chart, short_number
 from socap_cli.report.gather import CampaignReport
 
 ENGAGEMENT_COUNTERS = ("retweets", "replies", "quotes")
@@ -65,7 +65,7 @@ def _charts(report: CampaignReport) -> dict[str, Markup]:
     points = report.series.totals
     drawn = {
         "engagement": [line_chart(points, ENGAGEMENT_COUNTERS, shape=s, salt="engagement") for s in (WIDE, NARROW)],
-        **{name: [line_chart(points, [name], shape=NARROW, salt=name)] for name, _ in REACH_CHARTS},
+        **{name: [line_chart(points, [name], shape=s, salt=name) for s in (HALF, NARROW)] for name, _ in REACH_CHARTS},
     }
     return {name: Markup("".join(_figure(svg, n) for n, svg in enumerate(parts) if svg)) for name, parts in drawn.items()}  # noqa: S704
 
@@ -130,6 +130,7 @@ def _environment() -> Environment:
         moment=lambda value: f"{value.astimezone(UTC):%d %b %Y, %H:%M} UTC" if value else "never",
         stamp=lambda value: f"{value.astimezone(UTC):%Y-%m-%d %H:%M}",
         engager_label=lambda name: CATEGORY_LABELS.get(name, name.replace("_", " ")),
+        day=lambda value: f"{value.astimezone(UTC):%d %b %H:%M}",
         tweet_label=lambda name: TWEET_CATEGORY_LABELS.get(name, name),
     )
     environment.globals.update(reach_charts=REACH_CHARTS)

@@ -197,7 +197,7 @@ class World:
         )
 
     def _important_people(self) -> list[dict[str, Any]]:
-        people = self.random.sample(self.accounts, min(12, len(self.accounts)))
+        people = self.random.sample(self.accounts, min(40, len(self.accounts)))
         return [
             {"username": p.username, "user_id": p.user_id, "name": p.name, "weight": self.random.randint(1, 6)}
             for p in people
@@ -207,7 +207,7 @@ class World:
         followed = self.random.sample(self.accounts, len(self.accounts) // 10)
         index: list[dict[str, Any]] = []
         for account in followed:
-            depth = min(len(self.important), int(self.random.paretovariate(1.1)))
+            depth = min(len(self.important), int(self.random.paretovariate(1.0)))
             followers = self.random.sample(self.important, depth)
             index.append(
                 {

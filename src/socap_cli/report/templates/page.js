@@ -26,7 +26,7 @@ d.getElementById("csv").addEventListener("click",function(){
 var out=["importance,name,username,action,on_tweet_of,followers,when_utc,text"],rows=list.tBodies[0].rows;
 for(var i=0;i<rows.length;i++){var r=rows[i];if(r.classList.contains("hidden"))continue;
 var c=r.cells,text=c[1].querySelector(".text");
-out.push([c[0].dataset.value,c[1].dataset.value,c[1].querySelector(".at").textContent.slice(1),c[2].dataset.value,c[3].dataset.value,c[4].dataset.value,c[5].dataset.value,text?text.textContent:""].map(cell).join(","))}
+out.push([c[0].dataset.value.replace(/^-1$/,""),c[1].dataset.value,c[1].querySelector(".at").textContent.slice(1),c[2].dataset.value,c[3].dataset.value,c[4].dataset.value.replace(/^-1$/,""),c[5].dataset.value,text?text.textContent:""].map(cell).join(","))}
 var a=d.createElement("a");a.href=URL.createObjectURL(new Blob(["\ufeff"+out.join("\r\n")+"\r\n"],{type:"text/csv"}));
 a.download=location.pathname.split("/").pop().replace(/\.html$/,"")+"-engagements.csv";a.click();
 setTimeout(function(){URL.revokeObjectURL(a.href)},1000)});
