@@ -116,16 +116,20 @@ class Settings(BaseSettings):
     """Everything that an operator can set."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", nested_model_default_partial_update=True
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        nested_model_default_partial_update=True,
     )
 
     data_dir: Path = Field(default_factory=lambda: default_data_dir())
     database: Database = Database()
-    provider: Provider = Provider()  # type: ignore[call-arg]
-    worker: Worker = Worker()  # type: ignore[call-arg]
-    collection: Collection = Collection()  # type: ignore[call-arg]
-    alerts: Alerts = Alerts()  # type: ignore[call-arg]
-    report: Report = Report()  # type: ignore[call-arg]
+    provider: Provider = Provider()
+    worker: Worker = Worker()
+    collection: Collection = Collection()
+    alerts: Alerts = Alerts()
+    report: Report = Report()
     file: Path | None = None
     """The configuration file that was read."""
 
@@ -218,7 +222,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: {error}", hint="mend that line; config.example.toml shows every key") from error
+        raise ConfigError(
+            f"{path}: {error}", hint="mend that line; config.example.toml shows every key"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
 

@@ -30,7 +30,9 @@ def enqueue(
         if campaign.status is not CampaignStatus.ACTIVE or campaign.starts_at > now:
             continue
         try:
-            for name, value in _enqueue_one(db, campaign, now=now, verify=verify, max_attempts=max_attempts).items():
+            for name, value in _enqueue_one(
+                db, campaign, now=now, verify=verify, max_attempts=max_attempts
+            ).items():
                 counts[name] += value
         except Exception as error:
             fault = explain(error)
@@ -42,7 +44,9 @@ def enqueue(
     return EnqueueResult(**counts, warnings=tuple(warnings))
 
 
-def _enqueue_one(db: Db, campaign: Campaign, *, now: datetime, verify: bool, max_attempts: int) -> dict[str, int]:
+def _enqueue_one(
+    db: Db, campaign: Campaign, *, now: datetime, verify: bool, max_attempts: int
+) -> dict[str, int]:
     ended = campaign.ends_at is not None and campaign.ends_at <= now
     if ended and campaign.last_cycle_at is not None:
         if jobs.open_in(db, campaign.slug) == 0:

@@ -1,29 +1,29 @@
 """What can go wrong, as one tree. Each error says what was wrong and, in `hint`, what to do next.
 
-    SocapError                      exit 1: failed and told why
-    ├── UsageError                  exit 2: the command line asks for something that cannot be
-    │   └── ConfigError             exit 2: a key of the configuration is wrong or missing
-    ├── LockHeld                    exit 5: another run does this right now
-    ├── BudgetReached               exit 6: a hard budget forbids the next request
-    ├── StoreError                  the database
-    │   ├── DatabaseUnreachable
-    │   └── NoMongod                no URI, and no usable mongod on this machine
-    ├── LeaseLost                   somebody else owns this work now: write nothing
-    ├── ProviderError               the data provider
-    │   ├── RateLimited             ask again after `retry_after` seconds; not the job's fault
-    │   ├── ProviderUnavailable     5xx, time-out, broken connection: ask again later
-    │   ├── MalformedAnswer         an answer that is not what the endpoint promises
-    │   ├── CursorRefused           start the list at the top again
-    │   ├── RequestRefused          this request is wrong and will stay wrong
-    │   └── ProviderStop            no request of this run can work: stop it and tell the operator
-    │       ├── KeyRefused          401, 403
-    │       ├── CreditsExhausted    402 and usage caps
-    │       └── WrongAddress        the path does not exist there
-    └── ChannelError                an alert channel
-        ├── DeliveryFailed          try again after `retry_after` seconds
-        ├── DeliveryUnknown         it may have arrived
-        ├── MessageRefused          this message will never be taken
-        └── ChannelDead             the channel takes nothing any more
+SocapError                      exit 1: failed and told why
+├── UsageError                  exit 2: the command line asks for something that cannot be
+│   └── ConfigError             exit 2: a key of the configuration is wrong or missing
+├── LockHeld                    exit 5: another run does this right now
+├── BudgetReached               exit 6: a hard budget forbids the next request
+├── StoreError                  the database
+│   ├── DatabaseUnreachable
+│   └── NoMongod                no URI, and no usable mongod on this machine
+├── LeaseLost                   somebody else owns this work now: write nothing
+├── ProviderError               the data provider
+│   ├── RateLimited             ask again after `retry_after` seconds; not the job's fault
+│   ├── ProviderUnavailable     5xx, time-out, broken connection: ask again later
+│   ├── MalformedAnswer         an answer that is not what the endpoint promises
+│   ├── CursorRefused           start the list at the top again
+│   ├── RequestRefused          this request is wrong and will stay wrong
+│   └── ProviderStop            no request of this run can work: stop it and tell the operator
+│       ├── KeyRefused          401, 403
+│       ├── CreditsExhausted    402 and usage caps
+│       └── WrongAddress        the path does not exist there
+└── ChannelError                an alert channel
+    ├── DeliveryFailed          try again after `retry_after` seconds
+    ├── DeliveryUnknown         it may have arrived
+    ├── MessageRefused          this message will never be taken
+    └── ChannelDead             the channel takes nothing any more
 """
 
 from __future__ import annotations

@@ -49,7 +49,8 @@ def parse_server(url: str) -> Server:
 
 def _bad_server() -> ConfigError:
     return ConfigError(
-        "SOCAP_ALERT_EMAIL_SMTP is no SMTP URL", hint="it looks like smtp://user:password@host:587 or smtps://host"
+        "SOCAP_ALERT_EMAIL_SMTP is no SMTP URL",
+        hint="it looks like smtp://user:password@host:587 or smtps://host",
     )
 
 
@@ -62,7 +63,9 @@ def check_address(address: str) -> str:
     return bare
 
 
-def send(server: Server, sender: str, receiver: str, message: Message, *, now: datetime, timeout: float) -> None:
+def send(
+    server: Server, sender: str, receiver: str, message: Message, *, now: datetime, timeout: float
+) -> None:
     """Hand one mail in. Raises ChannelError; an answer lost after the data went is DeliveryUnknown."""
     hand_in(server, sender, receiver, compose(sender, receiver, message, now=now), timeout=timeout)
 
@@ -72,7 +75,9 @@ def notify(server: Server, sender: str, receiver: str, text: str, *, now: dateti
     mail = EmailMessage()
     mail["From"], mail["To"], mail["Date"] = sender, receiver, format_datetime(now)
     mail["Subject"] = _header(text)
-    mail["Message-ID"] = f"<{_mark(text, receiver, f'{now:%Y%m%d}')}@{parseaddr(sender)[1].rpartition('@')[2] or 'localhost'}>"
+    mail["Message-ID"] = (
+        f"<{_mark(text, receiver, f'{now:%Y%m%d}')}@{parseaddr(sender)[1].rpartition('@')[2] or 'localhost'}>"
+    )
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(text + "\n")
     hand_in(server, sender, receiver, mail, timeout=timeout)
@@ -100,7 +105,9 @@ def hand_in(server: Server, sender: str, receiver: str, mail: EmailMessage, *, t
     except (OSError, smtplib.SMTPException) as error:
         said_why = str(error) or type(error).__name__
         if written:
-            raise DeliveryUnknown(f"the mail server did not answer, it may have arrived: {said_why}") from error
+            raise DeliveryUnknown(
+                f"the mail server did not answer, it may have arrived: {said_why}"
+            ) from error
         raise DeliveryFailed(f"the mail server cannot be reached: {said_why}") from error
 
 
@@ -195,7 +202,8 @@ def _html(message: Message) -> str:
         'cellspacing="0"><tr><td align="center" style="padding:24px 12px"><table role="presentation" width="600" '
         'cellpadding="0" cellspacing="0" style="max-width:600px;background:#fefefe;border:1px solid #dfe2e6;'
         'font-family:Helvetica,Arial,sans-serif;color:#1d2430">'
-        f'<tr><td style="padding:20px 24px 4px;font-size:18px;font-weight:bold;line-height:1.35">{escape(message.title)}'
+        '<tr><td style="padding:20px 24px 4px;font-size:18px;font-weight:bold;line-height:1.35">'
+        f"{escape(message.title)}"
         f'</td></tr>{cells}<tr><td style="padding:12px 24px 20px;font-size:12px;color:#667080">{footer}</td></tr>'
         "</table></td></tr></table></body></html>"
     )
@@ -210,7 +218,8 @@ def _html_line(line: Line) -> str:
         )
     return (
         '<tr><td style="padding:12px 24px;font-size:14px;line-height:1.5;border-bottom:1px solid #eceef1">'
-        f'<strong>{escape(line.who)}</strong> (<a href="{escape(line.url)}" style="color:#1b5fc1">@{escape(line.username)}</a>) '
+        f'<strong>{escape(line.who)}</strong> (<a href="{escape(line.url)}" style="color:#1b5fc1">'
+        f"@{escape(line.username)}</a>) "
         f'{line.verb} <a href="{escape(line.tweet_url)}" style="color:#1b5fc1">{escape(line.tweet_label)}</a>'
         f'<div style="color:#667080;font-size:13px">{escape(detail(line))}</div>{quoted}</td></tr>'
     )

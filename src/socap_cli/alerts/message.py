@@ -61,7 +61,13 @@ def compose(
         message_id=str(alert["_id"]),
         campaign_id=campaign.slug,
         campaign_name=campaign.name,
-        title=_title(lines, len(engagements), campaign, backfill=bool(alert.get("backfill")), vip=bool(alert.get("vip"))),
+        title=_title(
+            lines,
+            len(engagements),
+            campaign,
+            backfill=bool(alert.get("backfill")),
+            vip=bool(alert.get("vip")),
+        ),
         lines=tuple(lines),
         left_out=len(engagements) - len(lines),
         repeated=repeated,
@@ -82,7 +88,11 @@ def _title(lines: Sequence[Line], count: int, campaign: Campaign, *, backfill: b
 
 def _line(engagement: Mapping[str, Any], tweet: CampaignTweet | None) -> Line:
     username = engagement["username"]
-    home = f"https://x.com/{username}" if HANDLE.fullmatch(username) else f"https://x.com/i/user/{engagement['user_id']}"
+    home = (
+        f"https://x.com/{username}"
+        if HANDLE.fullmatch(username)
+        else f"https://x.com/i/user/{engagement['user_id']}"
+    )
     author = tweet.author_username if tweet else None
     tweet_url = tweet.url if tweet else f"https://x.com/i/status/{engagement['tweet_id']}"
     is_post = engagement["action_type"] != "retweet"

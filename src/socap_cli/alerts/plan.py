@@ -31,7 +31,9 @@ class Alert:
     importance_score: float
 
 
-def plan(campaign: Campaign, engagement: Mapping[str, Any], *, added_at: datetime, now: datetime) -> Alert | None:
+def plan(
+    campaign: Campaign, engagement: Mapping[str, Any], *, added_at: datetime, now: datetime
+) -> Alert | None:
     """The alert that an engagement deserves in a campaign, or None.
 
     What was there before the tweet joined the campaign is backfill: it is told in one summary.

@@ -57,7 +57,11 @@ def plan_new(db: Db, firm: FirmCollections, *, now: datetime) -> int:
     planned = 0
     unscored: set[str] = set()
     while True:
-        rows = [row for row in engagements.unconsidered(db, batch=BATCH + len(unscored)) if row["_id"] not in unscored]
+        rows = [
+            row
+            for row in engagements.unconsidered(db, batch=BATCH + len(unscored))
+            if row["_id"] not in unscored
+        ]
         if not rows:
             return planned
         rows, still_unknown = _scored(db, firm, rows)
@@ -191,7 +195,9 @@ def _receivers(campaign: Campaign, outlets: Outlets, warnings: list[str]) -> Ite
             warnings.append(f"{campaign.slug}: {MISSING[channel]}")
         yield from ((channel, address) for address in reachable[channel])
     if not campaign.channels and not any(reachable.values()):
-        warnings.append(f"{campaign.slug}: alerts wait, for no channel is configured; {MISSING[Channel.SLACK]}")
+        warnings.append(
+            f"{campaign.slug}: alerts wait, for no channel is configured; {MISSING[Channel.SLACK]}"
+        )
 
 
 def _deliver(
@@ -224,7 +230,9 @@ def _deliver(
     except ConfigError as error:
         warnings.append(f"{campaign.slug}: {error.message}" + (f" ({error.hint})" if error.hint else ""))
         due = now + LONGEST_BACK_OFF
-        alerts.settle_delivery(db, delivery, DeliveryState.FAILED, now=now, due=due, error=error.message, counts=False)
+        alerts.settle_delivery(
+            db, delivery, DeliveryState.FAILED, now=now, due=due, error=error.message, counts=False
+        )
         return DeliveryState.FAILED
     alerts.settle_delivery(db, delivery, DeliveryState.SENT, now=now)
     return DeliveryState.SENT
@@ -238,7 +246,9 @@ def _message(db: Db, campaign: Campaign, delivery: Delivery) -> Message | None:
     if not told:
         return None
     homes = campaigns.with_tweets(db, (e["tweet_id"] for e in told))
-    tweets = {t: next((h for h in found if h.campaign_id == campaign.slug), found[0]) for t, found in homes.items()}
+    tweets = {
+        t: next((h for h in found if h.campaign_id == campaign.slug), found[0]) for t, found in homes.items()
+    }
     return compose(row, told, campaign, tweets, repeated=delivery.may_have_arrived)
 
 
@@ -268,7 +278,12 @@ def _hand_over(
     else:
         assert outlets.mail_server is not None
         mail.send(
-            outlets.mail_server, outlets.mail_from, mail.check_address(address), message, now=now, timeout=outlets.timeout
+            outlets.mail_server,
+            outlets.mail_from,
+            mail.check_address(address),
+            message,
+            now=now,
+            timeout=outlets.timeout,
         )
 
 
@@ -287,11 +302,15 @@ def _after_failure(
     state = DeliveryState.DEAD
     due = now
     if isinstance(error, ChannelDead):
-        warnings.append(f"{delivery.channel} is switched off: {error.message}" + (f"; {error.hint}" if error.hint else ""))
+        warnings.append(
+            f"{delivery.channel} is switched off: {error.message}" + (f"; {error.hint}" if error.hint else "")
+        )
         first = alerts.switch_off(db, mark, reason=error.message, now=now)
         waiting = alerts.kill_channel_deliveries(db, mark, error=error.message) + 1
         if first:
-            _report_elsewhere(outlets, delivery, f"{error.message}; {waiting} alert(s) wait", warnings, now=now)
+            _report_elsewhere(
+                outlets, delivery, f"{error.message}; {waiting} alert(s) wait", warnings, now=now
+            )
     elif isinstance(error, (DeliveryFailed, DeliveryUnknown)) and delivery.attempts < outlets.max_attempts:
         state = DeliveryState.UNKNOWN if isinstance(error, DeliveryUnknown) else DeliveryState.FAILED
         wait = error.retry_after if isinstance(error, DeliveryFailed) else None
@@ -313,7 +332,9 @@ def _report_elsewhere(
     try:
         if delivery.channel == Channel.SLACK and outlets.mail_server:
             for address in outlets.mail_to:
-                mail.notify(outlets.mail_server, outlets.mail_from, address, text, now=now, timeout=outlets.timeout)
+                mail.notify(
+                    outlets.mail_server, outlets.mail_from, address, text, now=now, timeout=outlets.timeout
+                )
         elif delivery.channel == Channel.EMAIL and outlets.slack_webhook:
             url = slack.check_address(outlets.slack_webhook, outlets.webhook_hosts)
             slack.notify(url, text, timeout=outlets.timeout)
@@ -323,4 +344,4 @@ def _report_elsewhere(
 
 def back_off(attempts: int) -> timedelta:
     """A minute, doubled with each attempt, up to two hours."""
-    return min(LONGEST_BACK_OFF, BACK_OFF * 2 ** max(0, attempts - 1))
+    return min(LONGEST_BACK_OFF, BACK_OFF * float(2 ** max(0, attempts - 1)))

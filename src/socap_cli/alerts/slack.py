@@ -24,14 +24,19 @@ def check_address(url: str, hosts: tuple[str, ...]) -> str:
     except ValueError:
         raise ConfigError("the Slack webhook is not a URL") from None
     if parts.scheme not in ("https", "http") or not host:
-        raise ConfigError("the Slack webhook is not a URL", hint="it looks like https://hooks.slack.com/services/...")
+        raise ConfigError(
+            "the Slack webhook is not a URL", hint="it looks like https://hooks.slack.com/services/..."
+        )
     if parts.scheme == "http" and host not in LOOPBACK:
-        raise ConfigError(f"the Slack webhook at {host} is plain http", hint="use https; http is for loopback only")
+        raise ConfigError(
+            f"the Slack webhook at {host} is plain http", hint="use https; http is for loopback only"
+        )
     allowed = {entry.lower() for entry in hosts}
     if host not in allowed and f"{host}:{port}" not in allowed:
         named = f"{host}:{port}" if port else host
         raise ConfigError(
-            f"webhooks may not go to {named}", hint=f"allow it: SOCAP_ALERTS__WEBHOOK_HOSTS={','.join((*hosts, named))}"
+            f"webhooks may not go to {named}",
+            hint=f"allow it: SOCAP_ALERTS__WEBHOOK_HOSTS={','.join((*hosts, named))}",
         )
     return url
 

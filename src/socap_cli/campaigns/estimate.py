@@ -22,10 +22,10 @@ def estimate(
     """From the last full day's (requests, credits) when there is one, never below the counters alone."""
     batches = -(-tweets // batch)
     requests = float(batches * CYCLES_A_DAY)
-    credits = max(tweets * price_tweet, batches * price_minimum) * CYCLES_A_DAY
+    cost = max(tweets * price_tweet, batches * price_minimum) * CYCLES_A_DAY
     if last_day is None:
         basis = "counters only: lists cost extra when they move, and no day was measured yet"
-        return Estimate(tweets, CYCLES_A_DAY, requests, credits, basis)
+        return Estimate(tweets, CYCLES_A_DAY, requests, cost, basis)
     return Estimate(
-        tweets, CYCLES_A_DAY, max(requests, last_day[0]), max(credits, last_day[1]), "as on the last full day"
+        tweets, CYCLES_A_DAY, max(requests, last_day[0]), max(cost, last_day[1]), "as on the last full day"
     )

@@ -34,12 +34,15 @@ class AddResult:
 def check_slug(slug: str) -> str:
     if not SLUG.fullmatch(slug):
         raise UsageError(
-            f"{slug!r} is no campaign slug", hint="use lower-case letters, digits, - and _, at most 63, no space"
+            f"{slug!r} is no campaign slug",
+            hint="use lower-case letters, digits, - and _, at most 63, no space",
         )
     return slug
 
 
-def add(db: Db, campaign: Campaign, lines: Sequence[Line], *, look_up: LookUp | None, now: datetime) -> AddResult:
+def add(
+    db: Db, campaign: Campaign, lines: Sequence[Line], *, look_up: LookUp | None, now: datetime
+) -> AddResult:
     """Create a campaign with its tweets. The campaign itself is written last: killed before, `add` works again."""
     check_slug(campaign.slug)
     check_window(campaign)
@@ -56,7 +59,9 @@ def add(db: Db, campaign: Campaign, lines: Sequence[Line], *, look_up: LookUp | 
     return result
 
 
-def add_tweets(db: Db, slug: str, lines: Sequence[Line], *, look_up: LookUp | None, now: datetime) -> AddResult:
+def add_tweets(
+    db: Db, slug: str, lines: Sequence[Line], *, look_up: LookUp | None, now: datetime
+) -> AddResult:
     """Add tweets to a campaign that exists."""
     find(db, slug)
     wanted, rejected = sort_out(lines)
@@ -90,10 +95,13 @@ def set_status(db: Db, slug: str, status: CampaignStatus, *, now: datetime) -> C
     campaign = find(db, slug)
     if campaign.status is CampaignStatus.COMPLETED and status is not CampaignStatus.COMPLETED:
         raise SocapError(
-            f"campaign {slug!r} is completed", hint="give it a later end first: socap campaign edit SLUG --days N"
+            f"campaign {slug!r} is completed",
+            hint="give it a later end first: socap campaign edit SLUG --days N",
         )
     completed_at = now if status is CampaignStatus.COMPLETED else None
-    changed = campaigns.change(db, slug, status=status.value, completed_at=campaign.completed_at or completed_at)
+    changed = campaigns.change(
+        db, slug, status=status.value, completed_at=campaign.completed_at or completed_at
+    )
     return changed or campaign
 
 
@@ -119,12 +127,19 @@ def remove_tweet(db: Db, slug: str, tweet_id: str) -> None:
 def check_window(campaign: Campaign) -> None:
     if campaign.ends_at is not None and campaign.ends_at <= campaign.starts_at:
         raise UsageError(
-            f"the window ends at {campaign.ends_at:%Y-%m-%d %H:%M} before it starts", hint="check --start and --end"
+            f"the window ends at {campaign.ends_at:%Y-%m-%d %H:%M} before it starts",
+            hint="check --start and --end",
         )
 
 
 def _add_tweets(
-    db: Db, slug: str, wanted: list[Wanted], rejected: list[Rejected], *, look_up: LookUp | None, now: datetime
+    db: Db,
+    slug: str,
+    wanted: list[Wanted],
+    rejected: list[Rejected],
+    *,
+    look_up: LookUp | None,
+    now: datetime,
 ) -> AddResult:
     found: dict[str, Tweet] = {}
     if look_up is not None and wanted:
@@ -132,7 +147,8 @@ def _add_tweets(
         gone = [entry for entry in wanted if entry.tweet_id not in found]
         reason = "the provider does not know this tweet: deleted, protected or mistyped"
         rejected = sorted(
-            [*rejected, *(Rejected(e.line.number, e.line.text or e.url, reason) for e in gone)], key=lambda r: r.line
+            [*rejected, *(Rejected(e.line.number, e.line.text or e.url, reason) for e in gone)],
+            key=lambda r: r.line,
         )
         wanted = [entry for entry in wanted if entry.tweet_id in found]
     tweets = [_tweet(slug, entry, found.get(entry.tweet_id), now) for entry in wanted]
@@ -178,4 +194,6 @@ def _nothing_usable(rejected: list[Rejected]) -> SocapError:
         return UsageError("no tweets named", hint="give --tweet URL or --from FILE")
     first = rejected[0]
     more = f" (and {len(rejected) - 1} more)" if len(rejected) > 1 else ""
-    return SocapError(f"no usable tweet: line {first.line}: {first.reason}{more}", hint="no campaign was changed")
+    return SocapError(
+        f"no usable tweet: line {first.line}: {first.reason}{more}", hint="no campaign was changed"
+    )

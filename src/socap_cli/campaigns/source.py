@@ -53,7 +53,9 @@ def read(content: str, *, name: str = "-") -> list[Line]:
     content = content.removeprefix(BOM)
     if name.lower().endswith(".toml"):
         return list(_read_toml(content, name))
-    first = next((row for row in content.splitlines() if row.strip() and not row.lstrip().startswith("#")), "")
+    first = next(
+        (row for row in content.splitlines() if row.strip() and not row.lstrip().startswith("#")), ""
+    )
     delimiter = next((mark for mark in (",", ";", "\t") if mark in first), None)
     if delimiter is None and first.strip().lower() not in URL_COLUMNS:
         return list(_read_text(content))
@@ -134,11 +136,15 @@ def _read_toml(content: str, name: str) -> Iterator[Line]:
     number = 0
     for key, entries in tree.items():
         if not isinstance(entries, list):
-            raise UsageError(f"{name}: {key} is not a list of tweets", hint="use [[tweets]] with url and category")
+            raise UsageError(
+                f"{name}: {key} is not a list of tweets", hint="use [[tweets]] with url and category"
+            )
         for entry in entries:
             number += 1
             fallback = key if key.lower() in CATEGORY_NAMES else ""
             if isinstance(entry, dict):
-                yield Line(number, str(entry.get("url", "")), str(entry.get("category", fallback)), str(entry))
+                yield Line(
+                    number, str(entry.get("url", "")), str(entry.get("category", fallback)), str(entry)
+                )
             else:
                 yield Line(number, str(entry), fallback, str(entry))

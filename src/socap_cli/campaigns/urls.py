@@ -31,7 +31,9 @@ def tweet_id(text: str) -> str:
     if BARE_ID.fullmatch(text) and text.isascii():
         return _checked(text)
     if SPREADSHEET.fullmatch(text):
-        raise NotATweet("a spreadsheet cut the digits off this id; paste the URL or format the column as text")
+        raise NotATweet(
+            "a spreadsheet cut the digits off this id; paste the URL or format the column as text"
+        )
     if any(character.isspace() for character in text):
         raise NotATweet("not a URL: it holds a space")
     return _checked(_from_url(text))

@@ -28,7 +28,10 @@ def plan(ctx: typer.Context) -> None:
     with shop.database() as db, locks.held(db, LOCK):
         planned = plan_new(db, shop.firm(), now=run.now())
         waiting = alerts.waiting(db, now=run.now())
-    run.done({"planned": planned, "waiting": waiting}, text=f"{planned} alerts planned, {waiting} wait for their time")
+    run.done(
+        {"planned": planned, "waiting": waiting},
+        text=f"{planned} alerts planned, {waiting} wait for their time",
+    )
 
 
 @app.command("send")
@@ -79,7 +82,15 @@ def list_(
         tables.show(
             ("created", "campaign", "channel", "receiver", "state", "attempts", "error"),
             (
-                [r["created_at"], r["campaign_id"], r["channel"], r["receiver"], r["state"], r["attempts"], r.get("last_error")]
+                [
+                    r["created_at"],
+                    r["campaign_id"],
+                    r["channel"],
+                    r["receiver"],
+                    r["state"],
+                    r["attempts"],
+                    r.get("last_error"),
+                ]
                 for r in rows
             ),
             numbers=("attempts",),
@@ -89,7 +100,10 @@ def list_(
 
 
 @app.command("retry")
-def retry(ctx: typer.Context, campaign: Annotated[str, typer.Option(metavar="SLUG", help="Only this campaign's.")] = "") -> None:
+def retry(
+    ctx: typer.Context,
+    campaign: Annotated[str, typer.Option(metavar="SLUG", help="Only this campaign's.")] = "",
+) -> None:
     """Let dead and unknown deliveries try again, and switch their channels on."""
     from socap_cli.cli.shop import Shop
     from socap_cli.store import alerts
@@ -125,9 +139,13 @@ def test(
         slack.notify(slack.check_address(webhook, outlets.webhook_hosts), text, timeout=outlets.timeout)
     elif channel == "email":
         if outlets.mail_server is None or not outlets.mail_to:
-            raise ConfigError("nobody to mail to", hint="set SOCAP_ALERT_EMAIL_SMTP and SOCAP_ALERTS__EMAIL_TO")
+            raise ConfigError(
+                "nobody to mail to", hint="set SOCAP_ALERT_EMAIL_SMTP and SOCAP_ALERTS__EMAIL_TO"
+            )
         for address in outlets.mail_to:
-            mail.notify(outlets.mail_server, outlets.mail_from, address, text, now=run.now(), timeout=outlets.timeout)
+            mail.notify(
+                outlets.mail_server, outlets.mail_from, address, text, now=run.now(), timeout=outlets.timeout
+            )
     else:
         raise UsageError(f"no channel {channel!r}", hint="there are slack, email")
     run.done({"channel": channel}, text=f"{channel}: sent")

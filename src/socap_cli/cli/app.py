@@ -41,13 +41,17 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def everywhere(
-    config: Annotated[str, typer.Option(metavar="FILE", help="Configuration file (default: ./config.toml).")] = "",
+    config: Annotated[
+        str, typer.Option(metavar="FILE", help="Configuration file (default: ./config.toml).")
+    ] = "",
     data_dir: Annotated[str, typer.Option(metavar="DIR", help="Embedded database and logs.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing on success.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell more on stderr.")] = False,
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 whatever happened.")] = False,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     """These options may stand before or after the command. Their values are taken out before parsing."""
 

@@ -25,22 +25,54 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Register campaigns and their tweets.", no_args_is_help=True)
 
-Tweets = Annotated[list[str], typer.Option("--tweet", metavar="URL[=CATEGORY]", help="A tweet; may be repeated. Categories: client, influencer, investor.")]
-Source = Annotated[str, typer.Option("--from", metavar="FILE|-", help="Text (a URL a line), CSV (url,category) or TOML; - is stdin.")]
+Tweets = Annotated[
+    list[str],
+    typer.Option(
+        "--tweet",
+        metavar="URL[=CATEGORY]",
+        help="A tweet; may be repeated. Categories: client, influencer, investor.",
+    ),
+]
+Source = Annotated[
+    str,
+    typer.Option(
+        "--from", metavar="FILE|-", help="Text (a URL a line), CSV (url,category) or TOML; - is stdin."
+    ),
+]
 NoVerify = Annotated[bool, typer.Option("--no-verify", help="Do not look the tweets up at the provider.")]
 Name = Annotated[str, typer.Option(help="A name for people.")]
 Start = Annotated[str, typer.Option(metavar="ISO", help="When collecting starts (default: now).")]
 End = Annotated[str, typer.Option(metavar="ISO", help="When it ends.")]
 Days = Annotated[float, typer.Option(min=0, help="How many days it lasts, instead of --end.")]
 Threshold = Annotated[float, typer.Option(min=0, help="Importance from which an engagement is alerted.")]
-Channels = Annotated[list[str], typer.Option("--channel", metavar="slack|email", help="Where alerts go; may be repeated (default: all that are configured).")]
+Channels = Annotated[
+    list[str],
+    typer.Option(
+        "--channel",
+        metavar="slack|email",
+        help="Where alerts go; may be repeated (default: all that are configured).",
+    ),
+]
 Webhook = Annotated[str, typer.Option(help="The campaign's own Slack webhook; wins over the global one.")]
 ClientName = Annotated[str, typer.Option(help="Whose campaign it is.")]
 ClientEmail = Annotated[str, typer.Option(help="Mailed as well when --channel email is given.")]
-Vips = Annotated[list[str], typer.Option("--vip", metavar="@NAME", help="Alerted at once, whatever the importance; may be repeated.")]
-Ignores = Annotated[list[str], typer.Option("--ignore", metavar="@NAME", help="Never alerted; may be repeated.")]
+Vips = Annotated[
+    list[str],
+    typer.Option("--vip", metavar="@NAME", help="Alerted at once, whatever the importance; may be repeated."),
+]
+Ignores = Annotated[
+    list[str], typer.Option("--ignore", metavar="@NAME", help="Never alerted; may be repeated.")
+]
 Spacing = Annotated[int, typer.Option(min=0, metavar="MINUTES", help="Alerts are spread over this time.")]
-Window = Annotated[int, typer.Option("--frequency-window", min=0, metavar="MINUTES", help="The same person and action are told again only after this time.")]
+Window = Annotated[
+    int,
+    typer.Option(
+        "--frequency-window",
+        min=0,
+        metavar="MINUTES",
+        help="The same person and action are told again only after this time.",
+    ),
+]
 
 
 @app.command("add")
@@ -111,7 +143,9 @@ def add_tweets(
 
 
 @app.command("remove-tweet")
-def remove_tweet(ctx: typer.Context, slug: Slug, tweet: Annotated[str, typer.Argument(metavar="URL|ID")]) -> None:
+def remove_tweet(
+    ctx: typer.Context, slug: Slug, tweet: Annotated[str, typer.Argument(metavar="URL|ID")]
+) -> None:
     """Take a tweet out of a campaign. What was collected stays."""
     from socap_cli.campaigns import register, urls
     from socap_cli.cli.shop import Shop
@@ -171,7 +205,9 @@ def show(ctx: typer.Context, slug: Slug) -> None:
     def draw() -> None:
         from socap_cli.cli import tables
 
-        tables.pairs(((k, v) for k, v in _public(campaign).items() if v not in (None, (), [])), title=campaign.name)
+        tables.pairs(
+            ((k, v) for k, v in _public(campaign).items() if v not in (None, (), [])), title=campaign.name
+        )
         columns = ("tweet_id", "category", "author", "retweets", "replies", "quotes", "likes", "views")
         numbers = columns[3:]
         tables.show(
@@ -220,7 +256,10 @@ def edit(
         if not changes:
             raise UsageError("nothing to change", hint="name what to change: socap campaign edit --help")
         campaign = register.edit(db, slug, changes)
-    run.done({"campaign": _public(campaign), "changed": sorted(changes)}, text=f"changed {', '.join(sorted(changes))}")
+    run.done(
+        {"campaign": _public(campaign), "changed": sorted(changes)},
+        text=f"changed {', '.join(sorted(changes))}",
+    )
 
 
 @app.command("pause")
@@ -270,7 +309,9 @@ def estimate(ctx: typer.Context, slug: Slug) -> None:
         register.find(db, slug)
         tweets = campaigns.count_tweets(db, slug)
         spent = usage.daily(db, slug)
-    found = rules.estimate(tweets, spent, batch=wanted.batch, price_tweet=wanted.price_tweet, price_minimum=wanted.price_minimum)
+    found = rules.estimate(
+        tweets, spent, batch=wanted.batch, price_tweet=wanted.price_tweet, price_minimum=wanted.price_minimum
+    )
     usd = found.credits_a_day * wanted.usd_per_credit
     result = {**asdict(found), "usd_a_day": round(usd, 4)}
     text = (
@@ -298,12 +339,16 @@ def _lines(tweets: Sequence[str], source: str) -> list[Line]:
         try:
             content = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
         except OSError as error:
-            raise UsageError(f"cannot read {source}: {error.strerror}", hint="name a file, or - for stdin") from error
+            raise UsageError(
+                f"cannot read {source}: {error.strerror}", hint="name a file, or - for stdin"
+            ) from error
         except UnicodeDecodeError as error:
             raise UsageError(f"{source} is not UTF-8 text", hint="save it as UTF-8") from error
         lines.extend(reading.read(content, name=source))
         if not lines:
-            raise UsageError(f"{'stdin' if source == '-' else source} names no tweet", hint="a URL a line is enough")
+            raise UsageError(
+                f"{'stdin' if source == '-' else source} names no tweet", hint="a URL a line is enough"
+            )
     return lines
 
 
@@ -318,7 +363,9 @@ def _look_up(shop: Shop, db: Db, *, verify: bool) -> Iterator[LookUp | None]:
     try:
         shop.key()
     except UsageError as error:
-        raise type(error)(error.message, hint=f"{error.hint}, or add the tweets unchecked with --no-verify") from None
+        raise type(error)(
+            error.message, hint=f"{error.hint}, or add the tweets unchecked with --no-verify"
+        ) from None
     with shop.provider() as provider:
         desk = shop.desk(db, provider, now=shop.run.now)
 
@@ -393,4 +440,6 @@ def _status(text: str, kinds: Any) -> Any:
     try:
         return kinds(text)
     except ValueError:
-        raise SocapError(f"no status {text!r}", hint=f"there are {', '.join(k.value for k in kinds)}") from None
+        raise SocapError(
+            f"no status {text!r}", hint=f"there are {', '.join(k.value for k in kinds)}"
+        ) from None

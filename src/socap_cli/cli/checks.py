@@ -46,7 +46,9 @@ def _database(shop: Shop) -> Iterator[Check]:
         status = db.command("serverStatus", repl=0, metrics=0, locks=0)
         skew = abs((status["localTime"] - datetime.now(UTC)).total_seconds())
         if skew > CLOCK_TOLERANCE:
-            yield Check("clock", "warn", f"the database's clock is {skew:.0f} s off this host's", "run NTP on both")
+            yield Check(
+                "clock", "warn", f"the database's clock is {skew:.0f} s off this host's", "run NTP on both"
+            )
         else:
             yield Check("clock", "ok", f"within {max(1, round(skew))} s of the database's")
 
@@ -79,7 +81,9 @@ def _slack(shop: Shop) -> Iterator[Check]:
         yield Check("slack", "skip", "no webhook set", "SOCAP_ALERT_SLACK_WEBHOOK")
         return
     check_address(webhook, shop.settings.alerts.webhook_hosts)
-    yield Check("slack", "ok", "the webhook's address is allowed; send a message with: socap alerts test slack")
+    yield Check(
+        "slack", "ok", "the webhook's address is allowed; send a message with: socap alerts test slack"
+    )
 
 
 def _mail(shop: Shop) -> Iterator[Check]:
@@ -88,13 +92,18 @@ def _mail(shop: Shop) -> Iterator[Check]:
         yield Check("email", "skip", "no mail server set", "SOCAP_ALERT_EMAIL_SMTP")
         return
     try:
-        with smtplib.SMTP(server.host, server.port, timeout=10) if not server.tls else smtplib.SMTP_SSL(
-            server.host, server.port, timeout=10
-        ) as smtp:
+        with (
+            smtplib.SMTP(server.host, server.port, timeout=10)
+            if not server.tls
+            else smtplib.SMTP_SSL(server.host, server.port, timeout=10) as smtp
+        ):
             smtp.noop()
     except (OSError, smtplib.SMTPException) as error:
-        yield Check("email", "fail", f"{server.host}:{server.port} does not answer: {error}", "check SOCAP_ALERT_EMAIL_SMTP")
+        yield Check(
+            "email",
+            "fail",
+            f"{server.host}:{server.port} does not answer: {error}",
+            "check SOCAP_ALERT_EMAIL_SMTP",
+        )
         return
     yield Check("email", "ok", f"{server.host}:{server.port} answers")
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,7 +23,9 @@ def _own(run: Run) -> Shop:
 
     shop = Shop(run)
     if shop.settings.database.uri:
-        raise UsageError("MONGODB_URI is set: that database is not run by socap", hint="unset it for the embedded one")
+        raise UsageError(
+            "MONGODB_URI is set: that database is not run by socap", hint="unset it for the embedded one"
+        )
     return shop
 
 
@@ -34,7 +36,10 @@ def start(ctx: typer.Context) -> None:
     embedded = _own(run).embedded()
     started = embedded.start()
     said = "started" if started else "already runs"
-    run.done({"started": started, "pid": embedded.pid(), "uri": embedded.uri}, text=f"{said}, pid {embedded.pid()}: {embedded.uri}")
+    run.done(
+        {"started": started, "pid": embedded.pid(), "uri": embedded.uri},
+        text=f"{said}, pid {embedded.pid()}: {embedded.uri}",
+    )
 
 
 @app.command("stop")
@@ -56,11 +61,16 @@ def status(ctx: typer.Context) -> None:
     uri = shop.settings.database.uri
     embedded = shop.embedded()
     running = bool(uri) or embedded.pid() is not None
-    result = {"embedded": not uri, "running": running, "pid": None if uri else embedded.pid()}
+    result: dict[str, Any] = {"embedded": not uri, "running": running, "pid": None if uri else embedded.pid()}
     if running:
-        with open_database(uri.get_secret_value() if uri else embedded.uri, shop.settings.database.name) as db:
+        with open_database(
+            uri.get_secret_value() if uri else embedded.uri, shop.settings.database.name
+        ) as db:
             stats = db.command("dbStats")
-            result |= {"documents": int(stats["objects"]), "bytes": int(stats["dataSize"] + stats["indexSize"])}
+            result |= {
+                "documents": int(stats["objects"]),
+                "bytes": int(stats["dataSize"] + stats["indexSize"]),
+            }
     if not uri:
         result |= {"data_dir": str(embedded.data_dir), "socket": str(embedded.socket_path)}
 
@@ -73,7 +83,9 @@ def status(ctx: typer.Context) -> None:
 
 
 @app.command("backup")
-def backup(ctx: typer.Context, file: Annotated[str, typer.Argument(metavar="FILE", help="A .tar.gz of BSON files.")]) -> None:
+def backup(
+    ctx: typer.Context, file: Annotated[str, typer.Argument(metavar="FILE", help="A .tar.gz of BSON files.")]
+) -> None:
     """Write every collection into one file, in the layout that mongorestore reads."""
     from socap_cli.cli.shop import Shop
     from socap_cli.store import backup as stage
@@ -85,7 +97,9 @@ def backup(ctx: typer.Context, file: Annotated[str, typer.Argument(metavar="FILE
 
 
 @app.command("restore")
-def restore(ctx: typer.Context, file: Annotated[str, typer.Argument(metavar="FILE")], yes: Yes = False) -> None:
+def restore(
+    ctx: typer.Context, file: Annotated[str, typer.Argument(metavar="FILE")], yes: Yes = False
+) -> None:
     """Replace the database by a backup."""
     from socap_cli.cli.shop import Shop
     from socap_cli.store import backup as stage

@@ -105,18 +105,20 @@ def _stage(run: Run, *, tweets: int, cycles: int, seed: int) -> Iterator[_Stage]
     now = datetime.now(UTC)
     start = now.replace(minute=now.minute // 30 * 30, second=0, microsecond=0) - CYCLE * cycles
     with ExitStack() as stack:
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="socap-demo-", ignore_cleanup_errors=True)))
+        scratch = Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="socap-demo-", ignore_cleanup_errors=True))
+        )
         url = stack.enter_context(_simulator(scratch, tweets=tweets, seed=seed, start=start))
         mailbox = stack.enter_context(Mailbox())
         # Nothing of the operator's own configuration reaches the demo, and the demo reaches nothing of it.
         settings = Settings.model_construct(
             data_dir=scratch / "data",
             database=Database(),
-            provider=Provider(api_key=SecretStr("demo"), url=url, rate=0),  # type: ignore[call-arg]
-            worker=Worker(),  # type: ignore[call-arg]
-            collection=Collection(),  # type: ignore[call-arg]
-            alerts=Alerts(),  # type: ignore[call-arg]
-            report=Report(),  # type: ignore[call-arg]
+            provider=Provider(api_key=SecretStr("demo"), url=url, rate=0),
+            worker=Worker(),
+            collection=Collection(),
+            alerts=Alerts(),
+            report=Report(),
             file=None,
         )
         shop = Shop(run, settings)
@@ -303,7 +305,12 @@ def _progress(run: Run, total: int) -> Iterator[Any]:
 
     from socap_cli.cli.tables import console
 
-    columns = (BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn(), TextColumn("{task.description}"))
+    columns = (
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
     with Progress(*columns, console=console(stderr=True)) as bar:
         task = bar.add_task("starting", total=total)
         yield lambda text: bar.update(task, advance=1, description=text)
@@ -316,7 +323,10 @@ def _show(result: dict[str, Any]) -> None:
     rows = [[kind, *(row[c] for c in columns)] for kind, row in result["lists"].items()]
     rows.append(["all", *(sum(row[c] for row in result["lists"].values()) for c in columns)])
     tables.show(
-        ("engagements", *columns), rows, numbers=columns, title=f"{result['tweets']} tweets, {result['cycles']} cycles"
+        ("engagements", *columns),
+        rows,
+        numbers=columns,
+        title=f"{result['tweets']} tweets, {result['cycles']} cycles",
     )
     received = result["alerts_received"]
     saved = 1 - result["requests"] / result["requests_without_gate"]
@@ -325,11 +335,18 @@ def _show(result: dict[str, Any]) -> None:
             ("taken back, and marked so", result["removed"]),
             ("requests", f"{result['requests']:,} ({saved:.0%} fewer than reading everything)"),
             ("cost", f"{result['cost']:,} credits = ${result['usd']:.2f}"),
-            ("alerts", f"{result['alerts_planned']:,} planned; {received['slack']:,} in Slack, {received['email']:,} mails"),
+            (
+                "alerts",
+                f"{result['alerts_planned']:,} planned; {received['slack']:,} in Slack, {received['email']:,} mails",
+            ),
             ("report", result["pages"][-1]),
         ]
     )
     from socap_cli.cli.run import print_line
 
-    verdict = "Every engagement of the simulated world is in the database, once." if result["exact"] else "NOT EXACT"
+    verdict = (
+        "Every engagement of the simulated world is in the database, once."
+        if result["exact"]
+        else "NOT EXACT"
+    )
     print_line(f"\n{verdict}")

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Who engaged.", no_args_is_help=True)
 
-Category = Annotated[str, typer.Option(metavar="C", help="An engager's category (founders, vcs, …) or a tweet's (client, …).")]
+Category = Annotated[
+    str, typer.Option(metavar="C", help="An engager's category (founders, vcs, …) or a tweet's (client, …).")
+]
 ActionTypeOption = Annotated[str, typer.Option("--action-type", metavar="retweet|reply|quote")]
 MinImportance = Annotated[float, typer.Option(help="At least this important.")]
 COLUMNS = (
@@ -52,9 +54,15 @@ def list_(
         rows = [
             _public(row)
             for row in _selected(
-                db, slug, category=category, action_type=action_type, min_importance=min_importance,
-                sort=sort, limit=limit, offset=offset,
-            )  # fmt: skip
+                db,
+                slug,
+                category=category,
+                action_type=action_type,
+                min_importance=min_importance,
+                sort=sort,
+                limit=limit,
+                offset=offset,
+            )
         ]
 
     def show() -> None:
@@ -63,7 +71,15 @@ def list_(
         tables.show(
             ("importance", "who", "name", "action", "tweet", "followers", "first seen"),
             (
-                [r["importance_score"], f"@{r['username']}", r["name"], r["action_type"], r["tweet_id"], r["followers"], r["first_seen_at"]]
+                [
+                    r["importance_score"],
+                    f"@{r['username']}",
+                    r["name"],
+                    r["action_type"],
+                    r["tweet_id"],
+                    r["followers"],
+                    r["first_seen_at"],
+                ]
                 for r in rows
             ),
             numbers=("importance", "followers"),
@@ -91,7 +107,10 @@ def export(
     if not out and (run.json or form == "xlsx"):
         raise UsageError(f"{'--json' if run.json else form} needs a file", hint="give --out FILE")
     with Shop(run).database() as db:
-        rows = map(_public, _selected(db, slug, category=category, action_type=action_type, min_importance=min_importance))
+        rows = map(
+            _public,
+            _selected(db, slug, category=category, action_type=action_type, min_importance=min_importance),
+        )
         content, count = {"csv": _csv, "jsonl": _jsonl, "xlsx": _xlsx}[form](rows)
     if out:
         try:
@@ -173,7 +192,12 @@ def _xlsx(rows: Iterable[Mapping[str, Any]]) -> tuple[bytes, int]:
     sheet.append(COLUMNS)
     count = 0
     for count, row in enumerate(rows, start=1):  # noqa: B007
-        sheet.append([row[n] if isinstance(row[n], (int, float)) else cell for n, cell in zip(COLUMNS, _cells(row), strict=True)])
+        sheet.append(
+            [
+                row[n] if isinstance(row[n], (int, float)) else cell
+                for n, cell in zip(COLUMNS, _cells(row), strict=True)
+            ]
+        )
     out = io.BytesIO()
     book.save(out)
     return out.getvalue(), count

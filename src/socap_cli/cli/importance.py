@@ -19,7 +19,9 @@ app = typer.Typer(help="Who is important, and why.", no_args_is_help=True)
 @app.command("import")
 def import_(
     ctx: typer.Context,
-    file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSON, or CSV with username,weight; - is JSON on stdin.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help="JSON, or CSV with username,weight; - is JSON on stdin.")
+    ],
 ) -> None:
     """Fill important_people (CSV or JSON) or following_index (JSON)."""
     from socap_cli.cli.shop import Shop
@@ -31,7 +33,9 @@ def import_(
     _check(people, ("username",), f"{file}: important_people")
     _check(index, ("followed_username", "followed_user_id", "followed_by"), f"{file}: following_index")
     if not people and not index:
-        raise UsageError(f"{file} holds nobody", hint='use {"important_people": […]}, {"following_index": […]} or CSV')
+        raise UsageError(
+            f"{file} holds nobody", hint='use {"important_people": […]}, {"following_index": […]} or CSV'
+        )
     shop = Shop(run)
     with shop.database() as db:
         counts = {
@@ -63,16 +67,23 @@ def build(
                 for profile in calls.followings(person["username"], most=most):
                     entry = followed.setdefault(
                         profile.user_id,
-                        {"followed_username": profile.username, "followed_user_id": profile.user_id, "followed_by": []},
+                        {
+                            "followed_username": profile.username,
+                            "followed_user_id": profile.user_id,
+                            "followed_by": [],
+                        },
                     )
                     entry["followed_by"].append(
-                        {k: person.get(k) for k in ("username", "user_id", "name")} | {"weight": person.get("weight", 1)}
+                        {k: person.get(k) for k in ("username", "user_id", "name")}
+                        | {"weight": person.get("weight", 1)}
                     )
         finally:
             calls.write_usage()
         count = importance.put_index(db, shop.firm(), followed.values(), now=run.now())
     result = {"important_people": len(people), "following_index": count, "requests": calls.tally.requests}
-    run.done(result, text=f"{count} accounts followed by {len(people)} people, {calls.tally.requests} requests")
+    run.done(
+        result, text=f"{count} accounts followed by {len(people)} people, {calls.tally.requests} requests"
+    )
 
 
 @app.command("show")
@@ -89,7 +100,10 @@ def show(ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="@NAME"
     score = found.score if found else 0.0
     reasons = [{"username": who, "weight": weight} for who, weight in (found.reasons if found else ())]
     why = ", ".join(f"@{r['username']} ({r['weight']:g})" for r in reasons) or "followed by nobody important"
-    run.done({"username": username, "importance_score": score, "reasons": reasons}, text=f"@{username}: {score:g} – {why}")
+    run.done(
+        {"username": username, "importance_score": score, "reasons": reasons},
+        text=f"@{username}: {score:g} – {why}",
+    )
 
 
 def _read(file: str) -> dict[str, list[dict[str, Any]]]:
@@ -99,13 +113,21 @@ def _read(file: str) -> dict[str, list[dict[str, Any]]]:
         raise UsageError(f"cannot read {file}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from error
     if file.lower().endswith(".csv"):
         rows = list(csv.DictReader(text.splitlines()))
-        return {"important_people": [{**row, "username": (row.get("username") or "").strip().removeprefix("@")} for row in rows]}
+        return {
+            "important_people": [
+                {**row, "username": (row.get("username") or "").strip().removeprefix("@")} for row in rows
+            ]
+        }
     try:
         tree = json.loads(text)
     except json.JSONDecodeError as error:
         raise UsageError(f"{file}: line {error.lineno}: not JSON: {error.msg}") from error
     if isinstance(tree, list):
-        name = "following_index" if tree and isinstance(tree[0], dict) and "followed_by" in tree[0] else "important_people"
+        name = (
+            "following_index"
+            if tree and isinstance(tree[0], dict) and "followed_by" in tree[0]
+            else "important_people"
+        )
         return {name: tree}
     if not isinstance(tree, dict):
         raise UsageError(f"{file}: neither a list nor an object")

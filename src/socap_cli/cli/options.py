@@ -20,5 +20,7 @@ def moment(text: str, option: str) -> datetime:
     try:
         value = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{option}: {text!r} is no ISO time", hint="write it like 2026-01-31T09:00Z") from None
+        raise UsageError(
+            f"{option}: {text!r} is no ISO time", hint="write it like 2026-01-31T09:00Z"
+        ) from None
     return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)

@@ -17,12 +17,20 @@ SUMMED = (
 )  # fmt: skip
 
 
-def work_in_processes(run: Run, extra: int, concurrency: int, max_runtime: float, wait: bool) -> dict[str, Any]:
+def work_in_processes(
+    run: Run, extra: int, concurrency: int, max_runtime: float, wait: bool
+) -> dict[str, Any]:
     """Run `extra` + 1 workers to their ends and add up their results. Raises what a worker told."""
     command = [sys.executable, "-m", "socap_cli", "--json", "work"]
     for name, value in (("--config", run.config), ("--data-dir", run.data_dir)):
         command += [name, str(value)] if value else []
-    command += ["--concurrency", str(concurrency), "--max-runtime", str(max_runtime), *(["--wait"] if wait else [])]
+    command += [
+        "--concurrency",
+        str(concurrency),
+        "--max-runtime",
+        str(max_runtime),
+        *(["--wait"] if wait else []),
+    ]
     started = time.monotonic()
     workers = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)  # noqa: S603

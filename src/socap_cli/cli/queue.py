@@ -64,9 +64,17 @@ def enqueue(
 
 def work(
     ctx: typer.Context,
-    concurrency: Annotated[int, typer.Option(min=0, help="Jobs at a time in each process (default: pool_size × concurrency of the configuration).")] = 0,
+    concurrency: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Jobs at a time in each process (default: pool_size × concurrency of the configuration).",
+        ),
+    ] = 0,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Processes on this host.")] = 1,
-    max_runtime: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="Stop claiming after this time.")] = 0.0,
+    max_runtime: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="Stop claiming after this time.")
+    ] = 0.0,
     wait: Annotated[bool, typer.Option("--wait", help="Stay when the queue is dry; work for ever.")] = False,
 ) -> None:
     """Work the queue until it is dry. SIGTERM and Ctrl-C finish or give back what is running."""
@@ -95,7 +103,9 @@ def work(
             on_progress=on_progress,
         )
         done = pool.run()
-        runs.record(db, "work", run_id=run.run_id, started_at=started, seconds=done.seconds, result=asdict(done))
+        runs.record(
+            db, "work", run_id=run.run_id, started_at=started, seconds=done.seconds, result=asdict(done)
+        )
     _tell_work(run, asdict(done))
 
 
@@ -110,7 +120,9 @@ def _tell_work(run: Run, done: dict[str, Any]) -> None:
         warnings.append(f"{done['failed']} jobs failed; see: socap jobs list --state failed")
     if done["stopped"]:
         warnings.append("stopped before the queue was dry; the next run goes on")
-    run.done(done, text=text, warnings=warnings, exit_code=PARTLY_DONE if done["failed"] or done["stopped"] else 0)
+    run.done(
+        done, text=text, warnings=warnings, exit_code=PARTLY_DONE if done["failed"] or done["stopped"] else 0
+    )
 
 
 @contextmanager
@@ -160,10 +172,16 @@ def status(ctx: typer.Context) -> None:
     run: Run = ctx.obj
     with Shop(run).database() as db:
         active = campaigns.listed(db, CampaignStatus.ACTIVE)
-        tweet_ids = {tweet_id for campaign in active for tweet_id in campaigns.tweet_ids_of(db, campaign.slug)}
+        tweet_ids = {
+            tweet_id for campaign in active for tweet_id in campaigns.tweet_ids_of(db, campaign.slug)
+        }
         per_kind = worker_state.coverage(db, tweet_ids)
-        totals = {name: sum(row[name] for row in per_kind.values()) for name in ("counter", "collected", "removed")}
-        last = {command: runs.last(db, command) for command in ("enqueue", "work", "alerts send", "report render")}
+        totals = {
+            name: sum(row[name] for row in per_kind.values()) for name in ("counter", "collected", "removed")
+        }
+        last = {
+            command: runs.last(db, command) for command in ("enqueue", "work", "alerts send", "report render")
+        }
         result: dict[str, Any] = {
             "campaigns_active": len(active),
             "tweets": len(tweet_ids),
@@ -174,7 +192,9 @@ def status(ctx: typer.Context) -> None:
             "blocked": rate_limits.blocked(db),
             "channels_off": alerts.switched_off(db),
             "deliveries": alerts.counts(db),
-            "last_runs": {c: {"started_at": r["started_at"], "seconds": r["seconds"]} for c, r in last.items() if r},
+            "last_runs": {
+                c: {"started_at": r["started_at"], "seconds": r["seconds"]} for c, r in last.items() if r
+            },
         }
 
     def show() -> None:
@@ -217,7 +237,9 @@ def list_(
     if state and state not in set(JobState):
         raise UsageError(f"no state {state!r}", hint=f"there are {', '.join(s.value for s in JobState)}")
     with Shop(run).database() as db:
-        rows = jobs.listed(db, state=JobState(state) if state else None, campaign_id=campaign or None, limit=limit)
+        rows = jobs.listed(
+            db, state=JobState(state) if state else None, campaign_id=campaign or None, limit=limit
+        )
 
     def show() -> None:
         from socap_cli.cli import tables
@@ -225,7 +247,14 @@ def list_(
         tables.show(
             ("job", "state", "due", "attempts", "outcome", "last error"),
             (
-                [r["_id"], r["status"], r["due"], r["attempts"], r["outcome"], (r["last_error"] or {}).get("message")]
+                [
+                    r["_id"],
+                    r["status"],
+                    r["due"],
+                    r["attempts"],
+                    r["outcome"],
+                    (r["last_error"] or {}).get("message"),
+                ]
                 for r in rows
             ),
             numbers=("attempts",),
@@ -235,7 +264,9 @@ def list_(
 
 
 @jobs_app.command("show")
-def show(ctx: typer.Context, job: Annotated[str, typer.Argument(metavar="JOB", help="As `jobs list` names it.")]) -> None:
+def show(
+    ctx: typer.Context, job: Annotated[str, typer.Argument(metavar="JOB", help="As `jobs list` names it.")]
+) -> None:
     """Show everything about one job."""
     from socap_cli.cli.shop import Shop
     from socap_cli.store import jobs

@@ -21,7 +21,9 @@ metrics_app = typer.Typer(help="Counters over time.", no_args_is_help=True)
 def render(
     ctx: typer.Context,
     slug: OptionalSlug = "",
-    out: Annotated[str, typer.Option(metavar="DIR", help="Folder of the pages (default: socap-report).")] = "",
+    out: Annotated[
+        str, typer.Option(metavar="DIR", help="Folder of the pages (default: socap-report).")
+    ] = "",
 ) -> None:
     """Write a page per campaign and an index, with the same numbers as JSON beside them."""
     from socap_cli.campaigns import register
@@ -40,7 +42,9 @@ def render(
         done = stage(reports, folder, usd_per_credit=shop.settings.provider.usd_per_credit, index=not slug)
         result = {"pages": [str(path) for path in done.pages], "unchanged": done.unchanged}
         seconds = time.monotonic() - since
-        runs.record(db, "report render", run_id=run.run_id, started_at=started, seconds=seconds, result=result)
+        runs.record(
+            db, "report render", run_id=run.run_id, started_at=started, seconds=seconds, result=result
+        )
 
     def show() -> None:
         if not run.quiet:
@@ -54,7 +58,10 @@ def render(
 def send(
     ctx: typer.Context,
     slug: Slug,
-    to: Annotated[list[str], typer.Option("--to", metavar="ADDR", help="Receiver; may be repeated (default: the client).")] = [],  # noqa: B006
+    to: Annotated[
+        list[str],
+        typer.Option("--to", metavar="ADDR", help="Receiver; may be repeated (default: the client)."),
+    ] = [],  # noqa: B006
 ) -> None:
     """Mail a campaign's report."""
     from socap_cli.alerts import mail
@@ -71,7 +78,9 @@ def send(
     with shop.database() as db:
         campaign = register.find(db, slug)
         report = gather(db, campaign, top=15)
-    receivers = [mail.check_address(a) for a in to] or ([campaign.client_email] if campaign.client_email else [])
+    receivers = [mail.check_address(a) for a in to] or (
+        [campaign.client_email] if campaign.client_email else []
+    )
     if not receivers:
         raise UsageError("nobody to mail to", hint="give --to ADDR, or the campaign a --client-email")
     refused: list[str] = []
@@ -84,7 +93,12 @@ def send(
     if len(refused) == len(receivers):
         raise SocapError(refused[0], hint="check SOCAP_ALERT_EMAIL_SMTP")
     sent = len(receivers) - len(refused)
-    run.done({"sent": sent, "failed": len(refused)}, text=f"sent to {sent}", warnings=refused, exit_code=4 if refused else 0)
+    run.done(
+        {"sent": sent, "failed": len(refused)},
+        text=f"sent to {sent}",
+        warnings=refused,
+        exit_code=4 if refused else 0,
+    )
 
 
 @metrics_app.command("series")

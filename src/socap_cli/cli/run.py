@@ -74,7 +74,11 @@ class Run:
         """Tell the outcome and return the exit code."""
         code = error.exit_code if error else self.exit_code
         if self.json:
-            print_line(json.dumps(self._envelope(error, code), default=plain, separators=(",", ":"), ensure_ascii=False))
+            print_line(
+                json.dumps(
+                    self._envelope(error, code), default=plain, separators=(",", ":"), ensure_ascii=False
+                )
+            )
         else:
             for warning in self.warnings:
                 write(sys.stderr, f"warning: {warning}")

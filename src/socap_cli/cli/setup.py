@@ -36,12 +36,16 @@ def init(ctx: typer.Context) -> None:
                 file.write((files("socap_cli") / "config.example.toml").read_text(encoding="utf-8"))
             path.chmod(0o600)
         except OSError as error:
-            raise SocapError(f"cannot write {path}: {error.strerror}", hint="name another place with --config") from error
+            raise SocapError(
+                f"cannot write {path}: {error.strerror}", hint="name another place with --config"
+            ) from error
     run.config = path
     shop = Shop(run)
     with shop.database() as db:
         names = shop.settings.database
-        count = indexes.ensure(db, following_index=names.following_index, important_people=names.important_people)
+        count = indexes.ensure(
+            db, following_index=names.following_index, important_people=names.important_people
+        )
         server = db.client.server_info()["version"]
     lines = [
         f"{'wrote' if written else 'found'} {path}",

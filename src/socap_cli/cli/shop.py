@@ -46,7 +46,9 @@ class Shop:
             uri = embedded.uri
         with open_database(uri, wanted.name, patience=patience) as db:
             if not indexes.present(db):
-                indexes.ensure(db, following_index=wanted.following_index, important_people=wanted.important_people)
+                indexes.ensure(
+                    db, following_index=wanted.following_index, important_people=wanted.important_people
+                )
             yield db
 
     def embedded(self) -> Embedded:
@@ -82,7 +84,12 @@ class Shop:
             provider.close()
 
     def desk(
-        self, db: Db, provider: TwitterApiIo, *, now: Callable[[], datetime], stop: threading.Event | None = None
+        self,
+        db: Db,
+        provider: TwitterApiIo,
+        *,
+        now: Callable[[], datetime],
+        stop: threading.Event | None = None,
     ) -> Desk:
         from socap_cli.work.calls import Calls
         from socap_cli.work.delta import Policy

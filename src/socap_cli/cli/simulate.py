@@ -23,19 +23,32 @@ def simulate(
     ctx: typer.Context,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8400,
     tweets: Annotated[int, typer.Option(min=1)] = 300,
-    provider: Annotated[str, typer.Option(metavar="twitterapi|x", help="Whose wire format to speak.")] = "twitterapi",
+    provider: Annotated[
+        str, typer.Option(metavar="twitterapi|x", help="Whose wire format to speak.")
+    ] = "twitterapi",
     seed: Annotated[int, typer.Option(help="The same seed makes the same world.")] = 7,
     engagements: Annotated[float, typer.Option(min=0, help="Engagements a tweet, on average.")] = 45.0,
-    speed: Annotated[float, typer.Option(min=0, help="World seconds in a real one; 0 stands still until POST /sim/advance.")] = 1.0,
-    start: Annotated[str, typer.Option(metavar="ISO", help="The world's time at the start (default: now).")] = "",
+    speed: Annotated[
+        float,
+        typer.Option(min=0, help="World seconds in a real one; 0 stands still until POST /sim/advance."),
+    ] = 1.0,
+    start: Annotated[
+        str, typer.Option(metavar="ISO", help="The world's time at the start (default: now).")
+    ] = "",
     key: Annotated[str, typer.Option(help="Accept only this API key (default: any).")] = "",
     page: Annotated[int, typer.Option(min=1, help="Items on a page.")] = 20,
-    latency: Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long every answer takes.")] = 0.0,
+    latency: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long every answer takes.")
+    ] = 0.0,
     errors: Annotated[float, typer.Option(min=0, max=1, help="Part of the requests that fail.")] = 0.0,
     qps: Annotated[float, typer.Option(min=0, help="Requests a second before 429; 0 is no limit.")] = 0.0,
-    files: Annotated[str, typer.Option(metavar="DIR", help="Write tweets.csv and importance.json of the world here.")] = "",
+    files: Annotated[
+        str, typer.Option(metavar="DIR", help="Write tweets.csv and importance.json of the world here.")
+    ] = "",
     end_with_stdin: Annotated[bool, typer.Option("--end-with-stdin", hidden=True)] = False,
-    check: Annotated[bool, typer.Option("--check", help="Compare the database with a simulator that runs on --port.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare the database with a simulator that runs on --port.")
+    ] = False,
 ) -> None:
     """Serve a made-up world in a provider's wire format, on loopback, until Ctrl-C."""
     from socap_cli.cli.options import moment
@@ -53,9 +66,13 @@ def simulate(
     world = World(seed=seed, tweets=tweets, start=begin, engagements=engagements)
     faults = Faults(latency=latency, errors=errors, qps=qps)
     try:
-        simulator = Simulator(world, port=port, speed=speed, key=key or None, page=page, seed=seed, faults=faults)
+        simulator = Simulator(
+            world, port=port, speed=speed, key=key or None, page=page, seed=seed, faults=faults
+        )
     except OSError as error:
-        raise SocapError(f"cannot listen on port {port}: {error.strerror}", hint="name another with --port") from error
+        raise SocapError(
+            f"cannot listen on port {port}: {error.strerror}", hint="name another with --port"
+        ) from error
     if end_with_stdin:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     if files:
@@ -64,7 +81,8 @@ def simulate(
         print_line(
             f"{tweets} tweets at {simulator.url} (twitterapi.io format); Ctrl-C ends it\n"
             f"  export TWITTER_API_URL={simulator.url} TWITTER_API_KEY={key or 'any'}\n"
-            f"  {simulator.url}/sim/tweets.csv · /sim/truth · /sim/state · POST /sim/advance?minutes=30 · POST /sim/slack"
+            f"  {simulator.url}/sim/tweets.csv · /sim/truth · /sim/state\n"
+            f"  POST {simulator.url}/sim/advance?minutes=30 · a Slack webhook: {simulator.url}/sim/slack"
         )
     try:
         simulator.serve_forever()
@@ -89,7 +107,10 @@ def _write_files(simulator: object, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "tweets.csv").write_text(simulator.tweets_csv(), encoding="utf-8")
-        tree = {"important_people": simulator.world.important, "following_index": simulator.world.following_index}
+        tree = {
+            "important_people": simulator.world.important,
+            "following_index": simulator.world.following_index,
+        }
         (folder / "importance.json").write_text(json.dumps(tree), encoding="utf-8")
     except OSError as error:
         raise SocapError(f"cannot write to {folder}: {error.strerror}") from error
@@ -105,17 +126,30 @@ def _check(run: Run, port: int) -> None:
     from socap_cli.store import engagements
 
     try:
-        with urlopen(f"http://127.0.0.1:{port}/sim/truth", timeout=10) as answer:  # noqa: S310
+        with urlopen(f"http://127.0.0.1:{port}/sim/truth", timeout=10) as answer:
             truth = json.load(answer)
     except (URLError, OSError, ValueError) as error:
-        raise SocapError(f"no simulator answers on port {port}: {error}", hint="start one: socap simulate") from error
+        raise SocapError(
+            f"no simulator answers on port {port}: {error}", hint="start one: socap simulate"
+        ) from error
     actions = {"retweets": "retweet", "replies": "reply", "quotes": "quote"}
-    wanted = {(tweet, actions[kind], item) for tweet, lists in truth.items() for kind, ids in lists.items() for item in ids}
+    wanted = {
+        (tweet, actions[kind], item)
+        for tweet, lists in truth.items()
+        for kind, ids in lists.items()
+        for item in ids
+    }
     with Shop(run).database() as db:
         stored = list(engagements.stored_ids(db, present=True))
     missing, extra = len(wanted - set(stored)), len(set(stored) - wanted)
     twice = len(stored) - len(set(stored))
     same = not missing and not extra and not twice
-    result = {"truth": len(wanted), "stored": len(stored), "missing": missing, "not_in_truth": extra, "twice": twice}
-    text = f"{len(stored):,} stored, {len(wanted):,} true: {missing} missing, {extra} not (or no more) true, {twice} twice"
+    result = {
+        "truth": len(wanted),
+        "stored": len(stored),
+        "missing": missing,
+        "not_in_truth": extra,
+        "twice": twice,
+    }
+    text = f"{len(stored):,} stored, {len(wanted):,} true: {missing} missing, {extra} no longer true, {twice} twice"
     run.done(result, text=text, exit_code=0 if same else 1)

@@ -16,10 +16,19 @@ def show(
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
     for column in columns:
         right = column in numbers
-        table.add_column(column, justify="right" if right else "left", header_style="dim", no_wrap=right, overflow="fold")
+        table.add_column(
+            column, justify="right" if right else "left", header_style="dim", no_wrap=right, overflow="fold"
+        )
     for row in rows:
         table.add_row(*(Text(one_line(cell_text(value))) for value in row))
     console().print(table)
@@ -30,7 +39,15 @@ def pairs(rows: Iterable[tuple[str, Any]], *, title: str = "") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        show_header=False,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+    )
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in rows:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from math import isnan
 from typing import Any
 
 import httpx
@@ -109,7 +110,7 @@ def retry_after(response: httpx.Response, *, now: datetime) -> float:
             seconds = (until - (parsedate_to_datetime(sent) if sent else now)).total_seconds()
         except (ValueError, TypeError):
             seconds = DEFAULT_RETRY_AFTER
-    if not seconds == seconds:  # NaN
+    if isnan(seconds):
         seconds = DEFAULT_RETRY_AFTER
     return min(max(seconds, 0.5), LONGEST_RETRY_AFTER)
 

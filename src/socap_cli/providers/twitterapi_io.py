@@ -27,7 +27,8 @@ COUNTER_FIELDS = {
     "views": "viewCount",
     "bookmarks": "bookmarkCount",
 }
-MONTHS = {m: n for n, m in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), start=1)}
+MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTHS = {name: number for number, name in enumerate(MONTH_NAMES, start=1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,11 @@ class TwitterApiIo:
     def credits_left(self) -> float | None:
         """Credits on the account; None when it does not say. Free of charge."""
         body = self._transport.get("/oapi/my/info", {})
-        known = [body[name] for name in ("recharge_credits", "total_bonus_credits") if _number(body.get(name)) is not None]
+        known = [
+            body[name]
+            for name in ("recharge_credits", "total_bonus_credits")
+            if _number(body.get(name)) is not None
+        ]
         return sum(float(value) for value in known) if known else None
 
     def tweets(self, tweet_ids: Sequence[str]) -> TweetsAnswer:
@@ -113,7 +118,7 @@ class TwitterApiIo:
             params["untilTime"] = str(int(until.timestamp()))
         body = self._transport.get(endpoint, params)
         rows = _items(endpoint, body)
-        items = {}
+        items: dict[str, ListItem] = {}
         for row in rows:
             with _Reading(endpoint, row):
                 item = _READERS[kind](row, tweet_id)
@@ -143,7 +148,9 @@ class _Reading:
 
     def __enter__(self) -> None:
         if not isinstance(self._row, dict):
-            raise MalformedAnswer(f"an item is a {type(self._row).__name__}, not an object", endpoint=self._endpoint)
+            raise MalformedAnswer(
+                f"an item is a {type(self._row).__name__}, not an object", endpoint=self._endpoint
+            )
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         if isinstance(error, (KeyError, TypeError, ValueError, AttributeError)):

@@ -102,7 +102,8 @@ def thin(points: Sequence[Point], most: int) -> Sequence[Point]:
 
 
 TICK_STEPS = tuple(
-    timedelta(minutes=minutes) for minutes in (5, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080, 20160, 43200)
+    timedelta(minutes=minutes)
+    for minutes in (5, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080, 20160, 43200)
 )
 
 

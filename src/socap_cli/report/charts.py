@@ -75,7 +75,9 @@ def png_chart(points: Sequence[Point], names: Sequence[str]) -> bytes:
     return out.getvalue()
 
 
-def _draw(points: Sequence[Point], names: Sequence[str], shape: Shape, *, inks: Sequence[str] = SERIES) -> Any:
+def _draw(
+    points: Sequence[Point], names: Sequence[str], shape: Shape, *, inks: Sequence[str] = SERIES
+) -> Any:
     from matplotlib.dates import date2num
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -84,7 +86,9 @@ def _draw(points: Sequence[Point], names: Sequence[str], shape: Shape, *, inks: 
     axes = figure.add_subplot()
     times = [float(date2num(moment)) for moment, _ in points]
     for ink, name in zip(inks, names, strict=False):
-        axes.plot(times, [values[name] for _, values in points], color=ink, linewidth=1.8, solid_joinstyle="round")
+        axes.plot(
+            times, [values[name] for _, values in points], color=ink, linewidth=1.8, solid_joinstyle="round"
+        )
     axes.set_ylim(bottom=0)
     axes.margins(x=0.01)
     axes.grid(axis="y", color=GRID if inks is SERIES else "#e3e6eb", linewidth=0.8)

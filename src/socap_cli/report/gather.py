@@ -112,7 +112,9 @@ def gather(db: Db, campaign: Campaign, *, top: int) -> CampaignReport:
         campaign=campaign,
         as_of=as_of,
         totals={name: sum(s.counters.get(name) or 0 for s in states.values()) for name in COUNTERS},
-        growth_24h=growth_between(series, as_of - timedelta(hours=24)) if as_of else dict.fromkeys(COUNTERS, 0),
+        growth_24h=growth_between(series, as_of - timedelta(hours=24))
+        if as_of
+        else dict.fromkeys(COUNTERS, 0),
         engagements={kind.action_type.value: by_action.get(kind.action_type.value, 0) for kind in LISTS},
         people=engagements.people(db, ids),
         important=engagements.count_important(db, ids, campaign.threshold),
@@ -143,7 +145,9 @@ def _tweet_categories(
         for tweet_id in mine:
             counters.update({name: states[tweet_id].counters.get(name) or 0 for name in COUNTERS})
         engaged = sum(per_tweet.get(tweet_id, 0) for tweet_id in mine)
-        rows.append(CategoryRow(category.value, len(mine), engaged, {name: counters[name] for name in COUNTERS}))
+        rows.append(
+            CategoryRow(category.value, len(mine), engaged, {name: counters[name] for name in COUNTERS})
+        )
     return tuple(rows)
 
 
@@ -182,7 +186,9 @@ def engagement_row(row: Mapping[str, Any], tweet: CampaignTweet) -> EngagementRo
         at=engaged_at or row["first_seen_at"],
         at_is_ours=engaged_at is None,
         backfill=row["backfill"],
-        url=f"https://x.com/i/status/{row['source_id']}" if is_post else f"https://x.com/i/user/{row['user_id']}",
+        url=f"https://x.com/i/status/{row['source_id']}"
+        if is_post
+        else f"https://x.com/i/user/{row['user_id']}",
         tweet_author=tweet.author_username or "",
         tweet_url=tweet.url,
         tweet_category=tweet.category.value,

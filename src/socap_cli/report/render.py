@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from socap_cli.errors import SocapError
@@ -40,7 +40,9 @@ class Rendered:
     unchanged: int
 
 
-def render(reports: Sequence[CampaignReport], out: Path, *, usd_per_credit: float, index: bool = True) -> Rendered:
+def render(
+    reports: Sequence[CampaignReport], out: Path, *, usd_per_credit: float, index: bool = True
+) -> Rendered:
     """Write a page per campaign and an index. Files appear whole or not at all."""
     pages: list[Path] = []
     unchanged = 0
@@ -48,7 +50,11 @@ def render(reports: Sequence[CampaignReport], out: Path, *, usd_per_credit: floa
         out.mkdir(parents=True, exist_ok=True)
         for report in reports:
             slug = report.campaign.slug
-            context = {"report": report, "charts": _charts(report), "usd": report.usage["cost"] * usd_per_credit}
+            context = {
+                "report": report,
+                "charts": _charts(report),
+                "usd": report.usage["cost"] * usd_per_credit,
+            }
             pages.append(out / f"{slug}.html")
             unchanged += _write(pages[-1], template("campaign.html").render(**context))
             _write(out / f"{slug}.json", _json(report, usd_per_credit))
@@ -56,7 +62,9 @@ def render(reports: Sequence[CampaignReport], out: Path, *, usd_per_credit: floa
             pages.append(out / "index.html")
             unchanged += _write(pages[-1], template("index.html").render(reports=reports))
     except OSError as error:
-        raise SocapError(f"cannot write to {out}: {error.strerror}", hint="name another folder with --out") from error
+        raise SocapError(
+            f"cannot write to {out}: {error.strerror}", hint="name another folder with --out"
+        ) from error
     return Rendered(tuple(pages), unchanged)
 
 
@@ -64,10 +72,18 @@ def _charts(report: CampaignReport) -> dict[str, Markup]:
     """Inline SVG by name; matplotlib escapes its texts, and none of them is a stranger's."""
     points = report.series.totals
     drawn = {
-        "engagement": [line_chart(points, ENGAGEMENT_COUNTERS, shape=s, salt="engagement") for s in (WIDE, NARROW)],
-        **{name: [line_chart(points, [name], shape=s, salt=name) for s in (HALF, NARROW)] for name, _ in REACH_CHARTS},
+        "engagement": [
+            line_chart(points, ENGAGEMENT_COUNTERS, shape=s, salt="engagement") for s in (WIDE, NARROW)
+        ],
+        **{
+            name: [line_chart(points, [name], shape=s, salt=name) for s in (HALF, NARROW)]
+            for name, _ in REACH_CHARTS
+        },
     }
-    return {name: Markup("".join(_figure(svg, n) for n, svg in enumerate(parts) if svg)) for name, parts in drawn.items()}  # noqa: S704
+    return {
+        name: Markup("".join(_figure(svg, n) for n, svg in enumerate(parts) if svg))  # noqa: S704
+        for name, parts in drawn.items()
+    }
 
 
 def _figure(svg: str, number: int) -> str:
@@ -117,7 +133,7 @@ def _plain(value: object) -> str:
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("socap_cli.report"),
-        autoescape=lambda name: not (name or "").endswith(".txt"),
+        autoescape=select_autoescape(("html",)),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -125,7 +141,9 @@ def _environment() -> Environment:
     environment.filters.update(
         short=short_number,
         number=lambda value: "–" if value is None else f"{value:,}",
-        signed=lambda value: f"+{short_number(value)}" if value > 0 else short_number(value).replace("-", "−"),
+        signed=lambda value: (
+            f"+{short_number(value)}" if value > 0 else short_number(value).replace("-", "−")
+        ),
         percent=lambda part, whole: f"{share(part, whole):.0%}",
         moment=lambda value: f"{value.astimezone(UTC):%d %b %Y, %H:%M} UTC" if value else "never",
         stamp=lambda value: f"{value.astimezone(UTC):%Y-%m-%d %H:%M}",

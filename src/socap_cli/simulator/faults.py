@@ -9,7 +9,9 @@ from collections import deque
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
-Fault = Literal["error", "html", "garble", "hang", "limit", "expire", "refuse", "drop", "status", "empty", "ok"]
+Fault = Literal[
+    "error", "html", "garble", "hang", "limit", "expire", "refuse", "drop", "status", "empty", "ok"
+]
 """One request's fate: 502 JSON, 503 HTML, cut body, no answer, 429, bad cursor, 400, closed connection,
 200 with an error status, 200 without any list, or none."""
 

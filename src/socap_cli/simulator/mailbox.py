@@ -36,8 +36,13 @@ class Mailbox:
     def __exit__(self, *_: object) -> None:
         self._controller.stop()
 
-    async def handle_RCPT(  # noqa: N802  (the name is aiosmtpd's)
-        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]  # noqa: ARG002
+    async def handle_RCPT(  # noqa: N802  (the name and its arguments are aiosmtpd's)
+        self,
+        server: Any,  # noqa: ARG002
+        session: Any,  # noqa: ARG002
+        envelope: Any,
+        address: str,
+        options: list[str],  # noqa: ARG002
     ) -> str:
         refusal = self.answers.get(address)
         if refusal:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 from socap_cli.simulator.clock import Clock
@@ -162,7 +162,7 @@ class Simulator:
         """A campaign file: every tweet's URL with its category."""
         return _csv(("url", "category"), ((t.url, t.category.value) for t in self.world.tweets.values()))
 
-    _reads: dict[str, Callable[[Simulator], tuple[int, str, bytes]]] = {
+    _reads: ClassVar[dict[str, Callable[[Simulator], tuple[int, str, bytes]]]] = {
         "/sim/state": lambda self: _json(
             {"now": self.clock.now().isoformat(), "ledger": self.ledger.as_dict()}
         ),

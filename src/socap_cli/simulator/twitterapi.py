@@ -80,7 +80,12 @@ class TwitterApi:
         accounts = {account.user_id: account for account in self.world.accounts}
         shown = [user_body(accounts[str(row["followed_user_id"])]) for row in rows[at : at + size]]
         more = at + size < len(rows)
-        body = {"followings": shown, "has_next_page": more, "next_cursor": str(at + size) if more else "", "status": "success"}
+        body = {
+            "followings": shown,
+            "has_next_page": more,
+            "next_cursor": str(at + size) if more else "",
+            "status": "success",
+        }
         return Answer(200, body, len(shown), max(PRICE_MINIMUM, PRICE_USER * len(shown)))
 
     def _list(self, kind: Kind, query: Query) -> Answer:
@@ -102,7 +107,9 @@ class TwitterApi:
         size = self.page
         above = self._repeats(tweet, kind, moment, below) if cursor else []
         found = list(islice(tweet.lists[kind].newest_first(moment, below=below), size + 1))
-        fresh = [item for item in found if item.engaged_at >= math.floor(since)] if since > -math.inf else found
+        fresh = (
+            [item for item in found if item.engaged_at >= math.floor(since)] if since > -math.inf else found
+        )
         page = fresh[:size]
         following = None
         if len(fresh) > size:

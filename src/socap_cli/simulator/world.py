@@ -199,7 +199,12 @@ class World:
     def _important_people(self) -> list[dict[str, Any]]:
         people = self.random.sample(self.accounts, min(40, len(self.accounts)))
         return [
-            {"username": p.username, "user_id": p.user_id, "name": p.name, "weight": self.random.randint(1, 6)}
+            {
+                "username": p.username,
+                "user_id": p.user_id,
+                "name": p.name,
+                "weight": self.random.randint(1, 6),
+            }
             for p in people
         ]
 

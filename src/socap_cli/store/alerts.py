@@ -54,7 +54,9 @@ def put(db: Db, rows: Iterable[dict[str, Any]]) -> int:
 def due(db: Db, *, now: datetime) -> list[dict[str, Any]]:
     """Pending alerts whose time has come, earliest first."""
     return list(
-        db.alert_queue.find({"state": PENDING, "scheduled_at": {"$lte": now}}).sort([("scheduled_at", 1), ("_id", 1)])
+        db.alert_queue.find({"state": PENDING, "scheduled_at": {"$lte": now}}).sort(
+            [("scheduled_at", 1), ("_id", 1)]
+        )
     )
 
 
@@ -65,7 +67,9 @@ def waiting(db: Db, *, now: datetime) -> int:
 
 def pending_of_group(db: Db, group_key: str) -> list[dict[str, Any]]:
     return list(
-        db.alert_queue.find({"group_key": group_key, "state": PENDING}).sort([("scheduled_at", 1), ("_id", 1)])
+        db.alert_queue.find({"group_key": group_key, "state": PENDING}).sort(
+            [("scheduled_at", 1), ("_id", 1)]
+        )
     )
 
 
@@ -79,7 +83,8 @@ def seal(db: Db, leader: str, members: Sequence[str], *, now: datetime) -> bool:
     """Make one message of these alerts, the leader among them. False when another message has one of them."""
     try:
         sealed = db.alert_queue.update_one(
-            {"_id": leader, "state": PENDING}, {"$set": {"state": SEALED, "items": list(members), "sealed_at": now}}
+            {"_id": leader, "state": PENDING},
+            {"$set": {"state": SEALED, "items": list(members), "sealed_at": now}},
         )
     except DuplicateKeyError:
         return False
@@ -169,7 +174,9 @@ def expire_sending(db: Db) -> int:
     ).modified_count
 
 
-def claim_delivery(db: Db, *, now: datetime, resend_unknown: bool, skip: Sequence[str], lease: float) -> Delivery | None:
+def claim_delivery(
+    db: Db, *, now: datetime, resend_unknown: bool, skip: Sequence[str], lease: float
+) -> Delivery | None:
     """Take the next due delivery; `skip` names channel marks that must rest now."""
     token = secrets.token_hex(8)
     states = [s for s in OPEN_DELIVERIES if resend_unknown or s != DeliveryState.UNKNOWN.value]
@@ -222,7 +229,10 @@ def settle_delivery(
     if not counts:
         update["$inc"] = {"attempts": -1}
     return (
-        db.alert_history.update_one({"_id": delivery.delivery_id, "token": delivery.token}, update).modified_count == 1
+        db.alert_history.update_one(
+            {"_id": delivery.delivery_id, "token": delivery.token}, update
+        ).modified_count
+        == 1
     )
 
 
@@ -251,7 +261,9 @@ def channel_id(channel: str, receiver: str) -> str:
 
 def switch_off(db: Db, mark: str, *, reason: str, now: datetime) -> bool:
     """Switch a channel off; True the first time."""
-    result = db.channels.update_one({"_id": mark}, {"$setOnInsert": {"reason": reason, "off_since": now}}, upsert=True)
+    result = db.channels.update_one(
+        {"_id": mark}, {"$setOnInsert": {"reason": reason, "off_since": now}}, upsert=True
+    )
     return result.upserted_id is not None
 
 
@@ -265,12 +277,18 @@ def reserve_channel(db: Db, mark: str, *, interval: float) -> float:
         {"_id": f"channel:{mark}"},
         [
             {"$set": {"start": {"$max": ["$$NOW", "$tat"]}}},
-            {"$set": {"wait": {"$subtract": ["$start", "$$NOW"]}, "tat": {"$add": ["$start", int(interval * 1000)]}}},
+            {
+                "$set": {
+                    "wait": {"$subtract": ["$start", "$$NOW"]},
+                    "tat": {"$add": ["$start", int(interval * 1000)]},
+                }
+            },
             {"$unset": "start"},
         ],
         upsert=True,
         return_document=ReturnDocument.AFTER,
     )
+    assert row is not None  # it was upserted
     return float(row["wait"]) / 1000
 
 

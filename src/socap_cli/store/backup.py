@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from bson.raw_bson import RawBSONDocument
 from socap_cli.errors import SocapError
 from socap_cli.store.connect import Db
 
-RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+RAW: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)
 BATCH = 1000
 
 
@@ -29,7 +29,8 @@ def write(db: Db, path: Path) -> int:
         with tarfile.open(partial, "w:gz") as archive:
             for name in sorted(db.list_collection_names()):
                 with tempfile.TemporaryFile() as spool:
-                    for document in db.get_collection(name, codec_options=RAW).find():
+                    documents: Iterable[Any] = db.get_collection(name, codec_options=RAW).find()
+                    for document in documents:
                         spool.write(document.raw)
                         total += 1
                     entry = tarfile.TarInfo(f"{db.name}/{name}.bson")
@@ -73,4 +74,6 @@ def _documents(path: Path) -> Iterator[tuple[str, RawBSONDocument]]:
                 for document in decode_file_iter(io.BytesIO(file.read()), RAW):
                     yield Path(entry.name).stem, document
     except (OSError, tarfile.TarError, BSONError, EOFError) as error:
-        raise SocapError(f"{path} is no backup that can be read: {error}", hint="nothing was changed") from error
+        raise SocapError(
+            f"{path} is no backup that can be read: {error}", hint="nothing was changed"
+        ) from error

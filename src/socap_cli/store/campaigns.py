@@ -48,7 +48,8 @@ def delete(db: Db, slug: str) -> None:
 def add_tweets(db: Db, tweets: Sequence[CampaignTweet]) -> int:
     """Store tweets of a campaign; return how many were not in it before."""
     operations = [
-        UpdateOne({"_id": f"{t.campaign_id}:{t.tweet_id}"}, {"$setOnInsert": asdict(t)}, upsert=True) for t in tweets
+        UpdateOne({"_id": f"{t.campaign_id}:{t.tweet_id}"}, {"$setOnInsert": asdict(t)}, upsert=True)
+        for t in tweets
     ]
     return db.tweets.bulk_write(operations, ordered=False).upserted_count if operations else 0
 
@@ -62,7 +63,9 @@ def tweets_of(db: Db, slug: str) -> list[CampaignTweet]:
 
 
 def tweet_ids_of(db: Db, slug: str) -> list[str]:
-    return [row["tweet_id"] for row in db.tweets.find({"campaign_id": slug}, {"tweet_id": 1}).sort("tweet_id", 1)]
+    return [
+        row["tweet_id"] for row in db.tweets.find({"campaign_id": slug}, {"tweet_id": 1}).sort("tweet_id", 1)
+    ]
 
 
 def with_tweets(db: Db, tweet_ids: Iterable[str]) -> dict[str, list[CampaignTweet]]:

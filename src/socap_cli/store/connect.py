@@ -13,9 +13,7 @@ from socap_cli.errors import ConfigError, DatabaseUnreachable, StoreError
 
 Db = Database[dict[str, Any]]
 
-WAYS_OUT = (
-    "set MONGODB_URI to a running MongoDB, or unset it to use the embedded one (socap db status tells its state)"
-)
+WAYS_OUT = "set MONGODB_URI to a running MongoDB, or unset it to use the embedded one (socap db status tells its state)"
 
 
 @contextmanager
@@ -48,7 +46,9 @@ def explain(error: BaseException, *, uri: str = "") -> StoreError | None:
         return error
     if not isinstance(error, errors.PyMongoError):
         return None
-    said = _without_credentials(str(error).split(", Timeout:")[0].split("(configured timeouts")[0].strip(), uri)
+    said = _without_credentials(
+        str(error).split(", Timeout:")[0].split("(configured timeouts")[0].strip(), uri
+    )
     if isinstance(error, errors.ConnectionFailure):
         return DatabaseUnreachable(f"the database cannot be reached: {said}", hint=WAYS_OUT)
     if isinstance(error, errors.OperationFailure) and error.code in (13, 18):

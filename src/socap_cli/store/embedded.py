@@ -103,7 +103,9 @@ class Embedded:
                 retry_error_callback=lambda _: pid,
             )
             if waiting(self.pid) is not None:
-                raise StoreError(f"mongod (pid {pid}) did not stop within {patience:g} s", hint=f"see {self.log_path}")
+                raise StoreError(
+                    f"mongod (pid {pid}) did not stop within {patience:g} s", hint=f"see {self.log_path}"
+                )
         return True
 
     def _launch(self, binary: Path) -> None:

@@ -85,12 +85,15 @@ def _document(
     }
 
 
-def see_again(db: Db, tweet_id: str, kind: Kind, source_ids: Sequence[str], *, pass_number: int, now: datetime) -> None:
+def see_again(
+    db: Db, tweet_id: str, kind: Kind, source_ids: Sequence[str], *, pass_number: int, now: datetime
+) -> None:
     """Note that stored engagements are still there; one that had been taken back is there again."""
     if source_ids:
         ids = [engagement_id(tweet_id, kind.action_type, source) for source in source_ids]
         db.engagements.update_many(
-            {"_id": {"$in": ids}}, {"$set": {"last_pass": pass_number, "last_seen_at": now, "removed_at": None}}
+            {"_id": {"$in": ids}},
+            {"$set": {"last_pass": pass_number, "last_seen_at": now, "removed_at": None}},
         )
 
 
@@ -161,7 +164,11 @@ def listed(
         "importance_score": [("importance_score", -1), ("first_seen_at", -1), ("_id", 1)],
         "timestamp": [("first_seen_at", -1), ("_id", 1)],
     }[sort]
-    cursor = db.engagements.find({"tweet_id": {"$in": list(tweet_ids)}, **(filters or {})}).sort(fields).skip(offset)
+    cursor = (
+        db.engagements.find({"tweet_id": {"$in": list(tweet_ids)}, **(filters or {})})
+        .sort(fields)
+        .skip(offset)
+    )
     yield from cursor.limit(limit) if limit else cursor
 
 
@@ -196,5 +203,9 @@ def people(db: Db, tweet_ids: Sequence[str]) -> int:
 
 def count_important(db: Db, tweet_ids: Sequence[str], threshold: float) -> int:
     """How many present engagements are by accounts at or over a threshold."""
-    query = {"tweet_id": {"$in": list(tweet_ids)}, "importance_score": {"$gte": threshold}, "removed_at": None}
+    query = {
+        "tweet_id": {"$in": list(tweet_ids)},
+        "importance_score": {"$gte": threshold},
+        "removed_at": None,
+    }
     return db.engagements.count_documents(query)

@@ -30,7 +30,10 @@ def look_up(db: Db, names: FirmCollections, profiles: Iterable[Profile]) -> dict
         return {}
     index = db[names.following_index]
     wanted = {"followed_user_id": 1, "followed_username": 1, "followed_by": 1, "importance_score": 1}
-    found = {row["followed_user_id"]: _importance(row) for row in index.find({"followed_user_id": {"$in": list(people)}}, wanted)}
+    found = {
+        row["followed_user_id"]: _importance(row)
+        for row in index.find({"followed_user_id": {"$in": list(people)}}, wanted)
+    }
     rest = {p.username: p.user_id for p in people.values() if p.user_id not in found and p.username}
     if rest:
         for row in index.find({"followed_username": {"$in": list(rest)}}, wanted):
@@ -39,7 +42,9 @@ def look_up(db: Db, names: FirmCollections, profiles: Iterable[Profile]) -> dict
 
 
 def _importance(row: dict[str, Any]) -> Importance:
-    followers = [(str(f.get("username", "?")), float(f.get("weight", 1))) for f in row.get("followed_by") or ()]
+    followers = [
+        (str(f.get("username", "?")), float(f.get("weight", 1))) for f in row.get("followed_by") or ()
+    ]
     score = row.get("importance_score")
     total = float(score) if score is not None else sum(weight for _, weight in followers)
     return Importance(total, tuple(sorted(followers, key=lambda f: (-f[1], f[0]))[:5]))
@@ -71,7 +76,11 @@ def put_people(db: Db, names: FirmCollections, rows: Iterable[dict[str, Any]], *
         known = {key: row[key] for key in ("user_id", "name", "tags", "organisation") if row.get(key)}
         document = {**known, "weight": float(row.get("weight") or 1), "is_active": True, "updated_at": now}
         operations.append(
-            UpdateOne({"username": row["username"]}, {"$set": document, "$setOnInsert": {"created_at": now}}, upsert=True)
+            UpdateOne(
+                {"username": row["username"]},
+                {"$set": document, "$setOnInsert": {"created_at": now}},
+                upsert=True,
+            )
         )
     if operations:
         db[names.important_people].bulk_write(operations, ordered=False)

@@ -67,7 +67,9 @@ VERSION = hashlib.sha256(repr(INDEXES).encode()).hexdigest()[:12]
 """Changes with the table, so that a new version makes its new indexes at its first command."""
 
 
-def ensure(db: Db, *, following_index: str = "following_index", important_people: str = "important_people") -> int:
+def ensure(
+    db: Db, *, following_index: str = "following_index", important_people: str = "important_people"
+) -> int:
     """Create what is missing; return how many indexes there are. Repeating it changes nothing."""
     firm = {
         following_index: (

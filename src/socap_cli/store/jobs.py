@@ -27,11 +27,20 @@ OPEN = (JobState.PENDING.value, JobState.RUNNING.value)
 ENDED = (JobState.COMPLETED.value, JobState.FAILED.value)
 AT_ONCE = {"$add": ["$armed_at", {"$subtract": ["$rank", HEAD_START_MS]}]}
 NO_LEASE: dict[str, Any] = {"lease_token": None, "lease_expires_at": None, "claimed_by": None}
+IS_METRICS = {"$eq": ["$job_type", Kind.METRICS.value]}
 _ARMED: dict[str, Any] = {
-    "status": JobState.PENDING.value, "armed_at": "$$NOW", "gated": {"$ne": ["$job_type", Kind.METRICS.value]},
-    "due": {"$add": ["$$NOW", "$rank", {"$cond": [{"$eq": ["$job_type", Kind.METRICS.value]}, -HEAD_START_MS, GATE_MS]}]},
-    "attempts": 0, "snoozes": 0, "lost_leases": 0, "outcome": None, "last_error": None, "finished_at": None, **NO_LEASE,
-}  # fmt: skip
+    "status": JobState.PENDING.value,
+    "armed_at": "$$NOW",
+    "gated": {"$not": [IS_METRICS]},
+    "due": {"$add": ["$$NOW", "$rank", {"$cond": [IS_METRICS, -HEAD_START_MS, GATE_MS]}]},
+    "attempts": 0,
+    "snoozes": 0,
+    "lost_leases": 0,
+    "outcome": None,
+    "last_error": None,
+    "finished_at": None,
+    **NO_LEASE,
+}
 """What arming sets, as a pipeline stage after the job's identity."""
 
 
@@ -49,7 +58,9 @@ class Settled:
     """Whether it failed for good."""
 
 
-def arm(db: Db, campaign_id: str, tweet_ids: Sequence[str], *, last_cycle: bool, max_attempts: int) -> tuple[int, int]:
+def arm(
+    db: Db, campaign_id: str, tweet_ids: Sequence[str], *, last_cycle: bool, max_attempts: int
+) -> tuple[int, int]:
     """Arm the four jobs of every tweet; return (armed, already open). Open jobs are left alone.
 
     A job's rank is its place in its campaign, given once; jobs of tweets that left the campaign go.
@@ -63,7 +74,11 @@ def arm(db: Db, campaign_id: str, tweet_ids: Sequence[str], *, last_cycle: bool,
         {"campaign_id": campaign_id, "status": {"$in": list(ENDED)}}, [{"$set": fresh}]
     ).modified_count
     operations = [
-        UpdateOne({"_id": job_id}, [{"$set": _identity(campaign_id, *wanted[job_id], rank)}, _once(fresh)], upsert=True)
+        UpdateOne(
+            {"_id": job_id},
+            [{"$set": _identity(campaign_id, *wanted[job_id], rank)}, _once(fresh)],
+            upsert=True,
+        )
         for rank, job_id in enumerate(wanted, start=len(here))
         if job_id not in here
     ]
@@ -78,7 +93,11 @@ def _identity(campaign_id: str, tweet_id: str, kind: Kind, rank: int) -> dict[st
 
 def _once(fresh: dict[str, Any]) -> dict[str, Any]:
     """Arm a job that was just made, but leave one alone that another run made meanwhile."""
-    return {"$set": {name: {"$cond": [{"$lte": ["$status", None]}, value, f"${name}"]} for name, value in fresh.items()}}
+    return {
+        "$set": {
+            name: {"$cond": [{"$lte": ["$status", None]}, value, f"${name}"]} for name, value in fresh.items()
+        }
+    }
 
 
 def _literal(value: Any) -> Any:
@@ -141,7 +160,11 @@ def _choose(db: Db, kinds: list[Kind], *, seats: int, batch: int) -> list[str]:
             filling.add(row["tweet_id"])
     wanted = {(key[0], tweet_id) for key, tweets in units.items() for tweet_id in tweets}
     siblings = db.jobs.find(
-        {"tweet_id": {"$in": list({tweet for _, tweet in wanted})}, "status": JobState.PENDING.value, **now_due},
+        {
+            "tweet_id": {"$in": list({tweet for _, tweet in wanted})},
+            "status": JobState.PENDING.value,
+            **now_due,
+        },
         fields,
     )
     return [row["_id"] for row in siblings if (row["job_type"], row["tweet_id"]) in wanted]
@@ -186,7 +209,12 @@ def settle(db: Db, outcomes: Sequence[Settled]) -> int:
         else:
             operations.append(_put_back(settled))
     for (token, outcome), ids in finished.items():
-        done = {"status": JobState.COMPLETED.value, "outcome": outcome, "finished_at": "$$NOW", "last_error": None}
+        done = {
+            "status": JobState.COMPLETED.value,
+            "outcome": outcome,
+            "finished_at": "$$NOW",
+            "last_error": None,
+        }
         update = [{"$set": {**{k: _literal(v) for k, v in done.items()}, **NO_LEASE}}]
         operations.append(UpdateMany(_held(ids, token), update))
     return db.jobs.bulk_write(operations, ordered=False).modified_count if operations else 0
@@ -206,7 +234,9 @@ def _put_back(settled: Settled) -> UpdateOne:
         "status": {"$cond": [spent, JobState.FAILED.value, JobState.PENDING.value]},
         "due": {"$cond": [spent, "$due", {"$add": ["$$NOW", delay]}]},
         "finished_at": {"$cond": [spent, "$$NOW", None]},
-        "last_error": {"message": {"$literal": (settled.error or "")[:500]}, "at": "$$NOW"} if settled.error else "$last_error",
+        "last_error": {"message": {"$literal": (settled.error or "")[:500]}, "at": "$$NOW"}
+        if settled.error
+        else "$last_error",
         **NO_LEASE,
     }
     return UpdateOne(_held([settled.job.job_id], settled.job.lease_token), [{"$set": fields}])
@@ -217,13 +247,26 @@ def open_gate(db: Db, release: Iterable[tuple[str, Kind]], close: Iterable[tuple
     operations = []
     for pairs, update in (
         (release, {"due": AT_ONCE, "gated": False}),
-        (close, {"status": JobState.COMPLETED.value, "outcome": "unchanged", "finished_at": "$$NOW", "gated": False}),
+        (
+            close,
+            {
+                "status": JobState.COMPLETED.value,
+                "outcome": "unchanged",
+                "finished_at": "$$NOW",
+                "gated": False,
+            },
+        ),
     ):
         by_kind: dict[Kind, list[str]] = {}
         for tweet_id, kind in pairs:
             by_kind.setdefault(kind, []).append(tweet_id)
         for kind, tweet_ids in by_kind.items():
-            waiting = {"tweet_id": {"$in": tweet_ids}, "status": JobState.PENDING.value, "job_type": kind.value, "gated": True}
+            waiting = {
+                "tweet_id": {"$in": tweet_ids},
+                "status": JobState.PENDING.value,
+                "job_type": kind.value,
+                "gated": True,
+            }
             operations.append((bool(update.get("status")), UpdateMany(waiting, [{"$set": update}])))
     ended = 0
     for closing, operation in operations:
@@ -346,7 +389,14 @@ def retry_failed(db: Db, job_ids: Sequence[str], *, campaign_id: str | None = No
         query["_id"] = {"$in": list(job_ids)}
     if campaign_id:
         query["campaign_id"] = campaign_id
-    again = {"status": JobState.PENDING.value, "due": "$$NOW", "attempts": 0, "lost_leases": 0, "gated": False, "finished_at": None}
+    again = {
+        "status": JobState.PENDING.value,
+        "due": "$$NOW",
+        "attempts": 0,
+        "lost_leases": 0,
+        "gated": False,
+        "finished_at": None,
+    }
     return db.jobs.update_many(query, [{"$set": again}]).modified_count
 
 

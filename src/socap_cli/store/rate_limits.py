@@ -38,6 +38,7 @@ def reserve(db: Db, limiter: str, *, rate: float, max_wait: float) -> tuple[bool
         upsert=True,
         return_document=ReturnDocument.AFTER,
     )
+    assert row is not None  # it was upserted
     return bool(row["granted"]), row["wait"] / 1000
 
 
@@ -46,7 +47,14 @@ def block(db: Db, limiter: str, seconds: float) -> None:
     until = {"$add": ["$$NOW", int(seconds * 1000)]}
     db.rate_limits.update_one(
         {"_id": limiter},
-        [{"$set": {"blocked_until": {"$max": ["$blocked_until", until]}, "limited": {"$add": [{"$ifNull": ["$limited", 0]}, 1]}}}],
+        [
+            {
+                "$set": {
+                    "blocked_until": {"$max": ["$blocked_until", until]},
+                    "limited": {"$add": [{"$ifNull": ["$limited", 0]}, 1]},
+                }
+            }
+        ],
         upsert=True,
     )
 
@@ -59,4 +67,10 @@ def blocked(db: Db) -> list[dict[str, Any]]:
             {"$project": {"left": {"$subtract": ["$blocked_until", "$$NOW"]}}},
         ]
     )
-    return [{"endpoint": row["_id"].split(":", 1)[1], "seconds": timedelta(milliseconds=row["left"]).total_seconds()} for row in rows]
+    return [
+        {
+            "endpoint": row["_id"].split(":", 1)[1],
+            "seconds": timedelta(milliseconds=row["left"]).total_seconds(),
+        }
+        for row in rows
+    ]

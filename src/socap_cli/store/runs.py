@@ -10,9 +10,17 @@ from socap_cli.store.connect import Db
 KEPT = 500
 
 
-def record(db: Db, command: str, *, run_id: str, started_at: datetime, seconds: float, result: dict[str, Any]) -> None:
+def record(
+    db: Db, command: str, *, run_id: str, started_at: datetime, seconds: float, result: dict[str, Any]
+) -> None:
     db.runs.insert_one(
-        {"_id": run_id, "command": command, "started_at": started_at, "seconds": round(seconds, 3), "result": result}
+        {
+            "_id": run_id,
+            "command": command,
+            "started_at": started_at,
+            "seconds": round(seconds, 3),
+            "result": result,
+        }
     )
 
 

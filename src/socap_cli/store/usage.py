@@ -34,7 +34,9 @@ def record(db: Db, requests: Iterable[Request]) -> None:
         shares = Counter(request.campaigns or ("-",))
         for campaign, jobs in shares.items():
             share = jobs / sum(shares.values())
-            row = sums.setdefault((f"{request.at:%Y-%m-%d}", campaign, request.endpoint), dict.fromkeys(SUMMED, 0.0))
+            row = sums.setdefault(
+                (f"{request.at:%Y-%m-%d}", campaign, request.endpoint), dict.fromkeys(SUMMED, 0.0)
+            )
             for name, value in zip(SUMMED, (1, request.items, request.cost, request.failed), strict=True):
                 row[name] += value * share
     operations = [

@@ -135,7 +135,12 @@ def note_empty_lists(
         for kind in LISTS:
             known = before[tweet_id].lists[kind]
             if counters.get(kind.value) == 0 and known.completed_passes == 0 and known.open_pass is None:
-                values = {"completed_passes": 1, "counter_at_pass": 0, "last_pass_at": now, "last_full_at": now}
+                values = {
+                    "completed_passes": 1,
+                    "counter_at_pass": 0,
+                    "last_pass_at": now,
+                    "last_full_at": now,
+                }
                 unread = {"_id": tweet_id, f"{kind.value}.completed_passes": {"$in": [None, 0]}}
                 changes = {f"{kind.value}.{name}": value for name, value in values.items()}
                 operations.append(UpdateOne(unread, {"$set": changes}))
@@ -168,7 +173,11 @@ def record_missing(db: Db, tweet_ids: Iterable[str], *, now: datetime) -> None:
 
 def ask_full_reading(db: Db, tweet_ids: Iterable[str]) -> None:
     """Ask for a full reading, from the top, of every list of these tweets."""
-    flags = {f"{kind.value}.{name}": value for kind in LISTS for name, value in (("verify", True), ("open_pass", None))}
+    flags = {
+        f"{kind.value}.{name}": value
+        for kind in LISTS
+        for name, value in (("verify", True), ("open_pass", None))
+    }
     operations = [UpdateOne({"_id": tweet_id}, {"$set": flags}, upsert=True) for tweet_id in tweet_ids]
     if operations:
         db.worker_state.bulk_write(operations, ordered=False)
@@ -244,7 +253,8 @@ def _literal(value: Any) -> Any:
 def coverage(db: Db, tweet_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Per kind: the sums of counter, collected and removed, and the oldest last pass."""
     sums: dict[str, dict[str, Any]] = {
-        kind.value: {"counter": 0, "collected": 0, "removed": 0, "unread": 0, "oldest_pass_at": None} for kind in LISTS
+        kind.value: {"counter": 0, "collected": 0, "removed": 0, "unread": 0, "oldest_pass_at": None}
+        for kind in LISTS
     }
     for state in load(db, tweet_ids).values():
         for kind, known in state.lists.items():

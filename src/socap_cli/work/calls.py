@@ -35,7 +35,13 @@ class Tally:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(
-        self, *, requests: int = 0, items: int = 0, cost: float = 0.0, engagements_new: int = 0, snapshots: int = 0
+        self,
+        *,
+        requests: int = 0,
+        items: int = 0,
+        cost: float = 0.0,
+        engagements_new: int = 0,
+        snapshots: int = 0,
     ) -> None:
         with self._lock:
             self.requests += requests
@@ -74,7 +80,9 @@ class Calls:
         until: datetime | None,
     ) -> Page:
         return self._call(
-            kind, campaigns, lambda: self.provider.page(kind, tweet_id, cursor=cursor, since=since, until=until)
+            kind,
+            campaigns,
+            lambda: self.provider.page(kind, tweet_id, cursor=cursor, since=since, until=until),
         )
 
     def followings(self, username: str, *, most: int) -> Iterator[Profile]:
@@ -82,7 +90,9 @@ class Calls:
         cursor: str | None = None
         seen: set[str] = set()
         while len(seen) < most:
-            page = self._ask(FOLLOWINGS, ("-",), self._following_page(username, cursor), self.provider.prices.of_followings)
+            page = self._ask(
+                FOLLOWINGS, ("-",), self._following_page(username, cursor), self.provider.prices.of_followings
+            )
             fresh = [item.profile for item in page.items if item.source_id not in seen]
             seen.update(profile.user_id for profile in fresh)
             yield from fresh
@@ -97,7 +107,11 @@ class Calls:
         return self._ask(self.provider.endpoint(kind), campaigns, ask, partial(self.provider.prices.of, kind))
 
     def _ask(
-        self, endpoint: str, campaigns: Sequence[str], ask: Callable[[], Answer], price_of: Callable[[int], float]
+        self,
+        endpoint: str,
+        campaigns: Sequence[str],
+        ask: Callable[[], Answer],
+        price_of: Callable[[int], float],
     ) -> Answer:
         limiter = rate_limits.limiter_id(self.key, endpoint)
         self._wait_for_turn(limiter, endpoint)
@@ -107,7 +121,9 @@ class Calls:
             if isinstance(error, RateLimited):
                 rate_limits.block(self.db, limiter, error.retry_after)
             answered = not isinstance(error, (RateLimited, ProviderUnavailable, ProviderStop))
-            self._meter(endpoint, campaigns, 0, self.provider.prices.minimum if answered else 0.0, failed=True)
+            self._meter(
+                endpoint, campaigns, 0, self.provider.prices.minimum if answered else 0.0, failed=True
+            )
             raise
         self._meter(endpoint, campaigns, answer.billed_items, price_of(answer.billed_items), failed=False)
         return answer
@@ -121,7 +137,9 @@ class Calls:
         if wait > 0 and self.stop.wait(wait):
             raise Stopping
 
-    def _meter(self, endpoint: str, campaigns: Sequence[str], items: int, cost: float, *, failed: bool) -> None:
+    def _meter(
+        self, endpoint: str, campaigns: Sequence[str], items: int, cost: float, *, failed: bool
+    ) -> None:
         self.tally.add(requests=1, items=items, cost=cost)
         self._unwritten.put(usage.Request(endpoint, campaigns, items, cost, failed, self.now()))
 

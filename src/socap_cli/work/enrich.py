@@ -47,7 +47,11 @@ def categorize(profile: Profile, rules: Rules = RULES) -> tuple[str, ...]:
     `c_level` holds only for those who are not founders or chief executives as well.
     """
     text = f"{profile.bio} \n {profile.name} \n {profile.username}"
-    found = [label for label, pattern in _patterns(tuple((k, tuple(v)) for k, v in rules.items())) if pattern.search(text)]
+    found = [
+        label
+        for label, pattern in _patterns(tuple((k, tuple(v)) for k, v in rules.items()))
+        if pattern.search(text)
+    ]
     if "founders" in found and "c_level" in found:
         found.remove("c_level")
     return tuple(found) or (OTHERS,)

@@ -34,10 +34,14 @@ def run(desk: Desk, unit: Unit) -> list[Settled]:
     """Read the unit's list as far as its state says. Raises ProviderError, Stopping, LeaseLost."""
     tweet_id, kind = unit.jobs[0].tweet_id, unit.kind
     if any(job.gated for job in unit.jobs) and jobs.metrics_open(desk.db, tweet_id):
-        return [Settled(job, delay=WAIT_FOR_METRICS, error="waits for its tweet's metrics") for job in unit.jobs]
+        return [
+            Settled(job, delay=WAIT_FOR_METRICS, error="waits for its tweet's metrics") for job in unit.jobs
+        ]
     held = worker_state.hold(desk.db, tweet_id, kind, lease=desk.list_lease)
     if held is None:
-        return [Settled(job, delay=WAIT_FOR_HOLDER, error="another worker reads this list") for job in unit.jobs]
+        return [
+            Settled(job, delay=WAIT_FOR_HOLDER, error="another worker reads this list") for job in unit.jobs
+        ]
     reading = _ListReading(desk, unit, held)
     try:
         return reading.run()
@@ -75,7 +79,9 @@ class _ListReading:
         return [Settled(job, outcome) for job in self.unit.jobs]
 
     def _due(self, *, last_cycle: bool) -> Reading:
-        return delta.reading_due(self.state, last_cycle=last_cycle, now=self.desk.now(), policy=self.desk.policy)
+        return delta.reading_due(
+            self.state, last_cycle=last_cycle, now=self.desk.now(), policy=self.desk.policy
+        )
 
     def _one_pass(self, due: Reading) -> Reading:
         """Read to a boundary; return what is due after it."""
@@ -95,7 +101,9 @@ class _ListReading:
             seen.update(_ids(page))
             run = delta.run_of_known(current.known_run, known, desk.policy.boundary_run)
             current = replace(current, known_run=run, pages=current.pages + 1, newest=_newest(current, page))
-            circling = page.next_cursor is not None and (page.next_cursor == current.cursor or stale >= STALE_PAGES)
+            circling = page.next_cursor is not None and (
+                page.next_cursor == current.cursor or stale >= STALE_PAGES
+            )
             gave_up = circling or (page.next_cursor is not None and blank > desk.policy.empty_pages)
             current = replace(current, proven=current.proven and not gave_up)
             ended = page.next_cursor is None or gave_up
@@ -142,7 +150,9 @@ class _ListReading:
         fresh = [item for item in page.items if item.source_id not in stored]
         # A full reading notes whatever it sees; any other pass only what had been taken back.
         again = [source for source in ids if source in stored and (current.full or stored[source].removed)]
-        engagements.see_again(desk.db, state.tweet_id, kind, again, pass_number=current.number, now=desk.now())
+        engagements.see_again(
+            desk.db, state.tweet_id, kind, again, pass_number=current.number, now=desk.now()
+        )
         added = engagements.record(
             desk.db,
             state.tweet_id,
@@ -156,7 +166,9 @@ class _ListReading:
         back = sum(1 for source in again if stored[source].removed)
         self.back += back
         known = [
-            source in stored and not stored[source].removed and stored[source].first_pass <= state.completed_passes
+            source in stored
+            and not stored[source].removed
+            and stored[source].first_pass <= state.completed_passes
             for source in ids
         ]
         return added + back, known
@@ -171,7 +183,11 @@ class _ListReading:
                 raise
             scores = {}  # unknown now, looked up again before alerts are planned; never 0
         return [
-            (item, scores.get(item.profile.user_id, Importance(None)), categorize(item.profile, self.desk.rules))
+            (
+                item,
+                scores.get(item.profile.user_id, Importance(None)),
+                categorize(item.profile, self.desk.rules),
+            )
             for item in items
         ]
 
@@ -214,7 +230,9 @@ class _ListReading:
         if unseen and delta.vanishing_is_plausible(
             stored=stored, unseen=unseen, counter=current.counter, deficit=state.full_deficit
         ):
-            engagements.mark_removed(desk.db, state.tweet_id, kind, before_pass=current.number, now=desk.now())
+            engagements.mark_removed(
+                desk.db, state.tweet_id, kind, before_pass=current.number, now=desk.now()
+            )
 
     def _believe_only_twice(self, current: Pass, collected: int) -> None:
         """A list that ended in circles or blanks is read again, unless the counter or a second look agrees."""
@@ -223,7 +241,8 @@ class _ListReading:
             return
         self._save(delta.restarted(replace(current, proven=True), state=self.state))
         raise MalformedAnswer(
-            "the list ended in repeated or empty pages", endpoint=self.desk.calls.provider.endpoint(self.unit.kind)
+            "the list ended in repeated or empty pages",
+            endpoint=self.desk.calls.provider.endpoint(self.unit.kind),
         )
 
 
@@ -235,5 +254,3 @@ def _newest(current: Pass, page: Page) -> datetime | None:
     times = [item.engaged_at for item in page.items if item.engaged_at is not None]
     known = [current.newest] if current.newest is not None else []
     return max(times + known, default=None)
-
-

@@ -11,14 +11,11 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from socap_cli.errors import LeaseLost, ProviderError, ProviderStop, RateLimited, SocapError
 from socap_cli.model import Kind, Unit
 from socap_cli.store import explain, jobs
 from socap_cli.store.jobs import Settled
-from socap_cli.work import lists, metrics
-from socap_cli.work.calls import Stopping
 from socap_cli.work.desk import Desk
-from socap_cli.work.retry import after_error
+from socap_cli.work.unit import Done, work_unit
 
 GRACE = 3.0
 """Seconds that running units get after a stop was asked for."""
@@ -44,15 +41,6 @@ class WorkResult:
     """Whether it ended before the queue was dry."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
-    unit: Unit
-    outcomes: list[Settled]
-    gates_closed: int = 0
-    blocked_for: float = 0.0
-    fatal: BaseException | None = None
-
-
 @dataclass
 class Pool:
     """Works a queue. `stop` ends it early: no new claims, running units finish or are given back."""
@@ -70,7 +58,7 @@ class Pool:
     def __post_init__(self) -> None:
         self.worker = f"{socket.gethostname()}:{os.getpid()}"
         self._todo: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[_Done] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
         self._running: dict[int, Unit] = {}
         self._lock = threading.Lock()
         self._blocked: dict[Kind, float] = {}
@@ -150,7 +138,7 @@ class Pool:
         blocked = [until - time.monotonic() for until in self._blocked.values()]
         return max([wait, *([min(blocked)] if len(blocked) == len(Kind) else [])])
 
-    def _collect(self, *, timeout: float) -> list[_Done]:
+    def _collect(self, *, timeout: float) -> list[Done]:
         finished = []
         try:
             finished.append(self._done.get(timeout=timeout))
@@ -159,7 +147,7 @@ class Pool:
         except queue.Empty:
             return finished
 
-    def _settle(self, finished: Iterable[_Done]) -> BaseException | None:
+    def _settle(self, finished: Iterable[Done]) -> BaseException | None:
         outcomes: list[Settled] = []
         fatal: BaseException | None = None
         for done in finished:
@@ -190,29 +178,7 @@ class Pool:
 
     def _seat(self) -> None:
         while (unit := self._todo.get()) is not None:
-            self._done.put(self._work(unit))
-
-    def _work(self, unit: Unit) -> _Done:
-        try:
-            if unit.kind is Kind.METRICS:
-                done = metrics.run(self.desk, unit)
-                return _Done(unit, done.outcomes, gates_closed=done.gates_closed)
-            return _Done(unit, lists.run(self.desk, unit))
-        except Stopping:
-            return _Done(unit, [Settled(job, delay=0.0) for job in unit.jobs])
-        except ProviderStop as error:
-            return _Done(unit, [Settled(job, delay=0.0, error=error.message) for job in unit.jobs], fatal=error)
-        except (ProviderError, LeaseLost) as error:
-            outcomes = [after_error(job, error, self.rng) for job in unit.jobs]
-            return _Done(unit, outcomes, blocked_for=error.retry_after if isinstance(error, RateLimited) else 0.0)
-        except SocapError as error:
-            return _Done(unit, [Settled(job, delay=0.0, error=error.message) for job in unit.jobs], fatal=error)
-        except Exception as error:
-            fault = explain(error)
-            if fault is not None:
-                return _Done(unit, [], fatal=fault)
-            said = f"a bug: {type(error).__name__}: {error}"
-            return _Done(unit, [Settled(job, delay=60.0, error=said, counts=True) for job in unit.jobs], fatal=error)
+            self._done.put(work_unit(self.desk, unit, self.rng))
 
     def _keep_leases(self) -> None:
         while not self._ended.wait(self.lease / 3):

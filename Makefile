@@ -1,0 +1,59 @@
+# Two commands do everything: `make demo` and `make test`. Both make .venv when it is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+.PHONY: help demo test check lint format types imports bench fuzz soak install clean
+
+help: ## Show this help
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+demo: $(VENV)/.runs ## Two simulated days of a launch, and its report
+	$(BIN)/socap demo
+
+test: $(VENV)/.dev ## The whole suite, on a real mongod, over real HTTP and SMTP
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+check: lint types imports test ## What CI runs
+
+lint: $(VENV)/.dev ## Style and mistakes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.dev ## Mend style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(VENV)/.dev ## Strict types
+	$(BIN)/mypy
+
+imports: $(VENV)/.dev ## Imports go down only
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## Performance, as ratios in one run
+	$(BIN)/python -m bench
+
+fuzz: $(VENV)/.dev ## Thousands of crash histories against the simulator's truth
+	SOCAP_FUZZ=3000 $(BIN)/python -m pytest -n $(WORKERS) tests/test_crash_histories.py --timeout 7200
+
+soak: $(VENV)/.dev ## Hundreds of kill -9 on workers and mongod
+	SOCAP_SOAK=200 $(BIN)/python -m pytest tests/test_kills.py --timeout 7200
+
+install: $(VENV)/.runs ## Make .venv and install socap with its embedded database
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "socap needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(VENV)/.runs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[embedded]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[embedded,dev]'
+	@touch $@ $(VENV)/.runs
+
+clean: ## Remove what was made
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache socap-demo socap-report

@@ -1,0 +1,94 @@
+"""Real parts for every test: a mongod of its own, the simulator over HTTP, an SMTP server."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from lab import Lab
+
+from socap_cli.errors import NoMongod
+from socap_cli.simulator.mailbox import Mailbox
+from socap_cli.simulator.server import Simulator
+from socap_cli.simulator.world import World
+from socap_cli.store import Db, indexes, open_database
+from socap_cli.store.embedded import Embedded
+
+START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def _no_configuration_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Tests see no operator's settings: no environment, no config file, a HOME of their own."""
+    for name in list(os.environ):
+        if name.startswith(("SOCAP_", "TWITTER_", "MONGODB_")) and name not in ("SOCAP_FUZZ", "SOCAP_SOAK"):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(home)
+
+
+@pytest.fixture(scope="session")
+def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a real mongod, stopped at the end."""
+    embedded = Embedded(tmp_path_factory.mktemp("mongod"))
+    try:
+        embedded.start()
+    except NoMongod as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"needs a mongod: {error.hint}")
+    yield embedded.uri
+    embedded.stop()
+
+
+@pytest.fixture
+def db(mongod: str) -> Iterator[Db]:
+    """An empty database with its indexes."""
+    with open_database(mongod, f"t{uuid.uuid4().hex[:12]}") as database:
+        indexes.ensure(database)
+        yield database
+        database.client.drop_database(database.name)
+
+
+@pytest.fixture
+def simulate() -> Iterator[Callable[..., Simulator]]:
+    """Start simulators; `simulate(tweets=…, engagements=…, page=…)`."""
+    started: list[Simulator] = []
+
+    def start(*, page: int = 20, key: str | None = None, **world: object) -> Simulator:
+        options = {"start": START, "tweets": 3, "engagements": 0.0, "accounts": 400, **world}
+        simulator = Simulator(World(**options), page=page, key=key)  # type: ignore[arg-type]
+        started.append(simulator.__enter__())
+        return simulator
+
+    yield start
+    for simulator in started:
+        simulator.close()
+
+
+@pytest.fixture
+def lab(db: Db, simulate: Callable[..., Simulator]) -> Iterator[Callable[..., Lab]]:
+    """A campaign over a simulated world; `lab(tweets=…, …)`."""
+    made: list[Lab] = []
+
+    def make(**options: object) -> Lab:
+        made.append(Lab(db, simulate(**options)))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with Mailbox() as box:
+        yield box
