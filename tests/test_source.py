@@ -50,7 +50,7 @@ def test_toml_is_tables_or_lists_per_category(content: str) -> None:
 
 def test_broken_toml_is_told_with_its_line() -> None:
     with pytest.raises(UsageError, match="line 2"):
-        read("a = 1\nb = [", name="c.toml")
+        read("client = []\nb = oops\n", name="c.toml")
 
 
 def test_bad_lines_are_named_by_number_and_the_good_ones_kept() -> None:

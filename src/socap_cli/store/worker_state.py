@@ -51,7 +51,7 @@ class ListState:
     collected: int = 0
     removed: int = 0
     deficit: int = 0
-    """By how much counter minus collected was accepted after the last pass that looked for more."""
+    """Counter minus collected after the last pass: what it could not find, or (negative) what is gone."""
     full_deficit: int = 0
     """The same after the last full reading: what cannot be read at all."""
     fell: bool = False

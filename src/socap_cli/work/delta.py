@@ -102,7 +102,11 @@ def run_of_known(run: int, known: Sequence[bool], boundary_run: int) -> int:
 
 
 def accounted(state: ListState, current: Pass, collected: int) -> bool:
-    """Whether the counter says that nothing is left to find, beyond what could not be found before."""
+    """Whether at least as many were found as the counter rose by since the last pass.
+
+    That pass left `deficit` uncollected (protected accounts), or collected more than was counted (negative:
+    some of it was taken back), and neither is found by reading on.
+    """
     if current.counter is None or state.fell:
         return False
     return collected >= current.counter - state.deficit
@@ -126,7 +130,7 @@ def after_pass(
     state: ListState, current: Pass, *, collected: int, removed: int, now: datetime, proven: bool
 ) -> ListState:
     """The list's state once a pass is complete."""
-    deficit = max(0, (current.counter or 0) - collected)
+    deficit = (current.counter or 0) - collected
     whole = current.full and proven
     return replace(
         state,
@@ -135,7 +139,7 @@ def after_pass(
         collected=collected,
         removed=removed,
         deficit=deficit,
-        full_deficit=deficit if whole else state.full_deficit,
+        full_deficit=max(0, deficit) if whole else state.full_deficit,
         fell=state.fell and not whole,
         since=current.newest,
         open_pass=None,

@@ -1,0 +1,204 @@
+"""Any interleaving of engagements, removals, cycles, faults and kills ends in the truth, stored once.
+
+A kill is an exception that nothing catches, raised at any request or write, after which time passes and
+another worker goes on. `make fuzz` runs thousands of histories.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import uuid
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from lab import Lab
+
+from socap_cli.model import LISTS, Kind
+from socap_cli.simulator.server import Simulator
+from socap_cli.simulator.world import World
+from socap_cli.store import indexes, open_database
+
+EXAMPLES = int(os.environ.get("SOCAP_FUZZ", "150"))
+STEPS = 18
+WRITES = frozenset(
+    {"bulk_write", "update_one", "update_many", "insert_one", "find_one_and_update", "delete_many"}
+)
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+class MortalDb:
+    """A database whose process dies just before, or just after, its n-th write."""
+
+    def __init__(self, db: Any, lives: int, *, after: bool) -> None:
+        self._db, self.lives, self._after = db, lives, after
+
+    def __getattr__(self, name: str) -> Any:
+        return MortalCollection(self, getattr(self._db, name))
+
+    def __getitem__(self, name: str) -> Any:
+        return MortalCollection(self, self._db[name])
+
+    def write(self, call: Any, *args: Any, **options: Any) -> Any:
+        self.lives -= 1
+        if self.lives == 0 and not self._after:
+            raise Killed
+        result = call(*args, **options)
+        if self.lives == 0:
+            raise Killed
+        return result
+
+
+class MortalCollection:
+    def __init__(self, db: MortalDb, collection: Any) -> None:
+        self._db, self._collection = db, collection
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._collection, name)
+        if name not in WRITES:
+            return found
+        return lambda *args, **options: self._db.write(found, *args, **options)
+
+
+kinds = st.sampled_from(LISTS)
+tweets = st.integers(0, 1)
+
+
+class CrashHistories(RuleBasedStateMachine):
+    """Two tweets, three lists each, pages of five."""
+
+    uri = ""
+    people_change_their_minds = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        from conftest import START
+
+        self._database = open_database(self.uri, f"f{uuid.uuid4().hex[:12]}")
+        self.db = self._database.__enter__()
+        indexes.ensure(self.db)
+        world = World(start=START, tweets=2, engagements=0.0, accounts=160, seed=3)
+        self.simulator = Simulator(world, page=5).__enter__()
+        self.simulator.faults.hang_seconds = 0.7
+        self.lab = Lab(self.db, self.simulator)
+        self.removed: set[tuple[str, str, str]] = set()
+
+    def teardown(self) -> None:
+        try:
+            self._settle_down()
+        finally:
+            self.lab.close()
+            self.simulator.close()
+            self.db.client.drop_database(self.db.name)
+            self._database.__exit__(None, None, None)
+
+    @rule(kind=kinds, tweet=tweets, count=st.integers(1, 14), lag=st.sampled_from([0.0, 0.0, 900.0]))
+    def people_engage(self, kind: Kind, tweet: int, count: int, lag: float) -> None:
+        if len(self.lab.world.tweets[self.lab.tweet_ids[tweet]].lists[kind].items) < 120:
+            self.lab.engage(kind, count, tweet=tweet, lag=lag)
+
+    @rule(kind=kinds, tweet=tweets, which=st.integers(0, 200))
+    def somebody_takes_it_back(self, kind: Kind, tweet: int, which: int) -> None:
+        items = self.lab.world.tweets[self.lab.tweet_ids[tweet]].lists[kind].items
+        present = [item for item in items if item.removed_at is None]
+        if present and self.people_change_their_minds:
+            self.lab.withdraw(kind, present[which % len(present)].source_id, tweet=tweet)
+
+    @rule(minutes=st.sampled_from([1, 30, 600, 1500]))
+    def time_goes_by(self, minutes: int) -> None:
+        self.lab.advance(minutes=minutes)
+
+    @rule(
+        script=st.lists(
+            st.sampled_from(["ok", "error", "html", "garble", "drop", "limit", "expire", "status", "empty"]),
+            max_size=6,
+        )
+    )
+    def the_provider_has_a_bad_moment(self, script: list[str]) -> None:
+        self.simulator.faults.update({"script": script})
+
+    @rule(
+        looping=st.booleans(),
+        repeats=st.integers(0, 4),
+        blanks=st.sampled_from([0.0, 0.0, 0.4]),
+        expired=st.sampled_from([0.0, 0.0, 0.5]),
+    )
+    def the_provider_pages_oddly(self, looping: bool, repeats: int, blanks: float, expired: float) -> None:
+        if not self.people_change_their_minds:
+            looping, blanks = False, 0.0  # a list cut short proves nothing, and only a full reading mends it
+        self.simulator.faults.update(
+            {"looping": looping, "repeats": repeats, "blanks": blanks, "expired": expired}
+        )
+
+    @rule(verify=st.booleans())
+    def a_cycle_runs(self, verify: bool) -> None:
+        self.lab.enqueue(verify=verify)
+        self.lab.work_by_hand(rounds=6)
+
+    @rule(lives=st.integers(1, 60), after=st.booleans())
+    def a_worker_is_killed(self, lives: int, after: bool) -> None:
+        self.lab.enqueue()
+        mortal: Any = MortalDb(self.db, lives, after=after)
+        with contextlib.suppress(Killed):
+            self.lab.work_by_hand(self.lab.desk(db=mortal), rounds=6)
+        self.lab.let_time_pass()
+
+    @precondition(lambda self: self.db is not None)
+    @invariant()
+    def nothing_is_invented_or_doubled(self) -> None:
+        stored = [*self.lab.stored(), *self.lab.stored(present=False)]
+        ever = {
+            (tweet.tweet_id, kind.action_type.value, item.source_id)
+            for tweet in self.lab.world.tweets.values()
+            for kind in LISTS
+            for item in tweet.lists[kind].items
+        }
+        assert len(stored) == len(set(stored))
+        assert set(stored) <= ever
+
+    def _settle_down(self) -> None:
+        """The faults stop and one cycle runs, a full one when people changed their minds: now all is exact."""
+        calm = {"script": [], "looping": False, "repeats": 0, "blanks": 0.0, "expired": 0.0}
+        self.simulator.faults.update(calm)
+        self.lab.advance(minutes=30)
+        self.lab.let_time_pass()
+        self.lab.enqueue(verify=self.people_change_their_minds)
+        self.lab.work_by_hand()
+        self.lab.assert_exact()
+        gone = set(self.lab.stored(present=False))
+        assert not gone & self.lab.truth()
+
+
+class DeltaHistories(CrashHistories):
+    """Nobody takes anything back: then no full reading is needed, the passes alone must lose nothing."""
+
+    people_change_their_minds = False
+
+
+@pytest.mark.parametrize("machine", [CrashHistories, DeltaHistories])
+def test_every_crash_history_ends_in_the_truth(machine: type[CrashHistories], mongod: str) -> None:
+    CrashHistories.uri = mongod
+    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        machine,
+        settings=settings(
+            max_examples=EXAMPLES // 2,
+            stateful_step_count=STEPS,
+            deadline=None,
+            derandomize=False,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+            phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
+        ),
+    )

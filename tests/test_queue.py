@@ -1,0 +1,201 @@
+"""The queue on a real mongod: exclusive claims, leases, fairness, plans without scans."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from socap_cli.model import Job, Kind, Unit
+from socap_cli.store import Db, jobs
+from socap_cli.store.jobs import Settled
+
+
+def arm(db: Db, slug: str = "c", tweets: int = 3) -> tuple[int, int]:
+    return jobs.arm(db, slug, [str(n) for n in range(1, tweets + 1)], last_cycle=False, max_attempts=3)
+
+
+def claim(db: Db, seats: int = 100, *, batch: int = 50, kinds: list[Kind] | None = None) -> list[Unit]:
+    return jobs.claim(db, kinds or list(Kind), seats=seats, batch=batch, worker="w", lease=60)
+
+
+def claimed(db: Db, seats: int = 100, **options: Any) -> list[Job]:
+    return [job for unit in claim(db, seats, **options) for job in unit.jobs]
+
+
+def ungate(db: Db) -> None:
+    db.jobs.update_many({"gated": True}, {"$set": {"gated": False, "due": datetime.fromtimestamp(0, UTC)}})
+
+
+def states(db: Db) -> Counter[str]:
+    return Counter(row["status"] for row in db.jobs.find())
+
+
+def test_arming_twice_arms_nothing_new(db: Db) -> None:
+    assert arm(db) == (12, 0)
+    assert arm(db) == (0, 12)
+
+
+def test_only_what_is_finished_is_armed_again(db: Db) -> None:
+    arm(db)
+    (unit,) = claim(db)
+    jobs.settle(db, [Settled(job) for job in unit.jobs[:2]])
+    assert arm(db) == (2, 10)
+
+
+def test_sixteen_concurrent_runs_arm_each_job_once(db: Db) -> None:
+    totals: list[int] = []
+    threads = [threading.Thread(target=lambda: totals.append(arm(db, tweets=40)[0])) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (sum(totals), db.jobs.count_documents({})) == (160, 160)
+
+
+def test_list_jobs_wait_for_their_tweets_metrics(db: Db) -> None:
+    arm(db)
+    assert {job.kind for job in claimed(db)} == {Kind.METRICS}
+    assert claim(db) == []
+    jobs.open_gate(db, [("1", Kind.REPLIES)], [("1", Kind.QUOTES)])
+    assert [(job.tweet_id, job.kind) for job in claimed(db)] == [("1", Kind.REPLIES)]
+    row = jobs.shown(db, "c:1:quotes")
+    assert row is not None
+    assert (row["status"], row["outcome"]) == ("completed", "unchanged")
+
+
+def test_a_unit_of_metrics_is_a_batch_of_tweets_however_many_campaigns_hold_them(db: Db) -> None:
+    arm(db, "a", 120)
+    arm(db, "b", 120)
+    units = claim(db, 10)
+    assert [len(unit.tweet_ids) for unit in units] == [50, 50, 20]
+    assert all(len(unit.jobs) == 2 * len(unit.tweet_ids) for unit in units)
+
+
+def test_a_unit_of_a_list_holds_every_campaigns_job_on_it(db: Db) -> None:
+    arm(db, "a", 1)
+    arm(db, "b", 1)
+    ungate(db)
+    units = claim(db, kinds=[Kind.RETWEETS])
+    assert [sorted(job.campaign_id for job in unit.jobs) for unit in units] == [["a", "b"]]
+
+
+def test_fifty_claimers_get_every_job_once(db: Db) -> None:
+    arm(db, tweets=150)
+    ungate(db)
+    got: list[str] = []
+
+    def drain() -> None:
+        while mine := claimed(db, 3, batch=5):
+            got.extend(job.job_id for job in mine)
+
+    threads = [threading.Thread(target=drain) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    got.extend(job.job_id for job in claimed(db, 1000))
+    assert Counter(got) == Counter({row["_id"]: 1 for row in db.jobs.find()})
+
+
+def test_whoever_lost_a_lease_changes_nothing(db: Db) -> None:
+    arm(db, tweets=1)
+    (mine,) = claimed(db)
+    db.jobs.update_many({}, {"$set": {"lease_expires_at": datetime.fromtimestamp(0, UTC)}})
+    assert jobs.sweep(db) == 1
+    (theirs,) = claimed(db)
+    late = [Settled(mine), Settled(mine, delay=9.0), Settled(mine, final=True, error="no")]
+    assert [jobs.settle(db, [outcome]) for outcome in late] == [0, 0, 0]
+    assert jobs.release(db, [mine.lease_token]) == 0
+    assert jobs.settle(db, [Settled(theirs)]) == 1
+
+
+def test_a_job_whose_worker_dies_three_times_is_failed_with_the_reason(db: Db) -> None:
+    arm(db, tweets=1)
+    for _ in range(3):
+        claimed(db, kinds=[Kind.METRICS])
+        db.jobs.update_many({}, {"$set": {"lease_expires_at": datetime.fromtimestamp(0, UTC)}})
+        jobs.sweep(db)
+    row = jobs.shown(db, "c:1:metrics")
+    assert row is not None
+    assert (row["status"], row["last_error"]["message"]) == ("failed", "its worker died 3 times")
+
+
+def test_renewing_keeps_a_lease(db: Db) -> None:
+    arm(db, tweets=1)
+    (job,) = claimed(db)
+    db.jobs.update_many({}, {"$set": {"lease_expires_at": datetime.fromtimestamp(0, UTC)}})
+    jobs.renew(db, [job.lease_token], lease=60)
+    assert jobs.sweep(db) == 0
+
+
+@pytest.mark.parametrize(("counts", "rounds", "expected"), [(True, 3, "failed"), (False, 9, "pending")])
+def test_attempts_are_capped_and_snoozes_are_not_attempts(
+    db: Db, counts: bool, rounds: int, expected: str
+) -> None:
+    arm(db, tweets=1)
+    for _ in range(rounds):
+        (job,) = claimed(db, kinds=[Kind.METRICS])
+        jobs.settle(db, [Settled(job, delay=0.0, error="nope", counts=counts)])
+    row = jobs.shown(db, "c:1:metrics")
+    assert row is not None
+    assert row["status"] == expected
+    assert row["attempts"] == (rounds if counts else 0)
+
+
+def test_nothing_starts_before_it_is_due(db: Db) -> None:
+    arm(db, tweets=1)
+    (job,) = claimed(db, kinds=[Kind.METRICS])
+    jobs.settle(db, [Settled(job, delay=3600.0, error="wait")])
+    assert claim(db) == []
+    wait = jobs.seconds_to_next(db)
+    assert wait is not None
+    assert 100 < wait <= 120  # the lists come due without their metrics
+
+
+def test_a_large_campaign_does_not_starve_a_small_one(db: Db) -> None:
+    arm(db, "large", 2000)
+    arm(db, "small", 5)
+    first = claimed(db, 10, batch=10)
+    assert {job.campaign_id for job in first} == {"large", "small"}
+    assert sum(job.campaign_id == "small" for job in first) == 5
+
+
+def test_failed_jobs_can_be_armed_again_by_a_person(db: Db) -> None:
+    arm(db, tweets=1)
+    (job,) = claimed(db, kinds=[Kind.METRICS])
+    jobs.settle(db, [Settled(job, final=True, error="refused")])
+    assert states(db)["failed"] == 1
+    assert jobs.retry_failed(db, []) == 1
+    assert states(db)["failed"] == 0
+
+
+def test_jobs_of_a_tweet_that_left_the_campaign_go(db: Db) -> None:
+    arm(db, tweets=3)
+    arm(db, tweets=2)
+    assert db.jobs.count_documents({"tweet_id": "3"}) == 0
+
+
+def test_a_claim_reads_the_index_in_order_and_no_more_than_it_needs(db: Db) -> None:
+    arm(db, "done", 1500)
+    db.jobs.update_many({}, {"$set": {"status": "completed"}})
+    arm(db, "later", 500)
+    arm(db, "now", 50)
+    ungate(db)
+    query = {
+        "status": "pending",
+        "job_type": {"$in": ["retweets", "replies", "quotes"]},
+        "$expr": {"$lte": ["$due", "$$NOW"]},
+    }
+    plan = db.command(
+        "explain",
+        {"find": "jobs", "filter": query, "sort": {"due": 1, "_id": 1}, "limit": 5},
+        verbosity="executionStats",
+    )
+    stats = plan["executionStats"]
+    assert "COLLSCAN" not in str(plan["queryPlanner"]["winningPlan"])
+    assert "'SORT'" not in str(plan["queryPlanner"]["winningPlan"])
+    assert stats["totalKeysExamined"] <= 10
