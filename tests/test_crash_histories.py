@@ -27,6 +27,7 @@ from socap_cli.model import LISTS, Kind
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import World
 from socap_cli.store import indexes, open_database
+from socap_cli.work.delta import Policy
 
 EXAMPLES = int(os.environ.get("SOCAP_FUZZ", "150"))
 STEPS = 18
@@ -92,7 +93,7 @@ class CrashHistories(RuleBasedStateMachine):
         world = World(start=START, tweets=2, engagements=0.0, accounts=160, seed=3)
         self.simulator = Simulator(world, page=5).__enter__()
         self.simulator.faults.hang_seconds = 0.7
-        self.lab = Lab(self.db, self.simulator)
+        self.lab = Lab(self.db, self.simulator, policy=Policy(boundary_run=4))
         self.removed: set[tuple[str, str, str]] = set()
 
     def teardown(self) -> None:
@@ -104,10 +105,11 @@ class CrashHistories(RuleBasedStateMachine):
             self.db.client.drop_database(self.db.name)
             self._database.__exit__(None, None, None)
 
-    @rule(kind=kinds, tweet=tweets, count=st.integers(1, 14), lag=st.sampled_from([0.0, 0.0, 900.0]))
+    @rule(kind=kinds, tweet=tweets, count=st.integers(1, 24), lag=st.sampled_from([0.0, 0.0, 900.0]))
     def people_engage(self, kind: Kind, tweet: int, count: int, lag: float) -> None:
         if len(self.lab.world.tweets[self.lab.tweet_ids[tweet]].lists[kind].items) < 120:
-            self.lab.engage(kind, count, tweet=tweet, lag=lag)
+            # Deeper than K places is the full reading's business.
+            self.lab.engage(kind, count, tweet=tweet, lag=lag if self.people_change_their_minds else 0.0)
 
     @rule(kind=kinds, tweet=tweets, which=st.integers(0, 200))
     def somebody_takes_it_back(self, kind: Kind, tweet: int, which: int) -> None:
@@ -202,3 +204,50 @@ def test_every_crash_history_ends_in_the_truth(machine: type[CrashHistories], mo
             phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
         ),
     )
+
+
+@pytest.mark.parametrize("refused", [False, True], ids=["cursor kept", "cursor refused"])
+@pytest.mark.parametrize("after", [False, True], ids=["before a write", "after a write"])
+@pytest.mark.parametrize("kind", [Kind.RETWEETS, Kind.REPLIES])
+def test_a_pass_killed_at_each_of_its_writes_leaves_no_gap(
+    mongod: str, kind: Kind, after: bool, refused: bool
+) -> None:
+    """Crash points, one by one: 13 new items over 3 pages, killed at write n, resumed after 3 more came."""
+    reached_the_end = False
+    lives = 0
+    while not reached_the_end:
+        lives += 1
+        reached_the_end = _killed_once(mongod, kind, lives, after=after, refused=refused)
+    assert lives > 10
+
+
+def _killed_once(mongod: str, kind: Kind, lives: int, *, after: bool, refused: bool) -> bool:
+    """Whether the pass ended before its n-th write came."""
+    from conftest import START
+
+    world = World(start=START, tweets=1, engagements=0.0, accounts=80, seed=5)
+    with open_database(mongod, f"k{uuid.uuid4().hex[:12]}") as db, Simulator(world, page=5) as simulator:
+        lab = Lab(db, simulator, policy=Policy(boundary_run=4))
+        lab.engage(kind, 12)
+        lab.enqueue()
+        lab.work_by_hand()
+        lab.advance(minutes=30)
+        lab.engage(kind, 13)
+        lab.enqueue()
+        mortal: Any = MortalDb(db, lives, after=after)
+        with contextlib.suppress(Killed):
+            lab.work_by_hand(lab.desk(db=mortal))
+        lab.let_time_pass()
+        lab.advance(minutes=1)
+        lab.engage(kind, 3)
+        if refused:
+            simulator.faults.update({"expired": 1.0})
+            lab.work_by_hand(rounds=2)
+            simulator.faults.update({"expired": 0.0})
+        for _ in range(2):
+            lab.enqueue()
+            lab.work_by_hand()
+        lab.assert_exact()
+        lab.close()
+        db.client.drop_database(db.name)
+        return mortal.lives > 0
