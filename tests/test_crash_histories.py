@@ -108,7 +108,8 @@ class CrashHistories(RuleBasedStateMachine):
     @rule(kind=kinds, tweet=tweets, count=st.integers(1, 24), lag=st.sampled_from([0.0, 0.0, 900.0]))
     def people_engage(self, kind: Kind, tweet: int, count: int, lag: float) -> None:
         if len(self.lab.world.tweets[self.lab.tweet_ids[tweet]].lists[kind].items) < 120:
-            # Deeper than K places is the full reading's business.
+            # What turns up deeper than K places is the full reading's business: here the new stand on top.
+            self.lab.advance(minutes=0 if self.people_change_their_minds else 1)
             self.lab.engage(kind, count, tweet=tweet, lag=lag if self.people_change_their_minds else 0.0)
 
     @rule(kind=kinds, tweet=tweets, which=st.integers(0, 200))
@@ -201,7 +202,7 @@ def test_every_crash_history_ends_in_the_truth(machine: type[CrashHistories], mo
             derandomize=False,
             print_blob=True,
             suppress_health_check=list(HealthCheck),
-            phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
+            phases=(Phase.explicit, Phase.generate),  # shrinking takes longer than reading a history
         ),
     )
 

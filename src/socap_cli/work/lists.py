@@ -93,8 +93,12 @@ class _ListReading:
         seen: set[str] = set()
         stale = blank = 0
         while True:
+            restarts = self.restarts
             page, current = self._fetch(current)
-            added, known = self._record(page, current)
+            if self.restarts != restarts:
+                seen.clear()
+                stale = 0
+            added, known = self._record(page, current, seen)
             collected += added
             stale = stale + 1 if page.items and seen.issuperset(_ids(page)) else 0
             blank = 0 if page.items else blank + 1
@@ -141,8 +145,11 @@ class _ListReading:
                 if self.restarts > RESTARTS:
                     raise
 
-    def _record(self, page: Page, current: Pass) -> tuple[int, list[bool]]:
-        """Store a page; return how many of its items are new or back, and which prove a boundary."""
+    def _record(self, page: Page, current: Pass, seen: set[str]) -> tuple[int, list[bool]]:
+        """Store a page; return how many of its items are new or back, and which prove a boundary.
+
+        An item that comes again on a later page proves nothing a second time.
+        """
         self._check_lease()
         desk, state, kind = self.desk, self.state, self.unit.kind
         ids = _ids(page)
@@ -170,6 +177,7 @@ class _ListReading:
             and not stored[source].removed
             and stored[source].first_pass <= state.completed_passes
             for source in ids
+            if source not in seen
         ]
         return added + back, known
 
