@@ -68,6 +68,8 @@ class MortalCollection:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._collection, name)
+        if name == "with_options":
+            return lambda **options: MortalCollection(self._db, found(**options))
         if name not in WRITES:
             return found
         return lambda *args, **options: self._db.write(found, *args, **options)

@@ -43,8 +43,10 @@ NoVerify = Annotated[bool, typer.Option("--no-verify", help="Do not look the twe
 Name = Annotated[str, typer.Option(help="A name for people.")]
 Start = Annotated[str, typer.Option(metavar="ISO", help="When collecting starts (default: now).")]
 End = Annotated[str, typer.Option(metavar="ISO", help="When it ends.")]
-Days = Annotated[float, typer.Option(min=0, help="How many days it lasts, instead of --end.")]
-Threshold = Annotated[float, typer.Option(min=0, help="Importance from which an engagement is alerted.")]
+Days = Annotated[float | None, typer.Option(min=0, help="How many days it lasts, instead of --end.")]
+Threshold = Annotated[
+    float | None, typer.Option(min=0, help="Importance from which an engagement is alerted.")
+]
 Channels = Annotated[
     list[str],
     typer.Option(
@@ -63,9 +65,11 @@ Vips = Annotated[
 Ignores = Annotated[
     list[str], typer.Option("--ignore", metavar="@NAME", help="Never alerted; may be repeated.")
 ]
-Spacing = Annotated[int, typer.Option(min=0, metavar="MINUTES", help="Alerts are spread over this time.")]
+Spacing = Annotated[
+    int | None, typer.Option(min=0, metavar="MINUTES", help="Alerts are spread over this time.")
+]
 Window = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--frequency-window",
         min=0,
@@ -84,16 +88,16 @@ def add(
     source: Source = "",
     start: Start = "",
     end: End = "",
-    days: Days = 0.0,
-    threshold: Threshold = -1.0,
+    days: Days = None,
+    threshold: Threshold = None,
     channel: Channels = [],  # noqa: B006
     slack_webhook: Webhook = "",
     client_name: ClientName = "",
     client_email: ClientEmail = "",
     vip: Vips = [],  # noqa: B006
     ignore: Ignores = [],  # noqa: B006
-    spacing: Spacing = -1,
-    frequency_window: Window = -1,
+    spacing: Spacing = None,
+    frequency_window: Window = None,
     no_verify: NoVerify = False,
 ) -> None:
     """Create a campaign. Every line of the input is accepted or named with a reason."""
@@ -229,16 +233,16 @@ def edit(
     name: Name = "",
     start: Start = "",
     end: End = "",
-    days: Days = 0.0,
-    threshold: Threshold = -1.0,
+    days: Days = None,
+    threshold: Threshold = None,
     channel: Channels = [],  # noqa: B006
     slack_webhook: Webhook = "",
     client_name: ClientName = "",
     client_email: ClientEmail = "",
     vip: Vips = [],  # noqa: B006
     ignore: Ignores = [],  # noqa: B006
-    spacing: Spacing = -1,
-    frequency_window: Window = -1,
+    spacing: Spacing = None,
+    frequency_window: Window = None,
 ) -> None:
     """Change a campaign's settings; what is not named stays. A later end opens its window again."""
     from socap_cli.campaigns import register
@@ -383,7 +387,7 @@ def _changes(
     from socap_cli.alerts import mail, slack
     from socap_cli.model import Channel
 
-    changes: dict[str, Any] = {name: value for name, value in plain.items() if value not in ("", -1)}
+    changes: dict[str, Any] = {name: value for name, value in plain.items() if value not in ("", None)}
     if starts_at:
         changes["starts_at"] = moment(starts_at, "--start")
     if ends_at and days:

@@ -171,7 +171,7 @@ def write_bug_report(run: Run, error: BaseException) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(
             f"socap {__version__}, Python {sys.version.split()[0]}, {sys.platform}\ncommand: {run.command}\n"
-            f"at: {run.now():%Y-%m-%dT%H:%M:%SZ}\n\n{text}",
+            f"at: {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n\n{text}",
             encoding="utf-8",
         )
     except OSError:

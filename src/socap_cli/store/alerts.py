@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pymongo import ReturnDocument, UpdateOne
+from pymongo import ReturnDocument, UpdateOne, WriteConcern
 from pymongo.errors import DuplicateKeyError
 
 from socap_cli.model import DeliveryState
 from socap_cli.store.connect import Db
 
 PENDING, SEALED, DISPATCHED, MERGED = "pending", "sealed", "dispatched", "merged"
+JOURNALED = WriteConcern(w="majority", j=True)
 OPEN_DELIVERIES = (DeliveryState.PENDING.value, DeliveryState.FAILED.value, DeliveryState.UNKNOWN.value)
 
 
@@ -180,7 +181,8 @@ def claim_delivery(
     """Take the next due delivery; `skip` names channel marks that must rest now."""
     token = secrets.token_hex(8)
     states = [s for s in OPEN_DELIVERIES if resend_unknown or s != DeliveryState.UNKNOWN.value]
-    row = db.alert_history.find_one_and_update(
+    # Journaled before anything is sent: a database that dies must not forget that it may have arrived.
+    row = db.alert_history.with_options(write_concern=JOURNALED).find_one_and_update(
         {"state": {"$in": states}, "due": {"$lte": now}, "receiver_mark": {"$nin": list(skip)}},
         [
             {

@@ -55,8 +55,10 @@ class Embedded:
         if len(os.fsencode(longest)) <= SOCKET_LIMIT:
             return near
         mark = hashlib.sha256(os.fsencode(self.data_dir.absolute())).hexdigest()[:12]
-        runtime = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-        return runtime / f"socap-{os.getuid()}-{mark}" / "mongod.sock"
+        places = (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp")  # noqa: S108
+        folders = [Path(place) / f"socap-{os.getuid()}-{mark}" for place in places if place]
+        fits = (f for f in folders if len(os.fsencode(f / "mongodb-27017.sock")) <= SOCKET_LIMIT)
+        return next(fits, folders[-1]) / "mongod.sock"
 
     @property
     def uri(self) -> str:

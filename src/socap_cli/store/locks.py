@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pymongo.errors import DuplicateKeyError
+from pymongo import ReturnDocument
 
 from socap_cli.errors import LockHeld
 from socap_cli.store.connect import Db
@@ -18,16 +18,26 @@ def held(db: Db, name: str, *, lease: float = 60.0) -> Iterator[None]:
     """Hold a lock for the block, renewed from a thread. Raises LockHeld when another run has it."""
     token = secrets.token_hex(8)
     until = {"$add": ["$$NOW", int(lease * 1000)]}
-    free = {"$or": [{"$eq": ["$token", None]}, {"$lte": [{"$ifNull": ["$until", "$$NOW"]}, "$$NOW"]}]}
-    try:
-        taken = db.locks.find_one_and_update(
-            {"_id": name, "$expr": free}, [{"$set": {"token": token, "until": until}}], upsert=True
-        )
-    except DuplicateKeyError:
+    free = {"$or": [{"$lte": ["$token", None]}, {"$lte": [{"$ifNull": ["$until", "$$NOW"]}, "$$NOW"]}]}
+    row = db.locks.find_one_and_update(
+        {"_id": name},
+        [
+            {"$set": {"free": free}},
+            {
+                "$set": {
+                    "token": {"$cond": ["$free", token, "$token"]},
+                    "until": {"$cond": ["$free", until, "$until"]},
+                }
+            },
+            {"$unset": "free"},
+        ],
+        upsert=True,
+        return_document=ReturnDocument.AFTER,
+    )
+    if row is None or row["token"] != token:
         raise LockHeld(
             f"another run of `{name}` is at work", hint="wait for it, or for its lease to end within a minute"
-        ) from None
-    del taken
+        )
     done = threading.Event()
 
     def renew() -> None:

@@ -1,0 +1,330 @@
+"""The commands as a person, cron or n8n types them: results, errors, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from socap_cli.cli.app import execute
+from socap_cli.simulator.server import Simulator
+from socap_cli.store import Db
+
+ROOT = Path(__file__).parent.parent
+
+
+class Cli:
+    """Types commands against a database and a simulator."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+
+    def __call__(self, *words: str, code: int = 0) -> dict[str, Any]:
+        """Run with --json; check the exit code and the envelope; return the whole object."""
+        got = execute([*words, "--json"])
+        out, err = self.capsys.readouterr()
+        assert got == code, (got, out, err)
+        answer: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
+        assert set(answer) == {"ok", "command", "run_id", "exit_code", "result", "warnings", "error"}
+        assert (answer["exit_code"], answer["ok"]) == (code, code == 0)
+        assert "Traceback" not in err
+        return answer
+
+    def text(self, *words: str, code: int = 0) -> tuple[str, str]:
+        got = execute(list(words))
+        out, err = self.capsys.readouterr()
+        assert got == code, (got, out, err)
+        return out, err
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, db: Db, mongod: str) -> Cli:
+    monkeypatch.setenv("MONGODB_URI", mongod)
+    monkeypatch.setenv("SOCAP_DATABASE__NAME", db.name)
+    return Cli(capsys)
+
+
+@pytest.fixture
+def simulator(simulate: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch) -> Simulator:
+    from datetime import UTC, datetime, timedelta
+
+    one = simulate(tweets=8, engagements=15.0, start=datetime.now(UTC) - timedelta(minutes=1))
+    monkeypatch.setenv("TWITTER_API_URL", one.url)
+    monkeypatch.setenv("TWITTER_API_KEY", "k")
+    monkeypatch.setenv("SOCAP_PROVIDER__RATE", "0")
+    return one
+
+
+def test_the_story_by_hand(
+    cli: Cli, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOCAP_ALERT_SLACK_WEBHOOK", f"{simulator.url}/sim/slack")
+    monkeypatch.setenv("SOCAP_ALERTS__WEBHOOK_HOSTS", simulator.url.removeprefix("http://"))
+    (tmp_path / "tweets.csv").write_text(simulator.tweets_csv() + "https://x.com/ada,client\n")
+    tree = {"following_index": simulator.world.following_index, "important_people": simulator.world.important}
+    (tmp_path / "people.json").write_text(json.dumps(tree))
+
+    assert cli("init")["result"]["written"]
+    assert cli("importance", "import", str(tmp_path / "people.json"))["result"]["important_people"] == 40
+    added = cli(
+        "campaign", "add", "launch", "--from", str(tmp_path / "tweets.csv"), "--threshold", "1", code=4
+    )
+    assert added["result"]["tweets_added"] == 8
+    assert [r["line"] for r in added["result"]["rejected"]] == [10]
+    assert cli("enqueue")["result"]["jobs_armed"] == 32
+    assert cli("enqueue")["result"] == {
+        "campaigns": 1, "jobs_armed": 0, "jobs_already_open": 32, "campaigns_completed": 0,
+    }  # fmt: skip
+    worked = cli("work", "--concurrency", "50")["result"]
+    assert worked["completed"] + worked["unchanged"] == 32
+    assert cli("work")["result"]["requests"] == 0
+    port = simulator.url.rsplit(":", 1)[1]
+    check = cli("simulate", "--check", "--port", port)["result"]
+    assert (check["missing"], check["not_in_truth"], check["twice"]) == (0, 0, 0)
+    assert check["stored"] == worked["engagements_new"] > 15
+    sent = cli("alerts", "send")["result"]
+    assert set(sent) == {"planned", "sent", "held", "failed", "dead", "unknown"}
+    assert sent["sent"] == len(simulator.slack.messages) == 1  # one summary of what was there before
+    rendered = cli("report", "render", "--out", str(tmp_path / "pages"))["result"]
+    assert [Path(p).name for p in rendered["pages"]] == ["launch.html", "index.html"]
+    assert cli("report", "render", "--out", str(tmp_path / "pages"))["result"]["unchanged"] == 2
+    status = cli("status")["result"]
+    assert status["jobs"]["metrics"] == {"completed": 8}
+    assert status["coverage"]["collected"] == worked["engagements_new"]
+    usage = cli("usage", "--by", "endpoint")["result"]
+    assert usage["requests"] == sum(simulator.ledger.requests.values())
+    assert usage["cost"] == simulator.ledger.credits
+    for words in (
+        ("campaign", "list"), ("campaign", "show", "launch"), ("campaign", "estimate", "launch"), ("jobs", "list"),
+        ("alerts", "list"), ("metrics", "series", "launch", "--granularity", "hour"),
+        ("engagements", "list", "launch", "--limit", "3"), ("usage", "--by", "campaign"), ("status",),
+    ):  # fmt: skip
+        out, _ = cli.text(*words)
+        assert out.strip(), words
+    cli("campaign", "pause", "launch")
+    assert cli("enqueue")["result"]["campaigns"] == 0
+    cli("campaign", "resume", "launch")
+    cli("campaign", "edit", "launch", "--threshold", "3", "--days", "2")
+    cli("campaign", "delete", "launch", "--yes")
+    assert cli("campaign", "list")["result"]["campaigns"] == []
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "xlsx"])
+def test_an_export_runs_nothing_in_a_spreadsheet(
+    cli: Cli, simulator: Simulator, tmp_path: Path, form: str
+) -> None:
+    for account in simulator.world.accounts:
+        account.name = '=HYPERLINK("https://evil.invalid","x")'
+    (tmp_path / "t.csv").write_text(simulator.tweets_csv())
+    cli("campaign", "add", "launch", "--from", str(tmp_path / "t.csv"))
+    cli("enqueue")
+    cli("work")
+    out = tmp_path / f"out.{form}"
+    rows = cli("engagements", "export", "launch", "--format", form, "--out", str(out))["result"]["rows"]
+    assert rows > 15
+    if form == "csv":
+        text = out.read_text(encoding="utf-8-sig")
+        assert "'=HYPERLINK" in text
+        assert ',"=HYPERLINK' not in text
+        assert text.count("\r\n") == rows + 1 or '"' in text
+    if form == "xlsx":
+        from openpyxl import load_workbook
+
+        sheet = load_workbook(out).active
+        assert sheet.max_row == rows + 1
+        assert {cell.data_type for cell in sheet["F"]} == {"s"}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["campaign", "show", "nope"], 1, "no campaign 'nope'"),
+        (["enqueue", "--campaign", "nope"], 1, "no campaign 'nope'"),
+        (["report", "render", "nope"], 1, "no campaign 'nope'"),
+        (["work"], 2, "no provider key"),
+        (["campaign", "add", "launch", "--tweet", "123"], 2, "no provider key"),
+        (["campaign", "add", "Not A Slug"], 2, "no campaign slug"),
+        (["campaign", "add", "launch", "--no-verify", "--tweet", "https://x.com/ada"], 1, "no usable tweet"),
+        (["campaign", "add", "launch", "--from", "missing.csv"], 2, "cannot read missing.csv"),
+        (["campaign", "add", "launch", "--start", "soon"], 2, "--start: 'soon' is no ISO time"),
+        (["campaign", "add", "launch", "--end", "2020-01-01"], 2, "before it starts"),
+        (["campaign", "add", "launch", "--channel", "pigeon"], 2, "no channel 'pigeon'"),
+        (["campaign", "add", "launch", "--slack-webhook", "https://evil.example/x"], 2, "may not go to"),
+        (["campaign", "add", "launch", "--threshold", "much"], 2, "Invalid value"),
+        (["campaign", "delete", "launch"], 2, "deletes campaign"),
+        (["frobnicate"], 2, "No such command"),
+        (["jobs", "show", "nope"], 1, "no job 'nope'"),
+        (["jobs", "list", "--state", "odd"], 2, "no state 'odd'"),
+        (["alerts", "test", "slack"], 2, "no Slack webhook"),
+        (["importance", "import", "missing.json"], 2, "cannot read missing.json"),
+        (["engagements", "export", "x", "--format", "pdf", "--out", "x"], 2, "no format 'pdf'"),
+        (["db", "start"], 2, "MONGODB_URI is set"),
+        (["--config"], 2, "--config needs a value"),
+        (["--config", "nope.toml", "status"], 2, "no configuration file at nope.toml"),
+        (["simulate", "--provider", "x"], 2, "does not speak 'x' yet"),
+    ],
+)
+def test_bad_input_is_one_clear_line_with_the_right_code(
+    cli: Cli, words: list[str], code: int, said: str
+) -> None:
+    _, err = cli.text(*words, code=code)
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert said in err
+    answer = cli(*words, code=code) if words != ["--config"] else None
+    if answer is not None:
+        assert said in answer["error"]["message"]
+
+
+def test_a_broken_line_of_the_configuration_is_named(cli: Cli) -> None:
+    Path("config.toml").write_text("[worker]\nconcurency = 3\n")
+    _, err = cli.text("status", code=2)
+    assert "config.toml: [worker] concurency: no such setting" in err
+    Path("config.toml").write_text("[worker\n")
+    assert "config.toml: Expected" in cli.text("status", code=2)[1]
+
+
+def test_an_unreachable_database_is_told_without_its_password(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = "mongodb://somebody:s3cr3tword@127.0.0.1:1/?serverSelectionTimeoutMS=300"
+    monkeypatch.setenv("MONGODB_URI", uri)
+    _, err = cli.text("status", code=1)
+    assert err.startswith("error: the database cannot be reached")
+    assert "s3cr3tword" not in err
+    assert err.count("\n") == 1
+    monkeypatch.setenv("MONGODB_URI", "postgres://x")
+    assert "not usable" in cli.text("status", code=2)[1]
+
+
+def test_a_webhook_that_answers_404_loses_no_alert(
+    cli: Cli, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOCAP_ALERT_SLACK_WEBHOOK", f"{simulator.url}/sim/slack?token=hush")
+    monkeypatch.setenv("SOCAP_ALERTS__WEBHOOK_HOSTS", simulator.url.removeprefix("http://"))
+    (tmp_path / "t.csv").write_text(simulator.tweets_csv())
+    cli("campaign", "add", "launch", "--from", str(tmp_path / "t.csv"), "--threshold", "0")
+    cli("enqueue")
+    cli("work")
+    simulator.slack.status = 404
+    _, err = cli.text("alerts", "send", code=4)
+    assert "slack is switched off" in err
+    assert "hush" not in err
+    simulator.slack.status = 200
+    assert cli("alerts", "retry")["result"]["deliveries"] == 1
+    assert cli("alerts", "send")["result"]["sent"] == 1
+
+
+def test_a_dead_provider_key_ends_work_with_a_reason(cli: Cli, simulator: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(simulator.tweets_csv())
+    cli("campaign", "add", "launch", "--from", str(tmp_path / "t.csv"))
+    cli("enqueue")
+    simulator.key = "another"
+    _, err = cli.text("work", code=1)
+    assert "the key was refused" in err
+    assert "check TWITTER_API_KEY" in err
+    simulator.key = None
+    assert cli("work")["result"]["failed"] == 0
+
+
+def test_two_runs_at_once_of_the_sender_exclude_each_other(cli: Cli, db: Db) -> None:
+    from socap_cli.store import locks
+
+    with locks.held(db, "alerts send"):
+        assert cli("alerts", "send", code=5)["error"]["type"] == "LockHeld"
+    cli("alerts", "send")
+
+
+def test_exit_zero_and_quiet_are_heeded_wherever_they_stand(cli: Cli) -> None:
+    assert execute(["--exit-zero", "campaign", "show", "nope"]) == 0
+    assert execute(["campaign", "show", "nope", "--exit-zero"]) == 0
+    cli.capsys.readouterr()
+    assert cli.text("enqueue", "-q") == ("", "")
+
+
+def test_a_secret_can_come_from_a_file(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("k\n")
+    monkeypatch.setenv("TWITTER_API_KEY_FILE", str(tmp_path / "key"))
+    cli("enqueue")
+    assert cli("work")["result"]["completed"] == 0
+
+
+def test_a_bug_is_told_with_a_log_and_exit_code_3(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken(_run: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("socap_cli.cli.run.Run.now", broken)
+    answer = cli("--data-dir", str(tmp_path), "enqueue", code=3)
+    log = Path(str(answer["error"]["hint"]).removeprefix("please report it with "))
+    assert "ZeroDivisionError" in log.read_text()
+
+
+def every_command() -> list[str]:
+    from socap_cli.cli.app import app
+
+    found = [command.name or "" for command in app.registered_commands]
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        found.extend(f"{group.name} {command.name}" for command in group.typer_instance.registered_commands)
+    return found
+
+
+@pytest.mark.parametrize("command", every_command())
+def test_every_command_is_documented_and_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"socap {command}" in (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+    assert execute([*command.split(), "--help"]) == 0
+    assert len(capsys.readouterr().out) > 100
+
+
+def test_version_and_module_are_the_same_program() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "socap_cli", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("socap ")
+
+
+@pytest.mark.parametrize("command", [["--version"], ["enqueue", "--help"]])
+def test_nothing_heavy_is_imported_before_it_is_needed(command: list[str]) -> None:
+    script = (
+        "import sys\nfrom socap_cli.cli.app import execute\n"
+        f"execute({command!r})\n"
+        "heavy={'pymongo','httpx','matplotlib','jinja2','pydantic_settings'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_sigterm_gives_everything_back_within_four_seconds(
+    cli: Cli, simulator: Simulator, db: Db, tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text(simulator.tweets_csv())
+    cli("campaign", "add", "launch", "--from", str(tmp_path / "t.csv"))
+    cli("enqueue")
+    simulator.faults.update({"latency": 8.0})
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "socap_cli", "--json", "work"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
+    )
+    until = time.monotonic() + 20
+    while not db.jobs.count_documents({"status": "running"}) and time.monotonic() < until:
+        time.sleep(0.05)
+    asked = time.monotonic()
+    worker.send_signal(signal.SIGTERM)
+    out, _ = worker.communicate(timeout=20)
+    assert time.monotonic() - asked < 4.5
+    assert db.jobs.count_documents({"status": "running"}) == 0
+    assert db.jobs.count_documents({"attempts": {"$gt": 0}}) == 0
+    assert json.loads(out)["result"]["stopped"]
