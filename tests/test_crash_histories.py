@@ -195,7 +195,7 @@ class DeltaHistories(CrashHistories):
 @pytest.mark.parametrize("machine", [CrashHistories, DeltaHistories])
 def test_every_crash_history_ends_in_the_truth(machine: type[CrashHistories], mongod: str) -> None:
     CrashHistories.uri = mongod
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=EXAMPLES // 2,
@@ -253,4 +253,4 @@ def _killed_once(mongod: str, kind: Kind, lives: int, *, after: bool, refused: b
         lab.assert_exact()
         lab.close()
         db.client.drop_database(db.name)
-        return mortal.lives > 0
+        return bool(mortal.lives > 0)

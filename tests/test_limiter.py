@@ -64,7 +64,7 @@ def test_four_processes_stay_within_twenty_a_second_and_use_nearly_all_of_it(db:
     command = [sys.executable, "-c", script, mongod, db.name, str(until)]
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     outputs: list[str] = []
-    readers = [threading.Thread(target=lambda w=w: outputs.append(w.communicate()[0])) for w in workers]  # type: ignore[misc]
+    readers = [threading.Thread(target=lambda w=w: outputs.append(w.communicate()[0])) for w in workers]
     for reader in readers:
         reader.start()
     for reader in readers:

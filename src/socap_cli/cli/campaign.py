@@ -380,7 +380,7 @@ def _look_up(shop: Shop, db: Db, *, verify: bool) -> Iterator[LookUp | None]:
 
 
 def _changes(
-    shop: Shop, *, starts_at: str, ends_at: str, days: float, now: datetime, channels: Sequence[str],
+    shop: Shop, *, starts_at: str, ends_at: str, days: float | None, now: datetime, channels: Sequence[str],
     slack_webhook: str, client_email: str, vips: Sequence[str], ignores: Sequence[str], **plain: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """Only what was named on the command line, checked."""
