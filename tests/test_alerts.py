@@ -311,7 +311,10 @@ def test_one_mail_a_receiver_with_a_message_id_that_stays(desk: Desk, mailbox: M
     desk.important[1].name = "Bobby <b>Tables</b>\r\nBcc: x@y.example"
     desk.engage(1)
     desk.collect()
-    options: dict[str, Any] = {"mail_server": mail.parse_server(mailbox.url), "mail_to": ("team@agency.example",)}
+    options: dict[str, Any] = {
+        "mail_server": mail.parse_server(mailbox.url),
+        "mail_to": ("team@agency.example",),
+    }
     assert desk.send(**options).sent == 2
     by_receiver = {str(m["To"]): m for m in mailbox.messages}
     assert set(by_receiver) == {"team@agency.example", "client@example.com"}
