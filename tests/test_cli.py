@@ -109,6 +109,11 @@ def test_the_story_by_hand(
     ):  # fmt: skip
         out, _ = cli.text(*words)
         assert out.strip(), words
+    states = {c["check"]: c["state"] for c in cli("doctor")["result"]["checks"]}
+    assert states == {
+        "configuration": "ok", "database": "ok", "clock": "ok", "disk": "ok", "slack": "ok", "provider": "ok",
+        "email": "skip",
+    }  # fmt: skip
     cli("campaign", "pause", "launch")
     assert cli("enqueue")["result"]["campaigns"] == 0
     cli("campaign", "resume", "launch")

@@ -43,7 +43,7 @@ def _database(shop: Shop) -> Iterator[Check]:
     with shop.database() as db:
         server = db.client.server_info()["version"]
         yield Check("database", "ok", f"MongoDB {server}, database {db.name}")
-        status = db.command("serverStatus", repl=0, metrics=0, locks=0)
+        status = db.command("serverStatus", repl=0, metrics=0, locks=0, codec_options=db.codec_options)
         skew = abs((status["localTime"] - datetime.now(UTC)).total_seconds())
         if skew > CLOCK_TOLERANCE:
             yield Check(

@@ -104,7 +104,9 @@ class Shop:
             pages_per_job=wanted.pages_per_job,
         )
         calls = Calls(db, provider, self.key(), self.settings.provider.rate, now, stop or threading.Event())
-        return Desk(db, calls, now, policy=policy, firm=self.firm())
+        # A list is held for longer than a job, so that a taken-over job finds it free again or waits its turn.
+        held_for = 2 * self.settings.worker.lease
+        return Desk(db, calls, now, policy=policy, firm=self.firm(), list_lease=held_for)
 
     def outlets(self) -> Outlets:
         from socap_cli.alerts import mail

@@ -1,0 +1,84 @@
+"""kill -9, for real: on workers, and on mongod itself, while cycles run. `make soak` does it hundreds of times."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from conftest import START
+from lab import Lab
+
+from socap_cli.errors import NoMongod
+from socap_cli.simulator.server import Simulator
+from socap_cli.store import indexes, open_database
+from socap_cli.store.embedded import Embedded, find_mongod
+
+KILLS = int(os.environ.get("SOCAP_SOAK", "12"))
+MONGOD_EVERY = 4
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[Embedded]:
+    try:
+        find_mongod()
+    except NoMongod as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(f"needs a mongod: {error.hint}")
+    own = Embedded(tmp_path / "data")
+    own.start()
+    yield own
+    own.stop()
+
+
+@pytest.mark.timeout(7200)
+def test_no_job_is_stuck_and_nothing_lost_or_doubled_however_often_things_are_killed(
+    embedded: Embedded, simulate: Callable[..., Simulator], tmp_path: Path
+) -> None:
+    rng = random.Random(1)
+    simulator = simulate(tweets=30, engagements=60.0, start=START)
+    simulator.faults.update({"latency": 0.01})
+    with open_database(embedded.uri, "socap") as db:
+        indexes.ensure(db)
+        Lab(db, simulator).close()
+    environment = {
+        **os.environ,
+        "SOCAP_DATA_DIR": str(tmp_path / "data"),
+        "SOCAP_WORKER__LEASE": "1",
+        "SOCAP_PROVIDER__RATE": "0",
+        "TWITTER_API_URL": simulator.url,
+        "TWITTER_API_KEY": "k",
+    }
+
+    def start(*words: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "socap_cli", "-q", *words]
+        return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+    for number in range(KILLS):
+        start("enqueue", *(["--verify"] if number % 3 == 0 else [])).communicate()
+        workers = [start("work", "--concurrency", "5") for _ in range(2)]
+        time.sleep(rng.uniform(0.5, 2.0))  # how far they come is the point
+        victim = embedded.pid() if number % MONGOD_EVERY == MONGOD_EVERY - 1 else workers[0].pid
+        if victim is not None:
+            os.kill(victim, signal.SIGKILL)
+        for worker in workers:
+            worker.communicate()
+        simulator.clock.advance(timedelta(minutes=20))
+    for words in (("work",), ("enqueue", "--verify"), ("work",)):
+        last = start(*words)
+        assert last.communicate()[1] == ""
+        assert last.returncode == 0
+    with open_database(embedded.uri, "socap") as db:
+        lab = Lab(db, simulator)
+        lab.assert_exact()
+        lab.close()
+        assert db.jobs.distinct("status") == ["completed"]
+        assert db.jobs.count_documents({"lease_token": {"$ne": None}}) == 0
