@@ -255,6 +255,26 @@ def test_exit_zero_and_quiet_are_heeded_wherever_they_stand(cli: Cli) -> None:
     assert cli.text("enqueue", "-q") == ("", "")
 
 
+def test_no_command_at_all_shows_the_help_and_says_so(cli: Cli) -> None:
+    out, err = cli.text(code=2)
+    assert "Usage: socap" in out
+    assert err == "error: a command is needed – see: socap --help\n"
+
+
+def test_a_provider_that_is_down_is_named_when_work_gives_up(
+    cli: Cli, simulator: Simulator, tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text(simulator.tweets_csv())
+    cli("campaign", "add", "launch", "--from", str(tmp_path / "t.csv"))
+    cli("enqueue")
+    simulator.faults.update({"errors": 1.0})
+    _, err = cli.text("work", "--max-runtime", "1", code=4)
+    assert "HTTP 50" in err
+    simulator.faults.update({"errors": 0.0})
+    assert cli("work")["result"]["failed"] == 0
+    assert cli("simulate", "--check", "--port", simulator.url.rsplit(":", 1)[1])["result"]["missing"] == 0
+
+
 def test_a_secret_can_come_from_a_file(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("k\n")
     monkeypatch.setenv("TWITTER_API_KEY_FILE", str(tmp_path / "key"))

@@ -106,7 +106,7 @@ def _usage_error(error: typer.exceptions.TyperException, arguments: list[str]) -
     said = error.format_message() if hasattr(error, "format_message") else str(error)
     words = [word for word in arguments[:2] if not word.startswith("-")]
     place = " ".join(["socap", *words]) if not said.startswith("No such command") else "socap"
-    return UsageError(said.rstrip("."), hint=f"see: {place} --help")
+    return UsageError(said.rstrip(".") or "a command is needed", hint=f"see: {place} --help")
 
 
 def _interrupted(run: Run) -> int:

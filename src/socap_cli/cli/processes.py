@@ -55,6 +55,7 @@ def work_in_processes(
         **{name: sum(result[name] for result in results) for name in SUMMED},
         "seconds": round(time.monotonic() - started, 3),
         "stopped": any(result["stopped"] for result in results),
+        "last_error": next((r["last_error"] for r in results if r["last_error"]), None),
         "processes": len(workers),
     }
 

@@ -119,7 +119,8 @@ def _tell_work(run: Run, done: dict[str, Any]) -> None:
     if done["failed"]:
         warnings.append(f"{done['failed']} jobs failed; see: socap jobs list --state failed")
     if done["stopped"]:
-        warnings.append("stopped before the queue was dry; the next run goes on")
+        why = f" (the last trouble: {done['last_error']})" if done["last_error"] else ""
+        warnings.append(f"stopped before the queue was dry; the next run goes on{why}")
     run.done(
         done, text=text, warnings=warnings, exit_code=PARTLY_DONE if done["failed"] or done["stopped"] else 0
     )
@@ -208,7 +209,7 @@ def status(ctx: typer.Context) -> None:
         )
         columns = ("counter", "collected", "removed", "unread")
         tables.show(
-            ("coverage", *columns, "oldest reading"),
+            ("coverage", *columns, "oldest"),
             ([kind, *(row[c] for c in columns), row["oldest_pass_at"]] for kind, row in per_kind.items()),
             numbers=columns,
         )

@@ -39,6 +39,8 @@ class WorkResult:
     seconds: float
     stopped: bool = False
     """Whether it ended before the queue was dry."""
+    last_error: str | None = None
+    """The last trouble that put a job back."""
 
 
 @dataclass
@@ -63,6 +65,7 @@ class Pool:
         self._lock = threading.Lock()
         self._blocked: dict[Kind, float] = {}
         self._counts = {"completed": 0, "unchanged": 0, "requeued": 0, "failed": 0}
+        self._last_error: str | None = None
         self._ended = threading.Event()
 
     @property
@@ -166,6 +169,7 @@ class Pool:
                 self._running.pop(id(done.unit), None)
         for settled in outcomes:
             self._counts[self._column(settled)] += 1
+            self._last_error = settled.error or self._last_error
         return fatal
 
     @staticmethod
@@ -213,4 +217,5 @@ class Pool:
             snapshots=tally.snapshots,
             seconds=round(time.monotonic() - self._started, 3),
             stopped=stopped,
+            last_error=self._last_error,
         )
