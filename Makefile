@@ -32,7 +32,7 @@ imports: $(VENV)/.dev ## Imports go down only
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.dev ## Performance, as ratios in one run
-	$(BIN)/python -m bench
+	PYTHONPATH=tests $(BIN)/python -m bench
 
 fuzz: $(VENV)/.dev ## Thousands of crash histories against the simulator's truth
 	SOCAP_FUZZ=3000 $(BIN)/python -m pytest -n $(WORKERS) tests/test_crash_histories.py --timeout 7200

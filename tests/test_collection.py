@@ -176,6 +176,17 @@ def test_an_engagement_that_shows_late_and_below_known_ones_is_found(lab: MakeLa
     one.assert_exact()
 
 
+def test_two_replies_of_one_second_are_both_found_though_only_newer_ones_are_asked_for(lab: MakeLab) -> None:
+    one = lab()
+    one.engage(Kind.REPLIES, 3)
+    one.cycle()
+    one.world.engage(one.tweet_ids[0], Kind.REPLIES, one.now())
+    one.advance(minutes=30)
+    one.engage(Kind.REPLIES, 2)
+    one.cycle()
+    one.assert_exact()
+
+
 def test_protected_accounts_are_counted_but_cause_no_endless_reading(lab: MakeLab) -> None:
     one = lab()
     one.engage(Kind.REPLIES, 5)

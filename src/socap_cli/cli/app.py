@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from typing import Annotated
 
@@ -75,8 +77,16 @@ for name, group in (
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the program and exit with its code."""
-    sys.exit(execute(sys.argv[1:] if arguments is None else arguments))
+    """Run the program and exit with its code, at once.
+
+    Everything is closed by now; an orderly exit of the interpreter would wait half a second for the database
+    driver's monitor threads to wake up, at each command.
+    """
+    code = execute(sys.argv[1:] if arguments is None else arguments)
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def execute(arguments: list[str]) -> int:

@@ -74,14 +74,16 @@ def open_pass(state: ListState, reading: Reading, *, by_time: bool, now: datetim
     full = reading is Reading.FULL
     if state.open_pass is not None and state.open_pass.full >= full:
         return state.open_pass
-    fresh = by_time and not full and state.since is not None
+    # From the second after the newest known item, so that it is not paid for again; another item of that
+    # same second is missed by the counter's reckoning, and then looked for below.
+    since = state.since + timedelta(seconds=1) if by_time and not full and state.since else None
     return Pass(
         number=state.completed_passes + 1,
         full=full,
-        phase="fresh" if fresh else "whole",
+        phase="fresh" if since else "whole",
         started_at=now,
         counter=state.counter,
-        since=state.since if fresh else None,
+        since=since,
         newest=state.since,
     )
 
