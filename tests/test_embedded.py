@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,24 @@ def test_two_commands_at_once_start_one_server(tmp_path: Path) -> None:
         assert embedded.stop()
     assert embedded.pid() is None
     assert not embedded.stop()
+
+
+def test_a_worker_that_waits_for_ever_ends_well_when_it_is_told_to(tmp_path: Path) -> None:
+    environment = {**os.environ, "TWITTER_API_KEY": "k", "SOCAP_DATA_DIR": str(tmp_path / "data")}
+    command = [sys.executable, "-m", "socap_cli", "work", "--wait"]
+    worker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    embedded = Embedded(tmp_path / "data")
+    try:
+        while embedded.pid() is None or not embedded.socket_path.exists():
+            time.sleep(0.05)
+        time.sleep(1.0)
+        assert worker.poll() is None
+        worker.terminate()
+        out, _ = worker.communicate(timeout=10)
+        assert (worker.returncode, out.startswith("0 jobs completed")) == (0, True)
+    finally:
+        worker.kill()
+        embedded.stop()
 
 
 def _listens(embedded: Embedded) -> str:

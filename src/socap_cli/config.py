@@ -13,7 +13,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from socap_cli.errors import ConfigError
@@ -38,6 +38,9 @@ def _split(value: object) -> object:
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 """A list in TOML, comma-separated in the environment."""
+
+
+HomePath = Annotated[Path, AfterValidator(lambda path: path.expanduser())]
 
 
 class Section(BaseModel):
@@ -107,7 +110,7 @@ class Alerts(Section):
 
 
 class Report(Section):
-    out: Path = Path("socap-report")
+    out: HomePath = Path("socap-report")
     top: int = Field(500, ge=1)
     """Engagements listed on a page, the most important first."""
 
@@ -123,7 +126,7 @@ class Settings(BaseSettings):
         nested_model_default_partial_update=True,
     )
 
-    data_dir: Path = Field(default_factory=lambda: default_data_dir())
+    data_dir: HomePath = Field(default_factory=lambda: default_data_dir())
     database: Database = Database()
     provider: Provider = Provider()
     worker: Worker = Worker()

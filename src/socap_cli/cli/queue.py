@@ -88,7 +88,7 @@ def work(
     if processes > 1:
         from socap_cli.cli.processes import work_in_processes
 
-        _tell_work(run, work_in_processes(run, processes - 1, concurrency, max_runtime, wait))
+        _tell_work(run, work_in_processes(run, processes - 1, concurrency, max_runtime, wait), wait=wait)
         return
     wanted = shop.settings.worker
     stop = threading.Event()
@@ -106,10 +106,10 @@ def work(
         runs.record(
             db, "work", run_id=run.run_id, started_at=started, seconds=done.seconds, result=asdict(done)
         )
-    _tell_work(run, asdict(done))
+    _tell_work(run, asdict(done), wait=wait)
 
 
-def _tell_work(run: Run, done: dict[str, Any]) -> None:
+def _tell_work(run: Run, done: dict[str, Any], *, wait: bool) -> None:
     text = (
         f"{done['completed']} jobs completed, {done['unchanged']} unchanged, {done['requeued']} requeued, "
         f"{done['failed']} failed in {done['seconds']:.1f} s: {done['engagements_new']} new engagements, "
@@ -118,12 +118,11 @@ def _tell_work(run: Run, done: dict[str, Any]) -> None:
     warnings = []
     if done["failed"]:
         warnings.append(f"{done['failed']} jobs failed; see: socap jobs list --state failed")
-    if done["stopped"]:
+    early = done["stopped"] and not wait  # a worker that works for ever is stopped by whoever runs it
+    if early:
         why = f" (the last trouble: {done['last_error']})" if done["last_error"] else ""
         warnings.append(f"stopped before the queue was dry; the next run goes on{why}")
-    run.done(
-        done, text=text, warnings=warnings, exit_code=PARTLY_DONE if done["failed"] or done["stopped"] else 0
-    )
+    run.done(done, text=text, warnings=warnings, exit_code=PARTLY_DONE if done["failed"] or early else 0)
 
 
 @contextmanager

@@ -59,7 +59,10 @@ INDEXES: dict[str, tuple[Index, ...]] = {
     "api_usage": (up("day"), up("campaign_id", "day")),
     "rate_limits": (),
     "locks": (),
-    "runs": (Index((("command", UP), ("started_at", DOWN))),),
+    "runs": (
+        Index((("command", UP), ("started_at", DOWN))),
+        up("started_at", expireAfterSeconds=90 * 86_400),
+    ),
 }
 
 

@@ -14,7 +14,7 @@ from pymongo import ReturnDocument
 
 from socap_cli.store.connect import Db
 
-SAFETY = 0.95
+SAFETY = 0.96
 """Part of the configured rate that is used, since sleepers do not wake to the microsecond."""
 
 
@@ -26,11 +26,12 @@ def limiter_id(key: str, endpoint: str) -> str:
 def reserve(db: Db, limiter: str, *, rate: float, max_wait: float) -> tuple[bool, float]:
     """(granted, seconds to wait). A refusal leaves the limiter as it was. `rate` 0 only heeds blocks."""
     interval = 1000 / (rate * SAFETY) if rate else 0.0
-    start = {"$max": ["$$NOW", "$tat", "$blocked_until"]}
+    now = {"$toDouble": {"$toLong": "$$NOW"}}  # milliseconds: a date would round the interval to whole ones
+    start = {"$max": [now, "$tat", {"$toDouble": {"$toLong": "$blocked_until"}}]}
     row = db.rate_limits.find_one_and_update(
         {"_id": limiter},
         [
-            {"$set": {"wait": {"$subtract": [start, "$$NOW"]}, "start": start}},
+            {"$set": {"wait": {"$subtract": [start, now]}, "start": start}},
             {"$set": {"granted": {"$lte": ["$wait", int(max_wait * 1000)]}}},
             {"$set": {"tat": {"$cond": ["$granted", {"$add": ["$start", interval]}, "$tat"]}}},
             {"$unset": "start"},

@@ -7,8 +7,6 @@ from typing import Any
 
 from socap_cli.store.connect import Db
 
-KEPT = 500
-
 
 def record(
     db: Db, command: str, *, run_id: str, started_at: datetime, seconds: float, result: dict[str, Any]

@@ -133,11 +133,15 @@ class Pool:
         return bool(units)
 
     def _seconds_to_more(self) -> float | None:
-        """How long until there may be something to claim; None when the queue is dry."""
+        """How long until there may be something to claim; None when the queue is dry.
+
+        What another worker runs may open the gates of lists at any moment, so that is waited for.
+        """
         wait = jobs.seconds_to_next(self.desk.db)
+        if (wait is None or wait > IDLE_MAX) and jobs.running(self.desk.db) > 0:
+            return IDLE_MAX
         if wait is None:
-            others = jobs.running(self.desk.db) > 0
-            return IDLE_MAX if others or self.forever else None
+            return IDLE_MAX if self.forever else None
         blocked = [until - time.monotonic() for until in self._blocked.values()]
         return max([wait, *([min(blocked)] if len(blocked) == len(Kind) else [])])
 
