@@ -109,6 +109,15 @@ class Alerts(Section):
     timeout: float = Field(15.0, gt=0)
 
 
+class Budget(Section):
+    """Credits a day; 0 sets no limit. From the soft budget on only counters are read, from the hard one nothing."""
+
+    day_soft: float = Field(0.0, ge=0)
+    day_hard: float = Field(0.0, ge=0)
+    campaign_soft: float = Field(0.0, ge=0)
+    campaign_hard: float = Field(0.0, ge=0)
+
+
 class Report(Section):
     out: HomePath = Path("socap-report")
     top: int = Field(500, ge=1)
@@ -131,6 +140,7 @@ class Settings(BaseSettings):
     provider: Provider = Provider()
     worker: Worker = Worker()
     collection: Collection = Collection()
+    budget: Budget = Budget()
     alerts: Alerts = Alerts()
     report: Report = Report()
     file: Path | None = None

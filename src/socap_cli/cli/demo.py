@@ -99,7 +99,7 @@ def _stage(run: Run, *, tweets: int, cycles: int, seed: int) -> Iterator[_Stage]
     from socap_cli.alerts import mail
     from socap_cli.alerts.send import Outlets
     from socap_cli.cli.shop import Shop
-    from socap_cli.config import Alerts, Collection, Database, Provider, Report, Settings, Worker
+    from socap_cli.config import Alerts, Budget, Collection, Database, Provider, Report, Settings, Worker
     from socap_cli.simulator.mailbox import Mailbox
 
     now = datetime.now(UTC)
@@ -117,6 +117,7 @@ def _stage(run: Run, *, tweets: int, cycles: int, seed: int) -> Iterator[_Stage]
             provider=Provider(api_key=SecretStr("demo"), url=url, rate=0),
             worker=Worker(),
             collection=Collection(),
+            budget=Budget(),
             alerts=Alerts(),
             report=Report(),
             file=None,

@@ -14,6 +14,7 @@ from socap_cli.errors import SocapError
 
 SUMMED = (
     "completed", "unchanged", "requeued", "failed", "requests", "items", "cost", "engagements_new", "snapshots",
+    "over_budget",
 )  # fmt: skip
 
 

@@ -118,11 +118,20 @@ def _tell_work(run: Run, done: dict[str, Any], *, wait: bool) -> None:
     warnings = []
     if done["failed"]:
         warnings.append(f"{done['failed']} jobs failed; see: socap jobs list --state failed")
+    if done["over_budget"]:
+        warnings.append(
+            f"{done['over_budget']} jobs were not worked, over budget; see: socap usage --by campaign"
+        )
     early = done["stopped"] and not wait  # a worker that works for ever is stopped by whoever runs it
     if early:
         why = f" (the last trouble: {done['last_error']})" if done["last_error"] else ""
         warnings.append(f"stopped before the queue was dry; the next run goes on{why}")
-    run.done(done, text=text, warnings=warnings, exit_code=PARTLY_DONE if done["failed"] or early else 0)
+    run.done(
+        done,
+        text=text,
+        warnings=warnings,
+        exit_code=PARTLY_DONE if done["failed"] or done["over_budget"] or early else 0,
+    )
 
 
 @contextmanager

@@ -91,6 +91,7 @@ class Shop:
         now: Callable[[], datetime],
         stop: threading.Event | None = None,
     ) -> Desk:
+        from socap_cli.work.budget import Budget, Limits
         from socap_cli.work.calls import Calls
         from socap_cli.work.delta import Policy
         from socap_cli.work.desk import Desk
@@ -103,7 +104,9 @@ class Shop:
             empty_pages=wanted.empty_pages,
             pages_per_job=wanted.pages_per_job,
         )
-        calls = Calls(db, provider, self.key(), self.settings.provider.rate, now, stop or threading.Event())
+        budget = Budget(db, Limits(**self.settings.budget.model_dump()))
+        rate = self.settings.provider.rate
+        calls = Calls(db, provider, self.key(), rate, now, stop or threading.Event(), budget=budget)
         # A list is held for longer than a job, so that a taken-over job finds it free again or waits its turn.
         held_for = 2 * self.settings.worker.lease
         return Desk(db, calls, now, policy=policy, firm=self.firm(), list_lease=held_for)

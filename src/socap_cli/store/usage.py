@@ -80,6 +80,15 @@ def summed(db: Db, by: str | None = None, *, days: Sequence[str] | None = None) 
     ]
 
 
+def spent(db: Db, day: str) -> dict[str, float]:
+    """Credits of each campaign on one day."""
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"day": day}},
+        {"$group": {"_id": "$campaign_id", "cost": {"$sum": "$cost"}}},
+    ]
+    return {row["_id"]: row["cost"] for row in db.api_usage.aggregate(pipeline)}
+
+
 def daily(db: Db, campaign_id: str) -> tuple[float, float] | None:
     """(requests, credits) of a campaign on its last day but one, the last that is whole; None before that."""
     days = sorted(db.api_usage.distinct("day", {"campaign_id": campaign_id}))

@@ -15,6 +15,7 @@ from socap_cli.errors import ProviderError, ProviderStop, ProviderUnavailable, R
 from socap_cli.model import Kind, Page, Profile
 from socap_cli.providers import FOLLOWINGS, TweetsAnswer, TwitterApiIo
 from socap_cli.store import Db, rate_limits, usage
+from socap_cli.work.budget import Budget
 
 Answer = TypeVar("Answer", TweetsAnswer, Page)
 
@@ -62,6 +63,7 @@ class Calls:
     now: Callable[[], datetime]
     stop: threading.Event
     tally: Tally = field(default_factory=Tally)
+    budget: Budget | None = None
     max_wait: float = 3.0
     """Seconds that a seat may sleep for its turn; beyond that the job goes back to the queue."""
     _unwritten: queue.SimpleQueue[usage.Request] = field(default_factory=queue.SimpleQueue, repr=False)
@@ -104,6 +106,8 @@ class Calls:
         return lambda: self.provider.followings(username, cursor=cursor)
 
     def _call(self, kind: Kind, campaigns: Sequence[str], ask: Callable[[], Answer]) -> Answer:
+        if self.budget is not None:
+            self.budget.check(kind, campaigns, self.now())
         return self._ask(self.provider.endpoint(kind), campaigns, ask, partial(self.provider.prices.of, kind))
 
     def _ask(
@@ -141,6 +145,8 @@ class Calls:
         self, endpoint: str, campaigns: Sequence[str], items: int, cost: float, *, failed: bool
     ) -> None:
         self.tally.add(requests=1, items=items, cost=cost)
+        if self.budget is not None:
+            self.budget.add(campaigns, cost)
         self._unwritten.put(usage.Request(endpoint, campaigns, items, cost, failed, self.now()))
 
     def write_usage(self) -> None:

@@ -15,7 +15,7 @@ from socap_cli.model import Kind, Unit
 from socap_cli.store import explain, jobs
 from socap_cli.store.jobs import Settled
 from socap_cli.work.desk import Desk
-from socap_cli.work.unit import Done, work_unit
+from socap_cli.work.unit import OVER_BUDGET, Done, work_unit
 
 GRACE = 3.0
 """Seconds that running units get after a stop was asked for."""
@@ -39,6 +39,8 @@ class WorkResult:
     seconds: float
     stopped: bool = False
     """Whether it ended before the queue was dry."""
+    over_budget: int = 0
+    """Jobs ended without a request, since what may be spent was spent."""
     last_error: str | None = None
     """The last trouble that put a job back."""
 
@@ -64,7 +66,7 @@ class Pool:
         self._running: dict[int, Unit] = {}
         self._lock = threading.Lock()
         self._blocked: dict[Kind, float] = {}
-        self._counts = {"completed": 0, "unchanged": 0, "requeued": 0, "failed": 0}
+        self._counts = dict.fromkeys(("completed", "unchanged", "requeued", "failed", "over_budget"), 0)
         self._last_error: str | None = None
         self._ended = threading.Event()
 
@@ -165,7 +167,9 @@ class Pool:
                 self._blocked[done.unit.kind] = time.monotonic() + done.blocked_for
         self.desk.calls.write_usage()
         jobs.settle(self.desk.db, outcomes)
-        given_up = [s.job for s in outcomes if s.job.kind is Kind.METRICS and s.final]
+        given_up = [
+            s.job for s in outcomes if s.job.kind is Kind.METRICS and (s.final or s.outcome == OVER_BUDGET)
+        ]
         if given_up:
             jobs.open_gate(self.desk.db, [(job.tweet_id, kind) for job in given_up for kind in Kind], [])
         with self._lock:
@@ -182,7 +186,7 @@ class Pool:
             return "failed"
         if settled.delay is not None:
             return "requeued"
-        return "unchanged" if settled.outcome == "unchanged" else "completed"
+        return {"unchanged": "unchanged", OVER_BUDGET: "over_budget"}.get(settled.outcome, "completed")
 
     def _seat(self) -> None:
         while (unit := self._todo.get()) is not None:

@@ -10,11 +10,13 @@ from socap_cli.model import Kind, Unit
 from socap_cli.store import explain
 from socap_cli.store.jobs import Settled
 from socap_cli.work import lists, metrics
+from socap_cli.work.budget import OverBudget
 from socap_cli.work.calls import Stopping
 from socap_cli.work.desk import Desk
 from socap_cli.work.retry import after_error
 
 BUG_DELAY = 60.0
+OVER_BUDGET = "over budget"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,8 @@ def work_unit(desk: Desk, unit: Unit, rng: random.Random) -> Done:
         return Done(unit, lists.run(desk, unit))
     except Stopping:
         return Done(unit, _put_back(unit))
+    except OverBudget as error:
+        return Done(unit, [Settled(job, OVER_BUDGET, error=error.message) for job in unit.jobs])
     except ProviderStop as error:
         return Done(unit, _put_back(unit, error.message), fatal=error)
     except (ProviderError, LeaseLost) as error:

@@ -1,0 +1,83 @@
+"""Budgets: counters are the last to go, and nothing is lost when there is money again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from lab import SLUG, Lab, campaign
+
+from socap_cli.errors import BudgetReached
+from socap_cli.store import Db, usage
+from socap_cli.work.budget import Budget, Level, Limits, level
+from socap_cli.work.pool import Pool, WorkResult
+
+
+@pytest.mark.parametrize(
+    ("spent", "soft", "hard", "expected"),
+    [
+        (0, 0, 0, Level.OPEN),
+        (1e9, 0, 0, Level.OPEN),
+        (99, 100, 200, Level.OPEN),
+        (100, 100, 200, Level.COUNTERS),
+        (200, 100, 200, Level.CLOSED),
+        (200, 0, 200, Level.CLOSED),
+        (100, 100, 0, Level.COUNTERS),
+    ],
+)
+def test_what_may_be_asked_after_so_much_was_spent(
+    spent: float, soft: float, hard: float, expected: Level
+) -> None:
+    assert level(spent, soft, hard) is expected
+
+
+class BudgetLab:
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+
+    def work(self, **limits: float) -> WorkResult:
+        self.lab.enqueue()
+        plain = self.lab.desk()
+        calls = replace(plain.calls, budget=Budget(self.lab.db, Limits(**limits)))
+        return Pool(replace(plain, calls=calls), seats=4).run()
+
+
+@pytest.fixture
+def broke(lab: Callable[..., Lab]) -> BudgetLab:
+    return BudgetLab(lab(tweets=6, engagements=25.0))
+
+
+def test_from_the_soft_budget_on_only_counters_are_read(broke: BudgetLab) -> None:
+    result = broke.work(day_soft=1.0)
+    assert dict(broke.lab.simulator.ledger.requests) == {"/twitter/tweets": 1}
+    assert result.over_budget > 10
+    broke.work()
+    broke.lab.assert_exact()
+
+
+def test_at_the_days_hard_budget_the_run_ends_and_every_job_waits(broke: BudgetLab) -> None:
+    with pytest.raises(BudgetReached, match="budget of 500 credits is spent"):
+        broke.work(day_hard=500.0)
+    (row,) = usage.summed(broke.lab.db)
+    assert row["cost"] < 500 + 4 * 20 * 18  # what four seats had asked already
+    assert broke.lab.db.jobs.count_documents({"attempts": {"$gt": 0}}) == 0
+    broke.work()
+    broke.lab.assert_exact()
+
+
+def test_a_campaign_that_spent_its_own_leaves_the_others_be(broke: BudgetLab) -> None:
+    lab = broke.lab
+    usage.record(lab.db, [usage.Request("/x", [SLUG], 0, 900.0, False, lab.now())])
+    first, *others = lab.tweet_ids
+    lab.add_campaign(campaign("other", at=lab.now()), [first])
+    result = broke.work(campaign_hard=800.0)
+    assert {key[0] for key in lab.stored()} == {first}
+    assert result.over_budget >= len(others)
+
+
+def test_no_budget_costs_no_query(db: Db, lab: Callable[..., Lab]) -> None:
+    one = lab()
+    budget: Any = Budget(None, Limits())  # type: ignore[arg-type]
+    budget.check("metrics", [SLUG], one.now())
