@@ -1,7 +1,8 @@
 """Credits that a day may cost, in all and for each campaign. Counters are the last thing to go.
 
-Below the soft budget everything is read. From there on only counters are, so that nothing grows unseen. At the hard budget nothing is asked any more: a campaign's jobs end as `over budget`, and
-when the day's own budget is reached the run ends.
+Below the soft budget everything is read. From there on only counters are, so that nothing grows unseen. At the
+hard budget nothing is asked any more: a campaign's jobs end as `over budget`, and when the day's own budget is
+reached the run ends.
 
 What other processes spend is learnt every few seconds, so a hard budget may be passed by what they ask in
 between.
