@@ -53,9 +53,6 @@ def line_chart(points: Sequence[Point], names: Sequence[str], *, shape: Shape, s
         "ytick.color": AXIS,
         "text.color": AXIS,
         "font.size": 10,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.spines.left": False,
     }
     with rc_context(style):
         figure = _draw(thin(points, MOST_POINTS), names, shape)
@@ -69,7 +66,7 @@ def png_chart(points: Sequence[Point], names: Sequence[str]) -> bytes:
     if len(points) < 2:
         return b""
     figure = _draw(thin(points, MOST_POINTS), names, MAIL, inks=MAIL_INKS)
-    figure.axes[0].legend(names, frameon=False, loc="upper left", fontsize=9)
+    figure.axes[0].legend([name.capitalize() for name in names], frameon=False, loc="upper left", fontsize=9)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=144, facecolor="#fefefe", metadata={"Software": None})
     return out.getvalue()
@@ -93,6 +90,7 @@ def _draw(
     axes.margins(x=0.01)
     axes.grid(axis="y", color=GRID if inks is SERIES else "#e3e6eb", linewidth=0.8)
     axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(length=0)
     marks = ticks(points[0][0], points[-1][0], shape.dates)
     axes.set_xticks([float(date2num(moment)) for moment in marks], [tick_label(moment) for moment in marks])
