@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from lab import SLUG, Lab, campaign
 
 from socap_cli.errors import BudgetReached
-from socap_cli.store import Db, usage
+from socap_cli.model import Kind
+from socap_cli.report.gather import gaps_of
+from socap_cli.store import Db, usage, worker_state
 from socap_cli.work.budget import Budget, Level, Limits, level
 from socap_cli.work.pool import Pool, WorkResult
 
@@ -81,3 +84,33 @@ def test_no_budget_costs_no_query(db: Db, lab: Callable[..., Lab]) -> None:
     one = lab()
     budget: Any = Budget(None, Limits())  # type: ignore[arg-type]
     budget.check("metrics", [SLUG], one.now())
+
+
+def test_what_was_put_off_is_a_gap_until_it_is_read(broke: BudgetLab) -> None:
+    lab = broke.lab
+    broke.work()
+    lab.advance(minutes=30)
+    lab.engage(Kind.REPLIES, 2)
+    broke.work(day_soft=1.0)
+    state = worker_state.load(lab.db, lab.tweet_ids[:1])[lab.tweet_ids[0]].lists[Kind.REPLIES]
+    assert state.put_off is not None
+    assert state.put_off["reason"] == "over budget"
+    lab.advance(minutes=30)
+    broke.work()
+    after = worker_state.load(lab.db, lab.tweet_ids[:1])[lab.tweet_ids[0]]
+    assert after.lists[Kind.REPLIES].put_off is None
+    (gap,) = [gap for gap in after.gaps if gap.kind == "replies"]
+    assert (gap.ends_at, gap.reason) == (lab.now(), "over budget")
+
+
+def test_downtime_is_a_gap_of_every_tweet(broke: BudgetLab) -> None:
+    lab = broke.lab
+    began = lab.now()
+    broke.work()
+    lab.advance(minutes=44)
+    broke.work()
+    lab.advance(hours=5)
+    broke.work()
+    (row,) = gaps_of(worker_state.load(lab.db, lab.tweet_ids).values())
+    assert (row.kind, row.tweets, row.reason) == ("metrics", 6, "not read")
+    assert (row.begins_at - began, row.ends_at) == (timedelta(minutes=44), lab.now())

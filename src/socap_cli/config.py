@@ -91,6 +91,8 @@ class Collection(Section):
     """Part of the counter by which collected and counter may disagree before a full reading."""
     pages_per_job: int = Field(50, ge=1)
     """A pass of more pages gives its seat to others in between."""
+    gap_after_minutes: float = Field(45.0, gt=0)
+    """A tweet that was not read for longer than this has a gap."""
     empty_pages: int = Field(3, ge=0)
     """Empty pages in a row, each with a next cursor, before a list counts as ended."""
 

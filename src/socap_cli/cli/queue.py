@@ -176,6 +176,7 @@ def status(ctx: typer.Context) -> None:
     """The queue by kind and state, last runs, coverage, and endpoints that are closed."""
     from socap_cli.cli.shop import Shop
     from socap_cli.model import CampaignStatus, JobState
+    from socap_cli.report.gather import gaps_of
     from socap_cli.store import alerts, campaigns, jobs, rate_limits, runs, worker_state
 
     run: Run = ctx.obj
@@ -198,6 +199,7 @@ def status(ctx: typer.Context) -> None:
             "lag_seconds": jobs.lag(db),
             "coverage": totals,
             "coverage_by_kind": per_kind,
+            "gaps": [asdict(gap) for gap in gaps_of(worker_state.load(db, tweet_ids).values())[:20]],
             "blocked": rate_limits.blocked(db),
             "channels_off": alerts.switched_off(db),
             "deliveries": alerts.counts(db),
@@ -223,6 +225,10 @@ def status(ctx: typer.Context) -> None:
         )
         notes = [("lag", f"{result['lag_seconds']:.0f} s")]
         notes += [(f"last {command}", r["started_at"]) for command, r in last.items() if r]
+        notes += [
+            ("gap", f"{g['begins_at']:%m-%d %H:%M} {g['kind']}, {g['tweets']} tweets, {g['reason']}")
+            for g in result["gaps"][:5]
+        ]
         notes += [("closed", f"{b['endpoint']} for {b['seconds']:.0f} s") for b in result["blocked"]]
         notes += [("channel off", f"{mark}: {reason}") for mark, reason in result["channels_off"].items()]
         tables.pairs(notes)

@@ -102,6 +102,7 @@ class Shop:
             verify_every=timedelta(hours=wanted.verify_every_hours),
             tolerance=wanted.tolerance,
             empty_pages=wanted.empty_pages,
+            gap_after=timedelta(minutes=wanted.gap_after_minutes),
             pages_per_job=wanted.pages_per_job,
         )
         budget = Budget(db, Limits(**self.settings.budget.model_dump()))

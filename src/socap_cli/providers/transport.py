@@ -99,8 +99,10 @@ def _refused(endpoint: str, said: str, *, has_cursor: bool) -> ProviderError:
 
 
 def retry_after(response: httpx.Response, *, now: datetime) -> float:
-    """Seconds to wait from `Retry-After` (seconds or an HTTP date, judged by the answer's own `Date`)."""
+    """Seconds to wait from `Retry-After` (seconds or an HTTP date) or a reset header, by the answer's own `Date`."""
     value = response.headers.get("Retry-After", "").strip()
+    if not value and response.headers.get("x-rate-limit-remaining", "0").strip() == "0":
+        value = _until_reset(response, now)
     try:
         seconds = float(value)
     except ValueError:
@@ -113,6 +115,16 @@ def retry_after(response: httpx.Response, *, now: datetime) -> float:
     if isnan(seconds):
         seconds = DEFAULT_RETRY_AFTER
     return min(max(seconds, 0.5), LONGEST_RETRY_AFTER)
+
+
+def _until_reset(response: httpx.Response, now: datetime) -> str:
+    """Seconds until `x-rate-limit-reset` (unix seconds), by the answer's own clock where it tells it."""
+    try:
+        reset = float(response.headers["x-rate-limit-reset"])
+        sent = response.headers.get("Date")
+        return str(reset - (parsedate_to_datetime(sent) if sent else now).timestamp())
+    except (KeyError, ValueError, TypeError):
+        return ""
 
 
 def said_by_response(response: httpx.Response) -> str:

@@ -39,8 +39,15 @@ NARROW = Shape("narrow", 4.4, 2.6, 4)
 MAIL = Shape("mail", 7.6, 2.6, 6)
 
 
-def line_chart(points: Sequence[Point], names: Sequence[str], *, shape: Shape, salt: str) -> str:
-    """Counters over time as SVG; empty when there are fewer than two points."""
+def line_chart(
+    points: Sequence[Point],
+    names: Sequence[str],
+    *,
+    shape: Shape,
+    salt: str,
+    gaps: Sequence[tuple[datetime, datetime]] = (),
+) -> str:
+    """Counters over time as SVG, times without a reading shaded; empty when there are fewer than two points."""
     if len(points) < 2:
         return ""
     from matplotlib import rc_context
@@ -56,6 +63,8 @@ def line_chart(points: Sequence[Point], names: Sequence[str], *, shape: Shape, s
     }
     with rc_context(style):
         figure = _draw(thin(points, MOST_POINTS), names, shape)
+        for begin, end in gaps:
+            figure.axes[0].axvspan(begin, end, facecolor=GRID, edgecolor="none", alpha=0.5, zorder=0)
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _inline(out.getvalue())

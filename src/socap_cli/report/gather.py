@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -72,6 +72,17 @@ class EngagementRow:
 
 
 @dataclass(frozen=True, slots=True)
+class GapRow:
+    """A time for which some of the tweets were not looked at."""
+
+    kind: str
+    begins_at: datetime
+    ends_at: datetime | None
+    reason: str
+    tweets: int
+
+
+@dataclass(frozen=True, slots=True)
 class CampaignReport:
     """Every number of one campaign's page."""
 
@@ -91,6 +102,7 @@ class CampaignReport:
     top: tuple[EngagementRow, ...]
     alerts: dict[str, int]
     usage: dict[str, float]
+    gaps: tuple[GapRow, ...]
     baseline_requests: int
     """What reading everything every cycle would have asked."""
 
@@ -127,8 +139,24 @@ def gather(db: Db, campaign: Campaign, *, top: int) -> CampaignReport:
         top=_top(db, tweets, top),
         alerts=alerts.counts(db, campaign.slug),
         usage={"requests": spent.get("requests", 0), "cost": spent.get("cost", 0.0)},
+        gaps=gaps_of(states.values()),
         baseline_requests=len(shots) * (1 + len(LISTS)),
     )
+
+
+def gaps_of(states: Iterable[TweetState]) -> tuple[GapRow, ...]:
+    """The gaps of all tweets, those of one time together, the latest first; one that is still open has no end."""
+    found: Counter[tuple[str, datetime, datetime | None, str]] = Counter()
+    for state in states:
+        for gap in state.gaps:
+            end = gap.ends_at.replace(second=0, microsecond=0) if gap.ends_at else None
+            found[gap.kind, gap.begins_at.replace(second=0, microsecond=0), end, gap.reason] += 1
+        for kind, known in state.lists.items():
+            if known.put_off:
+                begin = known.put_off["since"].replace(second=0, microsecond=0)
+                found[kind.value, begin, None, known.put_off["reason"]] += 1
+    rows = [GapRow(*key, tweets=count) for key, count in found.items()]
+    return tuple(sorted(rows, key=lambda row: (row.begins_at, row.kind), reverse=True))
 
 
 def _coverage(db: Db, ids: Sequence[str]) -> tuple[Coverage, ...]:

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from socap_cli.errors import SocapError
-from socap_cli.model import Campaign, Category
+from socap_cli.model import Campaign, Category, Kind
 from socap_cli.report.analytics import share
 from socap_cli.report.charts import HALF, NARROW, WIDE, line_chart, short_number
 from socap_cli.report.gather import CampaignReport
@@ -71,12 +71,14 @@ def render(
 def _charts(report: CampaignReport) -> dict[str, Markup]:
     """Inline SVG by name; matplotlib escapes its texts, and none of them is a stranger's."""
     points = report.series.totals
+    gaps = [(g.begins_at, g.ends_at) for g in report.gaps if g.kind == Kind.METRICS.value and g.ends_at][:50]
     drawn = {
         "engagement": [
-            line_chart(points, ENGAGEMENT_COUNTERS, shape=s, salt="engagement") for s in (WIDE, NARROW)
+            line_chart(points, ENGAGEMENT_COUNTERS, shape=s, salt="engagement", gaps=gaps)
+            for s in (WIDE, NARROW)
         ],
         **{
-            name: [line_chart(points, [name], shape=s, salt=name) for s in (HALF, NARROW)]
+            name: [line_chart(points, [name], shape=s, salt=name, gaps=gaps) for s in (HALF, NARROW)]
             for name, _ in REACH_CHARTS
         },
     }

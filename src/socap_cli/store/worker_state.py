@@ -17,6 +17,8 @@ from socap_cli.errors import LeaseLost
 from socap_cli.model import COUNTERS, LISTS, Counters, Kind
 from socap_cli.store.connect import Db
 
+GAPS_KEPT = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Pass:
@@ -61,6 +63,18 @@ class ListState:
     last_pass_at: datetime | None = None
     last_full_at: datetime | None = None
     verify: bool = False
+    put_off: dict[str, Any] | None = None
+    """{since, reason} while a reading that was due is not done: the gap that it will have been."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time for which nobody looked: what happened in it was found later, or is not known."""
+
+    kind: str
+    begins_at: datetime
+    ends_at: datetime | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +87,8 @@ class TweetState:
     misses: int = 0
     """How often in a row the provider did not know the tweet."""
     lists: Mapping[Kind, ListState] = field(default_factory=dict)
+    gaps: tuple[Gap, ...] = ()
+    """When it was not read though it should have been, the latest last."""
 
 
 def load(db: Db, tweet_ids: Iterable[str]) -> dict[str, TweetState]:
@@ -91,6 +107,7 @@ def _tweet_state(tweet_id: str, row: dict[str, Any]) -> TweetState:
         metrics_at=row.get("metrics_at"),
         misses=row.get("misses", 0),
         lists={kind: _list_state(tweet_id, kind, row) for kind in LISTS},
+        gaps=tuple(Gap(**gap) for gap in row.get("gaps", ())),
     )
 
 
@@ -171,6 +188,32 @@ def record_missing(db: Db, tweet_ids: Iterable[str], *, now: datetime) -> None:
         db.worker_state.bulk_write(operations, ordered=False)
 
 
+def note_gaps(db: Db, begins_at: Mapping[str, datetime], *, now: datetime) -> None:
+    """Record for how long the counters of these tweets were not read."""
+    operations = [
+        UpdateOne({"_id": tweet_id}, _push_gap(Gap(Kind.METRICS.value, begin, now, "not read")))
+        for tweet_id, begin in begins_at.items()
+    ]
+    if operations:
+        db.worker_state.bulk_write(operations, ordered=False)
+
+
+def note_put_off(db: Db, tweet_id: str, kind: Kind, *, reason: str, now: datetime) -> None:
+    """Remember that a list's reading was due and not done; the pass that does it closes the gap."""
+    part = kind.value
+    since = {"$ifNull": [f"${part}.last_pass_at", now]}
+    first = {"since": since, "reason": _literal(reason)}
+    db.worker_state.update_one(
+        {"_id": tweet_id},
+        [{"$set": {f"{part}.put_off": {"$ifNull": [f"${part}.put_off", first]}}}],
+        upsert=True,
+    )
+
+
+def _push_gap(gap: Gap) -> dict[str, Any]:
+    return {"$push": {"gaps": {"$each": [asdict(gap)], "$slice": -GAPS_KEPT}}}
+
+
 def ask_full_reading(db: Db, tweet_ids: Iterable[str]) -> None:
     """Ask for a full reading, from the top, of every list of these tweets."""
     flags = {
@@ -229,7 +272,10 @@ def finish_pass(db: Db, state: ListState, after: ListState, *, let_go: bool) -> 
     changes: dict[str, Any] = {f"{part}.{name}": getattr(after, name) for name in names}
     if let_go:
         changes[f"{part}.lease_until"] = None
-    _write(db, state, {"$set": {**changes, f"{part}.open_pass": None}})
+    changes |= {f"{part}.open_pass": None, f"{part}.put_off": None}
+    late = state.put_off
+    gap = _push_gap(Gap(part, late["since"], after.last_pass_at, late["reason"])) if late else {}
+    _write(db, state, {"$set": changes, **gap})
 
 
 def let_go(db: Db, state: ListState) -> None:

@@ -27,6 +27,7 @@ class Policy:
     tolerance: float = 0.02
     empty_pages: int = 3
     pages_per_job: int = 50
+    gap_after: timedelta = timedelta(minutes=45)
 
 
 class Reading(StrEnum):
@@ -141,6 +142,7 @@ def after_pass(
         collected=collected,
         removed=removed,
         deficit=deficit,
+        put_off=None,
         full_deficit=max(0, deficit) if whole else state.full_deficit,
         fell=state.fell and not whole,
         since=current.newest,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from socap_cli.model import LISTS, Counters, Kind, Unit
 from socap_cli.store import jobs, snapshots, worker_state
@@ -31,6 +32,9 @@ def run(desk: Desk, unit: Unit) -> MetricsDone:
     missing = [tweet_id for tweet_id in unit.tweet_ids if tweet_id not in readings]
     desk.calls.tally.add(snapshots=snapshots.record(desk.db, readings, now=now))
     worker_state.record_counters(desk.db, readings, now=now, fell=fallen(before, readings))
+    worker_state.note_gaps(
+        desk.db, unread_for_long(before, readings, now=now, after=desk.policy.gap_after), now=now
+    )
     worker_state.record_missing(desk.db, missing, now=now)
     worker_state.note_empty_lists(desk.db, before, readings, now=now)
     closed = _judge_lists(desk, unit, readings)
@@ -47,6 +51,17 @@ def fallen(before: Mapping[str, TweetState], readings: Mapping[str, Counters]) -
         and (old := before[tweet_id].counters.get(kind.value)) is not None
         and new < old
     ]
+
+
+def unread_for_long(
+    before: Mapping[str, TweetState], readings: Mapping[str, Counters], *, now: datetime, after: timedelta
+) -> dict[str, datetime]:
+    """Tweets whose last reading is longer ago than that, with its time."""
+    return {
+        tweet_id: last
+        for tweet_id in readings
+        if (last := before[tweet_id].checked_at) is not None and now - last > after
+    }
 
 
 def _outcome(tweet_id: str, missing: list[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from socap_cli.errors import LeaseLost, ProviderError, ProviderStop, RateLimited, SocapError
 from socap_cli.model import Kind, Unit
-from socap_cli.store import explain
+from socap_cli.store import explain, worker_state
 from socap_cli.store.jobs import Settled
 from socap_cli.work import lists, metrics
 from socap_cli.work.budget import OverBudget
@@ -41,11 +41,14 @@ def work_unit(desk: Desk, unit: Unit, rng: random.Random) -> Done:
     except Stopping:
         return Done(unit, _put_back(unit))
     except OverBudget as error:
+        _note_put_off(desk, unit, OVER_BUDGET)
         return Done(unit, [Settled(job, OVER_BUDGET, error=error.message) for job in unit.jobs])
     except ProviderStop as error:
         return Done(unit, _put_back(unit, error.message), fatal=error)
     except (ProviderError, LeaseLost) as error:
         outcomes = [after_error(job, error, rng) for job in unit.jobs]
+        if any(outcome.final for outcome in outcomes):
+            _note_put_off(desk, unit, error.message[:200])
         return Done(unit, outcomes, blocked_for=error.retry_after if isinstance(error, RateLimited) else 0.0)
     except SocapError as error:
         return Done(unit, _put_back(unit, error.message), fatal=error)
@@ -57,6 +60,11 @@ def work_unit(desk: Desk, unit: Unit, rng: random.Random) -> Done:
         return Done(
             unit, [Settled(job, delay=BUG_DELAY, error=said, counts=True) for job in unit.jobs], fatal=error
         )
+
+
+def _note_put_off(desk: Desk, unit: Unit, reason: str) -> None:
+    if unit.kind is not Kind.METRICS:
+        worker_state.note_put_off(desk.db, unit.jobs[0].tweet_id, unit.kind, reason=reason, now=desk.now())
 
 
 def _put_back(unit: Unit, error: str | None = None) -> list[Settled]:
