@@ -34,7 +34,7 @@ def main() -> None:
         embedded = Embedded(Path(folder))
         embedded.start()
         try:
-            for bench in (startup, cost, memory, cycles, queue, large_enqueue):
+            for bench in (startup, cost, bad_days, memory, cycles, queue, large_enqueue):
                 print(f"\n{(bench.__doc__ or '').splitlines()[0]}")
                 bench(embedded.uri)
         finally:
@@ -188,23 +188,77 @@ def drain_raw(db: Db) -> None:
         db.jobs.bulk_write([done])
 
 
+def bad_days(uri: str) -> None:
+    """Bad days, in counts: a viral tweet, a failing provider, one key for four processes"""
+    world = World(start=START, tweets=1, engagements=0.0, accounts=6000)
+    with database(uri) as db, Simulator(world, page=100) as simulator:
+        lab = Lab(db, simulator)
+        lab.cycle()
+        lab.advance(minutes=30)
+        for number, account in enumerate(world.accounts[:5000]):
+            moment = lab.now() - timedelta(milliseconds=200 * number)
+            world.engage(lab.tweet_ids[0], Kind.RETWEETS, moment, account=account)
+        result = lab.cycle()
+        row("5,000 new retweeters on one tweet, stored", f"{result.engagements_new:,}", "5,000")
+        lab.close()
+    world = World(start=START, tweets=60, engagements=25.0)
+    with database(uri) as db, Simulator(world) as simulator:
+        simulator.faults.errors = 0.2
+        lab = Lab(db, simulator)
+        lab.cycle(seats=50)
+        missing = len(lab.truth() - set(lab.stored()))
+        used = db.jobs.count_documents({"attempts": {"$gt": 0}})
+        row("a fifth of all requests fails, missing", str(missing), f"0; attempts used up: {used}, 0")
+        lab.close()
+    world = World(start=START, tweets=400, engagements=12.0)
+    with database(uri) as db, Simulator(world) as simulator:
+        lab = Lab(db, simulator)
+        lab.enqueue()
+        command = [sys.executable, "-m", "socap_cli", "-q", "work", "--processes", "4", "--concurrency", "15"]
+        subprocess.run(
+            command,
+            env={**os.environ, **settings(uri, db, simulator), "SOCAP_PROVIDER__RATE": "20"},
+            check=True,
+        )
+        times = sorted(simulator.ledger.times["/twitter/tweet/retweeters"])
+        busiest = max(sum(start <= moment < start + 1 for moment in times) for start in times)
+        middle = times[len(times) // 10 : -len(times) // 10]
+        average = (len(middle) - 1) / (middle[-1] - middle[0])
+        row(
+            "four processes at 20/s, busiest second",
+            str(busiest),
+            f"at most 20; average {average:.2f}, at least 19",
+        )
+        lab.close()
+
+
+def settings(uri: str, db: Db, simulator: Simulator) -> dict[str, str]:
+    return {
+        "MONGODB_URI": uri,
+        "SOCAP_DATABASE__NAME": db.name,
+        "TWITTER_API_URL": simulator.url,
+        "TWITTER_API_KEY": "k",
+        "SOCAP_PROVIDER__RATE": "0",
+    }
+
+
 def memory(uri: str) -> None:
     """Memory of a worker process at its largest, over a first cycle of 300 tweets at concurrency 50"""
     world = World(start=START, tweets=300, engagements=25.0, accounts=3000)
     with database(uri) as db, Simulator(world) as simulator:
         lab = Lab(db, simulator)
         lab.enqueue()
-        settings = {
-            "MONGODB_URI": uri, "SOCAP_DATABASE__NAME": db.name, "TWITTER_API_URL": simulator.url,
-            "TWITTER_API_KEY": "k", "SOCAP_PROVIDER__RATE": "0",
-        }  # fmt: skip
         script = (
             "import resource;from socap_cli.cli.app import execute;execute(['-q','work','--concurrency','50']);"
             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
         )
         command = [sys.executable, "-c", script]
         done = subprocess.run(
-            command, env={**os.environ, **settings}, capture_output=True, text=True, check=True
+            command,
+            env={**os.environ, **settings(uri, db, simulator)},
+            capture_output=True,
+            text=True,
+            check=True,
         )
         row("a worker", f"{int(done.stdout.split()[-1]) // 1024} MB", "at most 150")
         lab.close()

@@ -44,11 +44,13 @@ def campaign(slug: str = SLUG, *, at: datetime, **changes: object) -> Campaign:
 class Lab:
     """One database, one provider, one campaign of every tweet of its world."""
 
-    def __init__(self, db: Db, simulator: Simulator, *, policy: Policy | None = None) -> None:
+    def __init__(
+        self, db: Db, simulator: Simulator, *, policy: Policy | None = None, timeout: float = 0.5
+    ) -> None:
         self.db = db
         self.simulator = simulator
         self.world = simulator.world
-        self.provider = TwitterApiIo(simulator.key or KEY, url=simulator.url, timeout=0.5)
+        self.provider = TwitterApiIo(simulator.key or KEY, url=simulator.url, timeout=timeout)
         self.policy = policy or Policy()
         self.rate = 0.0
         self.add_campaign(campaign(at=self.now()))

@@ -29,7 +29,7 @@ from socap_cli.simulator.world import World
 from socap_cli.store import indexes, open_database
 from socap_cli.work.delta import Policy
 
-EXAMPLES = int(os.environ.get("SOCAP_FUZZ", "150"))
+EXAMPLES = int(os.environ.get("SOCAP_FUZZ", "200"))
 STEPS = 18
 WRITES = frozenset(
     {"bulk_write", "update_one", "update_many", "insert_one", "find_one_and_update", "delete_many"}
@@ -94,8 +94,8 @@ class CrashHistories(RuleBasedStateMachine):
         indexes.ensure(self.db)
         world = World(start=START, tweets=2, engagements=0.0, accounts=160, seed=3)
         self.simulator = Simulator(world, page=5).__enter__()
-        self.simulator.faults.hang_seconds = 0.7
-        self.lab = Lab(self.db, self.simulator, policy=Policy(boundary_run=4))
+        self.simulator.faults.hang_seconds = 0.3
+        self.lab = Lab(self.db, self.simulator, policy=Policy(boundary_run=4), timeout=0.2)
         self.removed: set[tuple[str, str, str]] = set()
 
     def teardown(self) -> None:
@@ -127,7 +127,9 @@ class CrashHistories(RuleBasedStateMachine):
 
     @rule(
         script=st.lists(
-            st.sampled_from(["ok", "error", "html", "garble", "drop", "limit", "expire", "status", "empty"]),
+            st.sampled_from(
+                ["ok", "error", "html", "garble", "drop", "limit", "expire", "status", "empty", "hang"]
+            ),
             max_size=6,
         )
     )

@@ -29,8 +29,11 @@ def usage(
     with shop.database() as db:
         total = next(iter(table.summed(db)), {"requests": 0, "items": 0, "cost": 0.0, "failed": 0})
         rows = table.summed(db, by) if by else []
+        today = sum(table.spent(db, f"{run.now():%Y-%m-%d}").values())
     price = shop.settings.provider.usd_per_credit
     result: dict[str, Any] = {**total, "usd": round(total["cost"] * price, 4)}
+    limit = shop.settings.budget.day_hard
+    result["budget_left"] = round(max(0.0, limit - today), 2) if limit else None
     if by:
         result["rows"] = [{**row, "usd": round(row["cost"] * price, 4)} for row in rows]
 
@@ -40,5 +43,7 @@ def usage(
         columns = ("requests", "items", "cost", "usd", "failed")
         body = [[row.get(by), *(row[c] for c in columns)] for row in result.get("rows", [])]
         tables.show((by or "", *columns), [*body, ["all", *(result[c] for c in columns)]], numbers=columns)
+        if limit:
+            tables.pairs([("left of today's budget", f"{result['budget_left']:,.0f} credits")])
 
     run.done(result, text=show)
