@@ -17,7 +17,7 @@ from socap_cli.store.jobs import Settled
 from socap_cli.work.desk import Desk
 from socap_cli.work.unit import OVER_BUDGET, Done, work_unit
 
-GRACE = 3.0
+GRACE = 2.5
 """Seconds that running units get after a stop was asked for."""
 IDLE_MIN, IDLE_MAX = 0.02, 1.0
 SWEEP_EVERY = 15.0
