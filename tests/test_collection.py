@@ -330,7 +330,7 @@ def test_coverage_tells_counter_collected_and_removed(lab: MakeLab) -> None:
     one.advance(minutes=5)
     one.withdraw(Kind.REPLIES, sources[0])
     one.cycle(verify=True)
-    row = worker_state.coverage(one.db, one.tweet_ids)["replies"]
+    row = worker_state.coverage(worker_state.load(one.db, one.tweet_ids).values())["replies"]
     assert (row["counter"], row["collected"], row["removed"], row["unread"]) == (3, 3, 1, 0)
 
 

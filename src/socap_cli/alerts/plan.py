@@ -10,9 +10,6 @@ from typing import Any
 
 from socap_cli.model import Campaign, CampaignStatus
 
-SLOT = timedelta(minutes=30)
-"""The batch that an alert is counted in: one cycle."""
-
 
 @dataclass(frozen=True, slots=True)
 class Alert:

@@ -185,7 +185,8 @@ def status(ctx: typer.Context) -> None:
         tweet_ids = {
             tweet_id for campaign in active for tweet_id in campaigns.tweet_ids_of(db, campaign.slug)
         }
-        per_kind = worker_state.coverage(db, tweet_ids)
+        states = worker_state.load(db, tweet_ids).values()
+        per_kind = worker_state.coverage(states)
         totals = {
             name: sum(row[name] for row in per_kind.values()) for name in ("counter", "collected", "removed")
         }
@@ -199,7 +200,7 @@ def status(ctx: typer.Context) -> None:
             "lag_seconds": jobs.lag(db),
             "coverage": totals,
             "coverage_by_kind": per_kind,
-            "gaps": [asdict(gap) for gap in gaps_of(worker_state.load(db, tweet_ids).values())[:20]],
+            "gaps": [asdict(gap) for gap in gaps_of(states)[:20]],
             "blocked": rate_limits.blocked(db),
             "channels_off": alerts.switched_off(db),
             "deliveries": alerts.counts(db),

@@ -67,9 +67,6 @@ class Run:
         if not self.quiet and not self.json:
             write(sys.stderr, text)
 
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
     def finish(self, error: SocapError | None = None) -> int:
         """Tell the outcome and return the exit code."""
         code = error.exit_code if error else self.exit_code

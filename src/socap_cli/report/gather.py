@@ -131,7 +131,7 @@ def gather(db: Db, campaign: Campaign, *, top: int) -> CampaignReport:
         people=engagements.people(db, ids),
         important=engagements.count_important(db, ids, campaign.threshold),
         removed=sum(s.lists[kind].removed for s in states.values() for kind in LISTS),
-        coverage=_coverage(db, ids),
+        coverage=_coverage(states.values()),
         tweet_categories=_tweet_categories(tweets, states, per_tweet),
         engager_categories=tuple(by_category.items()),
         series=series,
@@ -159,8 +159,8 @@ def gaps_of(states: Iterable[TweetState]) -> tuple[GapRow, ...]:
     return tuple(sorted(rows, key=lambda row: (row.begins_at, row.kind), reverse=True))
 
 
-def _coverage(db: Db, ids: Sequence[str]) -> tuple[Coverage, ...]:
-    return tuple(Coverage(kind=kind, **row) for kind, row in worker_state.coverage(db, ids).items())
+def _coverage(states: Iterable[TweetState]) -> tuple[Coverage, ...]:
+    return tuple(Coverage(kind=kind, **row) for kind, row in worker_state.coverage(states).items())
 
 
 def _tweet_categories(
@@ -180,7 +180,7 @@ def _tweet_categories(
 
 
 def _tweet_row(tweet: CampaignTweet, state: TweetState, per_tweet: Mapping[str, int]) -> TweetRow:
-    if state.misses >= 2:
+    if state.vanished:
         said = "vanished"
     elif state.checked_at is None:
         said = "not read yet"

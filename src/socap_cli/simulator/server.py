@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
@@ -185,11 +185,6 @@ _FAILURES: dict[str, Callable[[Simulator], Answer]] = {
     "status": lambda _: Answer(200, {"status": "error", "msg": "something went wrong"}, credits=0),
     "empty": lambda _: Answer(200, {"has_next_page": False}, credits=0),
 }
-
-
-def default_start(now: datetime) -> datetime:
-    """The hour that began last: a world's start that makes round cycles."""
-    return now.replace(minute=0, second=0, microsecond=0)
 
 
 def _json(value: object) -> tuple[int, str, bytes]:

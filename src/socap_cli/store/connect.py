@@ -59,15 +59,6 @@ def explain(error: BaseException, *, uri: str = "") -> StoreError | None:
     return StoreError(f"the database refused an operation: {said.split(', full error')[0]}")
 
 
-def is_outage(error: BaseException) -> bool:
-    """Whether the same operation may work in a moment: a broken connection or a primary that stepped down."""
-    if isinstance(error, DatabaseUnreachable):
-        return True
-    return isinstance(error, errors.ConnectionFailure) or (
-        isinstance(error, errors.PyMongoError) and error.has_error_label("RetryableWriteError")
-    )
-
-
 def _without_credentials(text: str, uri: str) -> str:
     if "@" in uri and "//" in uri:
         credentials = uri.split("//", 1)[1].rsplit("@", 1)[0]

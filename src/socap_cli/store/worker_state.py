@@ -18,6 +18,7 @@ from socap_cli.model import COUNTERS, LISTS, Counters, Kind
 from socap_cli.store.connect import Db
 
 GAPS_KEPT = 50
+MISSES_TO_BELIEVE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,11 @@ class TweetState:
     lists: Mapping[Kind, ListState] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
     """When it was not read though it should have been, the latest last."""
+
+    @property
+    def vanished(self) -> bool:
+        """Not in the answer once is no proof that a tweet is gone; twice is believed."""
+        return self.misses >= MISSES_TO_BELIEVE
 
 
 def load(db: Db, tweet_ids: Iterable[str]) -> dict[str, TweetState]:
@@ -296,13 +302,13 @@ def _literal(value: Any) -> Any:
     return {"$literal": value}
 
 
-def coverage(db: Db, tweet_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+def coverage(states: Iterable[TweetState]) -> dict[str, dict[str, Any]]:
     """Per kind: the sums of counter, collected and removed, and the oldest last pass."""
     sums: dict[str, dict[str, Any]] = {
         kind.value: {"counter": 0, "collected": 0, "removed": 0, "unread": 0, "oldest_pass_at": None}
         for kind in LISTS
     }
-    for state in load(db, tweet_ids).values():
+    for state in states:
         for kind, known in state.lists.items():
             row = sums[kind.value]
             row["counter"] += known.counter or 0

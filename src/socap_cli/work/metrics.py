@@ -13,9 +13,6 @@ from socap_cli.store.worker_state import TweetState
 from socap_cli.work import delta
 from socap_cli.work.desk import Desk
 
-MISSES_TO_BELIEVE = 2
-"""Not in the answer once is no proof that a tweet is gone."""
-
 
 @dataclass(frozen=True, slots=True)
 class MetricsDone:
