@@ -22,9 +22,9 @@ from socap_cli.enqueue import enqueue
 from socap_cli.model import LISTS, CampaignTweet, Category, Kind
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import World
-from socap_cli.store import Db, campaigns, indexes, jobs, open_database
+from socap_cli.store import Db, campaigns, indexes, jobs, leases, open_database
 from socap_cli.store.embedded import Embedded
-from socap_cli.store.jobs import Settled
+from socap_cli.store.leases import Settled
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -172,8 +172,8 @@ def fill(db: Db, count: int) -> None:
 
 
 def drain(db: Db) -> None:
-    while units := jobs.claim(db, list(Kind), seats=100, batch=50, worker="bench", lease=60):
-        jobs.settle(db, [Settled(job) for unit in units for job in unit.jobs])
+    while units := leases.claim(db, list(Kind), seats=100, batch=50, worker="bench", lease=60).units:
+        leases.settle(db, [Settled(job) for unit in units for job in unit.jobs])
 
 
 def drain_raw(db: Db) -> None:

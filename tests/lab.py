@@ -12,7 +12,7 @@ from socap_cli.enqueue import EnqueueResult, enqueue
 from socap_cli.model import LISTS, Campaign, CampaignStatus, CampaignTweet, Category, Kind
 from socap_cli.providers import TwitterApiIo
 from socap_cli.simulator.server import Simulator
-from socap_cli.store import Db, campaigns, engagements, jobs
+from socap_cli.store import Db, campaigns, engagements, jobs, leases
 from socap_cli.work.calls import Calls
 from socap_cli.work.delta import Policy
 from socap_cli.work.desk import Desk
@@ -113,13 +113,13 @@ class Lab:
         desk = desk or self.desk()
         rng = random.Random(0)
         for _ in range(rounds):
-            units = jobs.claim(desk.db, list(Kind), seats=50, batch=50, worker="by-hand", lease=60)
+            units = leases.claim(desk.db, list(Kind), seats=50, batch=50, worker="by-hand", lease=60).units
             for unit in units:
                 done = work_unit(desk, unit, rng)
                 if done.fatal is not None:
                     raise done.fatal
                 desk.calls.write_usage()
-                jobs.settle(desk.db, done.outcomes)
+                leases.settle(desk.db, done.outcomes)
             if not units and jobs.seconds_to_next(desk.db) is None:
                 return
             self.let_time_pass()
@@ -135,7 +135,7 @@ class Lab:
             held = {f"{kind.value}.lease_until": {"$ne": None}}
             self.db.worker_state.update_many(held, {"$set": {f"{kind.value}.lease_until": past}})
         self.db.rate_limits.delete_many({})
-        jobs.sweep(self.db)
+        leases.sweep(self.db)
 
     def truth(self) -> set[Key]:
         return {

@@ -72,7 +72,7 @@ def test_at_the_days_hard_budget_the_run_ends_and_every_job_waits(broke: BudgetL
 
 def test_a_campaign_that_spent_its_own_leaves_the_others_be(broke: BudgetLab) -> None:
     lab = broke.lab
-    usage.record(lab.db, [usage.Request("/x", [SLUG], 0, 900.0, False, lab.now())])
+    usage.record(lab.db, usage.Batch("b", [usage.Request("/x", [SLUG], 0, 900.0, False, lab.now())]))
     first, *others = lab.tweet_ids
     lab.add_campaign(campaign("other", at=lab.now()), [first])
     result = broke.work(campaign_hard=800.0)

@@ -232,6 +232,7 @@ def _killed_once(mongod: str, kind: Kind, lives: int, *, after: bool, refused: b
 
     world = World(start=START, tweets=1, engagements=0.0, accounts=80, seed=5)
     with open_database(mongod, f"k{uuid.uuid4().hex[:12]}") as db, Simulator(world, page=5) as simulator:
+        indexes.ensure(db)
         lab = Lab(db, simulator, policy=Policy(boundary_run=4))
         lab.engage(kind, 12)
         lab.enqueue()

@@ -14,7 +14,7 @@ def test_the_key_is_not_in_the_limiters_name() -> None:
 
 
 def test_turns_are_handed_out_one_interval_apart(db: Db) -> None:
-    waits = [rate_limits.reserve(db, LIMITER, rate=10, max_wait=60)[1] for _ in range(20)]
+    waits = [rate_limits.reserve(db, LIMITER, rate=10, max_wait=60)[0][1] for _ in range(20)]
     assert 1.8 < waits[-1] < 2.2
 
 
@@ -22,7 +22,7 @@ def test_a_refusal_leaves_the_limiter_as_it_was(db: Db) -> None:
     for _ in range(5):
         rate_limits.reserve(db, LIMITER, rate=1, max_wait=60)
     before = db.rate_limits.find_one({"_id": LIMITER})
-    granted, wait = rate_limits.reserve(db, LIMITER, rate=1, max_wait=1)
+    ((granted, wait),) = rate_limits.reserve(db, LIMITER, rate=1, max_wait=1)
     after = db.rate_limits.find_one({"_id": LIMITER})
     assert before is not None
     assert after is not None
@@ -33,10 +33,10 @@ def test_a_refusal_leaves_the_limiter_as_it_was(db: Db) -> None:
 def test_a_block_holds_for_everybody_and_is_never_shortened(db: Db) -> None:
     rate_limits.block(db, LIMITER, 30)
     rate_limits.block(db, LIMITER, 1)
-    granted, wait = rate_limits.reserve(db, LIMITER, rate=0, max_wait=3)
+    ((granted, wait),) = rate_limits.reserve(db, LIMITER, rate=0, max_wait=3)
     assert not granted
     assert 29 < wait <= 30
-    assert rate_limits.reserve(db, rate_limits.limiter_id("secret-key", "/y"), rate=0, max_wait=3)[0]
+    assert rate_limits.reserve(db, rate_limits.limiter_id("secret-key", "/y"), rate=0, max_wait=3)[0][0]
     (closed,) = rate_limits.blocked(db)
     assert closed["endpoint"] == "/x"
 
@@ -46,7 +46,7 @@ def test_a_hundred_threads_are_granted_moments_that_lie_an_interval_apart(db: Db
     waits: list[float] = []
     threads = [
         threading.Thread(
-            target=lambda: waits.append(rate_limits.reserve(db, LIMITER, rate=20, max_wait=60)[1])
+            target=lambda: waits.append(rate_limits.reserve(db, LIMITER, rate=20, max_wait=60)[0][1])
         )
         for _ in range(100)
     ]

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from socap_cli.model import Job, Kind, Unit
-from socap_cli.store import Db, jobs
-from socap_cli.store.jobs import Settled
+from socap_cli.store import Db, jobs, leases
+from socap_cli.store.leases import Settled
 
 
 def arm(db: Db, slug: str = "c", tweets: int = 3) -> tuple[int, int]:
@@ -19,7 +19,7 @@ def arm(db: Db, slug: str = "c", tweets: int = 3) -> tuple[int, int]:
 
 
 def claim(db: Db, seats: int = 100, *, batch: int = 50, kinds: list[Kind] | None = None) -> list[Unit]:
-    return jobs.claim(db, kinds or list(Kind), seats=seats, batch=batch, worker="w", lease=60)
+    return leases.claim(db, kinds or list(Kind), seats=seats, batch=batch, worker="w", lease=60).units
 
 
 def claimed(db: Db, seats: int = 100, **options: Any) -> list[Job]:
@@ -42,7 +42,7 @@ def test_arming_twice_arms_nothing_new(db: Db) -> None:
 def test_only_what_is_finished_is_armed_again(db: Db) -> None:
     arm(db)
     (unit,) = claim(db)
-    jobs.settle(db, [Settled(job) for job in unit.jobs[:2]])
+    leases.settle(db, [Settled(job) for job in unit.jobs[:2]])
     assert arm(db) == (2, 10)
 
 
@@ -105,12 +105,12 @@ def test_whoever_lost_a_lease_changes_nothing(db: Db) -> None:
     arm(db, tweets=1)
     (mine,) = claimed(db)
     db.jobs.update_many({}, {"$set": {"lease_expires_at": datetime.fromtimestamp(0, UTC)}})
-    assert jobs.sweep(db) == 1
+    assert leases.sweep(db) == 1
     (theirs,) = claimed(db)
     late = [Settled(mine), Settled(mine, delay=9.0), Settled(mine, final=True, error="no")]
-    assert [jobs.settle(db, [outcome]) for outcome in late] == [0, 0, 0]
-    assert jobs.release(db, [mine.lease_token]) == 0
-    assert jobs.settle(db, [Settled(theirs)]) == 1
+    assert [leases.settle(db, [outcome]) for outcome in late] == [0, 0, 0]
+    assert leases.release(db, [Unit(mine.kind, (mine,))]) == 0
+    assert leases.settle(db, [Settled(theirs)]) == 1
 
 
 def test_a_job_whose_worker_dies_three_times_is_failed_with_the_reason(db: Db) -> None:
@@ -118,7 +118,7 @@ def test_a_job_whose_worker_dies_three_times_is_failed_with_the_reason(db: Db) -
     for _ in range(3):
         claimed(db, kinds=[Kind.METRICS])
         db.jobs.update_many({}, {"$set": {"lease_expires_at": datetime.fromtimestamp(0, UTC)}})
-        jobs.sweep(db)
+        leases.sweep(db)
     row = jobs.shown(db, "c:1:metrics")
     assert row is not None
     assert (row["status"], row["last_error"]["message"]) == ("failed", "its worker died 3 times")
@@ -128,8 +128,8 @@ def test_renewing_keeps_a_lease(db: Db) -> None:
     arm(db, tweets=1)
     (job,) = claimed(db)
     db.jobs.update_many({}, {"$set": {"lease_expires_at": datetime.fromtimestamp(0, UTC)}})
-    jobs.renew(db, [job.lease_token], lease=60)
-    assert jobs.sweep(db) == 0
+    leases.renew(db, [Unit(job.kind, (job,))], lease=60)
+    assert leases.sweep(db) == 0
 
 
 @pytest.mark.parametrize(("counts", "rounds", "expected"), [(True, 3, "failed"), (False, 9, "pending")])
@@ -139,7 +139,7 @@ def test_attempts_are_capped_and_snoozes_are_not_attempts(
     arm(db, tweets=1)
     for _ in range(rounds):
         (job,) = claimed(db, kinds=[Kind.METRICS])
-        jobs.settle(db, [Settled(job, delay=0.0, error="nope", counts=counts)])
+        leases.settle(db, [Settled(job, delay=0.0, error="nope", counts=counts)])
     row = jobs.shown(db, "c:1:metrics")
     assert row is not None
     assert row["status"] == expected
@@ -149,7 +149,7 @@ def test_attempts_are_capped_and_snoozes_are_not_attempts(
 def test_nothing_starts_before_it_is_due(db: Db) -> None:
     arm(db, tweets=1)
     (job,) = claimed(db, kinds=[Kind.METRICS])
-    jobs.settle(db, [Settled(job, delay=3600.0, error="wait")])
+    leases.settle(db, [Settled(job, delay=3600.0, error="wait")])
     assert claim(db) == []
     wait = jobs.seconds_to_next(db)
     assert wait is not None
@@ -167,7 +167,7 @@ def test_a_large_campaign_does_not_starve_a_small_one(db: Db) -> None:
 def test_failed_jobs_can_be_armed_again_by_a_person(db: Db) -> None:
     arm(db, tweets=1)
     (job,) = claimed(db, kinds=[Kind.METRICS])
-    jobs.settle(db, [Settled(job, final=True, error="refused")])
+    leases.settle(db, [Settled(job, final=True, error="refused")])
     assert states(db)["failed"] == 1
     assert jobs.retry_failed(db, []) == 1
     assert states(db)["failed"] == 0

@@ -49,6 +49,8 @@ class Section(BaseModel):
 
 class Database(Section):
     uri: SecretStr | None = None
+    patience: float = Field(60.0, ge=0)
+    """Seconds for which a run waits for a database that went away; an election takes about 12."""
     name: str = Field("socap", pattern=r"^[A-Za-z0-9_-]{1,60}$")
     following_index: str = "following_index"
     important_people: str = "important_people"
@@ -78,8 +80,8 @@ class Worker(Section):
     lease: float = Field(60.0, ge=1)
 
     @property
-    def seats(self) -> int:
-        """Jobs at a time in one process: the plan's workers times the jobs of each."""
+    def at_once(self) -> int:
+        """Requests at a time in one process: the plan's workers times the jobs of each."""
         return self.pool_size * self.concurrency
 
 

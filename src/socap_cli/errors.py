@@ -6,7 +6,8 @@ SocapError                      exit 1: failed and told why
 ├── LockHeld                    exit 5: another run does this right now
 ├── BudgetReached               exit 6: a hard budget forbids the next request
 ├── StoreError                  the database
-│   ├── DatabaseUnreachable
+│   ├── DatabaseUnreachable     away for now: the same may work later
+│   ├── DatabaseRefused         this user may not
 │   └── NoMongod                no URI, and no usable mongod on this machine
 ├── LeaseLost                   somebody else owns this work now: write nothing
 ├── ProviderError               the data provider
@@ -61,6 +62,10 @@ class StoreError(SocapError):
 
 
 class DatabaseUnreachable(StoreError):
+    pass
+
+
+class DatabaseRefused(StoreError):
     pass
 
 

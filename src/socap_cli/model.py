@@ -191,6 +191,7 @@ class Job:
     attempts: int
     snoozes: int
     armed_at: datetime
+    due: datetime
     gated: bool
     last_cycle: bool
 

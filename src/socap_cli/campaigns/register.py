@@ -178,8 +178,8 @@ def _first_metrics(db: Db, found: dict[str, Tweet], now: datetime) -> None:
     if readings:
         before = worker_state.load(db, readings)
         snapshots.record(db, readings, now=now)
-        worker_state.record_counters(db, readings, now=now)
-        worker_state.note_empty_lists(db, before, readings, now=now)
+        looks = [worker_state.look(before[tweet_id], readings[tweet_id], now=now) for tweet_id in readings]
+        worker_state.record_looks(db, looks, now=now)
 
 
 def _taken(slug: str) -> SocapError:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 CYCLE = timedelta(minutes=30)
 SLUG = "launch"
-SEATS = 50
 
 
 def register(app: typer.Typer) -> None:
@@ -221,7 +220,7 @@ class _Story:
         stage = self.stage
         enqueue(stage.db, now=stage.now(), verify=verify)
         desk = stage.shop.desk(stage.db, stage.provider, now=stage.now, stop=threading.Event())
-        done = Pool(desk, seats=SEATS).run()
+        done = Pool(desk).run()
         self._count(done.requests, done.cost)
         self.totals.update(
             jobs=done.completed + done.unchanged, failed=done.failed, engagements_new=done.engagements_new,

@@ -8,16 +8,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from socap_cli.cli.live import watching
 from socap_cli.cli.options import Limit
 from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.errors import SocapError, UsageError
-
-if TYPE_CHECKING:
-    from socap_cli.work.pool import WorkResult
 
 jobs_app = typer.Typer(help="Look into the queue.", no_args_is_help=True)
 
@@ -68,7 +66,7 @@ def work(
         int,
         typer.Option(
             min=0,
-            help="Jobs at a time in each process (default: pool_size × concurrency of the configuration).",
+            help="Requests at a time in each process (default: pool_size × concurrency of the configuration).",
         ),
     ] = 0,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Processes on this host.")] = 1,
@@ -80,7 +78,7 @@ def work(
     """Work the queue until it is dry. SIGTERM and Ctrl-C finish or give back what is running."""
     from socap_cli.cli.shop import Shop
     from socap_cli.store import runs
-    from socap_cli.work.pool import Pool
+    from socap_cli.work.pool import SEATS_A_REQUEST, Pool
 
     run: Run = ctx.obj
     shop = Shop(run)
@@ -91,16 +89,17 @@ def work(
         _tell_work(run, work_in_processes(run, processes - 1, concurrency, max_runtime, wait), wait=wait)
         return
     wanted = shop.settings.worker
+    at_once = concurrency or wanted.at_once
     stop = threading.Event()
     started = run.now()
-    with shop.database() as db, shop.provider() as provider, _stopping(stop), _progress(run) as on_progress:
+    with shop.database() as db, shop.provider() as provider, _stopping(stop), watching(run) as watch:
         pool = Pool(
-            shop.desk(db, provider, now=run.now, stop=stop),
-            seats=concurrency or wanted.seats,
+            shop.desk(db, provider, now=run.now, stop=stop, at_once=at_once),
+            seats=SEATS_A_REQUEST * at_once,
             lease=wanted.lease,
             max_runtime=float("inf") if wait and not max_runtime else max_runtime or wanted.max_runtime,
             forever=wait,
-            on_progress=on_progress,
+            watch=watch,
         )
         done = pool.run()
         runs.record(
@@ -149,27 +148,6 @@ def _stopping(stop: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _progress(run: Run) -> Iterator[Any]:
-    """A live line on a terminal; nothing elsewhere."""
-    import sys
-
-    if run.quiet or run.json or not sys.stderr.isatty():
-        yield lambda _done, _running: None
-        return
-    from socap_cli.cli.tables import console
-
-    with console(stderr=True).status("working") as live:
-
-        def show(done: WorkResult, running: int) -> None:
-            live.update(
-                f"{done.completed + done.unchanged} jobs done, {running} running, {done.engagements_new} new "
-                f"engagements, {done.requests} requests"
-            )
-
-        yield show
 
 
 def status(ctx: typer.Context) -> None:

@@ -90,6 +90,7 @@ class Shop:
         *,
         now: Callable[[], datetime],
         stop: threading.Event | None = None,
+        at_once: int = 50,
     ) -> Desk:
         from socap_cli.work.budget import Budget, Limits
         from socap_cli.work.calls import Calls
@@ -107,10 +108,25 @@ class Shop:
         )
         budget = Budget(db, Limits(**self.settings.budget.model_dump()))
         rate = self.settings.provider.rate
-        calls = Calls(db, provider, self.key(), rate, now, stop or threading.Event(), budget=budget)
+        stopping = stop or threading.Event()
+        calls = Calls(db, provider, self.key(), rate, now, stopping, budget=budget, at_once=at_once)
         # A list is held for longer than a job, so that a taken-over job finds it free again or waits its turn.
         held_for = 2 * self.settings.worker.lease
-        return Desk(db, calls, now, policy=policy, firm=self.firm(), list_lease=held_for)
+        return Desk(
+            db,
+            calls,
+            now,
+            policy=policy,
+            firm=self.firm(),
+            list_lease=held_for,
+            patience=self.settings.database.patience,
+            revive=self.revive,
+        )
+
+    def revive(self) -> None:
+        """Start the embedded database again if it is that which went away."""
+        if not secret(self.settings.database.uri):
+            self.embedded().start()
 
     def outlets(self) -> Outlets:
         from socap_cli.alerts import mail

@@ -1,38 +1,57 @@
-"""Open the database and translate what it complains about."""
+"""Open the database, translate what it complains about, and wait for it when it goes away."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
+import pymongo
 from pymongo import MongoClient, errors
 from pymongo.database import Database
 
-from socap_cli.errors import ConfigError, DatabaseUnreachable, StoreError
+from socap_cli.errors import ConfigError, DatabaseRefused, DatabaseUnreachable, StoreError
 
 Db = Database[dict[str, Any]]
+Result = TypeVar("Result")
 
 WAYS_OUT = "set MONGODB_URI to a running MongoDB, or unset it to use the embedded one (socap db status tells its state)"
+ELECTION = 30.0
+"""Seconds that one operation waits for a server to choose; an election takes about 12."""
+DEFAULTS: dict[str, Any] = {
+    # An outcome counts once it would survive an election; on a standalone server: once it is in the journal.
+    "w": "majority",
+    "serverSelectionTimeoutMS": int(ELECTION * 1000),
+    # A server that was cut off, rather than closed, is noticed within the sum of these two.
+    "connectTimeoutMS": 5000,
+    "heartbeatFrequencyMS": 5000,
+    "maxPoolSize": 128,
+}
+"""What a URI does not say."""
+GONE = frozenset({91, 189, 10107, 11600, 11602, 13435, 13436})
+"""Codes of a server that is stopping, stepping down or no primary: another will do it."""
 
 
 @contextmanager
 def open_database(uri: str, name: str, *, patience: float = 5.0) -> Iterator[Db]:
     """Yield the database and close the client afterwards; MongoDB's errors leave as StoreError.
 
-    `patience` is how many seconds an unreachable server is waited for.
+    `patience` is how many seconds an unreachable server is waited for at first. One that goes away later is
+    waited for longer, since a replica set needs some seconds to choose another primary.
     """
+    said = uri.lower()
+    options = {key: value for key, value in DEFAULTS.items() if f"{key.lower()}=" not in said}
     try:
-        client: MongoClient[dict[str, Any]] = MongoClient(
-            uri, tz_aware=True, appname="socap", serverSelectionTimeoutMS=int(patience * 1000), maxPoolSize=64
-        )
+        client: MongoClient[dict[str, Any]] = MongoClient(uri, tz_aware=True, appname="socap", **options)
     except (errors.PyMongoError, ValueError) as error:
         raise ConfigError(
             f"the database URI is not usable: {_without_credentials(str(error), uri)}",
             hint="it looks like mongodb://user:password@host:27017/",
         ) from None
     try:
-        client.admin.command("ping")
+        with pymongo.timeout(patience):
+            client.admin.command("ping")
         yield client[name]
     except errors.PyMongoError as error:
         raise explain(error, uri=uri) or error from error
@@ -41,22 +60,67 @@ def open_database(uri: str, name: str, *, patience: float = 5.0) -> Iterator[Db]
 
 
 def explain(error: BaseException, *, uri: str = "") -> StoreError | None:
-    """The error as ours, or None when it is not MongoDB's."""
+    """The error as ours, or None when it is not MongoDB's. DatabaseUnreachable is worth waiting for."""
     if isinstance(error, StoreError):
         return error
     if not isinstance(error, errors.PyMongoError):
         return None
     said = _without_credentials(
-        str(error).split(", Timeout:")[0].split("(configured timeouts")[0].strip(), uri
+        str(error).split(", Timeout:")[0].split("(configured timeouts")[0].split(", full error")[0].strip(),
+        uri,
     )
-    if isinstance(error, errors.ConnectionFailure):
+    if _is_outage(error):
         return DatabaseUnreachable(f"the database cannot be reached: {said}", hint=WAYS_OUT)
     if isinstance(error, errors.OperationFailure) and error.code in (13, 18):
-        return DatabaseUnreachable(
-            f"the database refused this user: {said.split(', full error')[0]}",
+        return DatabaseRefused(
+            f"the database refused this user: {said}",
             hint="check user, password and authSource in MONGODB_URI",
         )
-    return StoreError(f"the database refused an operation: {said.split(', full error')[0]}")
+    return StoreError(f"the database refused an operation: {said}")
+
+
+def _is_outage(error: errors.PyMongoError) -> bool:
+    """Whether the server is away for now, so that the same operation can work later."""
+    if isinstance(error, errors.ConnectionFailure) or error.timeout:
+        return True
+    if isinstance(error, errors.BulkWriteError):
+        told = error.details or {}
+        codes = {
+            row.get("code") for row in (*told.get("writeErrors", ()), *told.get("writeConcernErrors", ()))
+        }
+        return bool(codes & GONE)
+    return isinstance(error, errors.OperationFailure) and error.code in GONE
+
+
+def insist(
+    call: Callable[[], Result],
+    *,
+    patience: float,
+    stop: threading.Event | None = None,
+    revive: Callable[[], None] = lambda: None,
+) -> Result:
+    """Do what can be repeated until the database answers; raise DatabaseUnreachable after `patience` seconds.
+
+    `revive` is called between two tries. A stop ends the waiting, not the call.
+    """
+    from tenacity import (
+        Retrying,
+        retry_if_exception,
+        sleep_using_event,
+        stop_after_delay,
+        wait_random_exponential,
+    )
+
+    waiting = stop or threading.Event()
+    retrying = Retrying(
+        retry=retry_if_exception(lambda error: isinstance(explain(error), DatabaseUnreachable)),
+        wait=wait_random_exponential(multiplier=0.1, max=2.0),
+        stop=lambda state: waiting.is_set() or stop_after_delay(patience)(state),
+        sleep=sleep_using_event(waiting),
+        before_sleep=lambda _state: revive(),
+        reraise=True,
+    )
+    return retrying(call)
 
 
 def _without_credentials(text: str, uri: str) -> str:

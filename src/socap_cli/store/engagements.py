@@ -9,10 +9,11 @@ from typing import Any
 
 from pymongo import UpdateOne
 
-from socap_cli.model import ActionType, Importance, Kind, ListItem
+from socap_cli.model import Importance, Kind, ListItem
 from socap_cli.store.connect import Db
 
 MARK_NEW = "new"
+SEEN_INDEX = "tweet_id_1_action_type_1_removed_at_1_last_pass_1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,104 +24,139 @@ class Known:
     removed: bool
 
 
-def known(db: Db, tweet_id: str, kind: Kind, source_ids: Sequence[str]) -> dict[str, Known]:
-    """Which of these items are stored, and by which pass."""
-    ids = [engagement_id(tweet_id, kind.action_type, source) for source in source_ids]
-    rows = db.engagements.find({"_id": {"$in": ids}}, {"source_id": 1, "first_pass": 1, "removed_at": 1})
-    return {row["source_id"]: Known(row["first_pass"], row["removed_at"] is not None) for row in rows}
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An item as a page showed it, enriched: what is stored when it is new."""
+
+    tweet_id: str
+    kind: Kind
+    item: ListItem
+    importance: Importance
+    categories: Sequence[str]
+    pass_number: int
+    backfill: bool
+    now: datetime
+
+    @property
+    def engagement_id(self) -> str:
+        return engagement_id(self.tweet_id, self.kind, self.item.source_id)
 
 
-def engagement_id(tweet_id: str, action: ActionType, source_id: str) -> str:
-    return f"{tweet_id}:{action}:{source_id}"
+def engagement_id(tweet_id: str, kind: Kind, source_id: str) -> str:
+    return f"{tweet_id}:{kind.action_type}:{source_id}"
 
 
-def record(
-    db: Db,
-    tweet_id: str,
-    kind: Kind,
-    items: Iterable[tuple[ListItem, Importance, Sequence[str]]],
-    *,
-    pass_number: int,
-    backfill: bool,
-    now: datetime,
-) -> int:
-    """Store new engagements with their mark "not yet considered"; return how many were not there before."""
+def known(db: Db, ids: Iterable[str]) -> dict[str, Known]:
+    """Which of these engagements are stored, and by which pass."""
+    rows = db.engagements.find({"_id": {"$in": list(ids)}}, {"first_pass": 1, "removed_at": 1})
+    return {row["_id"]: Known(row["first_pass"], row["removed_at"] is not None) for row in rows}
+
+
+def record(db: Db, found: Sequence[Found]) -> set[str]:
+    """Store engagements with their mark "not yet considered"; return the ids that were not there before."""
     operations = []
-    for item, importance, categories in items:
-        document = _document(tweet_id, kind.action_type, item, importance, categories)
+    for one in found:
         fresh = {
-            **document,
-            "first_pass": pass_number,
-            "first_seen_at": now,
-            "backfill": backfill,
+            **_document(one),
+            "first_pass": one.pass_number,
+            "first_seen_at": one.now,
+            "backfill": one.backfill,
             "alert_mark": MARK_NEW,
         }
-        key = engagement_id(tweet_id, kind.action_type, item.source_id)
-        seen = {"last_pass": pass_number, "last_seen_at": now, "removed_at": None}
-        operations.append(UpdateOne({"_id": key}, {"$setOnInsert": fresh, "$set": seen}, upsert=True))
+        seen = {"last_pass": one.pass_number, "last_seen_at": one.now, "removed_at": None}
+        operations.append(
+            UpdateOne({"_id": one.engagement_id}, {"$setOnInsert": fresh, "$set": seen}, upsert=True)
+        )
     if not operations:
-        return 0
-    return db.engagements.bulk_write(operations, ordered=False).upserted_count
+        return set()
+    return set((db.engagements.bulk_write(operations, ordered=False).upserted_ids or {}).values())
 
 
-def _document(
-    tweet_id: str, action: ActionType, item: ListItem, importance: Importance, categories: Sequence[str]
-) -> dict[str, Any]:
-    profile = item.profile
+def _document(found: Found) -> dict[str, Any]:
+    profile, importance = found.item.profile, found.importance
     return {
-        "tweet_id": tweet_id,
-        "action_type": action.value,
-        "source_id": item.source_id,
+        "tweet_id": found.tweet_id,
+        "action_type": found.kind.action_type.value,
+        "source_id": found.item.source_id,
         "user_id": profile.user_id,
         "username": profile.username,
         "name": profile.name,
         "bio": profile.bio,
         "followers": profile.followers,
         "verified": profile.verified,
-        "engaged_at": item.engaged_at,
-        "text": item.text,
+        "engaged_at": found.item.engaged_at,
+        "text": found.item.text,
         "importance_score": importance.score,
         "importance_reasons": [{"username": who, "weight": weight} for who, weight in importance.reasons],
-        "categories": list(categories),
+        "categories": list(found.categories),
     }
 
 
-def see_again(
-    db: Db, tweet_id: str, kind: Kind, source_ids: Sequence[str], *, pass_number: int, now: datetime
-) -> None:
+def see_again(db: Db, ids: Sequence[str], *, pass_number: int, now: datetime) -> None:
     """Note that stored engagements are still there; one that had been taken back is there again."""
-    if source_ids:
-        ids = [engagement_id(tweet_id, kind.action_type, source) for source in source_ids]
-        db.engagements.update_many(
-            {"_id": {"$in": ids}},
-            {"$set": {"last_pass": pass_number, "last_seen_at": now, "removed_at": None}},
-        )
-
-
-def unseen_count(db: Db, tweet_id: str, kind: Kind, *, before_pass: int) -> int:
-    return db.engagements.count_documents(_unseen(tweet_id, kind, before_pass))
+    db.engagements.update_many(
+        {"_id": {"$in": list(ids)}},
+        {"$set": {"last_pass": pass_number, "last_seen_at": now, "removed_at": None}},
+    )
 
 
 def mark_removed(db: Db, tweet_id: str, kind: Kind, *, before_pass: int, now: datetime) -> int:
-    """Mark what a full reading did not find any more. Nothing is deleted."""
-    return db.engagements.update_many(
-        _unseen(tweet_id, kind, before_pass), {"$set": {"removed_at": now}}
-    ).modified_count
-
-
-def _unseen(tweet_id: str, kind: Kind, before_pass: int) -> dict[str, Any]:
-    return {
+    """Mark what a full reading did not find any more; return how many. Nothing is deleted."""
+    unseen = {
         "tweet_id": tweet_id,
         "action_type": kind.action_type.value,
         "removed_at": None,
         "last_pass": {"$lt": before_pass},
     }
+    return db.engagements.update_many(unseen, {"$set": {"removed_at": now}}).modified_count
 
 
-def count(db: Db, tweet_id: str, kind: Kind, *, removed: bool = False) -> int:
-    """How many of one list are stored and present, or removed; from the index."""
-    query = {"tweet_id": tweet_id, "action_type": kind.action_type.value}
-    return db.engagements.count_documents({**query, "removed_at": {"$type": "date"} if removed else None})
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many of one list are stored: present, by the pass that saw them last, and removed."""
+
+    seen: Mapping[int, int]
+    removed: int
+
+    @property
+    def present(self) -> int:
+        return sum(self.seen.values())
+
+    def unseen(self, *, before_pass: int) -> int:
+        """Present ones that no pass from this one on has seen."""
+        return sum(count for number, count in self.seen.items() if number < before_pass)
+
+
+def tallies(db: Db, lists: Sequence[tuple[str, Kind]]) -> list[Tally]:
+    """Count what is stored of each of these lists, from the index."""
+    pipeline: list[dict[str, Any]] = [
+        {
+            "$match": {
+                "tweet_id": {"$in": list({tweet_id for tweet_id, _ in lists})},
+                "action_type": {"$in": list({kind.action_type.value for _, kind in lists})},
+            }
+        },
+        {
+            "$group": {
+                "_id": {
+                    "list": ["$tweet_id", "$action_type"],
+                    "removed": {"$gt": ["$removed_at", None]},
+                    "last_pass": "$last_pass",
+                },
+                "n": {"$sum": 1},
+            }
+        },
+    ]
+    seen: dict[tuple[str, str], dict[int, int]] = {}
+    removed: dict[tuple[str, str], int] = {}
+    for row in db.engagements.aggregate(pipeline, hint=SEEN_INDEX):
+        key = (row["_id"]["list"][0], row["_id"]["list"][1])
+        if row["_id"]["removed"]:
+            removed[key] = removed.get(key, 0) + row["n"]
+        else:
+            seen.setdefault(key, {})[row["_id"]["last_pass"]] = row["n"]
+    keys = [(tweet_id, kind.action_type.value) for tweet_id, kind in lists]
+    return [Tally(seen.get(key, {}), removed.get(key, 0)) for key in keys]
 
 
 def unconsidered(db: Db, *, batch: int) -> list[dict[str, Any]]:

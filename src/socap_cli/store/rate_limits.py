@@ -23,24 +23,47 @@ def limiter_id(key: str, endpoint: str) -> str:
     return f"{hashlib.sha256(key.encode()).hexdigest()[:8]}:{endpoint}"
 
 
-def reserve(db: Db, limiter: str, *, rate: float, max_wait: float) -> tuple[bool, float]:
-    """(granted, seconds to wait). A refusal leaves the limiter as it was. `rate` 0 only heeds blocks."""
+def reserve(
+    db: Db, limiter: str, *, rate: float, max_wait: float, turns: int = 1
+) -> list[tuple[bool, float]]:
+    """Reserve the next turns at once: for each, (granted, seconds to wait).
+
+    A turn further away than `max_wait` is refused, with the time until it, and leaves the limiter as it was.
+    `rate` 0 only heeds blocks.
+    """
     interval = 1000 / (rate * SAFETY) if rate else 0.0
     now = {"$toDouble": {"$toLong": "$$NOW"}}  # milliseconds: a date would round the interval to whole ones
     start = {"$max": [now, "$tat", {"$toDouble": {"$toLong": "$blocked_until"}}]}
+    left = {"$subtract": [int(max_wait * 1000), "$wait"]}
+    within = {"$add": [1, {"$floor": {"$divide": [left, interval]}}]} if interval else turns
+    granted = {"$cond": [{"$gte": [left, 0]}, {"$min": [turns, within]}, 0]}
     row = db.rate_limits.find_one_and_update(
         {"_id": limiter},
         [
             {"$set": {"wait": {"$subtract": [start, now]}, "start": start}},
-            {"$set": {"granted": {"$lte": ["$wait", int(max_wait * 1000)]}}},
-            {"$set": {"tat": {"$cond": ["$granted", {"$add": ["$start", interval]}, "$tat"]}}},
+            {"$set": {"granted": granted}},
+            {
+                "$set": {
+                    "tat": {
+                        "$cond": [
+                            "$granted",
+                            {"$add": ["$start", {"$multiply": ["$granted", interval]}]},
+                            "$tat",
+                        ]
+                    }
+                }
+            },
             {"$unset": "start"},
         ],
         upsert=True,
         return_document=ReturnDocument.AFTER,
     )
     assert row is not None  # it was upserted
-    return bool(row["granted"]), row["wait"] / 1000
+    waits = [(row["wait"] + number * interval) / 1000 for number in range(turns)]
+    next_free = (row["wait"] + row["granted"] * interval) / 1000
+    return [
+        (True, wait) if number < row["granted"] else (False, next_free) for number, wait in enumerate(waits)
+    ]
 
 
 def block(db: Db, limiter: str, seconds: float) -> None:

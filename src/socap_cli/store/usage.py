@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,8 @@ from pymongo import UpdateOne
 
 from socap_cli.store.connect import Db
 
+BATCHES_KEPT = 128
+"""How many batches a sum remembers: more than all workers write while one of them tries again."""
 SUMMED = ("requests", "items", "cost", "failed")
 
 
@@ -27,10 +29,18 @@ class Request:
     at: datetime
 
 
-def record(db: Db, requests: Iterable[Request]) -> None:
-    """Add requests to their days' sums."""
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Requests that are written together, under a name by which a repeated write is known."""
+
+    name: str
+    requests: Sequence[Request]
+
+
+def record(db: Db, batch: Batch) -> None:
+    """Add a batch of requests to their days' sums. Repeating it adds nothing."""
     sums: dict[tuple[str, str, str], dict[str, float]] = {}
-    for request in requests:
+    for request in batch.requests:
         shares = Counter(request.campaigns or ("-",))
         for campaign, jobs in shares.items():
             share = jobs / sum(shares.values())
@@ -40,15 +50,26 @@ def record(db: Db, requests: Iterable[Request]) -> None:
             for name, value in zip(SUMMED, (1, request.items, request.cost, request.failed), strict=True):
                 row[name] += value * share
     operations = [
-        UpdateOne(
-            {"_id": "|".join(key)},
-            {"$setOnInsert": dict(zip(("day", "campaign_id", "endpoint"), key, strict=True)), "$inc": row},
-            upsert=True,
-        )
+        UpdateOne({"_id": "|".join(key)}, _added(key, row, batch.name), upsert=True)
         for key, row in sums.items()
     ]
     if operations:
         db.api_usage.bulk_write(operations, ordered=False)
+
+
+def _added(key: tuple[str, str, str], row: dict[str, float], batch: str) -> list[dict[str, Any]]:
+    """Add sums unless this batch is among the last that were added."""
+    lately = {"$ifNull": ["$batches", []]}
+    is_new = {"$not": [{"$in": [batch, lately]}]}
+    names = dict(zip(("day", "campaign_id", "endpoint"), key, strict=True))
+    sums = {
+        name: {"$add": [{"$ifNull": [f"${name}", 0]}, {"$cond": [is_new, value, 0]}]}
+        for name, value in row.items()
+    }
+    batches = {"$cond": [is_new, {"$slice": [{"$concatArrays": [lately, [batch]]}, -BATCHES_KEPT]}, lately]}
+    return [
+        {"$set": {**{name: {"$literal": value} for name, value in names.items()}, **sums, "batches": batches}}
+    ]
 
 
 def summed(db: Db, by: str | None = None, *, days: Sequence[str] | None = None) -> list[dict[str, Any]]:

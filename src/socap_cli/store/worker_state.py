@@ -6,14 +6,14 @@ it writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import ReturnDocument, UpdateOne
+from pymongo import UpdateOne
 
-from socap_cli.errors import LeaseLost
 from socap_cli.model import COUNTERS, LISTS, Counters, Kind
 from socap_cli.store.connect import Db
 
@@ -125,83 +125,81 @@ def _list_state(tweet_id: str, kind: Kind, row: dict[str, Any]) -> ListState:
     return ListState(**{**known, "tweet_id": tweet_id, "kind": kind})
 
 
-def record_counters(
-    db: Db, readings: Mapping[str, Counters], *, now: datetime, fell: Iterable[tuple[str, Kind]] = ()
-) -> None:
-    """Keep the counters just read. An unknown counter leaves the last known value as it is."""
-    fallen = set(fell)
-    operations = []
-    for tweet_id, counters in readings.items():
-        known = {f"counters.{name}": counters[name] for name in COUNTERS if counters.get(name) is not None}
-        flags = {f"{kind.value}.fell": True for kind in LISTS if (tweet_id, kind) in fallen}
-        operations.append(
-            UpdateOne(
-                {"_id": tweet_id},
-                {
-                    "$set": {**known, **flags, "checked_at": now, "misses": 0},
-                    "$currentDate": {"metrics_at": True},
-                    "$unset": {"missing_since": ""},
-                },
-                upsert=True,
-            )
-        )
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at a tweet's counters told; `counters` is None when the provider did not know the tweet."""
+
+    tweet_id: str
+    counters: Counters | None
+    fell: tuple[Kind, ...] = ()
+    """Lists whose counter is lower than it was."""
+    empty: tuple[Kind, ...] = ()
+    """Lists that are empty at their first look: they need no reading, and what comes from now on is new."""
+    unread_since: datetime | None = None
+    """When the counters were read last, if that is too long ago."""
+
+
+def look(
+    before: TweetState, counters: Counters | None, *, now: datetime, gap_after: timedelta | None = None
+) -> Look:
+    """What these counters tell beside what was known: a lower one is data, not an error, and a reason to look."""
+    if counters is None:
+        return Look(before.tweet_id, None)
+    fell, empty = [], []
+    for kind, known in before.lists.items():
+        new, old = counters.get(kind.value), known.counter
+        if new is not None and old is not None and new < old:
+            fell.append(kind)
+        if new == 0 and known.completed_passes == 0 and known.open_pass is None:
+            empty.append(kind)
+    last = before.checked_at
+    late = last is not None and gap_after is not None and now - last > gap_after
+    return Look(before.tweet_id, counters, tuple(fell), tuple(empty), last if late else None)
+
+
+def record_looks(db: Db, looks: Iterable[Look], *, now: datetime) -> None:
+    """Keep what was seen, in one round trip. An unknown counter leaves the last known value as it is."""
+    operations = [operation for look in looks for operation in _operations(look, now)]
     if operations:
-        db.worker_state.bulk_write(operations, ordered=False)
+        db.worker_state.bulk_write(operations)
 
 
-def note_empty_lists(
-    db: Db, before: Mapping[str, TweetState], readings: Mapping[str, Counters], *, now: datetime
-) -> None:
-    """A list whose first known counter is 0 needs no reading: what comes from now on is new, not backfill."""
-    operations = []
-    for tweet_id, counters in readings.items():
-        for kind in LISTS:
-            known = before[tweet_id].lists[kind]
-            if counters.get(kind.value) == 0 and known.completed_passes == 0 and known.open_pass is None:
-                values = {
-                    "completed_passes": 1,
-                    "counter_at_pass": 0,
-                    "last_pass_at": now,
-                    "last_full_at": now,
-                }
-                unread = {"_id": tweet_id, f"{kind.value}.completed_passes": {"$in": [None, 0]}}
-                changes = {f"{kind.value}.{name}": value for name, value in values.items()}
-                operations.append(UpdateOne(unread, {"$set": changes}))
-    if operations:
-        db.worker_state.bulk_write(operations, ordered=False)
+def _operations(look: Look, now: datetime) -> Iterator[UpdateOne]:
+    if look.counters is None:
+        yield UpdateOne({"_id": look.tweet_id}, _missed(now), upsert=True)
+        return
+    known = {
+        f"counters.{name}": look.counters[name] for name in COUNTERS if look.counters.get(name) is not None
+    }
+    flags = {f"{kind.value}.fell": True for kind in look.fell}
+    since = look.unread_since
+    gap = _push_gap(Gap(Kind.METRICS.value, since, now, "not read")) if since is not None else {}
+    seen = {
+        "$set": {**known, **flags, "checked_at": now, "misses": 0},
+        "$currentDate": {"metrics_at": True},
+        "$unset": {"missing_since": ""},
+    }
+    yield UpdateOne({"_id": look.tweet_id}, {**seen, **gap}, upsert=True)
+    for kind in look.empty:
+        unread = {"_id": look.tweet_id, f"{kind.value}.completed_passes": {"$in": [None, 0]}}
+        values = {f"{kind.value}.{name}": value for name, value in EMPTY_LIST.items()}
+        times = {f"{kind.value}.{name}": now for name in ("last_pass_at", "last_full_at")}
+        yield UpdateOne(unread, {"$set": {**values, **times}})
 
 
-def record_missing(db: Db, tweet_ids: Iterable[str], *, now: datetime) -> None:
-    """Count once more that the provider did not know these tweets."""
-    operations = [
-        UpdateOne(
-            {"_id": tweet_id},
-            [
-                {
-                    "$set": {
-                        "misses": {"$add": [{"$ifNull": ["$misses", 0]}, 1]},
-                        "missing_since": {"$ifNull": ["$missing_since", now]},
-                        "checked_at": now,
-                        "metrics_at": "$$NOW",
-                    }
-                }
-            ],
-            upsert=True,
-        )
-        for tweet_id in tweet_ids
-    ]
-    if operations:
-        db.worker_state.bulk_write(operations, ordered=False)
+EMPTY_LIST = {"completed_passes": 1, "counter_at_pass": 0}
+"""The state of a list that needed no reading."""
 
 
-def note_gaps(db: Db, begins_at: Mapping[str, datetime], *, now: datetime) -> None:
-    """Record for how long the counters of these tweets were not read."""
-    operations = [
-        UpdateOne({"_id": tweet_id}, _push_gap(Gap(Kind.METRICS.value, begin, now, "not read")))
-        for tweet_id, begin in begins_at.items()
-    ]
-    if operations:
-        db.worker_state.bulk_write(operations, ordered=False)
+def _missed(now: datetime) -> list[dict[str, Any]]:
+    """Count once more that the provider did not know a tweet."""
+    fields = {
+        "misses": {"$add": [{"$ifNull": ["$misses", 0]}, 1]},
+        "missing_since": {"$ifNull": ["$missing_since", now]},
+        "checked_at": now,
+        "metrics_at": "$$NOW",
+    }
+    return [{"$set": fields}]
 
 
 def note_put_off(db: Db, tweet_id: str, kind: Kind, *, reason: str, now: datetime) -> None:
@@ -232,29 +230,66 @@ def ask_full_reading(db: Db, tweet_ids: Iterable[str]) -> None:
         db.worker_state.bulk_write(operations, ordered=False)
 
 
-def hold(db: Db, tweet_id: str, kind: Kind, *, lease: float) -> ListState | None:
-    """Take a list for one pass, under a new epoch. None while somebody else holds it."""
-    part = kind.value
-    free = {"$lte": [{"$ifNull": [f"${part}.lease_until", "$$NOW"]}, "$$NOW"]}
-    row = db.worker_state.find_one_and_update(
-        {"_id": tweet_id, "$expr": free},
-        [
-            {
-                "$set": {
-                    f"{part}.epoch": {"$add": [{"$ifNull": [f"${part}.epoch", 0]}, 1]},
-                    f"{part}.lease_until": {"$add": ["$$NOW", int(lease * 1000)]},
-                }
-            }
-        ],
-        return_document=ReturnDocument.AFTER,
-    )
-    if row is None and db.worker_state.find_one({"_id": tweet_id}, {"_id": 1}) is None:
-        db.worker_state.update_one({"_id": tweet_id}, {"$setOnInsert": {f"{part}.epoch": 0}}, upsert=True)
-        return hold(db, tweet_id, kind, lease=lease)
-    return None if row is None else _list_state(tweet_id, kind, row)
+def hold(db: Db, lists: Sequence[tuple[str, Kind]], *, lease: float) -> list[ListState | None]:
+    """Take lists for one pass each, under a new epoch. None for one that somebody else holds."""
+    tokens = [secrets.token_hex(8) for _ in lists]
+    operations = []
+    for (tweet_id, kind), token in zip(lists, tokens, strict=True):
+        part = kind.value
+        free = {"$lte": [{"$ifNull": [f"${part}.lease_until", "$$NOW"]}, "$$NOW"]}
+        taken = {
+            "epoch": {"$add": [{"$ifNull": [f"${part}.epoch", 0]}, 1]},
+            "lease_until": {"$add": ["$$NOW", int(lease * 1000)]},
+            "holder": token,
+        }
+        # The condition stands in the update: in the filter of an upsert it would make a second document.
+        changes = {
+            f"{part}.{name}": {"$cond": [free, value, f"${part}.{name}"]} for name, value in taken.items()
+        }
+        operations.append(UpdateOne({"_id": tweet_id}, [{"$set": changes}], upsert=True))
+    db.worker_state.bulk_write(operations, ordered=False)
+    found = {row["_id"]: row for row in db.worker_state.find({"_id": {"$in": [t for t, _ in lists]}})}
+    return [
+        _list_state(tweet_id, kind, row) if row.get(kind.value, {}).get("holder") == token else None
+        for (tweet_id, kind), token in zip(lists, tokens, strict=True)
+        for row in [found.get(tweet_id, {})]
+    ]
 
 
-def save_pass(db: Db, state: ListState, open_pass: Pass, *, lease: float) -> ListState:
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What the holder of a list writes about it."""
+
+    state: ListState
+    update: dict[str, Any] | list[dict[str, Any]]
+
+    @property
+    def key(self) -> tuple[str, Kind, int]:
+        return self.state.tweet_id, self.state.kind, self.state.epoch
+
+
+def write(db: Db, changes: Sequence[Change]) -> list[bool]:
+    """Write each change if its list is still held; tell for each whether it was."""
+    operations = [
+        UpdateOne(
+            {"_id": change.state.tweet_id, f"{change.state.kind.value}.epoch": change.state.epoch},
+            change.update,
+        )
+        for change in changes
+    ]
+    if db.worker_state.bulk_write(operations, ordered=False).matched_count == len(changes):
+        return [True] * len(changes)
+    parts = {f"{kind.value}.epoch": 1 for kind in LISTS}
+    ids = [change.state.tweet_id for change in changes]
+    held = {
+        (row["_id"], kind, row.get(kind.value, {}).get("epoch"))
+        for row in db.worker_state.find({"_id": {"$in": ids}}, parts)
+        for kind in LISTS
+    }
+    return [change.key in held for change in changes]
+
+
+def pass_saved(state: ListState, open_pass: Pass, *, lease: float) -> Change:
     """Remember how far a pass has come, after its items were written, and keep the list held."""
     part = state.kind.value
     kept = {name: _literal(value) for name, value in asdict(open_pass).items()}
@@ -262,11 +297,10 @@ def save_pass(db: Db, state: ListState, open_pass: Pass, *, lease: float) -> Lis
         f"{part}.open_pass": kept,
         f"{part}.lease_until": {"$add": ["$$NOW", int(lease * 1000)]},
     }
-    _write(db, state, [{"$set": changes}])
-    return replace(state, open_pass=open_pass)
+    return Change(state, [{"$set": changes}])
 
 
-def finish_pass(db: Db, state: ListState, after: ListState, *, let_go: bool) -> None:
+def pass_finished(state: ListState, after: ListState, *, let_go: bool) -> Change:
     """Close a pass: only now its items count as known. `after` holds the new values."""
     part = state.kind.value
     names = [
@@ -281,21 +315,12 @@ def finish_pass(db: Db, state: ListState, after: ListState, *, let_go: bool) -> 
     changes |= {f"{part}.open_pass": None, f"{part}.put_off": None}
     late = state.put_off
     gap = _push_gap(Gap(part, late["since"], after.last_pass_at, late["reason"])) if late else {}
-    _write(db, state, {"$set": changes, **gap})
+    return Change(state, {"$set": changes, **gap})
 
 
-def let_go(db: Db, state: ListState) -> None:
+def let_go(state: ListState) -> Change:
     """Free the list for the next holder; harmless when it was lost."""
-    part = state.kind.value
-    db.worker_state.update_one(
-        {"_id": state.tweet_id, f"{part}.epoch": state.epoch}, {"$set": {f"{part}.lease_until": None}}
-    )
-
-
-def _write(db: Db, state: ListState, update: Any) -> None:
-    fenced = {"_id": state.tweet_id, f"{state.kind.value}.epoch": state.epoch}
-    if db.worker_state.update_one(fenced, update).matched_count == 0:
-        raise LeaseLost(f"{state.kind} of tweet {state.tweet_id} is held by another worker now")
+    return Change(state, {"$set": {f"{state.kind.value}.lease_until": None}})
 
 
 def _literal(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from socap_cli.model import Kind, Page, Profile
 from socap_cli.providers import FOLLOWINGS, TweetsAnswer, TwitterApiIo
 from socap_cli.store import Db, rate_limits, usage
 from socap_cli.work.budget import Budget
+from socap_cli.work.together import Together
 
 Answer = TypeVar("Answer", TweetsAnswer, Page)
 
@@ -66,7 +68,16 @@ class Calls:
     budget: Budget | None = None
     max_wait: float = 3.0
     """Seconds that a seat may sleep for its turn; beyond that the job goes back to the queue."""
+    at_once: int = 50
+    """Requests in flight at most."""
     _unwritten: queue.SimpleQueue[usage.Request] = field(default_factory=queue.SimpleQueue, repr=False)
+    _batch: list[usage.Batch] = field(default_factory=list, repr=False)
+    _slots: threading.Semaphore = field(init=False, repr=False)
+    _turns: Together[str, tuple[bool, float]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_slots", threading.BoundedSemaphore(self.at_once))
+        object.__setattr__(self, "_turns", Together[str, tuple[bool, float]](self._reserve))
 
     def tweets(self, tweet_ids: Sequence[str], campaigns: Sequence[str]) -> TweetsAnswer:
         return self._call(Kind.METRICS, campaigns, lambda: self.provider.tweets(tweet_ids))
@@ -118,28 +129,44 @@ class Calls:
         price_of: Callable[[int], float],
     ) -> Answer:
         limiter = rate_limits.limiter_id(self.key, endpoint)
-        self._wait_for_turn(limiter, endpoint)
-        try:
-            answer = ask()
-        except ProviderError as error:
-            if isinstance(error, RateLimited):
-                rate_limits.block(self.db, limiter, error.retry_after)
-            answered = not isinstance(error, (RateLimited, ProviderUnavailable, ProviderStop))
-            self._meter(
-                endpoint, campaigns, 0, self.provider.prices.minimum if answered else 0.0, failed=True
-            )
-            raise
+        if not self.rate:  # turns that are not spaced are no part of what is in flight
+            self._wait_for_turn(limiter, endpoint)
+        with self._slots:
+            if self.rate:
+                self._wait_for_turn(limiter, endpoint)
+            try:
+                answer = ask()
+            except ProviderError as error:
+                if isinstance(error, RateLimited):
+                    rate_limits.block(self.db, limiter, error.retry_after)
+                answered = not isinstance(error, (RateLimited, ProviderUnavailable, ProviderStop))
+                self._meter(
+                    endpoint, campaigns, 0, self.provider.prices.minimum if answered else 0.0, failed=True
+                )
+                raise
         self._meter(endpoint, campaigns, answer.billed_items, price_of(answer.billed_items), failed=False)
         return answer
 
     def _wait_for_turn(self, limiter: str, endpoint: str) -> None:
         if self.stop.is_set():
             raise Stopping
-        granted, wait = rate_limits.reserve(self.db, limiter, rate=self.rate, max_wait=self.max_wait)
+        granted, wait = self._turns(limiter)
         if not granted:
             raise RateLimited(f"its next turn is in {wait:.0f} s", endpoint=endpoint, retry_after=wait)
         if wait > 0 and self.stop.wait(wait):
             raise Stopping
+
+    def _reserve(self, limiters: Sequence[str]) -> list[tuple[bool, float]]:
+        """A turn for each, the turns of one limiter in one reservation."""
+        turns = {
+            limiter: iter(
+                rate_limits.reserve(
+                    self.db, limiter, rate=self.rate, max_wait=self.max_wait, turns=limiters.count(limiter)
+                )
+            )
+            for limiter in dict.fromkeys(limiters)
+        }
+        return [next(turns[limiter]) for limiter in limiters]
 
     def _meter(
         self, endpoint: str, campaigns: Sequence[str], items: int, cost: float, *, failed: bool
@@ -150,9 +177,17 @@ class Calls:
         self._unwritten.put(usage.Request(endpoint, campaigns, items, cost, failed, self.now()))
 
     def write_usage(self) -> None:
-        """Write what was metered since the last time; the pool does so before it settles any job."""
-        requests = []
+        """Write what was metered since the last time; the pool does so before it settles any job.
+
+        What could not be written stays, under the same name, so that it counts once however often it is tried.
+        """
         with suppress(queue.Empty):
-            while True:
-                requests.append(self._unwritten.get_nowait())
-        usage.record(self.db, requests)
+            while not self._batch:
+                requests = [self._unwritten.get_nowait()]
+                with suppress(queue.Empty):
+                    while True:
+                        requests.append(self._unwritten.get_nowait())
+                self._batch.append(usage.Batch(secrets.token_hex(6), requests))
+        for batch in self._batch:
+            usage.record(self.db, batch)
+        self._batch.clear()

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from socap_cli.errors import CursorRefused, LeaseLost, MalformedAnswer
-from socap_cli.model import Importance, ListItem, Page, Unit
-from socap_cli.store import engagements, explain, importance, jobs, worker_state
-from socap_cli.store.jobs import Settled
-from socap_cli.store.worker_state import ListState, Pass
+from socap_cli.model import Page, Unit
+from socap_cli.store import engagements, jobs, worker_state
+from socap_cli.store.engagements import Tally
+from socap_cli.store.leases import Settled
+from socap_cli.store.worker_state import Change, ListState, Pass
 from socap_cli.work import delta
 from socap_cli.work.delta import Reading, Step
 from socap_cli.work.desk import Desk
-from socap_cli.work.enrich import categorize
+from socap_cli.work.records import SeenPage
 
 WAIT_FOR_METRICS = 20.0
 WAIT_FOR_HOLDER = 5.0
@@ -37,7 +37,7 @@ def run(desk: Desk, unit: Unit) -> list[Settled]:
         return [
             Settled(job, delay=WAIT_FOR_METRICS, error="waits for its tweet's metrics") for job in unit.jobs
         ]
-    held = worker_state.hold(desk.db, tweet_id, kind, lease=desk.list_lease)
+    held = desk.records.hold((tweet_id, kind))
     if held is None:
         return [
             Settled(job, delay=WAIT_FOR_HOLDER, error="another worker reads this list") for job in unit.jobs
@@ -47,7 +47,7 @@ def run(desk: Desk, unit: Unit) -> list[Settled]:
         return reading.run()
     finally:
         if not reading.let_go:
-            worker_state.let_go(desk.db, held)
+            desk.insist(lambda: desk.records.change(worker_state.let_go(held)))
 
 
 @dataclass
@@ -60,10 +60,9 @@ class _ListReading:
     pages: int = 0
     restarts: int = 0
     let_go: bool = False
-    back: int = 0
-    """Engagements that had been taken back and are there again."""
 
     def __post_init__(self) -> None:
+        self._stored: Tally | None = None
         self._deadline = time.monotonic() + self.desk.list_lease * 0.9
 
     def run(self) -> list[Settled]:
@@ -89,7 +88,7 @@ class _ListReading:
         by_time = kind in desk.calls.provider.since_kinds
         current = delta.open_pass(self.state, due, by_time=by_time, now=desk.now())
         resumed = current is self.state.open_pass
-        collected = engagements.count(desk.db, self.state.tweet_id, kind) if resumed else self.state.collected
+        collected = self._tally().present if resumed else self.state.collected
         seen: set[str] = set()
         stale = blank = 0
         while True:
@@ -151,57 +150,40 @@ class _ListReading:
         An item that comes again on a later page proves nothing a second time.
         """
         self._check_lease()
-        desk, state, kind = self.desk, self.state, self.unit.kind
-        ids = _ids(page)
-        stored = engagements.known(desk.db, state.tweet_id, kind, ids)
-        fresh = [item for item in page.items if item.source_id not in stored]
-        # A full reading notes whatever it sees; any other pass only what had been taken back.
-        again = [source for source in ids if source in stored and (current.full or stored[source].removed)]
-        engagements.see_again(
-            desk.db, state.tweet_id, kind, again, pass_number=current.number, now=desk.now()
+        state, desk = self.state, self.desk
+        recorded = desk.records.store(
+            SeenPage(
+                state,
+                page.items,
+                pass_number=current.number,
+                full=current.full,
+                last=page.next_cursor is None,
+                now=desk.now(),
+            )
         )
-        added = engagements.record(
-            desk.db,
-            state.tweet_id,
-            kind,
-            self._enriched(fresh),
-            pass_number=current.number,
-            backfill=state.completed_passes == 0,
-            now=desk.now(),
-        )
-        desk.calls.tally.add(engagements_new=added)
-        back = sum(1 for source in again if stored[source].removed)
-        self.back += back
+        self._stored = recorded.tally
+        desk.calls.tally.add(engagements_new=recorded.added)
+        stored = recorded.stored
         known = [
             source in stored
             and not stored[source].removed
             and stored[source].first_pass <= state.completed_passes
-            for source in ids
+            for source in _ids(page)
             if source not in seen
         ]
-        return added + back, known
+        return recorded.added + recorded.back, known
 
-    def _enriched(self, items: Sequence[ListItem]) -> list[tuple[ListItem, Importance, tuple[str, ...]]]:
-        if not items:
-            return []
-        try:
-            scores = importance.look_up(self.desk.db, self.desk.firm, [item.profile for item in items])
-        except Exception as error:
-            if explain(error) is None:
-                raise
-            scores = {}  # unknown now, looked up again before alerts are planned; never 0
-        return [
-            (
-                item,
-                scores.get(item.profile.user_id, Importance(None)),
-                categorize(item.profile, self.desk.rules),
-            )
-            for item in items
-        ]
+    def _tally(self) -> Tally:
+        return self.desk.records.tally((self.state.tweet_id, self.state.kind))
+
+    def _change(self, change: Change) -> None:
+        if not self.desk.records.change(change):
+            raise LeaseLost(f"{self.state.kind} of tweet {self.state.tweet_id} is held by another worker now")
 
     def _save(self, current: Pass) -> None:
         sent = time.monotonic()
-        self.state = worker_state.save_pass(self.desk.db, self.state, current, lease=self.desk.list_lease)
+        self._change(worker_state.pass_saved(self.state, current, lease=self.desk.list_lease))
+        self.state = replace(self.state, open_pass=current)
         self._deadline = sent + self.desk.list_lease * 0.9
 
     def _check_lease(self) -> None:
@@ -212,35 +194,35 @@ class _ListReading:
     def _finish(self, current: Pass) -> Reading:
         """Mark what a full reading did not find, then close the pass: only now its items count as known."""
         self._check_lease()
-        desk, state, kind = self.desk, self.state, self.unit.kind
-        now = desk.now()
-        if current.full and current.proven:
-            self._mark_removed(current)
-        collected = engagements.count(desk.db, state.tweet_id, kind)
-        removed = state.removed
-        if current.full or self.back:
-            removed = engagements.count(desk.db, state.tweet_id, kind, removed=True)
+        state, now = self.state, self.desk.now()
+        tally = self._stored or self._tally()
+        gone = self._mark_removed(current, tally, now) if current.full and current.proven else 0
         after = delta.after_pass(
-            state, current, collected=collected, removed=removed, now=now, proven=current.proven
+            state,
+            current,
+            collected=tally.present - gone,
+            removed=tally.removed + gone,
+            now=now,
+            proven=current.proven,
         )
-        due = delta.reading_due(after, last_cycle=False, now=now, policy=desk.policy)
+        due = delta.reading_due(after, last_cycle=False, now=now, policy=self.desk.policy)
         if due is Reading.DELTA and after.counter is None:
             due = Reading.NONE  # nothing tells whether more came meanwhile; the next cycle looks again
         self.let_go = due is Reading.NONE
-        worker_state.finish_pass(desk.db, state, after, let_go=self.let_go)
+        self._change(worker_state.pass_finished(state, after, let_go=self.let_go))
         self.state = after
         return due
 
-    def _mark_removed(self, current: Pass) -> None:
-        desk, state, kind = self.desk, self.state, self.unit.kind
-        stored = engagements.count(desk.db, state.tweet_id, kind)
-        unseen = engagements.unseen_count(desk.db, state.tweet_id, kind, before_pass=current.number)
-        if unseen and delta.vanishing_is_plausible(
-            stored=stored, unseen=unseen, counter=current.counter, deficit=state.full_deficit
+    def _mark_removed(self, current: Pass, tally: Tally, now: datetime) -> int:
+        state = self.state
+        unseen = tally.unseen(before_pass=current.number)
+        if not unseen or not delta.vanishing_is_plausible(
+            stored=tally.present, unseen=unseen, counter=current.counter, deficit=state.full_deficit
         ):
-            engagements.mark_removed(
-                desk.db, state.tweet_id, kind, before_pass=current.number, now=desk.now()
-            )
+            return 0
+        return engagements.mark_removed(
+            self.desk.db, state.tweet_id, state.kind, before_pass=current.number, now=now
+        )
 
     def _believe_only_twice(self, current: Pass, collected: int) -> None:
         """A list that ended in circles or blanks is read again, unless the counter or a second look agrees."""

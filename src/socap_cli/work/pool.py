@@ -5,22 +5,34 @@ from __future__ import annotations
 import os
 import queue
 import random
+import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
+from socap_cli.errors import DatabaseUnreachable
 from socap_cli.model import Kind, Unit
-from socap_cli.store import explain, jobs
-from socap_cli.store.jobs import Settled
+from socap_cli.store import Db, explain, jobs, leases
+from socap_cli.store.leases import Settled
 from socap_cli.work.desk import Desk
 from socap_cli.work.unit import OVER_BUDGET, Done, work_unit
+
+Result = TypeVar("Result")
 
 GRACE = 2.5
 """Seconds that running units get after a stop was asked for."""
 IDLE_MIN, IDLE_MAX = 0.02, 1.0
 SWEEP_EVERY = 15.0
+SETTLE_AFTER = 0.02
+"""Seconds for which a finished unit waits for others to be settled with."""
+CALL_UP_EVERY = 1.0
+COUNT_EVERY = 3.0
+SEATS_A_REQUEST = 3
+"""Seats for each request that may be in flight: while one waits for the provider, another reads or writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +57,64 @@ class WorkResult:
     """The last trouble that put a job back."""
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A run at one moment: what it did, the jobs it ended of each kind, and the units that run."""
+
+    done: WorkResult
+    by_kind: Mapping[Kind, int]
+    running: int
+    left: int
+    """Jobs that were open when they were last counted."""
+
+
+class Rounds:
+    """Chores that come round every so many seconds, give or take a fifth, so that workers do not meet."""
+
+    def __init__(self, rng: random.Random, chores: Mapping[float, Callable[[Db], object]]) -> None:
+        self._rng, self._chores = rng, chores
+        self._next = dict.fromkeys(chores, 0.0)
+
+    def due(self, now: float) -> list[Callable[[Db], object]]:
+        found = [every for every, at in self._next.items() if now >= at]
+        for every in found:
+            self._next[every] = now + every * self._rng.uniform(0.8, 1.2)
+        return [self._chores[every] for every in found]
+
+
 @dataclass
 class Pool:
-    """Works a queue. `stop` ends it early: no new claims, running units finish or are given back."""
+    """Works a queue. `stop` ends it early: no new claims, running units finish or are given back.
+
+    Everything about the queue itself is done by one thread, in batches, and insists while the database is
+    away. Seats only work units; what they could not write they put back.
+    """
 
     desk: Desk
-    seats: int = 50
+    seats: int = SEATS_A_REQUEST * 50
+    """Units at a time."""
     lease: float = 60.0
     max_runtime: float = 1500.0
     linger: float = 60.0
     """Seconds that a dry queue is waited for when jobs are due within them."""
     forever: bool = False
     rng: random.Random = field(default_factory=random.Random)
-    on_progress: Callable[[WorkResult, int], None] = lambda _result, _running: None
+    watch: Callable[[Progress], None] | None = None
+    do: Callable[[Desk, Unit, random.Random], Done] = work_unit
 
     def __post_init__(self) -> None:
-        self.worker = f"{socket.gethostname()}:{os.getpid()}"
+        self.worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._todo: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Done] = queue.SimpleQueue()
         self._running: dict[int, Unit] = {}
         self._lock = threading.Lock()
         self._blocked: dict[Kind, float] = {}
         self._counts = dict.fromkeys(("completed", "unchanged", "requeued", "failed", "over_budget"), 0)
+        self._by_kind = dict.fromkeys(Kind, 0)
         self._last_error: str | None = None
         self._ended = threading.Event()
+        self._crowded = False
+        self._open = 0
 
     @property
     def stop(self) -> threading.Event:
@@ -78,7 +124,8 @@ class Pool:
         """Work until the queue is dry, time is up or a stop is asked for. Raises what ends a run early."""
         self._started = time.monotonic()
         threads = [threading.Thread(target=self._seat, daemon=True) for _ in range(self.seats)]
-        for thread in [*threads, threading.Thread(target=self._keep_leases, daemon=True)]:
+        threads.append(threading.Thread(target=self._keep_leases, daemon=True))
+        for thread in threads:
             thread.start()
         try:
             fatal, dry = self._dispatch()
@@ -89,24 +136,26 @@ class Pool:
                 self._todo.put(None)
         if fatal is not None:
             raise fatal
-        return self._result(stopped=not dry)
+        return self.result(stopped=not dry)
 
     def _dispatch(self) -> tuple[BaseException | None, bool]:
+        """Claim, hand out, settle, until there is a reason to end: (what ended it, whether the queue is dry)."""
         idle = IDLE_MIN
-        next_claim = next_sweep = 0.0
+        next_claim = 0.0
+        chores: dict[float, Callable[[Db], object]] = {SWEEP_EVERY: leases.sweep, CALL_UP_EVERY: jobs.call_up}
+        if self.watch:
+            chores[COUNT_EVERY] = self._count_open
+        tend = Rounds(self.rng, chores)
         while not self.stop.is_set() and time.monotonic() - self._started < self.max_runtime:
+            for chore in tend.due(time.monotonic()):
+                self._insist(partial(chore, self.desk.db))
             now = time.monotonic()
-            if now >= next_sweep:
-                jobs.sweep(self.desk.db)
-                next_sweep = now + SWEEP_EVERY * self.rng.uniform(0.8, 1.2)
-            free = self.seats - len(self._running)
-            worth_it = free * 4 >= self.seats or not self._running
-            if worth_it and now >= next_claim:
-                claimed = self._claim(free)
+            if self._worth_claiming() and now >= next_claim:
+                claimed = self._claim(self.seats - len(self._running))
                 idle = IDLE_MIN if claimed else min(IDLE_MAX, idle * 2)
                 next_claim = 0.0 if claimed else now + idle * self.rng.uniform(0.5, 1.5)
             if not self._running:
-                wait = self._seconds_to_more()
+                wait = self._insist(self._seconds_to_more)
                 if wait is None:
                     return None, True
                 if wait > self.linger and not self.forever:
@@ -114,25 +163,57 @@ class Pool:
                 self.stop.wait(min(max(wait, 0.0), IDLE_MAX))
                 next_claim = 0.0
                 continue
-            finished = self._collect(timeout=max(0.001, next_claim - now) if free else IDLE_MAX)
+            finished = self._collect(timeout=next_claim - now if self._worth_claiming() else IDLE_MAX)
             if finished:
                 fatal = self._settle(finished)
                 if fatal is not None:
                     return fatal, False
                 next_claim = 0.0 if any(done.unit.kind is Kind.METRICS for done in finished) else next_claim
-                self.on_progress(self._result(), len(self._running))
+            if self.watch:
+                self.watch(self.progress())
         return None, False
+
+    def _worth_claiming(self) -> bool:
+        """Whether a quarter of the seats is free, so that claims stay few."""
+        return (self.seats - len(self._running)) * 4 >= self.seats or not self._running
+
+    def _insist(self, call: Callable[[], Result]) -> Result:
+        """Do what can be repeated, also when the database goes away for a while."""
+        try:
+            return call()
+        except Exception as error:
+            if not isinstance(explain(error), DatabaseUnreachable):
+                raise
+        self.desk.insist(self._back)
+        return self.desk.insist(call)
+
+    def _back(self) -> None:
+        """The database is there again: keep what is still held, give back what was claimed without an answer."""
+        held = self._units()
+        leases.renew(self.desk.db, held, lease=self.lease)
+        leases.disown(self.desk.db, self.worker, held=held)
 
     def _claim(self, free: int) -> bool:
         now = time.monotonic()
-        kinds = [kind for kind in Kind if self._blocked.get(kind, 0.0) <= now]
-        batch = self.desk.calls.provider.batch
-        units = jobs.claim(self.desk.db, kinds, seats=free, batch=batch, worker=self.worker, lease=self.lease)
-        for unit in units:
+        claim = self._insist(
+            partial(
+                leases.claim,
+                self.desk.db,
+                [kind for kind in Kind if self._blocked.get(kind, 0.0) <= now],
+                seats=free,
+                batch=self.desk.calls.provider.batch,
+                worker=self.worker,
+                lease=self.lease,
+                crowded=self._crowded,
+                rng=self.rng,
+            )
+        )
+        self._crowded = claim.crowded
+        for unit in claim.units:
             with self._lock:
                 self._running[id(unit)] = unit
             self._todo.put(unit)
-        return bool(units)
+        return bool(claim.units)
 
     def _seconds_to_more(self) -> float | None:
         """How long until there may be something to claim; None when the queue is dry.
@@ -150,35 +231,38 @@ class Pool:
     def _collect(self, *, timeout: float) -> list[Done]:
         finished = []
         try:
-            finished.append(self._done.get(timeout=timeout))
+            finished.append(self._done.get(timeout=max(0.001, timeout)))
+            if len(self._running) > len(finished):
+                time.sleep(SETTLE_AFTER)
             while True:
                 finished.append(self._done.get_nowait())
         except queue.Empty:
             return finished
 
-    def _settle(self, finished: Iterable[Done]) -> BaseException | None:
-        outcomes: list[Settled] = []
-        fatal: BaseException | None = None
+    def _settle(self, finished: Sequence[Done]) -> BaseException | None:
+        """Write the outcomes of finished units; return what must end the run."""
+        outcomes = [outcome for done in finished for outcome in done.outcomes]
         for done in finished:
-            outcomes.extend(done.outcomes)
-            fatal = fatal or done.fatal
             self._counts["unchanged"] += done.gates_closed
             if done.blocked_for:
                 self._blocked[done.unit.kind] = time.monotonic() + done.blocked_for
-        self.desk.calls.write_usage()
-        jobs.settle(self.desk.db, outcomes)
+        self._insist(self.desk.calls.write_usage)
+        self._insist(partial(leases.settle, self.desk.db, outcomes))
         given_up = [
             s.job for s in outcomes if s.job.kind is Kind.METRICS and (s.final or s.outcome == OVER_BUDGET)
         ]
         if given_up:
-            jobs.open_gate(self.desk.db, [(job.tweet_id, kind) for job in given_up for kind in Kind], [])
+            opened = [(job.tweet_id, kind) for job in given_up for kind in Kind]
+            self._insist(partial(jobs.open_gate, self.desk.db, opened, []))
         with self._lock:
             for done in finished:
                 self._running.pop(id(done.unit), None)
         for settled in outcomes:
-            self._counts[self._column(settled)] += 1
+            column = self._column(settled)
+            self._counts[column] += 1
+            self._by_kind[settled.job.kind] += column != "requeued"
             self._last_error = settled.error or self._last_error
-        return fatal
+        return next((done.fatal for done in finished if done.fatal), None)
 
     @staticmethod
     def _column(settled: Settled) -> str:
@@ -189,21 +273,24 @@ class Pool:
         return {"unchanged": "unchanged", OVER_BUDGET: "over_budget"}.get(settled.outcome, "completed")
 
     def _seat(self) -> None:
+        rng = random.Random(self.rng.random())
         while (unit := self._todo.get()) is not None:
-            self._done.put(work_unit(self.desk, unit, self.rng))
+            self._done.put(self.do(self.desk, unit, rng))
 
     def _keep_leases(self) -> None:
         while not self._ended.wait(self.lease / 3):
             try:
-                if tokens := self._tokens():
-                    jobs.renew(self.desk.db, tokens, lease=self.lease)
-            except Exception as error:
+                if held := self._units():
+                    leases.renew(self.desk.db, held, lease=self.lease)
+            except (
+                Exception
+            ) as error:  # away for now: the next round, or the sweep of another worker, decides
                 if explain(error) is None:
                     raise
 
-    def _tokens(self) -> set[str]:
+    def _units(self) -> list[Unit]:
         with self._lock:
-            return {job.lease_token for unit in self._running.values() for job in unit.jobs}
+            return list(self._running.values())
 
     def _wind_down(self) -> None:
         """Let running units finish for a moment, then give the rest back untouched."""
@@ -211,10 +298,18 @@ class Pool:
         until = time.monotonic() + GRACE
         while self._running and time.monotonic() < until:
             self._settle(self._collect(timeout=0.1))
-        if tokens := self._tokens():
-            self._counts["requeued"] += jobs.release(self.desk.db, tokens)
+        if held := self._units():
+            self._counts["requeued"] += leases.release(self.desk.db, held)
 
-    def _result(self, *, stopped: bool = False) -> WorkResult:
+    def _count_open(self, db: Db) -> None:
+        self._open = jobs.open_jobs(db)
+
+    def progress(self) -> Progress:
+        """How far the run has come."""
+        return Progress(self.result(), dict(self._by_kind), len(self._running), self._open)
+
+    def result(self, *, stopped: bool = False) -> WorkResult:
+        """What was done so far."""
         tally = self.desk.calls.tally
         return WorkResult(
             **self._counts,

@@ -14,7 +14,7 @@ from socap_cli.errors import (
     RequestRefused,
 )
 from socap_cli.model import Job
-from socap_cli.store.jobs import Settled
+from socap_cli.store.leases import Settled
 
 BASE = 1.0
 CAP = 300.0

@@ -5,10 +5,18 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from socap_cli.errors import LeaseLost, ProviderError, ProviderStop, RateLimited, SocapError
+from socap_cli.errors import (
+    DatabaseUnreachable,
+    LeaseLost,
+    ProviderError,
+    ProviderStop,
+    RateLimited,
+    SocapError,
+    StoreError,
+)
 from socap_cli.model import Kind, Unit
 from socap_cli.store import explain, worker_state
-from socap_cli.store.jobs import Settled
+from socap_cli.store.leases import Settled
 from socap_cli.work import lists, metrics
 from socap_cli.work.budget import OverBudget
 from socap_cli.work.calls import Stopping
@@ -34,6 +42,21 @@ class Done:
 def work_unit(desk: Desk, unit: Unit, rng: random.Random) -> Done:
     """Do what a unit asks for. Outcomes are returned, not written: the caller settles them in bulk."""
     try:
+        return _worked(desk, unit, rng)
+    except Exception as error:
+        fault = explain(error)
+        if isinstance(fault, DatabaseUnreachable):  # the pool waits for it; passes go on where they stood
+            return Done(unit, _put_back(unit, fault.message))
+        if fault is not None:
+            return Done(unit, _put_back(unit, fault.message), fatal=fault)
+        said = f"a bug: {type(error).__name__}: {error}"  # it ends the run and costs an attempt
+        return Done(
+            unit, [Settled(job, delay=BUG_DELAY, error=said, counts=True) for job in unit.jobs], fatal=error
+        )
+
+
+def _worked(desk: Desk, unit: Unit, rng: random.Random) -> Done:
+    try:
         if unit.kind is Kind.METRICS:
             done = metrics.run(desk, unit)
             return Done(unit, done.outcomes, gates_closed=done.gates_closed)
@@ -50,16 +73,10 @@ def work_unit(desk: Desk, unit: Unit, rng: random.Random) -> Done:
         if any(outcome.final for outcome in outcomes):
             _note_put_off(desk, unit, error.message[:200])
         return Done(unit, outcomes, blocked_for=error.retry_after if isinstance(error, RateLimited) else 0.0)
+    except StoreError:
+        raise
     except SocapError as error:
         return Done(unit, _put_back(unit, error.message), fatal=error)
-    except Exception as error:  # a bug, or the database: either ends the run, and a bug costs an attempt
-        fault = explain(error)
-        if fault is not None:
-            return Done(unit, [], fatal=fault)
-        said = f"a bug: {type(error).__name__}: {error}"
-        return Done(
-            unit, [Settled(job, delay=BUG_DELAY, error=said, counts=True) for job in unit.jobs], fatal=error
-        )
 
 
 def _note_put_off(desk: Desk, unit: Unit, reason: str) -> None:

@@ -1,0 +1,81 @@
+"""What a worker shows while it works: a live view on a terminal, now and then a plain line in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from socap_cli.cli.run import Run
+
+if TYPE_CHECKING:
+    from socap_cli.work.pool import Progress
+
+LOOK_EVERY = 0.2
+LINE_EVERY = 30.0
+"""Seconds between two lines in a log: a run of a few seconds writes none."""
+
+Watch = Callable[["Progress"], None]
+
+
+@contextmanager
+def watching(run: Run) -> Iterator[Watch | None]:
+    """Yield what shows a run's progress; None when nobody wants to see it."""
+    if run.quiet or run.json:
+        yield None
+    elif sys.stderr.isatty():
+        yield from _live()
+    else:
+        yield every(
+            LINE_EVERY, lambda progress: run.say("working: " + ", ".join(lines(progress))), at_once=False
+        )
+
+
+def _live() -> Iterator[Watch]:
+    from rich.console import Group
+    from rich.live import Live
+    from rich.spinner import Spinner
+    from rich.text import Text
+
+    from socap_cli.cli.tables import console
+
+    spinner = Spinner("dots", "working")
+    with Live(spinner, console=console(stderr=True), refresh_per_second=8, transient=True) as live:
+
+        def show(progress: Progress) -> None:
+            first, *more = lines(progress)
+            spinner.update(text=Text(first))
+            live.update(Group(spinner, *(Text(f"  {line}", style="dim") for line in more)))
+
+        yield every(LOOK_EVERY, show)
+
+
+def every(seconds: float, show: Watch, *, at_once: bool = True) -> Watch:
+    """Show at most every so often."""
+    next_at = time.monotonic() + (0.0 if at_once else seconds)
+
+    def maybe(progress: Progress) -> None:
+        nonlocal next_at
+        if time.monotonic() >= next_at:
+            next_at = time.monotonic() + seconds
+            show(progress)
+
+    return maybe
+
+
+def lines(progress: Progress) -> list[str]:
+    """A run's progress in words: the queue, the jobs ended of each kind, what was collected, the last trouble."""
+    done = progress.done
+    ended = done.completed + done.unchanged + done.failed + done.over_budget
+    pace = f", {ended / done.seconds:,.0f} jobs/s" if done.seconds >= 1 else ""
+    kinds = [f"{kind.value} {count:,}" for kind, count in progress.by_kind.items() if count]
+    told = [
+        f"{ended:,} jobs ended, {progress.left:,} open, {progress.running} at work{pace}",
+        f"{done.engagements_new:,} new engagements, {done.requests:,} requests, {done.cost:,.0f} credits",
+    ]
+    told += [" ".join(kinds)] if kinds else []
+    told += [f"{done.unchanged:,} unchanged" if done.unchanged else ""]
+    told += [f"last trouble: {done.last_error}" if done.last_error else ""]
+    return [line for line in told if line]
