@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from socap_cli.cli.run import Run
+from socap_cli.cli.run import Run, write
+from socap_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from socap_cli.work.pool import Progress
@@ -21,9 +24,13 @@ Watch = Callable[["Progress"], None]
 
 
 @contextmanager
-def watching(run: Run) -> Iterator[Watch | None]:
-    """Yield what shows a run's progress; None when nobody wants to see it."""
-    if run.quiet or run.json:
+def watching(run: Run, form: str) -> Iterator[Watch | None]:
+    """Yield what shows a run's progress; None when nobody wants to see it. `form` is auto or json."""
+    if form not in ("auto", "json"):
+        raise UsageError(f"no progress {form!r}", hint="there are auto and json")
+    if form == "json":
+        yield every(1.0, lambda progress: write(sys.stderr, json.dumps(asdict(progress))), at_once=False)
+    elif run.quiet or run.json:
         yield None
     elif sys.stderr.isatty():
         yield from _live()
@@ -70,7 +77,7 @@ def lines(progress: Progress) -> list[str]:
     done = progress.done
     ended = done.completed + done.unchanged + done.failed + done.over_budget
     pace = f", {ended / done.seconds:,.0f} jobs/s" if done.seconds >= 1 else ""
-    kinds = [f"{kind.value} {count:,}" for kind, count in progress.by_kind.items() if count]
+    kinds = [f"{kind} {count:,}" for kind, count in progress.by_kind.items() if count]
     told = [
         f"{ended:,} jobs ended, {progress.left:,} open, {progress.running} at work{pace}",
         f"{done.engagements_new:,} new engagements, {done.requests:,} requests, {done.cost:,.0f} credits",

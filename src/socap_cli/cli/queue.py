@@ -8,14 +8,18 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from socap_cli.cli.live import watching
 from socap_cli.cli.options import Limit
-from socap_cli.cli.run import PARTLY_DONE, Run
+from socap_cli.cli.run import INTERRUPTED, PARTLY_DONE, Run
 from socap_cli.errors import SocapError, UsageError
+
+STOPPED_WITHIN = 3.6
+"""Seconds after a signal."""
 
 jobs_app = typer.Typer(help="Look into the queue.", no_args_is_help=True)
 
@@ -74,6 +78,10 @@ def work(
         float, typer.Option(min=0, metavar="SECONDS", help="Stop claiming after this time.")
     ] = 0.0,
     wait: Annotated[bool, typer.Option("--wait", help="Stay when the queue is dry; work for ever.")] = False,
+    progress: Annotated[
+        str,
+        typer.Option(metavar="auto|json", help="json: an object a second on stderr, for other programs."),
+    ] = "auto",
 ) -> None:
     """Work the queue until it is dry. SIGTERM and Ctrl-C finish or give back what is running."""
     from socap_cli.cli.shop import Shop
@@ -86,13 +94,27 @@ def work(
     if processes > 1:
         from socap_cli.cli.processes import work_in_processes
 
-        _tell_work(run, work_in_processes(run, processes - 1, concurrency, max_runtime, wait), wait=wait)
+        options = [
+            "--concurrency",
+            str(concurrency),
+            "--max-runtime",
+            str(max_runtime),
+            *(["--wait"] if wait else []),
+        ]
+        with watching(run, progress) as watch:
+            done_together = work_in_processes(run, processes, options, watch)
+        _tell_work(run, done_together, wait=wait)
         return
     wanted = shop.settings.worker
     at_once = concurrency or wanted.at_once
     stop = threading.Event()
     started = run.now()
-    with shop.database() as db, shop.provider() as provider, _stopping(stop), watching(run) as watch:
+    with (
+        shop.database() as db,
+        shop.provider() as provider,
+        _stopping(run, stop),
+        watching(run, progress) as watch,
+    ):
         pool = Pool(
             shop.desk(db, provider, now=run.now, stop=stop, at_once=at_once),
             seats=SEATS_A_REQUEST * at_once,
@@ -102,9 +124,8 @@ def work(
             watch=watch,
         )
         done = pool.run()
-        runs.record(
-            db, "work", run_id=run.run_id, started_at=started, seconds=done.seconds, result=asdict(done)
-        )
+        record = partial(runs.record, db, "work", run_id=run.run_id, started_at=started, seconds=done.seconds)
+        pool.desk.insist(partial(record, result=asdict(done)))
     _tell_work(run, asdict(done), wait=wait)
 
 
@@ -121,6 +142,8 @@ def _tell_work(run: Run, done: dict[str, Any], *, wait: bool) -> None:
         warnings.append(
             f"{done['over_budget']} jobs were not worked, over budget; see: socap usage --by campaign"
         )
+    if done.get("processes_restarted"):
+        warnings.append(f"{done['processes_restarted']} workers died and were replaced")
     early = done["stopped"] and not wait  # a worker that works for ever is stopped by whoever runs it
     if early:
         why = f" (the last trouble: {done['last_error']})" if done["last_error"] else ""
@@ -134,18 +157,34 @@ def _tell_work(run: Run, done: dict[str, Any], *, wait: bool) -> None:
 
 
 @contextmanager
-def _stopping(stop: threading.Event) -> Iterator[None]:
-    """The first SIGTERM or SIGINT asks for a stop, a second SIGINT ends at once."""
+def _stopping(run: Run, stop: threading.Event) -> Iterator[None]:
+    """The first SIGTERM or SIGINT asks for a stop, a second SIGINT ends at once.
+
+    What has not stopped in time, since the database does not answer, is left to the leases.
+    """
+
+    def give_up() -> None:
+        gone = SocapError(
+            "stopped while the database did not answer", hint="its leases run out by themselves"
+        )
+        os._exit(run.finish(gone))
+
+    overdue = threading.Timer(STOPPED_WITHIN, give_up)
+    overdue.daemon = True
 
     def handle(number: int, _frame: object) -> None:
-        if stop.is_set() and number == signal.SIGINT:
-            os._exit(130)
+        if stop.is_set():
+            if number == signal.SIGINT:
+                os._exit(INTERRUPTED)
+            return
         stop.set()
+        overdue.start()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
+        overdue.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -63,6 +63,7 @@ class Simulator:
         self,
         world: World,
         *,
+        host: str = "127.0.0.1",
         port: int = 0,
         speed: float = 0.0,
         key: str | None = None,
@@ -80,12 +81,13 @@ class Simulator:
         self.slack = Sink()
         self._lock = threading.Lock()
         self._jitter = random.Random(seed)
-        self._server = _Server(("127.0.0.1", port), _handler_for(self))
+        self._server = _Server((host, port), _handler_for(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}"
 
     def __enter__(self) -> Simulator:
         self._thread.start()

@@ -1,0 +1,91 @@
+"""A real replica set: its primary dies or steps down while jobs are worked, and the run ends by itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import START
+from lab import KEY, Lab
+from replica_set import ReplicaSet
+
+from socap_cli.simulator.server import Simulator
+from socap_cli.store import Db, indexes, open_database, usage
+from socap_cli.store.embedded import find_mongod
+
+
+@pytest.fixture
+def replica_set(tmp_path: Path) -> Iterator[ReplicaSet]:
+    find_mongod()
+    with ReplicaSet(tmp_path / "rs") as started:
+        yield started
+
+
+def worker(uri: str, simulator: Simulator, *options: str) -> subprocess.Popen[str]:
+    environment = {
+        **os.environ,
+        "MONGODB_URI": uri,
+        "TWITTER_API_URL": simulator.url,
+        "TWITTER_API_KEY": KEY,
+        "SOCAP_PROVIDER__RATE": "0",
+    }
+    command = [sys.executable, "-m", "socap_cli", "--json", "work", "--concurrency", "20", *options]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it never happened"
+        time.sleep(0.02)
+
+
+def answer(process: subprocess.Popen[str]) -> dict[str, Any]:
+    out, err = process.communicate(timeout=240)
+    assert process.returncode == 0, out + err
+    result: dict[str, Any] = json.loads(out.splitlines()[-1])["result"]
+    return result
+
+
+def assert_all_done(db: Db, lab: Lab) -> None:
+    assert db.jobs.distinct("status") == ["completed"]
+    assert db.jobs.count_documents({"lease_token": {"$ne": None}}) == 0
+    assert db.jobs.count_documents({"attempts": {"$gt": 0}}) == 0
+    lab.assert_exact()
+
+
+@pytest.mark.parametrize("event", ["killed", "stepped down"])
+def test_a_run_outlives_its_primary_in_the_middle_of_1200_jobs(
+    replica_set: ReplicaSet, simulate: Callable[..., Simulator], event: str
+) -> None:
+    simulator = simulate(tweets=300, engagements=12.0, removed=0.0, start=START)
+    simulator.faults.latency = 0.05
+    with open_database(replica_set.uri, "socap") as db:
+        indexes.ensure(db)
+        lab = Lab(db, simulator)
+        assert lab.enqueue().jobs_armed == 1200
+        running = worker(replica_set.uri, simulator)
+        wait_until(lambda: db.jobs.count_documents({"status": "completed"}) > 500)
+        before = replica_set.primary()
+        if event == "killed":
+            replica_set.kill_primary()
+        else:
+            replica_set.step_down()
+        done = answer(running)
+        assert replica_set.primary() != before
+        assert_all_done(db, lab)
+        assert done["failed"] == 0
+        told = usage.summed(db)[0]["requests"]
+        asked = sum(simulator.ledger.requests.values())
+        # A request whose answer was there when its unit fell with the database is asked, and metered, again.
+        assert told == done["requests"] == asked
+        lab.close()
