@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -31,7 +32,7 @@ SETTLE_AFTER = 0.02
 """Seconds for which a finished unit waits for others to be settled with."""
 CALL_UP_EVERY = 1.0
 COUNT_EVERY = 3.0
-SEATS_A_REQUEST = 3
+SEATS_A_REQUEST = 4
 """Seats for each request that may be in flight: while one waits for the provider, another reads or writes."""
 
 
@@ -164,11 +165,14 @@ class Pool:
                 next_claim = 0.0
                 continue
             finished = self._collect(timeout=next_claim - now if self._worth_claiming() else IDLE_MAX)
+            if any(done.unit.kind is Kind.METRICS for done in finished) and self._worth_claiming():
+                self._claim(
+                    self.seats - len(self._running)
+                )  # the lists that they let run need not wait for more
             if finished:
                 fatal = self._settle(finished)
                 if fatal is not None:
                     return fatal, False
-                next_claim = 0.0 if any(done.unit.kind is Kind.METRICS for done in finished) else next_claim
             if self.watch:
                 self.watch(self.progress())
         return None, False
@@ -229,15 +233,19 @@ class Pool:
         return max([wait, *([min(blocked)] if len(blocked) == len(Kind) else [])])
 
     def _collect(self, *, timeout: float) -> list[Done]:
-        finished = []
-        try:
+        """Units that finished, those that follow the first one shortly included, so that they are settled together."""
+        finished: list[Done] = []
+        with suppress(queue.Empty):
             finished.append(self._done.get(timeout=max(0.001, timeout)))
-            if len(self._running) > len(finished):
-                time.sleep(SETTLE_AFTER)
-            while True:
-                finished.append(self._done.get_nowait())
-        except queue.Empty:
-            return finished
+            until = time.monotonic() + SETTLE_AFTER
+            while len(finished) < len(self._running):
+                if self._done.empty():  # a look now and then: waking for each would cost more than it brings
+                    if time.monotonic() >= until:
+                        break
+                    time.sleep(SETTLE_AFTER / 10)
+                else:
+                    finished.append(self._done.get_nowait())
+        return finished
 
     def _settle(self, finished: Sequence[Done]) -> BaseException | None:
         """Write the outcomes of finished units; return what must end the run."""

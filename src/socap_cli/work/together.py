@@ -18,16 +18,16 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class _Waiting(Generic[Item, Result]):
-    """A caller: its item, and its answer or its call to lead."""
+class _Caller(Generic[Item, Result]):
+    """Who waits: its item, and then its answer, or the turn to serve itself and others."""
 
-    __slots__ = ("error", "item", "ready", "result", "served")
+    __slots__ = ("error", "item", "leads", "ready", "result")
 
     def __init__(self, item: Item) -> None:
         self.item = item
+        self.leads = False
         self.result: Result | None = None
         self.error: BaseException | None = None
-        self.served = False
         self.ready = threading.Lock()
         self.ready.acquire()
 
@@ -35,28 +35,35 @@ class _Waiting(Generic[Item, Result]):
 class Together(Generic[Item, Result]):
     """Calls `serve` with the items of everybody who calls at the same time, at most `most` of them.
 
-    `serve` returns a result for each item, in order; what it raises is raised at every caller.
+    `serve` returns a result for each item, in order; what it raises is raised at every caller. It may run
+    for `leaders` groups at a time.
     """
 
-    def __init__(self, serve: Callable[[Sequence[Item]], Sequence[Result]], *, most: int = 64) -> None:
+    def __init__(
+        self, serve: Callable[[Sequence[Item]], Sequence[Result]], *, most: int = 64, leaders: int = 1
+    ) -> None:
         self._serve = serve
         self._most = most
+        self._leaders = leaders
         self._lock = threading.Lock()
-        self._queue: list[_Waiting[Item, Result]] = []
-        self._busy = False
+        self._queue: list[_Caller[Item, Result]] = []
+        self._at_work = 0
         self._last_caller = 0
         self._last_at = self._busy_until = 0.0
 
     def __call__(self, item: Item) -> Result:
-        me = _Waiting[Item, Result](item)
+        me = _Caller[Item, Result](item)
         with self._lock:
-            self._queue.append(me)
-            leads, self._busy = not self._busy, True
             self._note_caller()
-        if not leads:
+            if self._at_work < self._leaders:
+                self._at_work += 1
+                me.leads = True
+            else:
+                self._queue.append(me)
+        if not me.leads:
             me.ready.acquire()
-        if not me.served:
-            self._lead()
+        if me.leads:
+            self._lead(me)
         if me.error is not None:
             raise me.error
         return me.result  # type: ignore[return-value]  # it was served without an error
@@ -67,23 +74,24 @@ class Together(Generic[Item, Result]):
             self._busy_until = now + 4 * LINGER if now - self._last_at < 4 * LINGER else 0.0
         self._last_caller, self._last_at = caller, now
 
-    def _lead(self) -> None:
+    def _lead(self, me: _Caller[Item, Result]) -> None:
+        """Serve a group, wake its members, and hand the lead to the first of those who came meanwhile."""
         if time.monotonic() < self._busy_until:
             time.sleep(LINGER)
         with self._lock:
-            group, self._queue = self._queue[: self._most], self._queue[self._most :]
-        error: BaseException | None = None
+            others, self._queue = self._queue[: self._most - 1], self._queue[self._most - 1 :]
+        group = [me, *others]
         try:
             for one, result in zip(group, self._serve([one.item for one in group]), strict=True):
                 one.result = result
-        except BaseException as raised:  # a kill in tests included: whoever waits must hear of it
-            error = raised
-        for one in group:
-            one.served, one.error = True, error
+        except BaseException as error:  # a kill in tests included: whoever waits must hear of it
+            for one in group:
+                one.error = error
         with self._lock:
-            following = self._queue[0] if self._queue else None
-            self._busy = following is not None
-        for one in group:
-            one.ready.release()
+            following = self._queue.pop(0) if self._queue else None
+            self._at_work -= following is None
         if following is not None:
+            following.leads = True
             following.ready.release()
+        for one in others:
+            one.ready.release()
