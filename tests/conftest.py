@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from lab import Lab
+from terminal import Cli
 
 from socap_cli.errors import NoMongod
 from socap_cli.simulator.mailbox import Mailbox
@@ -92,3 +93,19 @@ def lab(db: Db, simulate: Callable[..., Simulator]) -> Iterator[Callable[..., La
 def mailbox() -> Iterator[Mailbox]:
     with Mailbox() as box:
         yield box
+
+
+@pytest.fixture
+def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, db: Db, mongod: str) -> Cli:
+    monkeypatch.setenv("MONGODB_URI", mongod)
+    monkeypatch.setenv("SOCAP_DATABASE__NAME", db.name)
+    return Cli(capsys)
+
+
+@pytest.fixture
+def simulator(simulate: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch) -> Simulator:
+    one = simulate(tweets=8, engagements=15.0, start=datetime.now(UTC) - timedelta(minutes=1))
+    monkeypatch.setenv("TWITTER_API_URL", one.url)
+    monkeypatch.setenv("TWITTER_API_KEY", "k")
+    monkeypatch.setenv("SOCAP_PROVIDER__RATE", "0")
+    return one

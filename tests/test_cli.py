@@ -8,59 +8,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from terminal import Cli
 
 from socap_cli.cli.app import execute
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db
 
 ROOT = Path(__file__).parent.parent
-
-
-class Cli:
-    """Types commands against a database and a simulator."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-
-    def __call__(self, *words: str, code: int = 0) -> dict[str, Any]:
-        """Run with --json; check the exit code and the envelope; return the whole object."""
-        got = execute([*words, "--json"])
-        out, err = self.capsys.readouterr()
-        assert got == code, (got, out, err)
-        answer: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
-        assert set(answer) == {"ok", "command", "run_id", "exit_code", "result", "warnings", "error"}
-        assert (answer["exit_code"], answer["ok"]) == (code, code == 0)
-        assert "Traceback" not in err
-        return answer
-
-    def text(self, *words: str, code: int = 0) -> tuple[str, str]:
-        got = execute(list(words))
-        out, err = self.capsys.readouterr()
-        assert got == code, (got, out, err)
-        return out, err
-
-
-@pytest.fixture
-def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, db: Db, mongod: str) -> Cli:
-    monkeypatch.setenv("MONGODB_URI", mongod)
-    monkeypatch.setenv("SOCAP_DATABASE__NAME", db.name)
-    return Cli(capsys)
-
-
-@pytest.fixture
-def simulator(simulate: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch) -> Simulator:
-    from datetime import UTC, datetime, timedelta
-
-    one = simulate(tweets=8, engagements=15.0, start=datetime.now(UTC) - timedelta(minutes=1))
-    monkeypatch.setenv("TWITTER_API_URL", one.url)
-    monkeypatch.setenv("TWITTER_API_KEY", "k")
-    monkeypatch.setenv("SOCAP_PROVIDER__RATE", "0")
-    return one
 
 
 def test_the_story_by_hand(

@@ -312,6 +312,6 @@ def listed(db: Db, *, campaign_id: str | None, state: str | None, limit: int) ->
 
 def counts(db: Db, campaign_id: str | None = None) -> dict[str, int]:
     """Deliveries by state."""
-    match = [{"$match": {"campaign_id": campaign_id}}] if campaign_id else []
-    rows = db.alert_history.aggregate([*match, {"$group": {"_id": "$state", "n": {"$sum": 1}}}])
+    of = {"campaign_id": campaign_id} if campaign_id else {"state": {"$in": [s.value for s in DeliveryState]}}
+    rows = db.alert_history.aggregate([{"$match": of}, {"$group": {"_id": "$state", "n": {"$sum": 1}}}])
     return {row["_id"]: row["n"] for row in rows}

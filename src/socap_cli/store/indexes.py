@@ -56,7 +56,7 @@ INDEXES: dict[str, tuple[Index, ...]] = {
     "alert_windows": (),
     "channels": (),
     "api_usage": (up("day"), up("campaign_id", "day")),
-    "rate_limits": (),
+    "rate_limits": (up("blocked_until"),),
     "locks": (),
     "runs": (
         Index((("command", UP), ("started_at", DOWN))),
