@@ -38,10 +38,14 @@ class ReplicaSet:
         members = [{"_id": n, "host": f"{self._host}:{port}"} for n, port in enumerate(self._ports)]
         quick = {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500}
         for port in reversed(self._ports):  # all must listen before one of them makes them a set
-            with MongoClient[dict[str, Any]](f"mongodb://{self._host}:{port}/?directConnection=true") as client:
+            with MongoClient[dict[str, Any]](
+                f"mongodb://{self._host}:{port}/?directConnection=true"
+            ) as client:
                 client.admin.command("ping")
                 if port == self._ports[0]:
-                    client.admin.command("replSetInitiate", {"_id": "rs", "members": members, "settings": quick})
+                    client.admin.command(
+                        "replSetInitiate", {"_id": "rs", "members": members, "settings": quick}
+                    )
         with MongoClient[dict[str, Any]](self.uri) as client:
             client.ready.marks.insert_one({})
         return self

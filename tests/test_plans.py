@@ -40,7 +40,8 @@ def scans(db: Db) -> list[str]:
 
 def _asked(row: dict[str, Any]) -> str:
     command = row["command"]
-    told = {name: command[name] for name in ("find", "aggregate", "count", "filter", "pipeline", "q") if name in command}
+    names = ("find", "aggregate", "count", "filter", "pipeline", "q")
+    told = {name: command[name] for name in names if name in command}
     return json.dumps(told, default=str)[:300]
 
 
@@ -101,9 +102,7 @@ def test_no_command_scans_a_collection(
     assert not found, "\n".join(found)
 
 
-def test_no_step_of_a_bad_day_scans_a_collection(
-    watched: Db, simulate: Callable[..., Simulator]
-) -> None:
+def test_no_step_of_a_bad_day_scans_a_collection(watched: Db, simulate: Callable[..., Simulator]) -> None:
     lab = Lab(watched, simulate(tweets=40, engagements=20.0, start=START))
     lab.add_campaign(campaign("second", at=lab.now()), lab.tweet_ids[:7])
     for faults in ({"expired": 0.5, "repeats": 3}, {"errors": 0.1, "expired": 0.0}, {"errors": 0.0}):
