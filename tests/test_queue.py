@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from socap_cli.model import Job, Kind, Unit
+from socap_cli.model import LISTS, Job, Kind, Unit
 from socap_cli.store import Db, jobs, leases
 from socap_cli.store.leases import Settled
 
@@ -27,7 +28,7 @@ def claimed(db: Db, seats: int = 100, **options: Any) -> list[Job]:
 
 
 def ungate(db: Db) -> None:
-    db.jobs.update_many({"gated": True}, {"$set": {"gated": False, "due": datetime.fromtimestamp(0, UTC)}})
+    db.jobs.update_many({"gated": True}, [{"$set": {"gated": False, "due": "$turn"}}])
 
 
 def states(db: Db) -> Counter[str]:
@@ -162,6 +163,49 @@ def test_a_large_campaign_does_not_starve_a_small_one(db: Db) -> None:
     first = claimed(db, 10, batch=10)
     assert {job.campaign_id for job in first} == {"large", "small"}
     assert sum(job.campaign_id == "small" for job in first) == 5
+
+
+def test_a_small_campaign_that_is_armed_later_does_not_wait_for_what_a_large_one_has_left(db: Db) -> None:
+    arm(db, "large", 3000)
+    done = claimed(db, 20, batch=50)
+    leases.settle(db, [Settled(job) for job in done])
+    arm(db, "small", 10)
+    first = claimed(db, 4, batch=10)
+    assert sum(job.campaign_id == "small" for job in first) == 10
+    assert {job.campaign_id for job in first} == {"large", "small"}
+
+
+def test_what_is_left_of_a_cycle_goes_on_while_the_next_one_begins(db: Db) -> None:
+    """Overload: the last kind of a large campaign is not overtaken for ever by its own first kind."""
+    arm(db, tweets=100)
+    ungate(db)
+    done = claimed(db, 320, batch=1)
+    leases.settle(db, [Settled(job) for job in done])
+    left = db.jobs.count_documents({"status": "pending"})
+    arm(db, tweets=100)
+    jobs.open_gate(db, [(str(n), kind) for n in range(1, 101) for kind in LISTS], [])
+    mixed = claimed(db, 2 * left, batch=1)
+    assert sum(job.kind is Kind.QUOTES for job in mixed) >= left // 2
+
+
+def test_priorities_hold_within_a_campaign_for_tweets_added_later_too(db: Db) -> None:
+    arm(db, tweets=20)
+    leases.settle(db, [Settled(job) for job in claimed(db)])
+    jobs.open_gate(db, [], [(str(n), kind) for n in range(1, 21) for kind in LISTS])
+    arm(db, tweets=22)
+    jobs.open_gate(db, [(str(n), kind) for n in range(1, 23) for kind in LISTS], [])
+    order = [job.kind for _ in range(88) for job in claimed(db, 1, batch=1)]
+    assert order == [kind for kind in Kind for _ in range(22)]
+
+
+def test_a_job_whose_wait_is_over_has_its_turn_back(db: Db) -> None:
+    arm(db, "first", 2)
+    (waits, _) = claimed(db, kinds=[Kind.METRICS])
+    leases.settle(db, [Settled(waits, delay=0.05, error="wait")])
+    arm(db, "second", 50)
+    time.sleep(0.06)
+    assert jobs.call_up(db) == 1
+    assert claimed(db, 1, batch=1)[0].job_id == waits.job_id
 
 
 def test_failed_jobs_can_be_armed_again_by_a_person(db: Db) -> None:
