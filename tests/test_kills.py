@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 from conftest import START
 from lab import Lab
+from test_replica_set import wait_until
 
 from socap_cli.errors import NoMongod
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import indexes, open_database
 from socap_cli.store.embedded import Embedded, find_mongod
 
-KILLS = int(os.environ.get("SOCAP_SOAK", "12"))
+KILLS = int(os.environ.get("SOCAP_SOAK", "24"))
 MONGOD_EVERY = 4
 
 
@@ -45,7 +46,7 @@ def test_no_job_is_stuck_and_nothing_lost_or_doubled_however_often_things_are_ki
 ) -> None:
     rng = random.Random(1)
     simulator = simulate(tweets=30, engagements=60.0, start=START)
-    simulator.faults.update({"latency": 0.01})
+    simulator.faults.update({"latency": 0.03})
     with open_database(embedded.uri, "socap") as db:
         indexes.ensure(db)
         Lab(db, simulator).close()
@@ -62,16 +63,23 @@ def test_no_job_is_stuck_and_nothing_lost_or_doubled_however_often_things_are_ki
         command = [sys.executable, "-m", "socap_cli", "-q", *words]
         return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
 
-    for number in range(KILLS):
-        start("enqueue", *(["--verify"] if number % 3 == 0 else [])).communicate()
-        workers = [start("work", "--concurrency", "5") for _ in range(2)]
-        time.sleep(rng.uniform(0.5, 2.0))  # how far they come is the point
-        victim = embedded.pid() if number % MONGOD_EVERY == MONGOD_EVERY - 1 else workers[0].pid
-        if victim is not None:
+    with open_database(embedded.uri, "socap", patience=20.0) as db:
+        in_the_middle = 0
+        for number in range(KILLS):
+            start("enqueue", "--verify").communicate()
+            workers = [start("work", "--concurrency", "5") for _ in range(2)]
+            wait_until(lambda: db.jobs.count_documents({"status": "running"}) > 0)
+            time.sleep(rng.uniform(0.0, 0.5))  # how far they come is the point
+            in_the_middle += db.jobs.count_documents({"status": {"$in": ["running", "pending"]}}) > 0
+            of_mongod = number % MONGOD_EVERY == MONGOD_EVERY - 1
+            victim = embedded.pid() if of_mongod else rng.choice(workers).pid
+            assert victim is not None
             os.kill(victim, signal.SIGKILL)
-        for worker in workers:
-            worker.communicate()
-        simulator.clock.advance(timedelta(minutes=20))
+            for worker in workers:
+                worker.communicate()
+                assert worker.returncode in ((0,) if of_mongod else (0, -signal.SIGKILL))
+            simulator.clock.advance(timedelta(minutes=20))
+    assert in_the_middle > KILLS * 0.9
     for words in (("work",), ("enqueue", "--verify"), ("work",)):
         last = start(*words)
         assert last.communicate()[1] == ""

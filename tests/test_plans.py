@@ -105,7 +105,12 @@ def test_no_command_scans_a_collection(
 def test_no_step_of_a_bad_day_scans_a_collection(watched: Db, simulate: Callable[..., Simulator]) -> None:
     lab = Lab(watched, simulate(tweets=40, engagements=20.0, start=START))
     lab.add_campaign(campaign("second", at=lab.now()), lab.tweet_ids[:7])
-    for faults in ({"expired": 0.5, "repeats": 3}, {"errors": 0.1, "expired": 0.0}, {"errors": 0.0}):
+    bad_days: list[dict[str, object]] = [
+        {"expired": 0.5, "repeats": 3},
+        {"errors": 0.1, "expired": 0.0},
+        {"errors": 0.0},
+    ]
+    for faults in bad_days:
         lab.simulator.faults.update(faults)
         lab.cycle(verify=bool(faults.get("expired")))
         lab.advance(minutes=60)

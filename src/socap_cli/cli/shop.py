@@ -39,12 +39,14 @@ class Shop:
 
         wanted = self.settings.database
         uri = secret(wanted.uri)
+        alone = not uri  # nobody but this program brings the embedded one back
         if not uri:
             embedded = self.embedded()
             if embedded.start():
                 self.run.say(f"started the embedded database in {embedded.data_dir}")
             uri = embedded.uri
-        with open_database(uri, wanted.name, patience=patience) as db:
+        waits = {"election": 0.5} if alone else {}
+        with open_database(uri, wanted.name, patience=patience, **waits) as db:
             if not indexes.present(db):
                 indexes.ensure(
                     db, following_index=wanted.following_index, important_people=wanted.important_people

@@ -22,7 +22,6 @@ ELECTION = 30.0
 DEFAULTS: dict[str, Any] = {
     # An outcome counts once it would survive an election; on a standalone server: once it is in the journal.
     "w": "majority",
-    "serverSelectionTimeoutMS": int(ELECTION * 1000),
     # A server that was cut off, rather than closed, is noticed within the sum of these two.
     "connectTimeoutMS": 5000,
     "heartbeatFrequencyMS": 5000,
@@ -34,14 +33,15 @@ GONE = frozenset({91, 189, 10107, 11600, 11602, 13435, 13436})
 
 
 @contextmanager
-def open_database(uri: str, name: str, *, patience: float = 5.0) -> Iterator[Db]:
+def open_database(uri: str, name: str, *, patience: float = 5.0, election: float = ELECTION) -> Iterator[Db]:
     """Yield the database and close the client afterwards; MongoDB's errors leave as StoreError.
 
     `patience` is how many seconds an unreachable server is waited for at first. One that goes away later is
-    waited for longer, since a replica set needs some seconds to choose another primary.
+    waited for `election` seconds by each operation, since a replica set needs some to choose another primary.
     """
     said = uri.lower()
-    options = {key: value for key, value in DEFAULTS.items() if f"{key.lower()}=" not in said}
+    wanted = {**DEFAULTS, "serverSelectionTimeoutMS": int(election * 1000)}
+    options = {key: value for key, value in wanted.items() if f"{key.lower()}=" not in said}
     try:
         client: MongoClient[dict[str, Any]] = MongoClient(uri, tz_aware=True, appname="socap", **options)
     except (errors.PyMongoError, ValueError) as error:

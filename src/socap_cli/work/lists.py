@@ -18,7 +18,8 @@ from socap_cli.work.desk import Desk
 from socap_cli.work.records import SeenPage
 
 WAIT_FOR_METRICS = 20.0
-WAIT_FOR_HOLDER = 5.0
+WAITS_A_LEASE = 24
+"""How often, in the time for which a list is held, somebody else asks for it again."""
 PASSES_PER_JOB = 3
 RESTARTS = 2
 """How often one job starts a list at the top again because its cursor was refused."""
@@ -39,9 +40,8 @@ def run(desk: Desk, unit: Unit) -> list[Settled]:
         ]
     held = desk.records.hold((tweet_id, kind))
     if held is None:
-        return [
-            Settled(job, delay=WAIT_FOR_HOLDER, error="another worker reads this list") for job in unit.jobs
-        ]
+        wait = desk.list_lease / WAITS_A_LEASE
+        return [Settled(job, delay=wait, error="another worker reads this list") for job in unit.jobs]
     reading = _ListReading(desk, unit, held)
     try:
         return reading.run()

@@ -9,7 +9,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,7 +27,7 @@ Result = TypeVar("Result")
 GRACE = 2.5
 """Seconds that running units get after a stop was asked for."""
 IDLE_MIN, IDLE_MAX = 0.02, 1.0
-SWEEP_EVERY = 15.0
+SWEEPS_A_LEASE = 4
 SETTLE_AFTER = 0.02
 """Seconds for which a finished unit waits for others to be settled with."""
 CALL_UP_EVERY = 1.0
@@ -72,15 +72,15 @@ class Progress:
 class Rounds:
     """Chores that come round every so many seconds, give or take a fifth, so that workers do not meet."""
 
-    def __init__(self, rng: random.Random, chores: Mapping[float, Callable[[Db], object]]) -> None:
+    def __init__(self, rng: random.Random, chores: Sequence[tuple[float, Callable[[Db], object]]]) -> None:
         self._rng, self._chores = rng, chores
-        self._next = dict.fromkeys(chores, 0.0)
+        self._next = [0.0] * len(chores)
 
-    def due(self, now: float) -> list[Callable[[Db], object]]:
-        found = [every for every, at in self._next.items() if now >= at]
-        for every in found:
-            self._next[every] = now + every * self._rng.uniform(0.8, 1.2)
-        return [self._chores[every] for every in found]
+    def due(self, now: float) -> Iterator[Callable[[Db], object]]:
+        for number, (every, chore) in enumerate(self._chores):
+            if now >= self._next[number]:
+                self._next[number] = now + every * self._rng.uniform(0.8, 1.2)
+                yield chore
 
 
 @dataclass
@@ -143,9 +143,12 @@ class Pool:
         """Claim, hand out, settle, until there is a reason to end: (what ended it, whether the queue is dry)."""
         idle = IDLE_MIN
         next_claim = 0.0
-        chores: dict[float, Callable[[Db], object]] = {SWEEP_EVERY: leases.sweep, CALL_UP_EVERY: jobs.call_up}
+        chores: list[tuple[float, Callable[[Db], object]]] = [
+            (self.lease / SWEEPS_A_LEASE, leases.sweep),
+            (CALL_UP_EVERY, jobs.call_up),
+        ]
         if self.watch:
-            chores[COUNT_EVERY] = self._count_open
+            chores.append((COUNT_EVERY, self._count_open))
         tend = Rounds(self.rng, chores)
         while not self.stop.is_set() and time.monotonic() - self._started < self.max_runtime:
             for chore in tend.due(time.monotonic()):
