@@ -252,8 +252,9 @@ def test_a_bug_is_told_with_a_log_and_exit_code_3(
 
 
 def every_command() -> list[str]:
-    from socap_cli.cli.app import app
+    from socap_cli.cli.app import program
 
+    app = program()
     found = [command.name or "" for command in app.registered_commands]
     for group in app.registered_groups:
         assert group.typer_instance is not None

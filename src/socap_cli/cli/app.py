@@ -5,34 +5,63 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 
 from socap_cli import __version__
-from socap_cli.cli import (
-    alerts,
-    campaign,
-    db,
-    demo,
-    engagements,
-    importance,
-    queue,
-    report,
-    setup,
-    simulate,
-    usage,
-)
 from socap_cli.cli.run import BUG, INTERRUPTED, MissingValue, Run, hoist, write_bug_report
 from socap_cli.errors import SocapError, UsageError
 
-app = typer.Typer(
-    name="socap",
-    help="Monitor engagement campaigns on X/Twitter: collect, score, alert, report.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMMANDS = {
+    "init": "setup:init",
+    "doctor": "setup:doctor",
+    "enqueue": "queue:enqueue",
+    "work": "queue:work",
+    "status": "queue:status",
+    "demo": "demo:demo",
+    "simulate": "simulate:simulate",
+    "usage": "usage:usage",
+}
+GROUPS = {
+    "campaign": "campaign:app",
+    "jobs": "jobs:app",
+    "alerts": "alerts:app",
+    "report": "report:app",
+    "metrics": "report:metrics_app",
+    "engagements": "engagements:app",
+    "importance": "importance:app",
+    "db": "db:app",
+}
+"""Each word with its module and what it names there. A module is imported when its word is typed, or for help."""
+
+
+def program(*words: str) -> typer.Typer:
+    """The program with these commands, or with all when none of them is one."""
+    app = typer.Typer(
+        name="socap",
+        help="Monitor engagement campaigns on X/Twitter: collect, score, alert, report.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(everywhere)
+    known = [word for word in words[:1] if word in COMMANDS or word in GROUPS]
+    if "--version" in words[:1]:
+        return app
+    for word in known or COMMANDS:
+        if word in COMMANDS:
+            app.command(word)(_named(COMMANDS[word]))
+    for word in known or GROUPS:
+        if word in GROUPS:
+            app.add_typer(_named(GROUPS[word]), name=word)
+    return app
+
+
+def _named(place: str) -> Any:
+    module, _, name = place.partition(":")
+    return getattr(import_module(f"socap_cli.cli.{module}"), name)
 
 
 def _version(wanted: bool) -> None:
@@ -41,7 +70,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def everywhere(
     config: Annotated[
         str, typer.Option(metavar="FILE", help="Configuration file (default: ./config.toml).")
@@ -56,24 +84,6 @@ def everywhere(
     ] = False,
 ) -> None:
     """These options may stand before or after the command. Their values are taken out before parsing."""
-
-
-setup.register(app)
-queue.register(app)
-demo.register(app)
-simulate.register(app)
-usage.register(app)
-for name, group in (
-    ("campaign", campaign.app),
-    ("jobs", queue.jobs_app),
-    ("alerts", alerts.app),
-    ("report", report.app),
-    ("metrics", report.metrics_app),
-    ("engagements", engagements.app),
-    ("importance", importance.app),
-    ("db", db.app),
-):
-    app.add_typer(group, name=name)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -96,7 +106,7 @@ def execute(arguments: list[str]) -> int:
     except MissingValue as error:
         return error.run.finish(error)
     try:
-        code = app(rest, prog_name="socap", standalone_mode=False, obj=run)
+        code = program(*rest)(rest, prog_name="socap", standalone_mode=False, obj=run)
         run.exit_code = run.exit_code or (code if isinstance(code, int) else 0)
         return run.finish() if run.result or run.exit_code else 0
     except SocapError as error:

@@ -32,10 +32,6 @@ CYCLE = timedelta(minutes=30)
 SLUG = "launch"
 
 
-def register(app: typer.Typer) -> None:
-    app.command("demo")(demo)
-
-
 def demo(
     ctx: typer.Context,
     tweets: Annotated[int, typer.Option(min=1, help="Tweets in the campaign.")] = 300,

@@ -10,11 +10,6 @@ import typer
 from socap_cli.cli.run import Run
 
 
-def register(app: typer.Typer) -> None:
-    app.command("init")(init)
-    app.command("doctor")(doctor)
-
-
 def init(ctx: typer.Context) -> None:
     """Write a commented config.toml if there is none, create the indexes, say what was found."""
     from importlib.resources import files

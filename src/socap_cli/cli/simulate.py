@@ -15,10 +15,6 @@ from socap_cli.cli.run import Run, print_line
 from socap_cli.errors import SocapError, UsageError
 
 
-def register(app: typer.Typer) -> None:
-    app.command("simulate")(simulate)
-
-
 def simulate(
     ctx: typer.Context,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8400,

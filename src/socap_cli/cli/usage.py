@@ -10,10 +10,6 @@ from socap_cli.cli.run import Run
 from socap_cli.errors import UsageError
 
 
-def register(app: typer.Typer) -> None:
-    app.command("usage")(usage)
-
-
 def usage(
     ctx: typer.Context,
     by: Annotated[str, typer.Option(metavar="campaign|endpoint|day", help="Break the sums down.")] = "",
