@@ -31,8 +31,8 @@ types: $(VENV)/.dev ## Strict types
 imports: $(VENV)/.dev ## Imports go down only
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.dev ## Performance, as ratios in one run
-	PYTHONPATH=tests $(BIN)/python -m bench
+bench: $(VENV)/.dev ## Performance, as ratios in one run; ONLY="queue cycles" runs some
+	PYTHONPATH=tests $(BIN)/python -m bench $(ONLY)
 
 fuzz: $(VENV)/.dev ## Thousands of crash histories against the simulator's truth
 	SOCAP_FUZZ=3000 $(BIN)/python -m pytest -n $(WORKERS) tests/test_crash_histories.py --timeout 7200

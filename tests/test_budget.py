@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -114,3 +114,11 @@ def test_downtime_is_a_gap_of_every_tweet(broke: BudgetLab) -> None:
     (row,) = gaps_of(worker_state.load(lab.db, lab.tweet_ids).values())
     assert (row.kind, row.tweets, row.reason) == ("metrics", 6, "not read")
     assert (row.begins_at - began, row.ends_at) == (timedelta(minutes=44), lab.now())
+
+
+def test_requests_that_are_written_again_count_once(db: Db) -> None:
+    request = usage.Request("/x", ["a", "a", "b"], 6, 90.0, False, datetime(2026, 3, 2, tzinfo=UTC))
+    for name in ("first", "first", "second", "first"):
+        usage.record(db, usage.Batch(name, [request]))
+    assert usage.summed(db) == [{"requests": 2, "items": 12, "cost": 180.0, "failed": 0}]
+    assert [row["cost"] for row in usage.summed(db, "campaign")] == [120.0, 60.0]

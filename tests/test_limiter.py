@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from socap_cli.store import Db, rate_limits
 
 LIMITER = rate_limits.limiter_id("secret-key", "/x")
@@ -60,3 +62,17 @@ def test_a_hundred_threads_are_granted_moments_that_lie_an_interval_apart(db: Db
     assert 20 * interval > 1000
     assert max(waits) > 99 * interval / 1000 - 5  # five seconds for a slow machine to start them
     assert len(waits) == 100
+
+
+def test_turns_reserved_at_once_are_the_turns_reserved_one_by_one(db: Db) -> None:
+    at_once = rate_limits.reserve(db, LIMITER, rate=10, max_wait=0.55, turns=9)
+    granted = [wait for was_granted, wait in at_once if was_granted]
+    interval = 1 / (10 * rate_limits.SAFETY)
+    assert granted == pytest.approx([number * interval for number in range(6)])
+    assert {was_granted for was_granted, _ in at_once[6:]} == {False}
+    ((_, next_free),) = rate_limits.reserve(db, LIMITER, rate=10, max_wait=60)
+    assert at_once[6][1] - 0.3 < next_free <= at_once[6][1]
+
+
+def test_without_a_rate_every_turn_is_now(db: Db) -> None:
+    assert rate_limits.reserve(db, LIMITER, rate=0, max_wait=3, turns=3) == [(True, 0.0)] * 3

@@ -173,3 +173,20 @@ def test_two_copies_of_every_command_at_once_do_no_harm(slow: Lab, mongod: str, 
     assert db.jobs.distinct("status") == ["completed"]
     sent = db.alert_history.count_documents({"state": "sent"})
     assert len(slow.simulator.slack.messages) == sent > 0
+
+
+def test_a_worker_process_that_dies_is_replaced_and_told(slow: Lab, mongod: str) -> None:
+    db = slow.db
+    crew = Host(mongod, db.name, slow.simulator).start(
+        "work", "--processes", "2", "--concurrency", "4", SOCAP_WORKER__LEASE="1"
+    )
+    wait_until(lambda: at_work(db))
+    row = db.jobs.find_one({"status": "running", "claimed_by": {"$ne": None}})
+    assert row is not None
+    os.kill(int(row["claimed_by"].split(":")[1]), signal.SIGKILL)
+    out, err = crew.communicate(timeout=120)
+    told = json.loads(out.splitlines()[-1])
+    assert (crew.returncode, told["result"]["processes_restarted"]) == (0, 1), err
+    assert told["warnings"] == ["1 workers died and were replaced"]
+    assert db.jobs.distinct("status") == ["completed"]
+    slow.assert_exact()

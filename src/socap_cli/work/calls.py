@@ -19,6 +19,7 @@ from socap_cli.store import Db, rate_limits, usage
 from socap_cli.work.budget import Budget
 from socap_cli.work.together import Together
 
+LONGEST_SLEEP = 3.0
 Answer = TypeVar("Answer", TweetsAnswer, Page)
 
 
@@ -66,10 +67,8 @@ class Calls:
     stop: threading.Event
     tally: Tally = field(default_factory=Tally)
     budget: Budget | None = None
-    max_wait: float = 3.0
-    """Seconds that a seat may sleep for its turn; beyond that the job goes back to the queue."""
     at_once: int = 50
-    """Requests in flight at most."""
+    """Requests in flight at most, those included that sleep for their turn."""
     _unwritten: queue.SimpleQueue[usage.Request] = field(default_factory=queue.SimpleQueue, repr=False)
     _batch: list[usage.Batch] = field(default_factory=list, repr=False)
     _slots: threading.Semaphore = field(init=False, repr=False)
@@ -146,6 +145,14 @@ class Calls:
                 raise
         self._meter(endpoint, campaigns, answer.billed_items, price_of(answer.billed_items), failed=False)
         return answer
+
+    @property
+    def max_wait(self) -> float:
+        """Seconds that a request may sleep for its turn; beyond that the job goes back to the queue.
+
+        So short that the sleepers of one endpoint leave three quarters of the places to the others.
+        """
+        return min(LONGEST_SLEEP, max(2, self.at_once // 4) / self.rate) if self.rate else LONGEST_SLEEP
 
     def _wait_for_turn(self, limiter: str, endpoint: str) -> None:
         if self.stop.is_set():
