@@ -44,7 +44,12 @@ class Host:
         command = [sys.executable, "-m", "socap_cli", "--json", *words]
         environment = {**self._environment, **settings}
         return subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
 
 
@@ -73,7 +78,7 @@ def test_the_first_signal_gives_back_what_is_not_finished(
     slow.simulator.faults.latency = 20.0
     time.sleep(0.5)
     asked = time.monotonic()
-    worker.send_signal(number)
+    os.killpg(worker.pid, number)  # as a terminal does
     out, _ = worker.communicate(timeout=30)
     assert time.monotonic() - asked < IN_TIME + MARGIN
     assert slow.db.jobs.count_documents({"status": "running"}) == 0
@@ -87,10 +92,10 @@ def test_a_second_interrupt_ends_at_once(slow: Lab, mongod: str, processes: str)
     wait_until(lambda: at_work(slow.db))
     slow.simulator.faults.latency = 20.0
     time.sleep(0.5)
-    worker.send_signal(signal.SIGINT)
+    os.killpg(worker.pid, signal.SIGINT)
     time.sleep(0.3)
     asked = time.monotonic()
-    worker.send_signal(signal.SIGINT)
+    os.killpg(worker.pid, signal.SIGINT)
     worker.communicate(timeout=30)
     assert time.monotonic() - asked < MARGIN
     assert worker.returncode == 130
@@ -190,3 +195,15 @@ def test_a_worker_process_that_dies_is_replaced_and_told(slow: Lab, mongod: str)
     assert told["warnings"] == ["1 workers died and were replaced"]
     assert db.jobs.distinct("status") == ["completed"]
     slow.assert_exact()
+
+
+def test_workers_whose_parent_was_killed_stop_by_themselves(slow: Lab, mongod: str) -> None:
+    db = slow.db
+    crew = Host(mongod, db.name, slow.simulator).start("work", "--processes", "2", "--wait")
+    wait_until(lambda: at_work(db))
+    owners = {row["claimed_by"] for row in db.jobs.find({"status": "running"})} - {None}
+    crew.kill()
+    crew.communicate()
+    pids = {int(owner.split(":")[1]) for owner in owners}
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), seconds=20)
+    assert db.jobs.count_documents({"attempts": {"$gt": 0}}) == 0

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from socap_cli.errors import StoreError
 from socap_cli.model import Campaign, CampaignStatus
-from socap_cli.store import Db, campaigns, explain, jobs, worker_state
+from socap_cli.store import Db, campaigns, explain, insist, jobs, worker_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,18 @@ class EnqueueResult:
 
 
 def enqueue(
-    db: Db, *, now: datetime, only: Campaign | None = None, verify: bool = False, max_attempts: int = 5
+    db: Db,
+    *,
+    now: datetime,
+    only: Campaign | None = None,
+    verify: bool = False,
+    max_attempts: int = 5,
+    patience: float = 0.0,
 ) -> EnqueueResult:
-    """Arm the jobs of every active campaign inside its window. One campaign's failure leaves the others be."""
+    """Arm the jobs of every active campaign inside its window. One campaign's failure leaves the others be.
+
+    `patience` is how many seconds a database that goes away is waited for.
+    """
     chosen = [only] if only else campaigns.listed(db, CampaignStatus.ACTIVE)
     counts = {"campaigns": 0, "jobs_armed": 0, "jobs_already_open": 0, "campaigns_completed": 0}
     warnings = []
@@ -30,9 +40,8 @@ def enqueue(
         if campaign.status is not CampaignStatus.ACTIVE or campaign.starts_at > now:
             continue
         try:
-            for name, value in _enqueue_one(
-                db, campaign, now=now, verify=verify, max_attempts=max_attempts
-            ).items():
+            one = partial(_enqueue_one, db, campaign, now=now, verify=verify, max_attempts=max_attempts)
+            for name, value in insist(one, patience=patience).items():
                 counts[name] += value
         except Exception as error:
             fault = explain(error)

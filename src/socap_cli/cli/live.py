@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from socap_cli.cli.run import Run, write
+from socap_cli.cli.run import Run, one_line
 from socap_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,15 +30,22 @@ def watching(run: Run, form: str) -> Iterator[Watch | None]:
     if form not in ("auto", "json"):
         raise UsageError(f"no progress {form!r}", hint="there are auto and json")
     if form == "json":
-        yield every(1.0, lambda progress: write(sys.stderr, json.dumps(asdict(progress))), at_once=False)
+        yield every(1.0, _tell_program, at_once=False)
     elif run.quiet or run.json:
         yield None
     elif sys.stderr.isatty():
         yield from _live()
     else:
-        yield every(
-            LINE_EVERY, lambda progress: run.say("working: " + ", ".join(lines(progress))), at_once=False
-        )
+        yield every(LINE_EVERY, lambda progress: run.say("; ".join(lines(progress))), at_once=False)
+
+
+def _tell_program(progress: Progress) -> None:
+    """An object on stderr. When nobody reads it any more, whoever started this run is gone: stop."""
+    try:
+        sys.stderr.write(json.dumps(asdict(progress)) + "\n")
+        sys.stderr.flush()
+    except BrokenPipeError:
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _live() -> Iterator[Watch]:
@@ -78,11 +86,11 @@ def lines(progress: Progress) -> list[str]:
     ended = done.completed + done.unchanged + done.failed + done.over_budget
     pace = f", {ended / done.seconds:,.0f} jobs/s" if done.seconds >= 1 else ""
     kinds = [f"{kind} {count:,}" for kind, count in progress.by_kind.items() if count]
+    kinds += [f"unchanged {done.unchanged:,}"] if done.unchanged else []
     told = [
-        f"{ended:,} jobs ended, {progress.left:,} open, {progress.running} at work{pace}",
+        f"{ended:,} jobs ended, {progress.left:,} open, {progress.running} claimed{pace}",
         f"{done.engagements_new:,} new engagements, {done.requests:,} requests, {done.cost:,.0f} credits",
     ]
-    told += [" ".join(kinds)] if kinds else []
-    told += [f"{done.unchanged:,} unchanged" if done.unchanged else ""]
-    told += [f"last trouble: {done.last_error}" if done.last_error else ""]
-    return [line for line in told if line]
+    told += [" · ".join(kinds)] if kinds else []
+    told += [f"last trouble: {one_line(done.last_error)}"] if done.last_error else []
+    return told

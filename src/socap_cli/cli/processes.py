@@ -78,8 +78,9 @@ class Crew:
     def _mind(self, number: int, answers: dict[int, dict[str, Any]]) -> None:
         for attempt in range(RESTARTS + 1):
             with self._lock:
+                # In a group of its own, so that a terminal's Ctrl-C reaches it once, by this process.
                 worker = subprocess.Popen(  # noqa: S603  (it is this program)
-                    self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+                    self.command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
                 )
                 self._alive[number] = worker
             assert worker.stdout is not None

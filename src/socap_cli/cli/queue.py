@@ -42,7 +42,14 @@ def enqueue(
 
                 campaigns_stage.find(db, campaign)
         now = run.now()
-        done = stage(db, now=now, only=only, verify=verify, max_attempts=shop.settings.worker.max_attempts)
+        done = stage(
+            db,
+            now=now,
+            only=only,
+            verify=verify,
+            max_attempts=shop.settings.worker.max_attempts,
+            patience=shop.settings.database.patience,
+        )
         result = asdict(done)
         warnings = result.pop("warnings")
         runs.record(db, "enqueue", run_id=run.run_id, started_at=now, seconds=0.0, result=result)
