@@ -99,10 +99,15 @@ def insist(
     stop: threading.Event | None = None,
     revive: Callable[[], None] = lambda: None,
 ) -> Result:
-    """Do what can be repeated until the database answers; raise DatabaseUnreachable after `patience` seconds.
+    """Do what can be repeated until the database answers; raise what it said after `patience` seconds.
 
     `revive` is called between two tries. A stop ends the waiting, not the call.
     """
+    try:
+        return call()
+    except Exception as error:
+        if not _may_pass(error):
+            raise
     from tenacity import (
         Retrying,
         retry_if_exception,
@@ -112,8 +117,9 @@ def insist(
     )
 
     waiting = stop or threading.Event()
+    revive()
     retrying = Retrying(
-        retry=retry_if_exception(lambda error: isinstance(explain(error), DatabaseUnreachable)),
+        retry=retry_if_exception(_may_pass),
         wait=wait_random_exponential(multiplier=0.1, max=2.0),
         stop=lambda state: waiting.is_set() or stop_after_delay(patience)(state),
         sleep=sleep_using_event(waiting),
@@ -121,6 +127,10 @@ def insist(
         reraise=True,
     )
     return retrying(call)
+
+
+def _may_pass(error: BaseException) -> bool:
+    return isinstance(explain(error), DatabaseUnreachable)
 
 
 def _without_credentials(text: str, uri: str) -> str:
