@@ -14,6 +14,9 @@ from socap_cli import __version__
 from socap_cli.cli.run import BUG, INTERRUPTED, MissingValue, Run, hoist, write_bug_report
 from socap_cli.errors import SocapError, UsageError
 
+# None is used, and looking for them reads the metadata of every installed package at every start.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
 COMMANDS = {
     "init": "setup:init",
     "doctor": "setup:doctor",

@@ -116,6 +116,8 @@ class Pool:
         self._ended = threading.Event()
         self._crowded = False
         self._open = 0
+        self._manned = 0
+        """Seats that have a thread: as many as were ever needed at once."""
 
     @property
     def stop(self) -> threading.Event:
@@ -124,16 +126,13 @@ class Pool:
     def run(self) -> WorkResult:
         """Work until the queue is dry, time is up or a stop is asked for. Raises what ends a run early."""
         self._started = time.monotonic()
-        threads = [threading.Thread(target=self._seat, daemon=True) for _ in range(self.seats)]
-        threads.append(threading.Thread(target=self._keep_leases, daemon=True))
-        for thread in threads:
-            thread.start()
+        threading.Thread(target=self._keep_leases, daemon=True).start()
         try:
             fatal, dry = self._dispatch()
             self._wind_down()
         finally:
             self._ended.set()
-            for _ in threads:
+            for _ in range(self._manned):
                 self._todo.put(None)
         if fatal is not None:
             raise fatal
@@ -219,6 +218,9 @@ class Pool:
         for unit in claim.units:
             with self._lock:
                 self._running[id(unit)] = unit
+            if self._manned < len(self._running):
+                threading.Thread(target=self._seat, daemon=True).start()
+                self._manned += 1
             self._todo.put(unit)
         return bool(claim.units)
 

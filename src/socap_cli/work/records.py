@@ -16,8 +16,7 @@ from socap_cli.work.enrich import Rules, categorize
 from socap_cli.work.together import Together
 
 UNKNOWN = Importance(None)
-PAGES_AT_ONCE, WRITERS = 24, 2
-"""Pages in one group, and groups at a time: while the database writes one, the next is put together."""
+PAGES_AT_ONCE = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,7 @@ class Records:
         self.hold = Together[tuple[str, Kind], ListState | None](
             partial(worker_state.hold, db, lease=list_lease)
         )
-        self.store = Together[SeenPage, Recorded](self._store, most=PAGES_AT_ONCE, leaders=WRITERS)
+        self.store = Together[SeenPage, Recorded](self._store, most=PAGES_AT_ONCE)
         self.tally = Together[tuple[str, Kind], Tally](partial(engagements.tallies, db))
         self.change = Together[Change, bool](partial(worker_state.write, db))
 

@@ -35,19 +35,15 @@ class _Caller(Generic[Item, Result]):
 class Together(Generic[Item, Result]):
     """Calls `serve` with the items of everybody who calls at the same time, at most `most` of them.
 
-    `serve` returns a result for each item, in order; what it raises is raised at every caller. It may run
-    for `leaders` groups at a time.
+    `serve` returns a result for each item, in order; what it raises is raised at every caller.
     """
 
-    def __init__(
-        self, serve: Callable[[Sequence[Item]], Sequence[Result]], *, most: int = 64, leaders: int = 1
-    ) -> None:
+    def __init__(self, serve: Callable[[Sequence[Item]], Sequence[Result]], *, most: int = 64) -> None:
         self._serve = serve
         self._most = most
-        self._leaders = leaders
         self._lock = threading.Lock()
         self._queue: list[_Caller[Item, Result]] = []
-        self._at_work = 0
+        self._at_work = False
         self._last_caller = 0
         self._last_at = self._busy_until = 0.0
 
@@ -55,10 +51,9 @@ class Together(Generic[Item, Result]):
         me = _Caller[Item, Result](item)
         with self._lock:
             self._note_caller()
-            if self._at_work < self._leaders:
-                self._at_work += 1
-                me.leads = True
-            else:
+            me.leads = not self._at_work
+            self._at_work = True
+            if not me.leads:
                 self._queue.append(me)
         if not me.leads:
             me.ready.acquire()
@@ -89,7 +84,7 @@ class Together(Generic[Item, Result]):
                 one.error = error
         with self._lock:
             following = self._queue.pop(0) if self._queue else None
-            self._at_work -= following is None
+            self._at_work = following is not None
         if following is not None:
             following.leads = True
             following.ready.release()
