@@ -16,7 +16,8 @@ from socap_cli.store import Db, campaigns, engagements, jobs, leases
 from socap_cli.work.calls import Calls
 from socap_cli.work.delta import Policy
 from socap_cli.work.desk import Desk
-from socap_cli.work.pool import Pool, WorkResult
+from socap_cli.work.pool import Pool
+from socap_cli.work.result import WorkResult
 from socap_cli.work.unit import work_unit
 
 Key = tuple[str, str, str]

@@ -15,7 +15,8 @@ from socap_cli.model import Kind
 from socap_cli.report.gather import gaps_of
 from socap_cli.store import Db, usage, worker_state
 from socap_cli.work.budget import Budget, Level, Limits, level
-from socap_cli.work.pool import Pool, WorkResult
+from socap_cli.work.pool import Pool
+from socap_cli.work.result import WorkResult
 
 
 @pytest.mark.parametrize(

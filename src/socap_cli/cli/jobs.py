@@ -42,7 +42,7 @@ def list_(
                 [
                     r["_id"],
                     r["status"],
-                    r["due"],
+                    r["due"] or ("in turn" if r["status"] == "pending" else None),
                     r["attempts"],
                     r["outcome"],
                     (r["last_error"] or {}).get("message"),
@@ -68,7 +68,6 @@ def show(
         row = jobs.shown(db, job)
     if row is None:
         raise SocapError(f"no job {job!r}", hint="see: socap jobs list")
-    row.pop("lease_token", None)
 
     def draw() -> None:
         from socap_cli.cli import tables

@@ -15,7 +15,7 @@ from socap_cli.cli.run import Run, one_line
 from socap_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from socap_cli.work.pool import Progress
+    from socap_cli.work.result import Progress
 
 LOOK_EVERY = 0.2
 LINE_EVERY = 30.0

@@ -17,7 +17,7 @@ from typing import IO, Any
 from socap_cli.cli.live import Watch
 from socap_cli.cli.run import INTERRUPTED, Run
 from socap_cli.errors import SocapError
-from socap_cli.work.pool import Progress, WorkResult
+from socap_cli.work.result import Progress, WorkResult
 
 RESTARTS = 5
 """How often one worker that died is replaced; whatever kills it more often needs a person."""

@@ -9,7 +9,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +20,7 @@ from socap_cli.model import Kind, Unit
 from socap_cli.store import Db, explain, jobs, leases
 from socap_cli.store.leases import Settled
 from socap_cli.work.desk import Desk
+from socap_cli.work.result import Progress, WorkResult
 from socap_cli.work.unit import OVER_BUDGET, Done, work_unit
 
 Result = TypeVar("Result")
@@ -34,39 +35,6 @@ CALL_UP_EVERY = 1.0
 COUNT_EVERY = 3.0
 SEATS_A_REQUEST = 4
 """Seats for each request that may be in flight: while one waits for the provider, another reads or writes."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkResult:
-    """What a run did, in jobs, requests and documents."""
-
-    completed: int
-    unchanged: int
-    requeued: int
-    failed: int
-    requests: int
-    items: int
-    cost: float
-    engagements_new: int
-    snapshots: int
-    seconds: float
-    stopped: bool = False
-    """Whether it ended before the queue was dry."""
-    over_budget: int = 0
-    """Jobs ended without a request, since what may be spent was spent."""
-    last_error: str | None = None
-    """The last trouble that put a job back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """A run at one moment: what it did, the jobs it ended of each kind, and the units that run."""
-
-    done: WorkResult
-    by_kind: Mapping[Kind, int]
-    running: int
-    left: int
-    """Jobs that were open when they were last counted."""
 
 
 class Rounds:
@@ -168,9 +136,7 @@ class Pool:
                 continue
             finished = self._collect(timeout=next_claim - now if self._worth_claiming() else IDLE_MAX)
             if any(done.unit.kind is Kind.METRICS for done in finished) and self._worth_claiming():
-                self._claim(
-                    self.seats - len(self._running)
-                )  # the lists that they let run need not wait for more
+                self._claim(self.seats - len(self._running))  # the lists that they let run need not wait
             if finished:
                 fatal = self._settle(finished)
                 if fatal is not None:
@@ -295,10 +261,8 @@ class Pool:
             try:
                 if held := self._units():
                     leases.renew(self.desk.db, held, lease=self.lease)
-            except (
-                Exception
-            ) as error:  # away for now: the next round, or the sweep of another worker, decides
-                if explain(error) is None:
+            except Exception as error:
+                if explain(error) is None:  # else: the next round decides, or another worker's sweep
                     raise
 
     def _units(self) -> list[Unit]:
