@@ -197,13 +197,32 @@ def test_a_worker_process_that_dies_is_replaced_and_told(slow: Lab, mongod: str)
     slow.assert_exact()
 
 
-def test_workers_whose_parent_was_killed_stop_by_themselves(slow: Lab, mongod: str) -> None:
+@pytest.mark.parametrize("idle", [False, True], ids=["at work", "idle"])
+def test_workers_whose_parent_was_killed_stop_by_themselves(slow: Lab, mongod: str, idle: bool) -> None:
     db = slow.db
+    if idle:
+        db.jobs.delete_many({})
     crew = Host(mongod, db.name, slow.simulator).start("work", "--processes", "2", "--wait")
-    wait_until(lambda: at_work(db))
-    owners = {row["claimed_by"] for row in db.jobs.find({"status": "running"})} - {None}
+    children = Path(f"/proc/{crew.pid}/task/{crew.pid}/children")
+    wait_until(lambda: len(_pids(children)) == 2)
+    pids = _pids(children)
+    if not idle:
+        wait_until(lambda: at_work(db))
     crew.kill()
     crew.communicate()
-    pids = {int(owner.split(":")[1]) for owner in owners}
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), seconds=20)
+    wait_until(lambda: not any(_lives(pid) for pid in pids), seconds=30)
     assert db.jobs.count_documents({"attempts": {"$gt": 0}}) == 0
+
+
+def _pids(children: Path) -> list[int]:
+    """Processes that one process started, in whichever of its threads."""
+    return [
+        int(pid) for file in children.parent.parent.glob("*/children") for pid in file.read_text().split()
+    ]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False

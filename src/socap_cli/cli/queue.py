@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from socap_cli.cli.live import watching
+from socap_cli.cli.live import Watch, watching
 from socap_cli.cli.run import INTERRUPTED, PARTLY_DONE, Run
 from socap_cli.errors import SocapError
+
+if TYPE_CHECKING:
+    from socap_cli.cli.shop import Shop
 
 STOPPED_WITHIN = 3.6
 """Seconds after a signal."""
@@ -83,36 +86,33 @@ def work(
 ) -> None:
     """Work the queue until it is dry. SIGTERM and Ctrl-C finish or give back what is running."""
     from socap_cli.cli.shop import Shop
-    from socap_cli.store import runs
-    from socap_cli.work.pool import SEATS_A_REQUEST, Pool
 
     run: Run = ctx.obj
     shop = Shop(run)
     shop.key()
-    if processes > 1:
-        from socap_cli.cli.processes import work_in_processes
+    with watching(run, progress) as watch:
+        if processes > 1:
+            from socap_cli.cli.processes import work_in_processes
 
-        options = [
-            "--concurrency",
-            str(concurrency),
-            "--max-runtime",
-            str(max_runtime),
-            *(["--wait"] if wait else []),
-        ]
-        with watching(run, progress) as watch:
-            done_together = work_in_processes(run, processes, options, watch)
-        _tell_work(run, done_together, wait=wait)
-        return
+            options = ["--concurrency", str(concurrency), "--max-runtime", str(max_runtime)]
+            done = work_in_processes(run, processes, [*options, *(["--wait"] if wait else [])], watch)
+        else:
+            done = _work_here(run, shop, watch, concurrency=concurrency, max_runtime=max_runtime, wait=wait)
+    _tell_work(run, done, wait=wait)
+
+
+def _work_here(
+    run: Run, shop: Shop, watch: Watch | None, *, concurrency: int, max_runtime: float, wait: bool
+) -> dict[str, Any]:
+    """Work the queue in this process, until it is dry or a signal comes."""
+    from socap_cli.store import runs
+    from socap_cli.work.pool import SEATS_A_REQUEST, Pool
+
     wanted = shop.settings.worker
     at_once = concurrency or wanted.at_once
     stop = threading.Event()
     started = run.now()
-    with (
-        shop.database() as db,
-        shop.provider() as provider,
-        _stopping(run, stop),
-        watching(run, progress) as watch,
-    ):
+    with shop.database() as db, shop.provider() as provider, _stopping(run, stop):
         pool = Pool(
             shop.desk(db, provider, now=run.now, stop=stop, at_once=at_once),
             seats=SEATS_A_REQUEST * at_once,
@@ -124,7 +124,7 @@ def work(
         done = pool.run()
         record = partial(runs.record, db, "work", run_id=run.run_id, started_at=started, seconds=done.seconds)
         pool.desk.insist(partial(record, result=asdict(done)))
-    _tell_work(run, asdict(done), wait=wait)
+    return asdict(done)
 
 
 def _tell_work(run: Run, done: dict[str, Any], *, wait: bool) -> None:

@@ -118,6 +118,8 @@ class Pool:
             chores.append((COUNT_EVERY, self._count_open))
         tend = Rounds(self.rng, chores)
         while not self.stop.is_set() and time.monotonic() - self._started < self.max_runtime:
+            if self.watch:
+                self.watch(self.progress())
             for chore in tend.due(time.monotonic()):
                 self._insist(partial(chore, self.desk.db))
             now = time.monotonic()
@@ -141,8 +143,6 @@ class Pool:
                 fatal = self._settle(finished)
                 if fatal is not None:
                     return fatal, False
-            if self.watch:
-                self.watch(self.progress())
         return None, False
 
     def _worth_claiming(self) -> bool:
