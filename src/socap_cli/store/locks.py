@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pymongo import ReturnDocument
+from pymongo.errors import PyMongoError
 
 from socap_cli.errors import LockHeld
 from socap_cli.store.connect import Db
@@ -42,7 +43,8 @@ def held(db: Db, name: str, *, lease: float = 60.0) -> Iterator[None]:
 
     def renew() -> None:
         while not done.wait(lease / 3):
-            db.locks.update_one({"_id": name, "token": token}, [{"$set": {"until": until}}])
+            with suppress(PyMongoError):  # away for now: the next round renews it, if it is still ours
+                db.locks.update_one({"_id": name, "token": token}, [{"$set": {"until": until}}])
 
     thread = threading.Thread(target=renew, daemon=True)
     thread.start()
