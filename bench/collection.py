@@ -153,8 +153,8 @@ def memory(uri: str) -> None:
     with database(uri) as db, provider(0.0, tweets=TWEETS) as served:
         _arm(db, served)
         script = (
-            "import resource;from socap_cli.cli.app import execute;execute(['-q','work','--concurrency','50']);"
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+            "from socap_cli.cli.app import execute;execute(['-q','work','--concurrency','50']);"
+            "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
         )
         done = subprocess.run(
             [sys.executable, "-c", script],

@@ -50,6 +50,7 @@ class Transport:
         self._timeout = httpx.Timeout(timeout, connect=min(timeout, 10.0))
         self._verify = httpx.create_ssl_context() if self._url.startswith("https:") else False
         self._idle: deque[httpx.Client] = deque()
+        self._urls: dict[str, httpx.URL] = {}
         try:
             self._request("", {})
         except (httpx.InvalidURL, UnicodeEncodeError, ValueError) as error:
@@ -69,14 +70,13 @@ class Transport:
         return read_answer(endpoint, response, has_cursor=bool(params.get("cursor")))
 
     def _request(self, endpoint: str, params: dict[str, str]) -> httpx.Request:
-        """Made whole at once: a client would put it together from its own parts, parsing its URL three times."""
-        query = f"?{urlencode(params)}" if params else ""
-        return httpx.Request(
-            "GET",
-            f"{self._url}{endpoint}{query}",
-            headers=self._headers,
-            extensions={"timeout": self._timeout.as_dict()},
-        )
+        """Made whole at once, over a URL that is parsed once: a client would parse it three times a request."""
+        url = self._urls.get(endpoint)
+        if url is None:
+            url = self._urls[endpoint] = httpx.URL(f"{self._url}{endpoint}")
+        query = b"?" + urlencode(params).encode() if params else b""
+        extensions = {"timeout": self._timeout.as_dict(), "target": url.raw_path + query}
+        return httpx.Request("GET", url, headers=self._headers, extensions=extensions)
 
     @contextmanager
     def _client(self) -> Iterator[httpx.Client]:
