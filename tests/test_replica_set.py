@@ -28,9 +28,10 @@ def replica_set(tmp_path: Path) -> Iterator[ReplicaSet]:
         yield started
 
 
-def worker(uri: str, simulator: Simulator, *options: str) -> subprocess.Popen[str]:
+def worker(uri: str, simulator: Simulator, *options: str, **settings: str) -> subprocess.Popen[str]:
     environment = {
         **os.environ,
+        **settings,
         "MONGODB_URI": uri,
         "TWITTER_API_URL": simulator.url,
         "TWITTER_API_KEY": KEY,
@@ -89,3 +90,22 @@ def test_a_run_outlives_its_primary_in_the_middle_of_1200_jobs(
         # A request whose answer was there when its unit fell with the database is asked, and metered, again.
         assert told == done["requests"] == asked
         lab.close()
+
+
+def test_a_database_that_stays_away_ends_the_run_with_a_reason(
+    tmp_path: Path, simulate: Callable[..., Simulator]
+) -> None:
+    simulator = simulate(tweets=30, engagements=12.0, start=START)
+    simulator.faults.latency = 0.2
+    with ReplicaSet(tmp_path / "rs", members=1) as alone, open_database(alone.uri, "socap") as db:
+        indexes.ensure(db)
+        lab = Lab(db, simulator)
+        lab.enqueue()
+        running = worker(alone.uri, simulator, SOCAP_DATABASE__PATIENCE="1")
+        wait_until(lambda: db.jobs.count_documents({"status": "completed"}) > 0)
+        alone.kill_primary()
+        out, err = running.communicate(timeout=60)
+        lab.close()
+    assert running.returncode == 1
+    assert json.loads(out.splitlines()[-1])["error"]["type"] == "DatabaseUnreachable"
+    assert "Traceback" not in err

@@ -35,18 +35,18 @@ class Shop:
     @contextmanager
     def database(self, *, patience: float = 5.0) -> Iterator[Db]:
         """The database with its indexes; the embedded one is started when no URI is set."""
-        from socap_cli.store import indexes, open_database
+        from socap_cli.store import ELECTION, indexes, open_database
 
         wanted = self.settings.database
         uri = secret(wanted.uri)
-        alone = not uri  # nobody but this program brings the embedded one back
+        election = min(ELECTION, wanted.patience)
         if not uri:
+            election = 0.5  # none is held: nobody but this program brings the embedded one back
             embedded = self.embedded()
             if embedded.start():
                 self.run.say(f"started the embedded database in {embedded.data_dir}")
             uri = embedded.uri
-        waits = {"election": 0.5} if alone else {}
-        with open_database(uri, wanted.name, patience=patience, **waits) as db:
+        with open_database(uri, wanted.name, patience=patience, election=election) as db:
             if not indexes.present(db):
                 indexes.ensure(
                     db, following_index=wanted.following_index, important_people=wanted.important_people
