@@ -58,7 +58,7 @@ def arm(
         {"campaign_id": campaign_id, "status": {"$in": list(ENDED)}},
         _armed(_turn_now(db), tweets=len(tweet_ids), last_cycle=last_cycle, max_attempts=max_attempts),
     ).modified_count
-    return armed, len(wanted) - armed
+    return armed, max(0, len(wanted) - armed)
 
 
 def _made(job_id: str, campaign_id: str, tweet_id: str, kind: Kind, place: int) -> dict[str, Any]:
