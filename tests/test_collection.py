@@ -364,3 +364,19 @@ def test_no_credits_stop_the_run(lab: MakeLab) -> None:
     one.enqueue()
     with pytest.raises(CreditsExhausted, match="recharge"):
         one.work()
+
+
+def test_what_an_interrupted_reading_saw_counts_as_gone_when_the_next_one_does_not_see_it(
+    lab: Callable[..., Lab],
+) -> None:
+    one = lab(tweets=1, page=5)
+    sources = one.engage(Kind.RETWEETS, 12)
+    one.simulator.faults.update({"script": ["ok", "ok", "error"]})
+    one.enqueue()
+    one.work_by_hand(rounds=2)
+    assert len(one.stored()) == 5
+    one.withdraw(Kind.RETWEETS, sources[-1])
+    one.enqueue(verify=True)
+    one.work_by_hand()
+    one.assert_exact()
+    assert [source for _, _, source in one.stored(present=False)] == [sources[-1]]

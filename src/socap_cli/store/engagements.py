@@ -13,7 +13,7 @@ from socap_cli.model import Importance, Kind, ListItem
 from socap_cli.store.connect import Db
 
 MARK_NEW = "new"
-SEEN_INDEX = "tweet_id_1_action_type_1_removed_at_1_last_pass_1"
+SEEN_INDEX = "tweet_id_1_action_type_1_removed_at_1_last_reading_1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Found:
     importance: Importance
     categories: Sequence[str]
     pass_number: int
+    reading: int
     backfill: bool
     now: datetime
 
@@ -63,7 +64,7 @@ def record(db: Db, found: Sequence[Found]) -> set[str]:
             "backfill": one.backfill,
             "alert_mark": MARK_NEW,
         }
-        seen = {"last_pass": one.pass_number, "last_seen_at": one.now, "removed_at": None}
+        seen = {"last_reading": one.reading, "last_seen_at": one.now, "removed_at": None}
         operations.append(
             UpdateOne({"_id": one.engagement_id}, {"$setOnInsert": fresh, "$set": seen}, upsert=True)
         )
@@ -92,28 +93,28 @@ def _document(found: Found) -> dict[str, Any]:
     }
 
 
-def see_again(db: Db, ids: Sequence[str], *, pass_number: int, now: datetime) -> None:
+def see_again(db: Db, ids: Sequence[str], *, reading: int, now: datetime) -> None:
     """Note that stored engagements are still there; one that had been taken back is there again."""
     db.engagements.update_many(
         {"_id": {"$in": list(ids)}},
-        {"$set": {"last_pass": pass_number, "last_seen_at": now, "removed_at": None}},
+        {"$set": {"last_reading": reading, "last_seen_at": now, "removed_at": None}},
     )
 
 
-def mark_removed(db: Db, tweet_id: str, kind: Kind, *, before_pass: int, now: datetime) -> int:
+def mark_removed(db: Db, tweet_id: str, kind: Kind, *, before: int, now: datetime) -> int:
     """Mark what a full reading did not find any more; return how many. Nothing is deleted."""
     unseen = {
         "tweet_id": tweet_id,
         "action_type": kind.action_type.value,
         "removed_at": None,
-        "last_pass": {"$lt": before_pass},
+        "last_reading": {"$lt": before},
     }
     return db.engagements.update_many(unseen, {"$set": {"removed_at": now}}).modified_count
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many of one list are stored: present, by the pass that saw them last, and removed."""
+    """How many of one list are stored: present, by the reading that saw them last, and removed."""
 
     seen: Mapping[int, int]
     removed: int
@@ -122,9 +123,9 @@ class Tally:
     def present(self) -> int:
         return sum(self.seen.values())
 
-    def unseen(self, *, before_pass: int) -> int:
-        """Present ones that no pass from this one on has seen."""
-        return sum(count for number, count in self.seen.items() if number < before_pass)
+    def unseen(self, *, before: int) -> int:
+        """Present ones that no reading from this one on has seen."""
+        return sum(count for number, count in self.seen.items() if number < before)
 
 
 def tallies(db: Db, lists: Sequence[tuple[str, Kind]]) -> list[Tally]:
@@ -141,7 +142,7 @@ def tallies(db: Db, lists: Sequence[tuple[str, Kind]]) -> list[Tally]:
                 "_id": {
                     "list": ["$tweet_id", "$action_type"],
                     "removed": {"$gt": ["$removed_at", None]},
-                    "last_pass": "$last_pass",
+                    "last_reading": "$last_reading",
                 },
                 "n": {"$sum": 1},
             }
@@ -154,7 +155,7 @@ def tallies(db: Db, lists: Sequence[tuple[str, Kind]]) -> list[Tally]:
         if row["_id"]["removed"]:
             removed[key] = removed.get(key, 0) + row["n"]
         else:
-            seen.setdefault(key, {})[row["_id"]["last_pass"]] = row["n"]
+            seen.setdefault(key, {})[row["_id"]["last_reading"]] = row["n"]
     keys = [(tweet_id, kind.action_type.value) for tweet_id, kind in lists]
     return [Tally(seen.get(key, {}), removed.get(key, 0)) for key in keys]
 

@@ -40,7 +40,7 @@ INDEXES: dict[str, tuple[Index, ...]] = {
     "worker_state": (),
     "engagements": (
         up("tweet_id", "action_type", "source_id", unique=True),
-        up("tweet_id", "action_type", "removed_at", "last_pass"),
+        up("tweet_id", "action_type", "removed_at", "last_reading"),
         up("alert_mark", partialFilterExpression={"alert_mark": "new"}),
         Index((("tweet_id", UP), ("importance_score", DOWN))),
     ),

@@ -27,6 +27,7 @@ class Pass:
 
     number: int
     full: bool
+    """Whether it goes to the end of the list, and so finds what is gone."""
     phase: str
     """`whole`: from the top; `fresh`: only what is newer than `since`; `older`: below that."""
     started_at: datetime
@@ -39,6 +40,8 @@ class Pass:
     """The newest engagement that this pass saw: the next pass's `since`."""
     proven: bool = True
     """False once the list ended in a way that proves nothing."""
+    reading: int = 0
+    """The start at the top from which it goes on; later starts have larger numbers, whatever became of them."""
 
 
 @dataclass(frozen=True, slots=True)

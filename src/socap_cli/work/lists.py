@@ -23,6 +23,8 @@ WAITS_A_LEASE = 24
 PASSES_PER_JOB = 3
 RESTARTS = 2
 """How often one job starts a list at the top again because its cursor was refused."""
+STARTS_A_HOLD = 1000
+"""More than one holder of a list ever makes."""
 STALE_PAGES = 3
 """Pages in a row without one item that this pass has not seen: the cursor goes in circles."""
 
@@ -60,6 +62,8 @@ class _ListReading:
     pages: int = 0
     restarts: int = 0
     let_go: bool = False
+    starts: int = 0
+    """How often it began at the top."""
 
     def __post_init__(self) -> None:
         self._stored: Tally | None = None
@@ -88,6 +92,8 @@ class _ListReading:
         by_time = kind in desk.calls.provider.since_kinds
         current = delta.open_pass(self.state, due, by_time=by_time, now=desk.now())
         resumed = current is self.state.open_pass
+        if not resumed:
+            current = self._from_the_top(current)
         collected = self._tally().present if resumed else self.state.collected
         seen: set[str] = set()
         stale = blank = 0
@@ -121,6 +127,11 @@ class _ListReading:
                 current = replace(current, cursor=page.next_cursor)
             self._save(current)
 
+    def _from_the_top(self, current: Pass) -> Pass:
+        """Number a start: what an earlier one saw, and did not live to close, does not count as seen by this one."""
+        self.starts += 1
+        return replace(current, reading=self.state.epoch * STARTS_A_HOLD + self.starts)
+
     def _fetch(self, current: Pass) -> tuple[Page, Pass]:
         """The next page; a refused cursor starts the pass at the top again."""
         if self.pages >= self.desk.policy.pages_per_job:
@@ -138,7 +149,7 @@ class _ListReading:
                 )
                 return page, current
             except CursorRefused:
-                current = delta.restarted(current, state=self.state)
+                current = self._from_the_top(delta.restarted(current, state=self.state))
                 self._save(current)
                 self.restarts += 1
                 if self.restarts > RESTARTS:
@@ -156,6 +167,7 @@ class _ListReading:
                 state,
                 page.items,
                 pass_number=current.number,
+                reading=current.reading,
                 full=current.full,
                 last=page.next_cursor is None,
                 now=desk.now(),
@@ -215,13 +227,13 @@ class _ListReading:
 
     def _mark_removed(self, current: Pass, tally: Tally, now: datetime) -> int:
         state = self.state
-        unseen = tally.unseen(before_pass=current.number)
+        unseen = tally.unseen(before=current.reading)
         if not unseen or not delta.vanishing_is_plausible(
             stored=tally.present, unseen=unseen, counter=current.counter, deficit=state.full_deficit
         ):
             return 0
         return engagements.mark_removed(
-            self.desk.db, state.tweet_id, state.kind, before_pass=current.number, now=now
+            self.desk.db, state.tweet_id, state.kind, before=current.reading, now=now
         )
 
     def _believe_only_twice(self, current: Pass, collected: int) -> None:
@@ -229,7 +241,7 @@ class _ListReading:
         looked_before = any(job.attempts > 0 for job in self.unit.jobs)
         if delta.accounted(self.state, current, collected) or looked_before:
             return
-        self._save(delta.restarted(replace(current, proven=True), state=self.state))
+        self._save(self._from_the_top(delta.restarted(replace(current, proven=True), state=self.state)))
         raise MalformedAnswer(
             "the list ended in repeated or empty pages",
             endpoint=self.desk.calls.provider.endpoint(self.unit.kind),

@@ -26,6 +26,7 @@ class SeenPage:
     state: ListState
     items: Sequence[ListItem]
     pass_number: int
+    reading: int
     full: bool
     last: bool
     """Whether it is the list's last page, so that a tally of the list is wanted with it."""
@@ -69,7 +70,7 @@ class Records:
             # A full reading notes whatever it sees; any other pass only what had been taken back.
             again = [key for key in ids if key in known and (page.full or known[key].removed)]
             if again:
-                engagements.see_again(self._db, again, pass_number=page.pass_number, now=page.now)
+                engagements.see_again(self._db, again, reading=page.reading, now=page.now)
         fresh = [
             (page, item)
             for page, ids in zip(pages, named, strict=True)
@@ -94,6 +95,7 @@ class Records:
                 scores.get(item.profile.user_id, UNKNOWN),
                 categorize(item.profile, self._rules),
                 pass_number=page.pass_number,
+                reading=page.reading,
                 backfill=page.state.completed_passes == 0,
                 now=page.now,
             )
