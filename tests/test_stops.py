@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import START
 from lab import KEY, Lab
 from test_replica_set import answer, wait_until
 
+from socap_cli.model import LISTS
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db, indexes, open_database
 from socap_cli.store.embedded import Embedded
@@ -141,13 +143,23 @@ def test_a_worker_that_stalled_and_woke_up_changes_nothing(slow: Lab, mongod: st
     other = host.start("work", "--concurrency", "8", SOCAP_WORKER__LEASE="1")
     answer(other)
     before = list(db.jobs.find().sort("_id", 1))
-    states = list(db.worker_state.find().sort("_id", 1))
+    states = known(db)
     assert {row["status"] for row in before} == {"completed"}
     stalled.send_signal(signal.SIGCONT)
     answer(stalled)
     assert list(db.jobs.find().sort("_id", 1)) == before
-    assert list(db.worker_state.find().sort("_id", 1)) == states
+    assert known(db) == states
     slow.assert_exact()
+
+
+def known(db: Db) -> list[dict[str, Any]]:
+    """What is known of the tweets. A unit that had not begun may hold its list for a look, and let it go."""
+    rows = list(db.worker_state.find().sort("_id", 1))
+    for row in rows:
+        for kind in LISTS:
+            for name in ("epoch", "holder", "lease_until"):
+                row.get(kind.value, {}).pop(name, None)
+    return rows
 
 
 def test_two_copies_of_every_command_at_once_do_no_harm(slow: Lab, mongod: str, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,7 +20,6 @@ from socap_cli.store import Db, rate_limits, usage
 from socap_cli.work.budget import Budget
 from socap_cli.work.together import Together
 
-LONGEST_SLEEP = 3.0
 Answer = TypeVar("Answer", TweetsAnswer, Page)
 
 
@@ -67,6 +67,8 @@ class Calls:
     stop: threading.Event
     tally: Tally = field(default_factory=Tally)
     budget: Budget | None = None
+    max_wait: float = 3.0
+    """Seconds that a request may sleep for its turn; beyond that the job goes back to the queue."""
     at_once: int = 50
     """Requests in flight at most, those included that sleep for their turn."""
     _unwritten: queue.SimpleQueue[usage.Request] = field(default_factory=queue.SimpleQueue, repr=False)
@@ -146,33 +148,31 @@ class Calls:
         self._meter(endpoint, campaigns, answer.billed_items, price_of(answer.billed_items), failed=False)
         return answer
 
-    @property
-    def max_wait(self) -> float:
-        """Seconds that a request may sleep for its turn; beyond that the job goes back to the queue.
-
-        So short that the sleepers of one endpoint leave three quarters of the places to the others.
-        """
-        return min(LONGEST_SLEEP, max(2, self.at_once // 4) / self.rate) if self.rate else LONGEST_SLEEP
-
     def _wait_for_turn(self, limiter: str, endpoint: str) -> None:
         if self.stop.is_set():
             raise Stopping
-        granted, wait = self._turns(limiter)
+        granted, turn = self._turns(limiter)
+        wait = turn - time.monotonic()
         if not granted:
-            raise RateLimited(f"its next turn is in {wait:.0f} s", endpoint=endpoint, retry_after=wait)
+            raise RateLimited(
+                f"its next turn is in {wait:.0f} s", endpoint=endpoint, retry_after=max(0.0, wait)
+            )
         if wait > 0 and self.stop.wait(wait):
             raise Stopping
 
     def _reserve(self, limiters: Sequence[str]) -> list[tuple[bool, float]]:
-        """A turn for each, the turns of one limiter in one reservation."""
-        turns = {
-            limiter: iter(
-                rate_limits.reserve(
-                    self.db, limiter, rate=self.rate, max_wait=self.max_wait, turns=limiters.count(limiter)
-                )
+        """A turn for each, the turns of one limiter in one reservation: (granted, when, on this host's clock).
+
+        A moment, not a wait: who wakes late from the reservation sleeps so much less for the turn.
+        """
+        turns: dict[str, Iterator[tuple[bool, float]]] = {}
+        for limiter in dict.fromkeys(limiters):
+            count = limiters.count(limiter)
+            reserved = rate_limits.reserve(
+                self.db, limiter, rate=self.rate, max_wait=self.max_wait, turns=count
             )
-            for limiter in dict.fromkeys(limiters)
-        }
+            now = time.monotonic()
+            turns[limiter] = iter([(granted, now + wait) for granted, wait in reserved])
         return [next(turns[limiter]) for limiter in limiters]
 
     def _meter(
