@@ -133,6 +133,11 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(explain(error), DatabaseUnreachable)
 
 
+def literal(value: Any) -> Any:
+    """A value that a pipeline must not read as an expression."""
+    return {"$literal": value}
+
+
 def _without_credentials(text: str, uri: str) -> str:
     if "@" in uri and "//" in uri:
         credentials = uri.split("//", 1)[1].rsplit("@", 1)[0]

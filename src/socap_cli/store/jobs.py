@@ -114,11 +114,6 @@ def _armed(turn: datetime, *, tweets: int, last_cycle: bool, max_attempts: int) 
     return [{"$set": {"turn": {"$add": [turn, rank]}}}, {"$set": fields}]
 
 
-def literal(value: Any) -> Any:
-    """A value that a pipeline must not read as an expression."""
-    return {"$literal": value}
-
-
 def call_up(db: Db) -> int:
     """Give jobs whose wait is over their turn back, so that they go before what was armed after them."""
     waited = {

@@ -19,8 +19,8 @@ from typing import Any
 from pymongo import UpdateMany, UpdateOne
 
 from socap_cli.model import LISTS, Job, JobState, Kind, Unit
-from socap_cli.store.connect import Db
-from socap_cli.store.jobs import LIST_INDEX, NEXT_FIRST, NO_LEASE, NOW_DUE, literal
+from socap_cli.store.connect import Db, literal
+from socap_cli.store.jobs import LIST_INDEX, NEXT_FIRST, NO_LEASE, NOW_DUE
 
 MAX_LOST_LEASES = 3
 CROWD = 4

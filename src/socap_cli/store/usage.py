@@ -10,7 +10,7 @@ from typing import Any
 
 from pymongo import UpdateOne
 
-from socap_cli.store.connect import Db
+from socap_cli.store.connect import Db, literal
 
 BATCHES_KEPT = 128
 """How many batches a sum remembers: more than all workers write while one of them tries again."""
@@ -67,9 +67,7 @@ def _added(key: tuple[str, str, str], row: dict[str, float], batch: str) -> list
         for name, value in row.items()
     }
     batches = {"$cond": [is_new, {"$slice": [{"$concatArrays": [lately, [batch]]}, -BATCHES_KEPT]}, lately]}
-    return [
-        {"$set": {**{name: {"$literal": value} for name, value in names.items()}, **sums, "batches": batches}}
-    ]
+    return [{"$set": {**{name: literal(value) for name, value in names.items()}, **sums, "batches": batches}}]
 
 
 def summed(db: Db, by: str | None = None, *, days: Sequence[str] | None = None) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from typing import Any
 from pymongo import UpdateOne
 
 from socap_cli.model import COUNTERS, LISTS, Counters, Kind
-from socap_cli.store.connect import Db
+from socap_cli.store.connect import Db, literal
 
 GAPS_KEPT = 50
 MISSES_TO_BELIEVE = 2
@@ -209,7 +209,7 @@ def note_put_off(db: Db, tweet_id: str, kind: Kind, *, reason: str, now: datetim
     """Remember that a list's reading was due and not done; the pass that does it closes the gap."""
     part = kind.value
     since = {"$ifNull": [f"${part}.last_pass_at", now]}
-    first = {"since": since, "reason": _literal(reason)}
+    first = {"since": since, "reason": literal(reason)}
     db.worker_state.update_one(
         {"_id": tweet_id},
         [{"$set": {f"{part}.put_off": {"$ifNull": [f"${part}.put_off", first]}}}],
@@ -295,7 +295,7 @@ def write(db: Db, changes: Sequence[Change]) -> list[bool]:
 def pass_saved(state: ListState, open_pass: Pass, *, lease: float) -> Change:
     """Remember how far a pass has come, after its items were written, and keep the list held."""
     part = state.kind.value
-    kept = {name: _literal(value) for name, value in asdict(open_pass).items()}
+    kept = {name: literal(value) for name, value in asdict(open_pass).items()}
     changes = {
         f"{part}.open_pass": kept,
         f"{part}.lease_until": {"$add": ["$$NOW", int(lease * 1000)]},
@@ -324,10 +324,6 @@ def pass_finished(state: ListState, after: ListState, *, let_go: bool) -> Change
 def let_go(state: ListState) -> Change:
     """Free the list for the next holder; harmless when it was lost."""
     return Change(state, {"$set": {f"{state.kind.value}.lease_until": None}})
-
-
-def _literal(value: Any) -> Any:
-    return {"$literal": value}
 
 
 def coverage(states: Iterable[TweetState]) -> dict[str, dict[str, Any]]:
