@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
+from typing import Literal
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from socap_cli.campaigns.columns import COLUMNS
 from socap_cli.campaigns.source import from_options, read, sort_out
 from socap_cli.errors import UsageError
+from socap_cli.files.reading import decode
+from socap_cli.files.tables import DELIMITERS, fold
 from socap_cli.model import Category
 
 A, B, C = (f"https://x.com/ada/status/{number}" for number in (101, 102, 103))
+
+
+LINK_COLUMNS = (
+    "url", "URL", "Link", "Permalink", "Tweet permalink", "Post Link", "tweet_url", "Link to Tweet", "status_url",
+    "Tweet URL", "Post URL", "Message URL", "Link to post", "Beitrag",
+)  # fmt: skip
 
 
 def categories(content: str, name: str = "-") -> dict[str, str]:
@@ -31,6 +45,22 @@ def test_text_is_a_url_a_line_with_comments_and_blank_lines() -> None:
         f"{A},client\n{B},influencer\n",
         f'"url","category"\r\n"{A}","main"\r\n"{B}","influencer"\r\n',
         f"url\tcategory\n{A}\tclient\n{B}\tinfluencer_twt\n",
+        f"sep=;\nurl;category\n{A};client\n{B};influencer\n",
+        f"Tweet URL,Category\n{A},Client\n{B},INFLUENCER\n",
+        f"Tweet id,Post Link,Tweet category\n1.99652E+18,{A},client\n1.99652E+18,{B},Influencers\n",
+        f"name;type;permalink\nAda;client;{A}\nBob;influencer;{B}\n",
+        f"type,url,category\nTweet,{A},client\nReply,{B},influencer\n",
+        f"#,url,category\n1,{A},client\n2,{B},influencer\n",
+        f"text,url,category\n#launch,{A},client\n#launch,{B},influencer\n",
+        f"{A};client;hello, world\n{B};influencer;x\n",
+        f"client,{A}\ninfluencer,{B}\n",
+        f"| url | category |\n|---|---|\n| {A} | client |\n| {B} | influencer |\n",
+        f"Beitrag,Kategorie\n{A},client\n{B},influencer\n",
+        f"Report of 4 December\n\nurl,category\n{A},client\n{B},influencer\n",
+        f"client: {A}\n- {B} (influencer)\n",
+        f"url,category,notes\n{A},client,one\u2028two\n{B},influencer,\x85\n",
+        "screen_name;tweet_id;tweet_url;category\nada;101;/ada/status/101;client\nada;102;/ada/status/102;influencer\n",
+        "username,text,link,category\nada,hi,x.com/ada/status/101,\nbob,hello, world,x.com/ada/status/102,influencer\n",
     ],
 )
 def test_csv_is_read_with_or_without_header_and_with_any_usual_mark(content: str) -> None:
@@ -46,6 +76,76 @@ def test_csv_is_read_with_or_without_header_and_with_any_usual_mark(content: str
 )
 def test_toml_is_tables_or_lists_per_category(content: str) -> None:
     assert categories(content, "c.toml") == {"101": "client", "102": "investor"}
+
+
+@given(st.data())
+def test_every_export_of_any_tool_gives_its_tweets(data: st.DataObject) -> None:
+    """Any usual name of the column, delimiter, quoting, line end, byte order mark, columns and texts beside it."""
+    size = data.draw(st.integers(1, 6))
+    note = st.sampled_from(
+        ["", "hello", "a, b; c|d", 'said "hi"', "see https://t.co/abc", "two\nlines", "#launch"]
+    )
+    columns = {"Text": [data.draw(note) for _ in range(size)], "Likes": ["1,234"] * size}
+    link = data.draw(
+        st.sampled_from(
+            ["https://x.com/ada/status/{}", "/ada/status/{}", "mobile.twitter.com/ada/status/{}?s=20"]
+        )
+    )
+    ids = [str(1996518988151706111 + n) for n in range(size)]
+    columns[data.draw(st.sampled_from(LINK_COLUMNS))] = [link.format(i) for i in ids]
+    if data.draw(st.booleans()):
+        columns[data.draw(st.sampled_from(["Tweet id", "ID", "post_id"]))] = ["1.99652E+18"] * size
+    names = data.draw(st.permutations(list(columns)))
+    stream = io.StringIO(newline="")
+    delimiter = data.draw(st.sampled_from(DELIMITERS))
+    end = data.draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    how: Literal[0, 1] = (
+        1 if end == "\r" or data.draw(st.booleans()) else 0
+    )  # minimal or all, as csv numbers them
+    writer = csv.writer(stream, delimiter=delimiter, quoting=how, lineterminator=end)
+    writer.writerow(names)
+    writer.writerows(zip(*(columns[name] for name in names), strict=True))
+    head = data.draw(st.sampled_from(["", f"sep={delimiter}{end}"]))
+    encoding = data.draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
+    wanted, rejected = sort_out(read(decode((head + stream.getvalue()).encode(encoding), "export.csv")))
+    assert ([entry.tweet_id for entry in wanted], rejected) == (ids, [])
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("1.99E+18,", "spreadsheet"),
+        ("1.99E+18,https://t.co/abc", "t.co"),
+        ("7,https://x.com/ada", "a profile"),
+        (",", ""),
+    ],
+)
+def test_a_row_without_a_usable_link_is_named_with_what_to_change(row: str, reason: str) -> None:
+    wanted, rejected = sort_out(read(f"id,url\n1996518988151706110,\n{row}\n"))
+    assert [entry.tweet_id for entry in wanted] == ["1996518988151706110"]
+    assert [(r.line, reason in r.reason) for r in rejected] == ([(3, True)] if reason else [])
+
+
+def test_several_links_in_one_cell_are_several_tweets_of_one_line() -> None:
+    wanted, rejected = sort_out(read(f"url,category\n{A} {B},investor\n"))
+    assert [(w.tweet_id, w.category.value, w.line.number) for w in wanted] == [
+        ("101", "investor", 2),
+        ("102", "investor", 2),
+    ]
+    assert rejected == []
+
+
+@pytest.mark.parametrize(
+    "content", ["tweets = " + "[" * 2000 + "]" * 2000, "a = " + "9" * 5000, "tweets = ["]
+)
+def test_toml_that_cannot_be_read_is_a_usage_error(content: str) -> None:
+    with pytest.raises(UsageError, match=r"c\.toml: "):
+        read(content, name="c.toml")
+
+
+def test_toml_lines_are_numbered_as_in_the_file() -> None:
+    lines = read(f'# ours\n[[tweets]]\nurl = "{A}"\n\n[[tweets]]\nlink = "nonsense"\n', name="c.toml")
+    assert [(line.number, line.url) for line in lines] == [(3, A), (6, "nonsense")]
 
 
 def test_broken_toml_is_told_with_its_line() -> None:
@@ -84,6 +184,10 @@ def test_an_equals_sign_in_a_query_is_no_category(option: str, category: Categor
     )
 )
 def test_no_line_is_silently_dropped(rows: list[str]) -> None:
+    assume(not any(fold(cell) in COLUMNS for row in rows for cell in re.split(r"[,;\t|]", row)))
     lines = read("\n".join(rows))
     wanted, rejected = sort_out(lines)
-    assert len(wanted) + len(rejected) == len(lines)
+    named = {entry.line.number for entry in wanted} | {entry.line for entry in rejected}
+    assert named == {line.number for line in lines}
+    for number, row in enumerate(rows, start=1):
+        assert number in named or row.lstrip().startswith("#") or not any(c.isalnum() for c in row)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socap_cli.campaigns.urls import NotATweet, tweet_id
+from socap_cli.campaigns.urls import Found, NotATweet, tweet_id, tweet_ids
 
 ID = "1996518988151706110"
 
@@ -32,7 +32,35 @@ ID = "1996518988151706110"
         f"https://fixupx.com/ada/status/{ID}",
         f"https://fixvx.com/ada/status/{ID}",
         f"https://twittpr.com/ada/status/{ID}",
-        f"  <https://x.com/ada/status/{ID}>  ",
+        f"https://pro.x.com/ada/status/{ID}",
+        f"https://twitter.com/statuses/{ID}",
+        f"https://x.com//ada//status//{ID}",
+        f"//x.com/ada/status/{ID}",
+        f"https:/x.com/ada/status/{ID}",
+        f"https://https://x.com/ada/status/{ID}",
+        f"https://x.com/@ada/status/{ID}",
+        f"https://x.com/ada/status/{ID}&s=20",
+        f"https://x.com/ada/status/{ID}%20",
+        f"https://x.com/ada/status/{ID}/likes",
+        f"https://x.com/i/flow/login?redirect_after_login=%2Fada%2Fstatus%2F{ID}",
+        f"/ada/status/{ID}",
+        f"ada/status/{ID}",
+        f"/i/web/status/{ID}",
+        f"https://d.fxtwitter.com/ada/status/{ID}.mp4",
+        f"https://www.vxtwitter.com/ada/status/{ID}/en",
+        f"https://g.fixupx.com/ada/status/{ID}/photo/2",
+        f"https://nitter.net/ada/status/{ID}#m",
+        f"https://nitter.poast.org/ada/status/{ID}",
+        f"https://xcancel.com/ada/status/{ID}#m",
+        f"twitter://status?id={ID}",
+        f"twitter://status?status_id={ID}&ref=mail",
+        f"https%3A%2F%2Fx.com%2Fada%2Fstatus%2F{ID}",
+        f"https:\\/\\/x.com\\/ada\\/status\\/{ID}",
+        f"https://nam02.safelinks.protection.outlook.com/?url=https%3A%2F%2Fx.com%2Fada%2Fstatus%2F{ID}&data=05",
+        f"https://www.google.com/url?q=https://x.com/ada/status/{ID}&sa=D",
+        f'="{ID}"',
+        f"'{ID}",
+        f'=HYPERLINK("https://x.com/ada/status/{ID}","the post")',
         ID,
     ],
 )
@@ -61,7 +89,24 @@ def test_every_form_that_people_paste_names_the_tweet(text: str) -> None:
         ("9999999999999999999", "out of range"),
         ("https://x.com/ada/status/abc", "without a usable id"),
         (f"https://x.com/a_name_that_is_too_long/status/{ID}", "without a usable id"),
-        ("hello world", "holds a space"),
+        ("hello world", "no tweet's address in it"),
+        ("1,996,518,988,151,706,110", "written in groups"),
+        ("1996518988151710000", "spreadsheet"),
+        (f"{ID}.0", "spreadsheet"),
+        ("1.99E+18 client", "spreadsheet"),
+        ("١٩٩٦٥١٨٩٨٨١٥١٧٠٦١١٠", "digits of another script"),
+        ("https://x.com/ada/status/١٩٩٦", "digits of another script"),
+        ("https://x.com/ada/status/19965189…", "cut off"),
+        ("https://x.com/ada/status/1996518...", "cut off"),
+        ("https://x.com/ada/status/1.99E+18", "without a usable id"),
+        (f"https://x.com/ada/status/{ID}abc", "without a usable id"),
+        (f"https://х.com/ada/status/{ID}", "not a tweet of"),  # its first letter is Cyrillic
+        (f"https://google.com.evil.example/url?q=https://x.com/ada/status/{ID}", "not a tweet of"),
+        (f"https://x.com:8443/ada/status/{ID}", "not a tweet of"),
+        ("https://x.com/intent/like?tweet_id=1", "a button's link"),
+        ("twitter://user?screen_name=ada", "names no tweet"),
+        ("https://[x/ada/status/1", "not a tweet of"),
+        ("https://x.com:port/ada/status/1", "not a web address"),
         ("", "empty"),
     ],
 )
@@ -70,7 +115,42 @@ def test_what_is_no_tweet_is_rejected_with_its_reason(text: str, reason: str) ->
         tweet_id(text)
 
 
-@given(st.text(max_size=80))
+@pytest.mark.parametrize(
+    "around",
+    [
+        "({})", "<{}>", '"{}"', "'{}'", "“{}”", "«{}»", "[{}]", "`{}`", "**{}**", "_{}_", "{}.", "{},", "{};", "{})",
+        "{}!", "{}?", "{}…", "{}:", "- {}", "* {}", "1. {}", "• {}", "> {}", "hi ({}), there", "Ada: {} – great",
+        "<{}|a label, and more>", "[a label]({})", "[{}]({})", "\u200b{}\u200b",
+        "\u2068{}\u2069", "\u200e{}\ufeff", "\u00a0{}\u00a0", "{}\ufe0f", "https://t.co/abc {}", "{} https://example.com",
+        "@ada {} #launch", "RT @ada: hello {}", '<a href="{}">', "&lt;{}&gt;",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "link", [f"https://x.com/ada/status/{ID}", f"twitter.com/ada/status/{ID}?s=20&t=a-b"]
+)
+def test_whatever_stands_around_a_link_does_not_hide_it(around: str, link: str) -> None:
+    assert tweet_ids(around.format(link, link)) == Found((ID,))
+
+
+@pytest.mark.parametrize("around", ["text:{}", "見{}。有", "view-source:{}", "hi,{}"])
+def test_a_link_that_is_glued_to_a_text_is_found_by_its_scheme(around: str) -> None:
+    assert tweet_id(around.format(f"https://x.com/ada/status/{ID}")) == ID
+
+
+def test_every_tweet_of_a_text_is_named_once_and_a_broken_link_beside_them_told() -> None:
+    text = f"https://x.com/ada/status/{ID} https://x.com/bob/status/102, x.com/ada/status/{ID} x.com/c/status/1e9"
+    found = tweet_ids(text)
+    assert found.tweet_ids == (ID, "102")
+    assert [reason.split(",")[0] for reason in found.reasons] == ["a status link without a usable id"]
+
+
+@pytest.mark.parametrize("where", range(len(ID) + 24))
+def test_an_invisible_character_anywhere_changes_nothing(where: int) -> None:
+    link = f"https://x.com/ada/status/{ID}"
+    assert tweet_id(link[:where] + "\u200b" + link[where:]) == ID
+
+
+@given(st.text(st.characters(), max_size=80))
 def test_any_text_is_either_an_id_or_a_reason(text: str) -> None:
     try:
         found = tweet_id(text)

@@ -1,34 +1,41 @@
-"""Read a list of tweets from text, CSV or TOML: good lines are kept, bad ones named with a reason."""
+"""Read a list of tweets from text, a table or TOML: good lines are kept, bad ones named with a reason."""
 
 from __future__ import annotations
 
-import csv
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from socap_cli.campaigns.urls import NotATweet, tweet_id
+from socap_cli.campaigns.categories import category_of, is_category
+from socap_cli.campaigns.columns import (
+    COLUMNS,
+    ID_COLUMNS,
+    URL_COLUMNS,
+    has_content,
+    looks_like_table,
+    with_header,
+    without_header,
+)
+from socap_cli.campaigns.urls import NotATweet, is_tweet, tweet_ids
 from socap_cli.errors import UsageError
+from socap_cli.files.pasted import visible
+from socap_cli.files.tables import COMMENT, fold, read_table, split_lines
 from socap_cli.model import Category
 
-CATEGORY_NAMES = {
-    "client": Category.CLIENT, "clients": Category.CLIENT, "own": Category.CLIENT, "main": Category.CLIENT,
-    "main_twt": Category.CLIENT,
-    "influencer": Category.INFLUENCER, "influencers": Category.INFLUENCER, "influencer_twt": Category.INFLUENCER,
-    "investor": Category.INVESTOR, "investors": Category.INVESTOR, "investor_twt": Category.INVESTOR,
-}  # fmt: skip
-URL_COLUMNS = ("url", "tweet", "tweet_url", "link", "tweet_id", "id")
-BOM = "\ufeff"
+LONGEST_SHOWN = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One tweet as somebody wrote it."""
+    """What somebody wrote on one line: where a tweet is named, and its category if there is one."""
 
     number: int
     url: str
     category: str = ""
     text: str = ""
+    unreadable: str = ""
+    """Why the line could not be read at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +50,30 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
+    """A line, or a part of one, that names no tweet, and what to change."""
+
     line: int
     text: str
     reason: str
 
 
 def read(content: str, *, name: str = "-") -> list[Line]:
-    """The lines of a file: TOML by its name, CSV by its commas, else a URL a line."""
-    content = content.removeprefix(BOM)
+    """The lines of a file that should name tweets.
+
+    TOML by its name, a table by its header or its cells, else text. Comments (#) and blank lines are left out.
+    Raises UsageError when TOML is broken.
+    """
     if name.lower().endswith(".toml"):
         return list(_read_toml(content, name))
-    first = next(
-        (row for row in content.splitlines() if row.strip() and not row.lstrip().startswith("#")), ""
-    )
-    delimiter = next((mark for mark in (",", ";", "\t") if mark in first), None)
-    if delimiter is None and first.strip().lower() not in URL_COLUMNS:
+    table = read_table(content, names=COLUMNS, is_key=is_tweet)
+    if table.header:
+        lines = [Line(row.line, *cells, row.text) for row, cells in with_header(table)]
+    elif looks_like_table(table.rows):
+        lines = [Line(row.line, *without_header(row), row.text) for row in table.rows]
+    else:
         return list(_read_text(content))
-    return list(_read_csv(content, delimiter or ","))
+    lines.extend(Line(entry.line, "", "", entry.text, entry.reason) for entry in table.unreadable)
+    return sorted(lines, key=lambda line: line.number)
 
 
 def from_options(options: Iterable[str]) -> list[Line]:
@@ -67,8 +81,9 @@ def from_options(options: Iterable[str]) -> list[Line]:
     lines = []
     for number, option in enumerate(options, start=1):
         url, mark, category = option.rpartition("=")
-        is_category = bool(mark) and "/" not in category and "&" not in category and not _in_query(url)
-        lines.append(Line(number, url if is_category else option, category if is_category else "", option))
+        if not mark or set(category) & set('/&>"') or _in_query(url):
+            url, category = option, ""
+        lines.append(Line(number, url, category, option))
     return lines
 
 
@@ -84,67 +99,75 @@ def sort_out(lines: Sequence[Line]) -> tuple[list[Wanted], list[Rejected]]:
     rejected = []
     for line in lines:
         try:
-            found = tweet_id(line.url)
-            category = CATEGORY_NAMES.get(line.category.strip().lower() or "client")
-            if category is None:
-                known = ", ".join(category.value for category in Category)
-                raise NotATweet(f"no category {line.category!r}; there are {known}")
-            if found in wanted:
-                raise NotATweet(f"the same tweet as on line {wanted[found].line.number}")
+            if line.unreadable:
+                raise NotATweet(line.unreadable)
+            found = tweet_ids(line.url)
+            category = category_of(line.category)
         except NotATweet as reason:
-            rejected.append(Rejected(line.number, (line.text or line.url)[:200], str(reason)))
-        else:
-            wanted[found] = Wanted(found, category, line.url.strip(), line)
+            rejected.append(Rejected(line.number, _shown(line.text or line.url), str(reason)))
+            continue
+        reasons = list(found.reasons)
+        for tweet_id in found.tweet_ids:
+            if tweet_id in wanted:
+                reasons.append(f"the same tweet as on line {wanted[tweet_id].line.number}")
+            else:
+                wanted[tweet_id] = Wanted(tweet_id, category, line.url.strip(), line)
+        rejected.extend(Rejected(line.number, _shown(line.text or line.url), reason) for reason in reasons)
     return list(wanted.values()), rejected
 
 
+def _shown(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
+
+
 def _read_text(content: str) -> Iterator[Line]:
-    for number, row in enumerate(content.splitlines(), start=1):
-        bare = row.strip()
-        if bare and not bare.startswith("#"):
-            url, _, category = bare.partition(" ")
-            yield Line(number, url, category.strip(), bare)
-
-
-def _read_csv(content: str, delimiter: str) -> Iterator[Line]:
-    reader = csv.reader(content.splitlines(), delimiter=delimiter, skipinitialspace=True)
-    url_at, category_at = 0, 1
-    is_first = True
-    for row in reader:
-        cells = [cell.strip() for cell in row]
-        if not any(cells) or cells[0].startswith("#"):
+    """A link a line, with words around it; a category before or after it."""
+    for number, row in enumerate(split_lines(content), start=1):
+        bare = visible(row)
+        if bare.startswith(COMMENT) or not has_content(bare):
             continue
-        if is_first:
-            is_first = False
-            names = [cell.lower() for cell in cells]
-            found = next((names.index(name) for name in URL_COLUMNS if name in names), None)
-            if found is not None:
-                url_at = found
-                category_at = names.index("category") if "category" in names else -1
-                continue
-        url = cells[url_at] if url_at < len(cells) else ""
-        category = cells[category_at] if 0 <= category_at < len(cells) else ""
-        yield Line(reader.line_num, url, category, delimiter.join(row))
+        yield Line(number, bare, _category_beside(bare.split()), bare)
+
+
+def _category_beside(words: Sequence[str]) -> str:
+    """The last or first word when it names a category; the word after a link even when it names none."""
+    ends = [word for word in (words[-1], words[0]) if len(words) > 1 and is_category(word)]
+    if not ends and len(words) == 2 and is_tweet(words[0]):
+        return words[1]
+    return ends[0] if ends else ""
 
 
 def _read_toml(content: str, name: str) -> Iterator[Line]:
     """`[[tweets]]` tables with url and category, or `tweets = [urls]`, or a list of URLs per category."""
-    try:
-        tree = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{name}: {error}", hint="mend that line") from error
-    number = 0
-    for key, entries in tree.items():
+    after = 0
+    for key, entries in toml_tree(content, name).items():
         if not isinstance(entries, list):
-            raise UsageError(
-                f"{name}: {key} is not a list of tweets", hint="use [[tweets]] with url and category"
-            )
+            continue
+        fallback = key if is_category(key) else ""
+        if not fallback and key != "tweets":
+            continue
         for entry in entries:
-            number += 1
-            fallback = key if key.lower() in CATEGORY_NAMES else ""
-            if isinstance(entry, dict):
-                yield Line(
-                    number, str(entry.get("url", "")), str(entry.get("category", fallback)), str(entry)
-                )
-            else:
-                yield Line(number, str(entry), fallback, str(entry))
+            url, category = _toml_entry(entry, fallback)
+            after = max(content.find(url, after), after) if url else after
+            yield Line(content.count("\n", 0, after) + 1, url, category, url or str(entry))
+            after += len(url)
+
+
+def _toml_entry(entry: Any, category: str) -> tuple[str, str]:
+    if not isinstance(entry, dict):
+        return str(entry), category
+    names = {fold(key): value for key, value in entry.items()}
+    url = next((names[name] for name in (*URL_COLUMNS, *ID_COLUMNS) if name in names), "")
+    return str(url), str(names.get("category", category))
+
+
+def toml_tree(content: str, name: str) -> dict[str, Any]:
+    """A TOML file as it stands. Raises UsageError that names the line, or says that it is nested too deeply."""
+    try:
+        return tomllib.loads(content)
+    except RecursionError:
+        raise UsageError(
+            f"{name}: nested too deeply", hint="write lists of tables, not lists of lists"
+        ) from None
+    except ValueError as error:  # TOMLDecodeError, or a number of more digits than Python reads
+        raise UsageError(f"{name}: {error}", hint="mend that line") from error

@@ -2,74 +2,234 @@
 
 from __future__ import annotations
 
+import html
 import re
-from urllib.parse import urlsplit
+import unicodedata
+from dataclasses import dataclass
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
-SITES = ("x.com", "twitter.com")
-MIRRORS = ("fxtwitter.com", "vxtwitter.com", "fixupx.com", "fixvx.com", "twittpr.com")
-HOSTS = frozenset(
-    [f"{prefix}{site}" for site in SITES for prefix in ("", "www.", "mobile.", "m.")]
-    + [f"{prefix}{site}" for site in MIRRORS for prefix in ("", "www.")]
-)
+from socap_cli.files.pasted import is_our_site, visible
+
+REDIRECTORS = ("safelinks.protection.outlook.com", "slack-redir.net", "l.facebook.com", "google.com")
+"""Hosts that wrap a link when it is copied out of mail, chat or a search."""
+TARGETS = ("url", "q", "u")
+"""The parameters that hold a wrapped link."""
+AFTER_LOGIN = "redirect_after_login"
+PORTS = (None, 80, 443)
+APP_SCHEMES = ("twitter", "x")
+"""Links into the app: twitter://status?id=…"""
+
 PATH = re.compile(
-    r"^/(?:#!/)?(?:i/web|i|[a-z0-9_]{1,15})/status(?:es)?/([0-9]{1,19})(?:[/?#].*)?$", re.IGNORECASE
+    r"/+(?:#!/+)?(?:(?:dir|dl)/+)?(?:(?:i/+web|@?[a-z0-9_]{1,15})/+)?status(?:es)?/+([0-9]{1,19})(?![0-9])"
+    r"(?:\.(?:mp4|jpe?g|png))?(?:[/?#&%]|[^\x00-\x7f]|$)",
+    re.IGNORECASE,
 )
+RELATIVE = re.compile(r"/?@?[a-z0-9_]{1,15}(?:/web)?/status(?:es)?/", re.IGNORECASE)
+HOST_FIRST = re.compile(r"/{0,2}[^/?#\s]+\.[^/?#\s.]{2,}(?::[0-9]+)?[/?#]")
+WEB_SCHEME = re.compile(r"(?:https?:/*)+", re.IGNORECASE)
+WEB_START = re.compile(r"[^/.]*?(?=https?:/)", re.IGNORECASE)
+"""What stands before an address without a blank between."""
 BARE_ID = re.compile(r"[0-9]{1,19}")
-SPREADSHEET = re.compile(r"[0-9]+[.,]?[0-9]*e\+?[0-9]+", re.IGNORECASE)
+TEXT_NUMBER = re.compile(r"""(?:=\s*"|')([0-9]+)"?""")
+"""How spreadsheets are told that a number is text: ="123" and '123."""
+NUMBER_CUT = re.compile(r"[0-9]+[.,]?[0-9]*e\+?[0-9]+|[0-9]{10,}[.,]0+", re.IGNORECASE)
+GROUPED = re.compile(r"[0-9]{1,3}(?:[.,' \u00a0\u202f][0-9]{3}){3,}")
+FEW_DIGITS = 10
+"""A shorter number beside other words is a count rather than an id."""
+ROUNDED = re.compile(r"[0-9]{15}0{3,4}")
+"""Fifteen digits and zeros: what a spreadsheet makes of an id that it takes for a number."""
 LARGEST_ID = 2**63 - 1
+
+BREAKS = re.compile(r"[\s<>\"“”„‟‘’‚‛«»‹›`|()\[\]{},;]+")
+"""What parts words from links: blanks, brackets, quotes, and Slack's mark between link and label."""
+BEFORE_A_WORD = "'*_~-–—•·:.!?="
+AFTER_A_WORD = "'*_~.:!?\\"
+CUT_OFF = re.compile(r"/status(?:es)?/[0-9]{0,18}(?:…|\.{2,})$", re.IGNORECASE)
+"""An ellipsis after fewer digits than an id of today has."""
+
+EXAMPLE = "https://x.com/NAME/status/NUMBER"
+NOT_TWEETS = (
+    ("/article", "an article"),
+    ("/i/spaces", "a space"),
+    ("/i/broadcasts", "a broadcast"),
+    ("/i/communities", "a community"),
+    ("/i/events", "an event"),
+    ("/i/bookmarks", "a list of bookmarks"),
+    ("/lists/", "a list"),
+    ("/i/lists", "a list"),
+    ("/intent/", "a button's link"),
+    ("/search", "a search"),
+    ("/hashtag/", "a hashtag"),
+    ("/messages", "a conversation"),
+    ("/status", "a status link without a usable id"),
+)
+"""Parts of paths, and what their pages are."""
 
 
 class NotATweet(ValueError):
-    """Says why a text names no tweet."""
+    """Says why a text names no tweet, and what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a text names: ids, each once and in order, and the reasons why other links in it name none."""
+
+    tweet_ids: tuple[str, ...]
+    reasons: tuple[str, ...] = ()
 
 
 def tweet_id(text: str) -> str:
-    """The id that a URL or a bare number names. Raises NotATweet with the reason."""
-    text = text.strip().strip("<>\"'")
-    if not text:
-        raise NotATweet("empty")
-    if BARE_ID.fullmatch(text) and text.isascii():
+    """The one id that a URL or a bare number names. Raises NotATweet with the reason."""
+    found = tweet_ids(text).tweet_ids
+    if len(found) > 1:
+        raise NotATweet(f"{len(found)} tweets in one; name one at a time")
+    return found[0]
+
+
+def tweet_ids(text: str) -> Found:
+    """Every tweet that a text names, whatever stands around the links. Raises NotATweet when it names none.
+
+    Beside a tweet only broken status links are worth a reason: a text may hold links to anywhere.
+    """
+    plain = visible(text)
+    if (number := _number(plain)) is not None:
+        return Found((number,))
+    words = _words(plain)
+    ids: dict[str, None] = {}
+    reasons: dict[str, bool] = {}
+    for word in filter(_is_link, words):
+        try:
+            ids[_from_link(word)] = None
+        except NotATweet as reason:
+            reasons.setdefault(str(reason), "/status" in word.lower())
+    if not ids and words and BARE_ID.fullmatch(words[0]) and len(words[0]) >= FEW_DIGITS:
+        ids[_checked(words[0])] = None
+    if not ids:
+        raise NotATweet(next(iter(reasons), None) or _no_link(plain, words))
+    return Found(tuple(ids), tuple(reason for reason, is_status in reasons.items() if is_status))
+
+
+def is_tweet(text: str) -> bool:
+    """Whether a text is one tweet's address or a long id, and nothing else."""
+    plain = visible(text)
+    if plain.isascii() and plain.isdigit() and len(plain) < FEW_DIGITS:
+        return False
+    try:
+        return len(_words(plain)) == 1 and len(tweet_ids(plain).tweet_ids) == 1
+    except NotATweet:
+        return False
+
+
+def _number(text: str) -> str | None:
+    """The id when the text is a number alone; None when it is none. Raises NotATweet for a damaged one."""
+    if match := TEXT_NUMBER.fullmatch(text):
+        text = match.group(1)
+    text = text.strip("<>\"'`()[]“”.,;")
+    if BARE_ID.fullmatch(text) and not ROUNDED.fullmatch(text):
         return _checked(text)
-    if SPREADSHEET.fullmatch(text):
+    if NUMBER_CUT.fullmatch(text) or ROUNDED.fullmatch(text):
         raise NotATweet(
             "a spreadsheet cut the digits off this id; paste the URL or format the column as text"
         )
-    if any(character.isspace() for character in text):
-        raise NotATweet("not a URL: it holds a space")
-    return _checked(_from_url(text))
+    if GROUPED.fullmatch(text):
+        raise NotATweet("an id written in groups; write its digits without marks between them")
+    if text and not text.isascii() and all(unicodedata.category(c) == "Nd" for c in text):
+        raise NotATweet("digits of another script; write the id with 0 to 9")
+    return None
 
 
-def _from_url(text: str) -> str:
-    try:
-        parts = urlsplit(text if "://" in text else f"https://{text}")
-        host = (parts.hostname or "").rstrip(".")
-        port = parts.port
-    except ValueError as error:
-        raise NotATweet(f"not a URL: {error}") from None
-    if parts.scheme.lower() not in ("http", "https"):
-        raise NotATweet(f"not a web address: {parts.scheme}")
+def _words(text: str) -> list[str]:
+    """The parts of a text between blanks, brackets and quotes, without the punctuation around each."""
+    if "&" in text:
+        text = html.unescape(text)
+    parts = (part.replace("\\/", "/").lstrip(BEFORE_A_WORD) for part in BREAKS.split(text))
+    words = (part if CUT_OFF.search(part) else part.rstrip(AFTER_A_WORD + "…") for part in parts)
+    return [_unglued(word) for word in words if word]
+
+
+def _unglued(word: str) -> str:
+    """A word from its address on, when text stands before it without a blank; percent signs decoded."""
+    if re.match("https?%3a", word, re.IGNORECASE):
+        word = unquote(word)
+    start = WEB_START.match(word)
+    return word[start.end() :] if start else word
+
+
+def _is_link(word: str) -> bool:
+    return "://" in word or any(start.match(word) for start in (WEB_SCHEME, RELATIVE, HOST_FIRST))
+
+
+def _from_link(word: str) -> str:
+    """The id in one link. Raises NotATweet."""
+    if CUT_OFF.search(word):
+        raise NotATweet("the address is cut off (…); copy it whole")
+    parts = _split(word)
+    host = (parts.hostname or "").rstrip(".")
+    if parts.scheme in APP_SCHEMES:
+        return _from_app(parts)
+    if parts.scheme != "https":
+        raise NotATweet(f"not a web address: {parts.scheme}; paste one like {EXAMPLE}")
     if host == "t.co":
         raise NotATweet("a t.co short link hides where it leads; open it and paste the address it ends at")
-    if host not in HOSTS or port not in (None, 80, 443) or "@" in parts.netloc:
-        raise NotATweet(f"not a tweet of x.com or twitter.com: {parts.netloc[:60] or text[:60]}")
-    path = parts.path + (f"#{parts.fragment}" if parts.fragment else "")
-    if match := PATH.match(path):
-        return match.group(1)
-    raise NotATweet(_why_not(parts.path.lower()))
+    query = parse_qs(parts.query)
+    if any(host == name or host.endswith(f".{name}") for name in REDIRECTORS):
+        for target in (value for name in TARGETS for value in query.get(name, ())):
+            return _from_link(target)  # shorter than what it was taken from, so this ends
+    if not is_our_site(host) or parts.port not in PORTS or "@" in parts.netloc:
+        raise NotATweet(f"not a tweet of x.com or twitter.com: {parts.netloc[:60]}; paste one like {EXAMPLE}")
+    path = query[AFTER_LOGIN][0] if AFTER_LOGIN in query else parts.path
+    if match := PATH.match(f"{path}#{parts.fragment}" if parts.fragment else path):
+        return _checked(match.group(1))
+    raise NotATweet(_why_not(f"{path}#{parts.fragment}".lower()))
+
+
+def _split(word: str) -> SplitResult:
+    """The parts of a link, whatever of it was left out. Raises NotATweet when it cannot be one."""
+    if RELATIVE.match(word):
+        word = f"https://x.com/{word.lstrip('/')}"
+    elif WEB_SCHEME.match(word):
+        word = WEB_SCHEME.sub("https://", word, count=1)
+    elif "://" not in word:
+        word = f"https://{word.lstrip('/')}"
+    try:
+        parts = urlsplit(word)
+        _ = parts.port, parts.hostname
+    except ValueError:
+        raise NotATweet(f"not a web address; paste one like {EXAMPLE}") from None
+    return parts
+
+
+def _from_app(parts: SplitResult) -> str:
+    """The id in a link into the app: twitter://status?id=…"""
+    place = f"{parts.netloc}{parts.path}".strip("/").lower()
+    query = parse_qs(parts.query)
+    for value in (*query.get("id", ()), *query.get("status_id", ())):
+        if place in ("status", "tweet") and BARE_ID.fullmatch(value):
+            return _checked(value)
+    raise NotATweet(f"a link into the app that names no tweet; paste one like {EXAMPLE}")
 
 
 def _why_not(path: str) -> str:
-    for part, what in (
-        ("/article", "an article"),
-        ("/i/spaces", "a space"),
-        ("/lists/", "a list"),
-        ("/i/lists", "a list"),
-        ("/search", "a search"),
-        ("/status", "a status link without a usable id"),
-    ):
-        if part in path:
-            return f"{what}, not a tweet"
+    if "/status" in path and any(unicodedata.category(c) == "Nd" and not c.isascii() for c in unquote(path)):
+        return "digits of another script; write the id with 0 to 9"
+    what = next((what for part, what in NOT_TWEETS if part in path), None)
+    if what:
+        return f"{what}, not a tweet; paste one like {EXAMPLE}"
     return "a profile or another page, not a tweet; a tweet's address has /status/ and a number"
+
+
+def _no_link(text: str, words: list[str]) -> str:
+    """Why a text without any link names no tweet."""
+    if not text:
+        return "empty"
+    for word in words:
+        try:
+            _number(word)
+        except NotATweet as reason:
+            return str(reason)
+    if len(words) > 1:
+        return f"no tweet's address in it; paste one like {EXAMPLE}"
+    return f"not a tweet of x.com or twitter.com: {text[:60]}; paste one like {EXAMPLE}"
 
 
 def _checked(digits: str) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -337,22 +336,14 @@ def _set_status(run: Run, slug: str, status: str) -> None:
 
 def _lines(tweets: Sequence[str], source: str) -> list[Line]:
     from socap_cli.campaigns import source as reading
+    from socap_cli.files.reading import display_name, read_text
 
     lines = reading.from_options(tweets)
     if source:
-        try:
-            content = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
-        except OSError as error:
-            raise UsageError(
-                f"cannot read {source}: {error.strerror}", hint="name a file, or - for stdin"
-            ) from error
-        except UnicodeDecodeError as error:
-            raise UsageError(f"{source} is not UTF-8 text", hint="save it as UTF-8") from error
-        lines.extend(reading.read(content, name=source))
+        name = display_name(source)
+        lines.extend(reading.read(read_text(source), name=name))
         if not lines:
-            raise UsageError(
-                f"{'stdin' if source == '-' else source} names no tweet", hint="a URL a line is enough"
-            )
+            raise UsageError(f"{name} names no tweet", hint="a URL a line is enough")
     return lines
 
 
@@ -408,8 +399,19 @@ def _changes(
         changes["client_email"] = mail.check_address(client_email)
     for name, people in (("vips", vips), ("ignores", ignores)):
         if people:
-            changes[name] = [person.removeprefix("@").lower() for person in people]
+            changes[name] = accounts(people, "--vip" if name == "vips" else "--ignore")
     return changes
+
+
+def accounts(texts: Sequence[str], option: str) -> list[str]:
+    """The accounts that an option names, each once, in lower case. Raises UsageError."""
+    from socap_cli.files.pasted import NotAHandle, handles
+
+    try:
+        found = [name.lower() for text in texts for name in handles(text)]
+    except NotAHandle as reason:
+        raise UsageError(f"{option}: {reason}", hint=f"as in {option} @ada") from None
+    return list(dict.fromkeys(found))
 
 
 def _tell_added(run: Run, result: AddResult, *, made: bool) -> None:

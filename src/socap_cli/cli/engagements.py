@@ -127,15 +127,15 @@ def _selected(
     sort: str = "importance_score", limit: int | None = None, offset: int = 0,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     from socap_cli.campaigns import register
-    from socap_cli.campaigns.source import CATEGORY_NAMES
+    from socap_cli.campaigns.categories import category_of, is_category
     from socap_cli.model import ActionType
     from socap_cli.store import campaigns, engagements
 
     register.find(db, slug)
     tweets = campaigns.tweets_of(db, slug)
     filters: dict[str, Any] = {}
-    if category.lower() in CATEGORY_NAMES:
-        tweets = [t for t in tweets if t.category is CATEGORY_NAMES[category.lower()]]
+    if is_category(category):
+        tweets = [t for t in tweets if t.category is category_of(category)]
     elif category:
         filters["categories"] = category.lower()
     if action_type:

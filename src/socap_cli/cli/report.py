@@ -111,7 +111,7 @@ def series(
 ) -> None:
     """A campaign's counters, cumulative and per interval."""
     from socap_cli.campaigns import register
-    from socap_cli.campaigns.source import CATEGORY_NAMES
+    from socap_cli.campaigns.categories import category_of, is_category
     from socap_cli.cli.shop import Shop
     from socap_cli.model import COUNTERS
     from socap_cli.report import analytics
@@ -120,7 +120,7 @@ def series(
     run: Run = ctx.obj
     if granularity not in analytics.STEPS:
         raise UsageError(f"no granularity {granularity!r}", hint="there are hour, day")
-    wanted = CATEGORY_NAMES.get(category.lower()) if category else None
+    wanted = category_of(category) if is_category(category) else None
     if category and wanted is None:
         raise UsageError(f"no category {category!r}", hint="there are client, influencer, investor")
     begin = moment(since, "--from") if since else None

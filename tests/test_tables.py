@@ -1,0 +1,162 @@
+"""Delimited tables: every dialect read, a bad record costs its own line only."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Literal
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from socap_cli.files.tables import DELIMITERS, UNCLOSED, Table, fold, read_table, split_lines
+
+KEY = "key:"
+
+
+def is_key(cell: str) -> bool:
+    return cell.startswith(KEY) and cell.removeprefix(KEY).isdigit()
+
+
+def table(text: str) -> Table:
+    return read_table(text, names={"key", "note"}, is_key=is_key)
+
+
+def rows(text: str) -> list[tuple[int, tuple[str, ...]]]:
+    return [(row.line, row.cells) for row in table(text).rows]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_are_counted_as_editors_do(end: str) -> None:
+    text = end.join(
+        ["Key,Note", "", "key:1,one\u2028two\u0085three\x0bfour\x1cfive", '"key:2","a', 'b"', "key:3,c", ""]
+    )
+    assert rows(text) == [
+        (3, ("key:1", "one\u2028two\u0085three\x0bfour\x1cfive")),
+        (4, ("key:2", "a\nb")),
+        (6, ("key:3", "c")),
+    ]
+
+
+@pytest.mark.parametrize("mark", ["sep=;", "SEP=;", '"sep=;"', "sep=; "])
+def test_a_separator_line_names_the_delimiter_and_counts_as_a_line(mark: str) -> None:
+    assert rows(f"{mark}\nkey;note\nkey:1;a,b\n") == [(3, ("key:1", "a,b"))]
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter"),
+    [
+        ("key;note\nkey:1;a,b,c\nkey:2;d,e\n", ";"),
+        ("key,note\nkey:1,a;b;c\nkey:2,d;e\n", ","),
+        ("key:1;client;hello, world\nkey:2;client;x\n", ";"),
+        ("key:1,client,a;b|c\nkey:2,client,x\n", ","),
+        ("key\tnote\nkey:1\ta,b;c\n", "\t"),
+        ("key|note\nkey:1|a,b;c\n", "|"),
+        ("Report, made; today\n\nnote;key\na,b,c;key:1\n", ";"),
+        ("key\nkey:1\n", ","),
+    ],
+)
+def test_the_delimiter_is_the_one_that_makes_a_table_of_it(text: str, delimiter: str) -> None:
+    found = table(text)
+    assert found.delimiter == delimiter
+    assert all(any(is_key(cell) for cell in row.cells) for row in found.rows)
+
+
+@pytest.mark.parametrize(
+    "name", ["Tweet URL", "tweet_url", " TweetUrl ", "TWEET-URL", "tweet.url", "\ufeffTweet\u00a0Url"]
+)
+def test_a_header_is_known_however_it_is_written(name: str) -> None:
+    assert fold(name) == "tweeturl"
+
+
+def test_a_line_that_begins_with_a_hash_is_a_comment_unless_it_is_a_whole_row() -> None:
+    assert rows("note,key\n# a comment\n#launch,key:1\n") == [(3, ("#launch", "key:1"))]
+
+
+def test_titles_above_the_header_are_no_rows() -> None:
+    found = table("Report for Ada\n\nNote,Key\na,key:1\n")
+    assert (found.header, [row.line for row in found.rows]) == (("note", "key"), [4])
+
+
+@pytest.mark.parametrize(
+    ("text", "bad", "good"),
+    [
+        ('key,note\nkey:1,"oops\nkey:2,ok\nkey:3,ok\n', [2], [3, 4]),
+        ('key,note\nkey:1,"oops\nkey:2,"fine"\nkey:3,ok\n', [2], [3, 4]),
+        ('key,note\nkey:1,"oops\n"key:2","fine"\n', [2], [3]),
+        ('key,note\nkey:1,"oops\nkey:2,"oops too\nkey:3,ok\n', [2, 3], [4]),
+        ('key,note\nkey:1,"\nkey:2,"\nkey:3,ok\n', [2, 3], [4]),
+        ('key,note\nkey:1,ok\nkey:2,"oops', [3], [2]),
+        ('key;note\nkey:1;"oops\nkey:2;said "hi" there\nkey:3;"a;b"\n', [2], [3, 4]),
+        ('key,note\nkey:1,"he said "hi" to me",\nkey:2,ok\n', [], [2, 3]),
+        ('key,note\nkey:1,5" screen\nkey:2,ok\n', [], [2, 3]),
+        ('key,note\nkey:1,"two\nlines, and ""more"""\nkey:2,ok\n', [], [2, 4]),
+    ],
+)
+def test_a_quote_that_is_never_closed_costs_its_line_only(text: str, bad: list[int], good: list[int]) -> None:
+    found = table(text)
+    assert [(entry.line, entry.reason) for entry in found.unreadable] == [(line, UNCLOSED) for line in bad]
+    assert [row.line for row in found.rows] == good
+
+
+def test_a_cell_of_any_length_is_read() -> None:
+    long = "x" * 200_000
+    assert rows(f'key,note\nkey:1,{long}\nkey:2,"{long}"\n') == [(2, ("key:1", long)), (3, ("key:2", long))]
+
+
+cells = st.text(
+    st.one_of(
+        st.sampled_from('\n",;\t|# '), st.characters(exclude_categories=["Cs"], exclude_characters="\0\r")
+    ),
+    max_size=12,
+)
+
+
+@given(
+    st.lists(st.lists(cells, min_size=1, max_size=3), max_size=8),
+    st.sampled_from(DELIMITERS),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.booleans(),
+)
+def test_what_a_spreadsheet_writes_is_read_back(
+    notes: list[list[str]], delimiter: str, end: str, quoted: bool
+) -> None:
+    stream = io.StringIO(newline="")
+    how: Literal[0, 1] = 1 if quoted or end == "\r" else 0  # minimal or all, as csv numbers them
+    writer = csv.writer(stream, delimiter=delimiter, lineterminator=end, quoting=how)
+    written = [(f"{KEY}{number}", *row) for number, row in enumerate(notes, start=1)]
+    writer.writerows([("Key", "Note"), *written])
+    found = table(stream.getvalue())
+    assert found.unreadable == ()
+    assert [tuple(cell.strip() for cell in row.cells) for row in found.rows] == [
+        tuple(cell.strip() for cell in row) for row in written
+    ]
+
+
+@given(st.data(), st.integers(2, 12), st.sampled_from(DELIMITERS))
+def test_one_quote_left_open_never_costs_another_row(data: st.DataObject, size: int, delimiter: str) -> None:
+    note = st.sampled_from(["ok", '"fine"', '""', '"a ""b"" c"', "5'", "", f'"x{delimiter}y"'])
+    broken = data.draw(st.integers(1, size))
+    lines = [f"key{delimiter}note"]
+    for number in range(1, size + 1):
+        text = '"oops' if number == broken else data.draw(note)
+        lines.append(f"{KEY}{number}{delimiter}{text}")
+    found = table("\n".join(lines))
+    assert [entry.line for entry in found.unreadable] == [broken + 1]
+    assert [row.cells[0] for row in found.rows] == [f"{KEY}{n}" for n in range(1, size + 1) if n != broken]
+
+
+@given(st.text(st.sampled_from('ab1,;\t|"\n\r# k:ey'), max_size=80))
+@example('"\n"\n"')
+def test_every_line_is_in_a_row_or_named(text: str) -> None:
+    found = table(text)
+    lines = split_lines(text)
+    covered = {entry.line for entry in found.unreadable}
+    for row in found.rows:
+        covered.update(range(row.line, row.line + row.text.count("\n") + 1))
+    lost = [line for n, line in enumerate(lines, start=1) if n not in covered]
+    allowed = ("#", "sep=")
+    assert all(
+        not line.strip(' ,;\t|"') or line.lstrip().startswith(allowed) or found.header for line in lost
+    )
