@@ -13,7 +13,7 @@ EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 
 
 def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("config.toml").write_text(
+    Path("socap.toml").write_text(
         '[worker]\nconcurrency = 7\npool_size = 2\n[alerts]\nemail_to = ["a@b.example"]\n'
     )
     monkeypatch.setenv("SOCAP_WORKER_CONCURRENCY", "3")
@@ -28,7 +28,12 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_plans_own_names_are_honoured_exactly(
     monkeypatch: pytest.MonkeyPatch, name: str, path: tuple[str, str]
 ) -> None:
-    value = {"TWITTER_API_URL": "http://127.0.0.1:1"}.get(name, "4")
+    value = {
+        "TWITTER_API_URL": "http://127.0.0.1:1",
+        "MONGODB_URI": "mongodb://127.0.0.1:1/",
+        "SOCAP_ALERT_SLACK_WEBHOOK": "https://hooks.slack.com/services/T/B/x",
+        "SOCAP_ALERT_EMAIL_SMTP": "smtp://u:p@127.0.0.1:25",
+    }.get(name, "4")
     monkeypatch.setenv(name, value)
     section, key = path
     found = getattr(getattr(load(), section), key)
@@ -38,16 +43,16 @@ def test_the_plans_own_names_are_honoured_exactly(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[worker]\nconcurrency = 'many'\n", "config.toml: [worker] concurrency"),
+        ("[worker]\nconcurrency = 'many'\n", "socap.toml: [worker] concurrency"),
         ("[worker]\nconcurrency = 0\n", "greater than or equal to 1"),
-        ("[workers]\n", "config.toml: workers: no such setting"),
+        ("[workers]\n", "socap.toml: workers: no such setting"),
         ("[alerts]\nthreshhold = 1\n", "[alerts] threshhold: no such setting"),
         ("[worker\n", "line 1"),
         ("[provider]\nurl = 'ftp://x'\n", "[provider] url"),
     ],
 )
 def test_a_wrong_key_is_named_with_its_file_and_section(text: str, said: str) -> None:
-    Path("config.toml").write_text(text)
+    Path("socap.toml").write_text(text)
     with pytest.raises(ConfigError) as raised:
         load()
     assert said in raised.value.message
@@ -60,7 +65,7 @@ def test_a_wrong_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    Path("config.toml").write_text("[provider]\napi_key = 'hush'\n[alerts]\nslack_webhook = 'https://hush'\n")
+    Path("socap.toml").write_text("[provider]\napi_key = 'hush'\n[alerts]\nslack_webhook = 'https://hush'\n")
     assert "hush" not in repr(load())
 
 
@@ -82,5 +87,5 @@ def test_the_example_holds_every_setting_with_its_default(tmp_path: Path) -> Non
 
 
 def test_a_tilde_is_the_home_folder() -> None:
-    Path("config.toml").write_text("data_dir = '~/elsewhere'\n")
+    Path("socap.toml").write_text("data_dir = '~/elsewhere'\n")
     assert load().data_dir == Path.home() / "elsewhere"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from importlib import import_module
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from socap_cli import __version__
+from socap_cli.cli import output
 from socap_cli.cli.run import BUG, INTERRUPTED, MissingValue, Run, hoist, write_bug_report
 from socap_cli.errors import SocapError, UsageError
 
@@ -69,13 +69,14 @@ def _named(place: str) -> Any:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"socap {__version__}\n")
+        output.print_line(f"socap {__version__}")
         raise typer.Exit
 
 
 def everywhere(
     config: Annotated[
-        str, typer.Option(metavar="FILE", help="Configuration file (default: ./config.toml).")
+        str,
+        typer.Option(metavar="FILE", help="Configuration file (default: ./socap.toml, then the user's own)."),
     ] = "",
     data_dir: Annotated[str, typer.Option(metavar="DIR", help="Embedded database and logs.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
@@ -95,11 +96,8 @@ def main(arguments: list[str] | None = None) -> None:
     Everything is closed by now; an orderly exit of the interpreter would wait half a second for the database
     driver's monitor threads to wake up, at each command.
     """
-    code = execute(sys.argv[1:] if arguments is None else arguments)
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code)
+    output.install()
+    os._exit(execute(sys.argv[1:] if arguments is None else arguments))
 
 
 def execute(arguments: list[str]) -> int:
@@ -110,6 +108,7 @@ def execute(arguments: list[str]) -> int:
         return error.run.finish(error)
     try:
         code = program(*rest)(rest, prog_name="socap", standalone_mode=False, obj=run)
+        output.flush()
         run.exit_code = run.exit_code or (code if isinstance(code, int) else 0)
         return run.finish() if run.result or run.exit_code else 0
     except SocapError as error:

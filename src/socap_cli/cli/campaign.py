@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from socap_cli.cli import output
 from socap_cli.cli.options import Slug, Yes, moment
-from socap_cli.cli.run import PARTLY_DONE, Run, write
+from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.errors import SocapError, UsageError
 
 if TYPE_CHECKING:
@@ -423,7 +423,7 @@ def _tell_added(run: Run, result: AddResult, *, made: bool) -> None:
     }
     for rejected in result.rejected:
         if not run.json:
-            write(sys.stderr, f"rejected: line {rejected.line}: {rejected.text}: {rejected.reason}")
+            output.say(f"rejected: line {rejected.line}: {rejected.text}: {rejected.reason}")
     there = f", {result.tweets_already_there} already there" if result.tweets_already_there else ""
     bad = f", {len(result.rejected)} rejected" if result.rejected else ""
     what = f"campaign {result.slug}: " if made else f"{result.slug}: "

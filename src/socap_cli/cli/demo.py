@@ -94,7 +94,7 @@ def _stage(run: Run, *, tweets: int, cycles: int, seed: int) -> Iterator[_Stage]
     from socap_cli.alerts import mail
     from socap_cli.alerts.send import Outlets
     from socap_cli.cli.shop import Shop
-    from socap_cli.config import Alerts, Budget, Collection, Database, Provider, Report, Settings, Worker
+    from socap_cli.config import Provider, Settings
     from socap_cli.simulator.mailbox import Mailbox
 
     now = datetime.now(UTC)
@@ -106,16 +106,9 @@ def _stage(run: Run, *, tweets: int, cycles: int, seed: int) -> Iterator[_Stage]
         url = stack.enter_context(_simulator(scratch, tweets=tweets, seed=seed, start=start))
         mailbox = stack.enter_context(Mailbox())
         # Nothing of the operator's own configuration reaches the demo, and the demo reaches nothing of it.
-        settings = Settings.model_construct(
+        settings = Settings(
             data_dir=scratch / "data",
-            database=Database(),
             provider=Provider(api_key=SecretStr("demo"), url=url, rate=0),
-            worker=Worker(),
-            collection=Collection(),
-            budget=Budget(),
-            alerts=Alerts(),
-            report=Report(),
-            file=None,
         )
         shop = Shop(run, settings)
         stack.callback(shop.embedded().stop)
@@ -338,7 +331,7 @@ def _show(result: dict[str, Any]) -> None:
             ("report", result["pages"][-1]),
         ]
     )
-    from socap_cli.cli.run import print_line
+    from socap_cli.cli.output import print_line
 
     verdict = (
         "Every engagement of the simulated world is in the database, once."

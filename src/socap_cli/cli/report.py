@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from socap_cli.cli.options import OptionalSlug, Slug, moment
-from socap_cli.cli.run import Run, print_line
+from socap_cli.cli.output import print_line
+from socap_cli.cli.run import Run
 from socap_cli.errors import ConfigError, SocapError, UsageError
 
 app = typer.Typer(help="Static pages, and the mail edition.", no_args_is_help=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 import uuid
@@ -13,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from socap_cli.cli import output
+from socap_cli.cli.output import OutputFailed, print_line
 from socap_cli.errors import SocapError, UsageError
 
 PARTLY_DONE, BUG, INTERRUPTED = 4, 3, 130
@@ -65,24 +66,30 @@ class Run:
     def say(self, text: str) -> None:
         """Talk to a person, on stderr."""
         if not self.quiet and not self.json:
-            write(sys.stderr, text)
+            output.say(text)
 
     def finish(self, error: SocapError | None = None) -> int:
-        """Tell the outcome and return the exit code."""
-        code = error.exit_code if error else self.exit_code
-        if self.json:
-            print_line(
-                json.dumps(
-                    self._envelope(error, code), default=plain, separators=(",", ":"), ensure_ascii=False
-                )
-            )
-        else:
+        """Tell the outcome and return the exit code. Output that cannot be written is an outcome itself."""
+        try:
+            self._tell(error)
+        except OutputFailed as failed:
+            error = error or failed
+            self._tell(error)
+        return 0 if self.exit_zero else self._code(error)
+
+    def _tell(self, error: SocapError | None) -> None:
+        if not self.json:
             for warning in self.warnings:
-                write(sys.stderr, f"warning: {warning}")
+                output.say(f"warning: {warning}")
         if error is not None:
             hint = f" – {error.hint}" if error.hint else ""
-            write(sys.stderr, f"error: {one_line(error.message)}{hint}")
-        return 0 if self.exit_zero else code
+            output.say(f"error: {one_line(error.message)}{hint}")
+        if self.json:
+            envelope = self._envelope(error, self._code(error))
+            print_line(json.dumps(envelope, default=plain, separators=(",", ":"), ensure_ascii=False))
+
+    def _code(self, error: SocapError | None) -> int:
+        return error.exit_code if error else self.exit_code
 
     def _envelope(self, error: SocapError | None, code: int) -> dict[str, Any]:
         return {
@@ -125,19 +132,6 @@ class MissingValue(UsageError):
     def __init__(self, run: Run, name: str) -> None:
         super().__init__(f"option {name} needs a value")
         self.run = run
-
-
-def print_line(text: str) -> None:
-    write(sys.stdout, text)
-
-
-def write(stream: Any, text: str) -> None:
-    """Print, and let a reader that went away be."""
-    try:
-        stream.write(text + "\n")
-        stream.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def one_line(text: str) -> str:

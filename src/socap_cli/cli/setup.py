@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -15,17 +14,14 @@ def init(ctx: typer.Context) -> None:
     from importlib.resources import files
 
     from socap_cli.cli.shop import Shop
-    from socap_cli.config import find_file
+    from socap_cli.config import find_file, missing_file
     from socap_cli.errors import SocapError
     from socap_cli.store import indexes
 
     run: Run = ctx.obj
-    named = run.config
-    run.config = None if named and not named.exists() else named
-    path = find_file(run.config)
-    written = path is None
-    if path is None:
-        path = named or Path("config.toml")
+    path = missing_file(run.config)
+    written = path is not None
+    if path is not None:
         try:
             with path.open("x", encoding="utf-8") as file:
                 file.write((files("socap_cli") / "config.example.toml").read_text(encoding="utf-8"))
@@ -34,7 +30,9 @@ def init(ctx: typer.Context) -> None:
             raise SocapError(
                 f"cannot write {path}: {error.strerror}", hint="name another place with --config"
             ) from error
-    run.config = path
+        run.config = path
+    found = find_file(run.config)
+    place = found.path if found else None
     shop = Shop(run)
     with shop.database() as db:
         names = shop.settings.database
@@ -43,11 +41,11 @@ def init(ctx: typer.Context) -> None:
         )
         server = db.client.server_info()["version"]
     lines = [
-        f"{'wrote' if written else 'found'} {path}",
+        f"{'wrote' if written else 'found'} {place}",
         f"MongoDB {server} at {'MONGODB_URI' if names.uri else shop.embedded().db_path}, {count} indexes",
         "provider key: " + ("set" if shop.settings.provider.api_key else "not set; export TWITTER_API_KEY=…"),
     ]
-    result = {"config": str(path), "written": written, "indexes": count, "mongodb": server}
+    result = {"config": str(place), "written": written, "indexes": count, "mongodb": server}
     run.done(result, text="\n".join(lines))
 
 
@@ -67,7 +65,7 @@ def doctor(
     failed = any(c.state == "fail" for c in checks)
 
     def show() -> None:
-        from socap_cli.cli.run import print_line
+        from socap_cli.cli.output import print_line
 
         if run.quiet and not failed:
             return

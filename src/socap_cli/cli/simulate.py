@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from socap_cli.cli.run import Run, print_line
+from socap_cli.cli.output import print_line
+from socap_cli.cli.run import Run
 from socap_cli.errors import SocapError, UsageError
 
 

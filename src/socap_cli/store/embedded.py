@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,16 +48,16 @@ class Embedded:
 
     @property
     def socket_path(self) -> Path:
-        """In the data folder, or in a short runtime folder when that path is too long for a socket."""
+        """In the data folder, or in a folder of a short name when that path is too long for a socket.
+
+        No variable has a say: a shell and a scheduler, with other ones, must find the same server.
+        """
         near = self.data_dir.absolute() / "run" / "mongod.sock"
         longest = near.parent / "mongodb-27017.sock"
         if len(os.fsencode(longest)) <= SOCKET_LIMIT:
             return near
         mark = hashlib.sha256(os.fsencode(self.data_dir.absolute())).hexdigest()[:12]
-        places = (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp")  # noqa: S108
-        folders = [Path(place) / f"socap-{os.getuid()}-{mark}" for place in places if place]
-        fits = (f for f in folders if len(os.fsencode(f / "mongodb-27017.sock")) <= SOCKET_LIMIT)
-        return next(fits, folders[-1]) / "mongod.sock"
+        return Path("/tmp") / f"socap-{os.getuid()}-{mark}" / "mongod.sock"  # noqa: S108  (its mode is 0700)
 
     @property
     def uri(self) -> str:

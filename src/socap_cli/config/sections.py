@@ -1,0 +1,142 @@
+"""The sections of the configuration with their defaults: the only place where a default stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+
+from socap_cli.config.places import default_data_dir
+from socap_cli.config.values import (
+    DAY,
+    YEAR,
+    ApiKey,
+    BaseUrl,
+    CollectionName,
+    HomePath,
+    Hosts,
+    MongoUri,
+    SmtpUrl,
+    Stripped,
+    Text,
+    WebhookUrl,
+    Words,
+)
+
+Credits = Annotated[float, Field(ge=0, le=1e15)]
+MINUTES_OF_A_YEAR = 525_600
+
+
+class Section(BaseModel):
+    """Frozen; an unknown key, `nan` and `inf` are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Database(Section):
+    uri: Annotated[MongoUri | None, Stripped] = None
+    patience: float = Field(60.0, ge=0, le=DAY)
+    """Seconds for which a run waits for a database that went away; an election takes about 12."""
+    name: Text = Field("socap", pattern=r"^[A-Za-z0-9_-]{1,60}$")
+    following_index: CollectionName = "following_index"
+    important_people: CollectionName = "important_people"
+
+
+class Provider(Section):
+    api_key: Annotated[ApiKey | None, Stripped] = None
+    url: BaseUrl = "https://api.twitterapi.io"
+    rate: float = Field(3.0, ge=0, le=10_000)
+    """Requests a second for each endpoint, all processes together; 0 sets no limit of ours."""
+    batch: int = Field(50, ge=1, le=50)
+    """Tweets in one metrics request."""
+    timeout: float = Field(30.0, gt=0, le=3600)
+    """Seconds."""
+    price_tweet: Credits = 15.0
+    price_user: Credits = 18.0
+    price_minimum: Credits = 15.0
+    """Credits for a tweet, for an account in a list, and the least that a request costs."""
+    usd_per_credit: float = Field(0.00001, ge=0, le=1e6)
+
+
+class Worker(Section):
+    pool_size: int = Field(10, ge=1, le=200)
+    concurrency: int = Field(5, ge=1, le=200)
+    max_runtime: float = Field(1500.0, gt=0, le=YEAR)
+    """Seconds; below the interval between two cycles."""
+    max_attempts: int = Field(5, ge=1, le=1000)
+    lease: float = Field(60.0, ge=1, le=DAY)
+    """Seconds."""
+
+    @property
+    def at_once(self) -> int:
+        """Requests at a time in one process: the plan's workers times the jobs of each."""
+        return self.pool_size * self.concurrency
+
+
+class Collection(Section):
+    boundary_run: int = Field(20, ge=1, le=10_000)
+    """Items in a row, stored by a completed pass, that prove that a pass met what is known."""
+    verify_every_hours: float = Field(24.0, gt=0, le=YEAR / 3600)
+    tolerance: float = Field(0.02, ge=0, le=1)
+    """Part of the counter by which collected and counter may disagree before a full reading."""
+    pages_per_job: int = Field(50, ge=1, le=100_000)
+    """A pass of more pages gives its seat to others in between."""
+    gap_after_minutes: float = Field(45.0, gt=0, le=MINUTES_OF_A_YEAR)
+    """A tweet that was not read for longer than this has a gap."""
+    empty_pages: int = Field(3, ge=0, le=1000)
+    """Empty pages in a row, each with a next cursor, before a list counts as ended."""
+
+
+class Alerts(Section):
+    slack_webhook: Annotated[WebhookUrl | None, Stripped] = None
+    email_smtp: Annotated[SmtpUrl | None, Stripped] = None
+    email_from: Text = "socap@localhost"
+    email_to: Words = ()
+    webhook_hosts: Hosts = ("hooks.slack.com",)
+    threshold: float = Field(10.0, ge=0, le=1e12)
+    spacing_minutes: int = Field(20, ge=0, le=MINUTES_OF_A_YEAR)
+    frequency_window_minutes: int = Field(30, ge=0, le=MINUTES_OF_A_YEAR)
+    resend_unknown: bool = True
+    max_attempts: int = Field(8, ge=1, le=1000)
+    timeout: float = Field(15.0, gt=0, le=3600)
+    """Seconds."""
+
+
+class Budget(Section):
+    """Credits a day; 0 sets no limit. From the soft budget on only counters are read, from the hard one nothing."""
+
+    day_soft: Credits = 0.0
+    day_hard: Credits = 0.0
+    campaign_soft: Credits = 0.0
+    campaign_hard: Credits = 0.0
+
+
+class Report(Section):
+    out: HomePath = Path("socap-report")
+    top: int = Field(500, ge=1, le=1_000_000)
+    """Engagements listed on a page, the most important first."""
+
+
+class Settings(Section):
+    """Everything that an operator can set."""
+
+    data_dir: HomePath = Field(default_factory=default_data_dir)
+    database: Database = Database()
+    provider: Provider = Provider()
+    worker: Worker = Worker()
+    collection: Collection = Collection()
+    budget: Budget = Budget()
+    alerts: Alerts = Alerts()
+    report: Report = Report()
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> Path | None:
+        """The configuration file that was read."""
+        return self._file
+
+    def read_from(self, file: Path | None) -> Settings:
+        """These settings, with the file that they come from."""
+        self._file = file
+        return self

@@ -1,0 +1,117 @@
+"""Output streams that are full, closed or left: told where it matters, and never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOCAP = [sys.executable, "-m", "socap_cli"]
+NEEDS_NO_DATABASE = [
+    ["--version"],
+    ["--help"],
+    ["work", "--help"],
+    ["--json", "db", "status"],
+    ["db", "status"],
+]
+
+
+def _no_room() -> None:
+    """A limit on a file's size stands for a full disk."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+@pytest.mark.parametrize("words", NEEDS_NO_DATABASE, ids=" ".join)
+def test_a_full_disk_is_a_failure_that_is_told_in_one_line(words: list[str], tmp_path: Path) -> None:
+    with (tmp_path / "out").open("wb") as out:
+        done = subprocess.run(
+            [*SOCAP, *words], stdout=out, stderr=subprocess.PIPE, preexec_fn=_no_room, text=True, check=False
+        )
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith("error: cannot write the output: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", NEEDS_NO_DATABASE, ids=" ".join)
+@pytest.mark.parametrize("closed", [(1,), (2,), (1, 2), (0, 1, 2)], ids=str)
+def test_a_closed_stream_is_as_good_as_nowhere(words: list[str], closed: tuple[int, ...]) -> None:
+    def close() -> None:
+        for descriptor in closed:
+            os.close(descriptor)
+
+    pipe = subprocess.PIPE
+    done = subprocess.run([*SOCAP, *words], stdout=pipe, stderr=pipe, preexec_fn=close, check=False)
+    assert done.returncode == 0
+    assert b"Traceback" not in done.stdout + done.stderr
+    assert (done.stdout == b"") is (1 in closed)
+
+
+@pytest.mark.parametrize("words", NEEDS_NO_DATABASE, ids=" ".join)
+def test_a_reader_that_went_away_is_no_error(words: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [*SOCAP, *words], stdout=writing, stderr=subprocess.PIPE, text=True, check=False, pass_fds=[writing]
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_closed_stdin_is_told_when_something_is_to_be_read(tmp_path: Path) -> None:
+    words = ["campaign", "add", "z", "--from", "-"]
+    done = subprocess.run(
+        [*SOCAP, "--data-dir", str(tmp_path / "data"), *words],
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: os.close(0),
+        text=True,
+        check=False,
+    )
+    subprocess.run([*SOCAP, "--data-dir", str(tmp_path / "data"), "db", "stop"], check=False)
+    assert done.returncode in (1, 2)
+    assert "stdin: it is closed" in done.stderr
+
+
+def test_the_first_file_that_is_opened_does_not_get_the_output_of_a_closed_stdout(tmp_path: Path) -> None:
+    script = (
+        "import os, sys\n"
+        "from socap_cli.cli import output\n"
+        "output.install()\n"
+        f"number = os.open({str(tmp_path / 'f')!r}, os.O_CREAT | os.O_WRONLY)\n"
+        "output.print_line('a result')\n"
+        "sys.exit(number <= 2)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], preexec_fn=lambda: os.close(1), check=False)
+    assert (done.returncode, (tmp_path / "f").read_bytes()) == (0, b"")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_what_an_encoding_lacks_is_written_as_an_escape(encoding: str) -> None:
+    script = "from socap_cli.cli import output\noutput.install()\noutput.print_line('é → \\udcff')\n"
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=False)
+    expected = "é → \\udcff\n".encode(encoding, "backslashreplace")
+    assert (done.returncode, done.stdout, done.stderr) == (0, expected, b"")
+
+
+@pytest.mark.parametrize("given", [{}, {"SOCAP_DATA_DIR": "data"}], ids=["nothing", "a data folder"])
+def test_a_user_without_a_home_needs_a_data_folder(given: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import pwd\ndef nobody(uid): raise KeyError(uid)\npwd.getpwuid = nobody\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "HOME"} | given
+    environment["PYTHONPATH"] = f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    done = subprocess.run(
+        [*SOCAP, "--json", "db", "status"],
+        env=environment, capture_output=True, text=True, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == answer["exit_code"] == (0 if given else 2)
+    if not given:
+        assert "no home folder" in done.stderr
+        assert "--data-dir" in done.stderr
+        assert done.stderr.count("\n") == 1
