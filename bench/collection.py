@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from lab import Lab
+from support.lab import Lab
 
 from bench.measure import START, Provider, database, environment, provider, row, timed
-from socap_cli.model import LISTS, Kind
+from socap_cli.model import LISTS, RETWEETS
 from socap_cli.simulator.clock import Clock
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import World
@@ -26,17 +26,17 @@ def cost(uri: str) -> None:
     world = World(start=START, tweets=300, engagements=60.0, accounts=6000, removed=0.0, hours=48)
     with database(uri) as db, Simulator(world) as simulator:
         lab = Lab(db, simulator)
-        lab.cycle(seats=50)
+        lab.cycle(threads=50)
         ledger = simulator.ledger
         asked, paid = sum(ledger.requests.values()), ledger.credits
-        lab.cycle(seats=50)
+        lab.cycle(threads=50)
         requests = sum(ledger.requests.values()) - asked
         row("a quiet cycle, requests", str(requests), "ideal 6")
         row("a quiet cycle, credits", f"{ledger.credits - paid:,.0f}", "ideal 4,500")
         known = set(lab.stored())
         lab.advance(hours=4)
         paid = ledger.credits
-        result = lab.cycle(seats=50)
+        result = lab.cycle(threads=50)
         least = least_cost(lab, known)
         spent = ledger.credits - paid
         row(
@@ -54,9 +54,9 @@ def least_cost(lab: Lab, known: set[tuple[str, str, str]]) -> float:
     for tweet_id in lab.tweet_ids:
         for kind in LISTS:
             items = list(lab.world.tweets[tweet_id].lists[kind].newest_first(moment))
-            seen = [(tweet_id, kind.action_type.value, item.source_id) in known for item in items]
+            seen = [(tweet_id, LISTS[kind].action_type, item.source_id) in known for item in items]
             new = sum(not s and not i.nested for s, i in zip(seen, items, strict=True))
-            if new and kind is not Kind.RETWEETS:
+            if new and kind is not RETWEETS:
                 total += max(15, 15 * new)
             elif new:
                 first = seen.index(True) if True in seen else len(items) - 1
@@ -73,7 +73,7 @@ def bad_days(uri: str) -> None:
         lab.advance(minutes=30)
         for number, account in enumerate(world.accounts[:5000]):
             moment = lab.now() - timedelta(milliseconds=200 * number)
-            world.engage(lab.tweet_ids[0], Kind.RETWEETS, moment, account=account)
+            world.engage(lab.tweet_ids[0], RETWEETS, moment, account=account)
         result = lab.cycle()
         row("5,000 new retweeters on one tweet, stored", f"{result.engagements_new:,}", "5,000")
         lab.close()
@@ -81,7 +81,7 @@ def bad_days(uri: str) -> None:
     with database(uri) as db, Simulator(world) as simulator:
         simulator.faults.errors = 0.2
         lab = Lab(db, simulator)
-        lab.cycle(seats=50)
+        lab.cycle(threads=50)
         missing = len(lab.truth() - set(lab.stored()))
         used = db.jobs.count_documents({"attempts": {"$gt": 0}})
         row("a fifth of all requests fails, missing", str(missing), f"0; attempts used up: {used}, 0")
@@ -184,11 +184,11 @@ def storage(uri: str) -> None:
     world = World(start=START, tweets=TWEETS)
     with database(uri) as db, Simulator(world) as simulator:
         lab = Lab(db, simulator)
-        lab.cycle(seats=150)
+        lab.cycle(threads=150)
         first = _sizes(db)
         for _ in range(4):
             lab.advance(minutes=30)
-            lab.cycle(seats=150)
+            lab.cycle(threads=150)
         for name, (count, size) in _sizes(db).items():
             more = count - first.get(name, (0, 0))[0]
             if count:

@@ -8,29 +8,41 @@ import threading
 import time
 from datetime import UTC, datetime
 
-from socap_cli.model import Unit
+from socap_cli.client.budget import Budget
+from socap_cli.client.limiter import Limiter
+from socap_cli.client.meter import Meter
+from socap_cli.client.metered import MeteredClient
+from socap_cli.model import Outcome, Unit
 from socap_cli.providers import TwitterApiIo
 from socap_cli.store import open_database
-from socap_cli.store.leases import Settled
-from socap_cli.work.calls import Calls
-from socap_cli.work.desk import Desk
-from socap_cli.work.pool import Pool
-from socap_cli.work.unit import Done
+from socap_cli.store.importance import FirmCollections
+from socap_cli.work.context import WorkContext
+from socap_cli.work.enrich import RULES
+from socap_cli.work.result import UnitResult
+from socap_cli.work.worker import Worker, WorkerOptions
+from socap_cli.work.writer import EngagementWriter
 
 
-def nothing(_desk: Desk, unit: Unit, _rng: random.Random) -> Done:
-    return Done(unit, [Settled(job) for job in unit.jobs])
+def nothing(_context: WorkContext, unit: Unit, _rng: random.Random) -> UnitResult:
+    return UnitResult(unit, [Outcome(job) for job in unit.jobs])
 
 
-def main(uri: str, name: str, seats: int) -> None:
+def main(uri: str, name: str, threads: int) -> None:
     """Say `ready`, wait for a line, work the queue until it is dry, say when it ended and how many jobs it did."""
     with open_database(uri, name) as db:
         provider = TwitterApiIo("k")
-        calls = Calls(db, provider, "k", 0.0, lambda: datetime.now(UTC), threading.Event())
-        pool = Pool(Desk(db, calls, calls.now), seats=seats, do=nothing, linger=0.0)
+        client = MeteredClient(
+            provider,
+            Limiter(db, "k", 0.0, threading.Event()),
+            Meter(db),
+            Budget(db),
+            lambda: datetime.now(UTC),
+        )
+        context = WorkContext(db, client, EngagementWriter(db, FirmCollections(), RULES), client.now)
+        worker = Worker(context, WorkerOptions(threads=threads, idle_timeout=0.0), work=nothing)
         print("ready", flush=True)
         sys.stdin.readline()
-        done = pool.run()
+        done = worker.run()
         print(time.time(), done.completed, flush=True)
 
 

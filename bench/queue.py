@@ -9,18 +9,18 @@ import time
 import uuid
 from datetime import timedelta
 
-from lab import campaign
 from pymongo import UpdateMany
+from support.lab import campaign
 
 from bench.measure import START, database, row, timed
 from socap_cli.enqueue import enqueue
-from socap_cli.model import LISTS, CampaignTweet, Category
+from socap_cli.model import LISTS, CampaignTweet, TweetCategory
 from socap_cli.store import Db, campaigns, indexes, jobs
 
 SIZES = {1_200: 5, 12_000: 3, 120_000: 1}
 """Queued jobs, and how often each is measured: the median counts."""
 PROCESSES = (1, 2, 4)
-SEATS = 150
+THREADS = 150
 RAW_BATCH = 100
 
 
@@ -46,7 +46,7 @@ def queue(uri: str) -> None:
 def _rate(uri: str, db: Db, count: int, processes: int) -> float:
     """Jobs a second, from the moment at which all workers are ready to the last one's end."""
     _fill(db, count)
-    command = [sys.executable, "-m", "bench.noop", uri, db.name, str(SEATS)]
+    command = [sys.executable, "-m", "bench.noop", uri, db.name, str(THREADS)]
     workers = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(processes)
@@ -80,13 +80,13 @@ def _fill(db: Db, count: int) -> None:
     tweets = [str(n) for n in range(1, count // 4 + 1)]
     jobs.arm(db, "c", tweets, last_cycle=False, max_attempts=3)
     for at in range(0, len(tweets), 5000):
-        jobs.open_gate(db, [(tweet, kind) for tweet in tweets[at : at + 5000] for kind in LISTS], [])
+        jobs.release_lists(db, [(tweet, kind) for tweet in tweets[at : at + 5000] for kind in LISTS], [])
 
 
 def _drain_raw(db: Db) -> None:
     while ids := [r["_id"] for r in db.jobs.find({"status": "pending"}, {"_id": 1}).limit(RAW_BATCH)]:
         token = uuid.uuid4().hex
-        claim = {"$set": {"status": "running", "lease_token": token}}
+        claim = {"$set": {"status": "processing", "lease_token": token}}
         db.jobs.update_many({"_id": {"$in": ids}, "status": "pending"}, claim)
         done = {"$set": {"status": "completed", "lease_token": None}}
         db.jobs.bulk_write([UpdateMany({"_id": {"$in": ids}, "lease_token": token}, done)])
@@ -96,7 +96,7 @@ def large_enqueue(uri: str) -> None:
     """Enqueue of 30,000 tweets: 120,000 jobs"""
     with database(uri) as db:
         campaigns.insert(db, campaign("large", at=START))
-        tweets = [CampaignTweet("large", str(n), Category.CLIENT, "", START) for n in range(1, 30_001)]
+        tweets = [CampaignTweet("large", str(n), TweetCategory.MAIN, "", START) for n in range(1, 30_001)]
         campaigns.add_tweets(db, tweets)
         first = timed(lambda: enqueue(db, now=START))
         again_open = timed(lambda: enqueue(db, now=START + timedelta(minutes=30)))

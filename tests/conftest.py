@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from lab import Lab
-from terminal import Cli
+from support.lab import START, Lab
+from support.terminal import Cli
 
 from socap_cli.errors import NoMongod
 from socap_cli.simulator.mailbox import Mailbox
@@ -18,8 +18,6 @@ from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import World
 from socap_cli.store import Db, indexes, open_database
 from socap_cli.store.embedded import Embedded
-
-START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)

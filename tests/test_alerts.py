@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lab import SLUG, Lab, campaign
-from test_crash_histories import Killed, MortalDb
+from support.lab import SLUG, Lab, campaign, change
+from support.mortal import Killed, MortalDb
 
 from socap_cli.alerts import mail, slack
 from socap_cli.alerts.plan import held_until, run_batch, spread
 from socap_cli.alerts.send import Outlets, SendResult, plan_new, send_due
 from socap_cli.errors import ConfigError
-from socap_cli.model import Channel, Kind
+from socap_cli.model import QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.simulator.mailbox import Mailbox
-from socap_cli.store import Db, alerts, campaigns
+from socap_cli.store import Db, alerts
 from socap_cli.store.importance import FirmCollections
 
 FIRM = FirmCollections()
@@ -51,7 +51,7 @@ class Desk:
         )
         lab.cycle()  # counters are 0 now: whatever comes is new
 
-    def engage(self, who: int, kind: Kind = Kind.REPLIES, *, tweet: int = 0) -> None:
+    def engage(self, who: int, kind: Kind = REPLIES, *, tweet: int = 0) -> None:
         lab = self.lab
         lab.world.engage(lab.tweet_ids[tweet], kind, lab.now(), account=self.important[who])
 
@@ -86,7 +86,7 @@ def test_an_important_engagement_is_told_once(desk: Desk) -> None:
 
 
 def test_what_is_below_the_threshold_is_not_told(desk: Desk) -> None:
-    campaigns.change(desk.lab.db, SLUG, threshold=100)
+    change(desk.lab.db, SLUG, threshold=100)
     desk.engage(1)
     desk.collect()
     assert desk.send().planned == 0
@@ -94,11 +94,11 @@ def test_what_is_below_the_threshold_is_not_told(desk: Desk) -> None:
 
 def test_vips_are_told_whatever_their_importance_and_ignored_people_never(desk: Desk) -> None:
     names = [a.username.lower() for a in desk.important]
-    campaigns.change(desk.lab.db, SLUG, threshold=100, vips=[names[0]], spacing_minutes=600)
+    change(desk.lab.db, SLUG, threshold=100, vips=(names[0],), spacing_minutes=600)
     desk.engage(0)
     desk.collect()
     assert desk.send().sent == 1
-    campaigns.change(desk.lab.db, SLUG, threshold=1, vips=[], ignores=[names[1]], spacing_minutes=0)
+    change(desk.lab.db, SLUG, threshold=1, vips=(), ignores=(names[1],), spacing_minutes=0)
     desk.lab.advance(minutes=1)
     desk.engage(1)
     desk.collect()
@@ -106,7 +106,7 @@ def test_vips_are_told_whatever_their_importance_and_ignored_people_never(desk: 
 
 
 def test_alerts_are_spread_over_the_spacing_window(desk: Desk) -> None:
-    campaigns.change(desk.lab.db, SLUG, spacing_minutes=20)
+    change(desk.lab.db, SLUG, spacing_minutes=20)
     for who in range(5):
         desk.engage(who)
     desk.collect()
@@ -132,7 +132,7 @@ def test_the_same_person_and_action_is_held_back_and_merged_not_dropped(desk: De
 
 def test_another_action_of_the_same_person_is_told_at_once(desk: Desk) -> None:
     desk.engage(1)
-    desk.engage(1, Kind.QUOTES)
+    desk.engage(1, QUOTES)
     desk.collect()
     assert desk.send().sent == 2
 
@@ -148,7 +148,7 @@ def test_the_window_is_judged_on_times_not_on_clock_hours() -> None:
 def test_backfill_is_one_summary(lab: Callable[..., Lab]) -> None:
     one = lab(tweets=2)
     for account in one.world.accounts[:5]:
-        one.world.engage(one.tweet_ids[0], Kind.RETWEETS, one.now(), account=account)
+        one.world.engage(one.tweet_ids[0], RETWEETS, one.now(), account=account)
     desk = Desk(one)
     result = desk.send()
     assert (result.planned, result.sent, len(desk.messages)) == (5, 1, 1)
@@ -175,7 +175,7 @@ def test_an_importance_that_could_not_be_looked_up_is_looked_up_again(desk: Desk
 
 
 def test_silence_holds_alerts_back_and_loses_none(desk: Desk) -> None:
-    campaigns.change(desk.lab.db, SLUG, silenced_until=desk.lab.now() + timedelta(hours=1))
+    change(desk.lab.db, SLUG, silenced_until=desk.lab.now() + timedelta(hours=1))
     desk.engage(1)
     desk.collect()
     assert (desk.send().held, len(desk.messages)) == (1, 0)
@@ -242,7 +242,7 @@ def test_a_dead_channel_is_switched_off_and_reported_by_mail(desk: Desk, mailbox
     for who in range(3):
         desk.engage(who)
     desk.collect()
-    campaigns.change(desk.lab.db, SLUG, channels=[Channel.SLACK.value])
+    change(desk.lab.db, SLUG, channels=("slack",))
     result = desk.send(mail_server=mail.parse_server(mailbox.url), mail_to=("ops@agency.example",))
     assert (result.dead, len(desk.messages), len(mailbox.messages)) == (1, 1, 1)
     assert "switched off" in str(mailbox.messages[0]["Subject"])
@@ -307,7 +307,7 @@ def test_killed_at_each_of_its_writes_no_alert_is_lost_and_a_repeat_says_so(
 
 
 def test_one_mail_a_receiver_with_a_message_id_that_stays(desk: Desk, mailbox: Mailbox) -> None:
-    campaigns.change(desk.lab.db, SLUG, channels=[Channel.EMAIL.value], client_email="client@example.com")
+    change(desk.lab.db, SLUG, channels=("email",), client_email="client@example.com")
     desk.important[1].name = "Bobby <b>Tables</b>\r\nBcc: x@y.example"
     desk.engage(1)
     desk.collect()
@@ -346,7 +346,7 @@ def _text(message: Message, part: int) -> str:
 def test_one_refused_recipient_leaves_the_others_be(
     desk: Desk, mailbox: Mailbox, reply: str, state: str
 ) -> None:
-    campaigns.change(desk.lab.db, SLUG, channels=[Channel.EMAIL.value])
+    change(desk.lab.db, SLUG, channels=("email",))
     mailbox.answers["bad@agency.example"] = reply
     desk.engage(1)
     desk.collect()
@@ -357,7 +357,7 @@ def test_one_refused_recipient_leaves_the_others_be(
 
 
 def test_a_mail_server_that_is_down_is_tried_again(desk: Desk) -> None:
-    campaigns.change(desk.lab.db, SLUG, channels=[Channel.EMAIL.value])
+    change(desk.lab.db, SLUG, channels=("email",))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

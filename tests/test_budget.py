@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from lab import SLUG, Lab, campaign
+from support.lab import SLUG, Lab, campaign
 
+from socap_cli.client.budget import Budget, Level, level
+from socap_cli.config import Budget as Limits
 from socap_cli.errors import BudgetReached
-from socap_cli.model import Kind
-from socap_cli.report.gather import gaps_of
+from socap_cli.model import METRICS, REPLIES, MeteredRequest, Usage, UsageBatch
+from socap_cli.model.gaps import gaps_of
 from socap_cli.store import Db, usage, worker_state
-from socap_cli.work.budget import Budget, Level, Limits, level
-from socap_cli.work.pool import Pool
 from socap_cli.work.result import WorkResult
+from socap_cli.work.worker import Worker, WorkerOptions
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ class BudgetLab:
 
     def work(self, **limits: float) -> WorkResult:
         self.lab.enqueue()
-        plain = self.lab.desk()
-        calls = replace(plain.calls, budget=Budget(self.lab.db, Limits(**limits)))
-        return Pool(replace(plain, calls=calls), seats=4).run()
+        context = self.lab.context()
+        context.client.budget = Budget(self.lab.db, Limits(**limits))
+        return Worker(context, WorkerOptions(threads=4)).run()
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_at_the_days_hard_budget_the_run_ends_and_every_job_waits(broke: BudgetL
     with pytest.raises(BudgetReached, match="budget of 500 credits is spent"):
         broke.work(day_hard=500.0)
     (row,) = usage.summed(broke.lab.db)
-    assert row["cost"] < 500 + 4 * 20 * 18  # what four seats had asked already
+    assert row.cost < 500 + 4 * 20 * 18  # what four threads had asked already
     assert broke.lab.db.jobs.count_documents({"attempts": {"$gt": 0}}) == 0
     broke.work()
     broke.lab.assert_exact()
@@ -73,7 +73,7 @@ def test_at_the_days_hard_budget_the_run_ends_and_every_job_waits(broke: BudgetL
 
 def test_a_campaign_that_spent_its_own_leaves_the_others_be(broke: BudgetLab) -> None:
     lab = broke.lab
-    usage.record(lab.db, usage.Batch("b", [usage.Request("/x", [SLUG], 0, 900.0, False, lab.now())]))
+    usage.record(lab.db, UsageBatch("b", [MeteredRequest("/x", [SLUG], 0, 900.0, False, lab.now())]))
     first, *others = lab.tweet_ids
     lab.add_campaign(campaign("other", at=lab.now()), [first])
     result = broke.work(campaign_hard=800.0)
@@ -84,22 +84,22 @@ def test_a_campaign_that_spent_its_own_leaves_the_others_be(broke: BudgetLab) ->
 def test_no_budget_costs_no_query(db: Db, lab: Callable[..., Lab]) -> None:
     one = lab()
     budget: Any = Budget(None, Limits())  # type: ignore[arg-type]
-    budget.check("metrics", [SLUG], one.now())
+    budget.check(METRICS, [SLUG], one.now())
 
 
-def test_what_was_put_off_is_a_gap_until_it_is_read(broke: BudgetLab) -> None:
+def test_what_was_deferred_is_a_gap_until_it_is_read(broke: BudgetLab) -> None:
     lab = broke.lab
     broke.work()
     lab.advance(minutes=30)
-    lab.engage(Kind.REPLIES, 2)
+    lab.engage(REPLIES, 2)
     broke.work(day_soft=1.0)
-    state = worker_state.load(lab.db, lab.tweet_ids[:1])[lab.tweet_ids[0]].lists[Kind.REPLIES]
-    assert state.put_off is not None
-    assert state.put_off["reason"] == "over budget"
+    state = worker_state.load(lab.db, lab.tweet_ids[:1])[lab.tweet_ids[0]].lists[REPLIES]
+    assert state.deferred is not None
+    assert state.deferred.reason == "over budget"
     lab.advance(minutes=30)
     broke.work()
     after = worker_state.load(lab.db, lab.tweet_ids[:1])[lab.tweet_ids[0]]
-    assert after.lists[Kind.REPLIES].put_off is None
+    assert after.lists[REPLIES].deferred is None
     (gap,) = [gap for gap in after.gaps if gap.kind == "replies"]
     assert (gap.ends_at, gap.reason) == (lab.now(), "over budget")
 
@@ -118,8 +118,8 @@ def test_downtime_is_a_gap_of_every_tweet(broke: BudgetLab) -> None:
 
 
 def test_requests_that_are_written_again_count_once(db: Db) -> None:
-    request = usage.Request("/x", ["a", "a", "b"], 6, 90.0, False, datetime(2026, 3, 2, tzinfo=UTC))
+    request = MeteredRequest("/x", ["a", "a", "b"], 6, 90.0, False, datetime(2026, 3, 2, tzinfo=UTC))
     for name in ("first", "first", "second", "first"):
-        usage.record(db, usage.Batch(name, [request]))
-    assert usage.summed(db) == [{"requests": 2, "items": 12, "cost": 180.0, "failed": 0}]
-    assert [row["cost"] for row in usage.summed(db, "campaign")] == [120.0, 60.0]
+        usage.record(db, UsageBatch(name, [request]))
+    assert usage.summed(db) == [Usage(None, requests=2, items=12, cost=180.0, failed=0)]
+    assert [row.cost for row in usage.summed(db, "campaign")] == [120.0, 60.0]

@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from lab import SLUG, Lab, campaign
+from support.lab import SLUG, Lab, campaign, change
 
-from socap_cli.model import LISTS, CampaignStatus, Kind
-from socap_cli.store import campaigns, jobs, usage, worker_state
+from socap_cli.model import LISTS, QUOTES, REPLIES, RETWEETS, CampaignStatus, Kind, coverage_of
+from socap_cli.store import campaigns, queue_view, usage, worker_state
 
 MakeLab = Callable[..., Lab]
 
@@ -40,9 +40,9 @@ def test_with_people_changing_their_minds_a_full_reading_makes_it_exact(lab: Mak
 
 def test_a_quiet_cycle_of_300_tweets_is_6_requests_and_4500_credits(lab: MakeLab) -> None:
     one = lab(tweets=300, engagements=4.0)
-    one.cycle(seats=50)
+    one.cycle(threads=50)
     before, cost = requests(one), one.simulator.ledger.credits
-    result = one.cycle(seats=50)
+    result = one.cycle(threads=50)
     assert requests(one) - before == result.requests == 6
     assert one.simulator.ledger.credits - cost == 4500
     assert (result.completed, result.unchanged, result.engagements_new) == (300, 900, 0)
@@ -65,20 +65,20 @@ def test_metering_agrees_with_the_provider_to_the_credit(lab: MakeLab) -> None:
         one.advance(minutes=90)
     (row,) = usage.summed(one.db)
     ledger = one.simulator.ledger
-    assert (row["requests"], row["items"], row["cost"]) == (requests(one), ledger.items, ledger.credits)
+    assert (row.requests, row.items, row.cost) == (requests(one), ledger.items, ledger.credits)
 
 
 def test_five_thousand_new_retweeters_between_two_cycles_are_all_stored(lab: MakeLab) -> None:
     one = lab(tweets=1, accounts=6000, page=100)
-    one.engage(Kind.RETWEETS, 30)
+    one.engage(RETWEETS, 30)
     one.cycle()
     one.advance(minutes=30)
     tweet = one.world.tweets[one.tweet_ids[0]]
-    taken = {item.account.user_id for item in tweet.lists[Kind.RETWEETS].items}
+    taken = {item.account.user_id for item in tweet.lists[RETWEETS].items}
     fresh = [account for account in one.world.accounts if account.user_id not in taken][:5000]
     for number, account in enumerate(fresh):
         moment = one.now() - timedelta(milliseconds=200 * number)
-        one.world.engage(tweet.tweet_id, Kind.RETWEETS, moment, account=account)
+        one.world.engage(tweet.tweet_id, RETWEETS, moment, account=account)
     result = one.cycle()
     assert result.engagements_new == 5000
     one.assert_exact()
@@ -100,7 +100,7 @@ def test_a_busy_cycle_costs_at_most_a_tenth_more_than_it_must(lab: MakeLab) -> N
 
 def _stored_by_list(lab: Lab) -> dict[str, dict[Kind, set[str]]]:
     found: dict[str, dict[Kind, set[str]]] = {t: {k: set() for k in LISTS} for t in lab.tweet_ids}
-    kinds = {kind.action_type.value: kind for kind in LISTS}
+    kinds = {LISTS[kind].action_type: kind for kind in LISTS}
     for tweet, action, source in lab.stored():
         found[tweet][kinds[action]].add(source)
     return found
@@ -116,7 +116,7 @@ def _least_cost(lab: Lab, before: dict[str, dict[Kind, set[str]]]) -> float:
             new = [item for item in row if item.source_id not in known and not item.nested]
             if not new:
                 continue
-            if kind is not Kind.RETWEETS:
+            if kind is not RETWEETS:
                 total += max(15, 15 * len(new))
                 continue
             first_known = next((n for n, item in enumerate(row) if item.source_id in known), len(row) - 1)
@@ -129,16 +129,16 @@ def test_a_second_reply_of_one_person_is_kept(lab: MakeLab) -> None:
     one = lab()
     who = one.world.accounts[0]
     for second in (10, 20):
-        one.world.engage(one.tweet_ids[0], Kind.REPLIES, one.now() - timedelta(seconds=second), account=who)
+        one.world.engage(one.tweet_ids[0], REPLIES, one.now() - timedelta(seconds=second), account=who)
     one.cycle()
     assert len(one.stored()) == 2
 
 
 def test_replies_to_replies_are_no_engagements_with_the_tweet(lab: MakeLab) -> None:
     one = lab()
-    item = one.world.engage(one.tweet_ids[0], Kind.REPLIES, one.now())
+    item = one.world.engage(one.tweet_ids[0], REPLIES, one.now())
     item.nested = True
-    one.engage(Kind.REPLIES, 2)
+    one.engage(REPLIES, 2)
     one.cycle()
     assert len(one.stored()) == 2
     one.assert_exact()
@@ -146,16 +146,16 @@ def test_replies_to_replies_are_no_engagements_with_the_tweet(lab: MakeLab) -> N
 
 def test_what_is_taken_back_is_marked_and_what_comes_again_is_unmarked(lab: MakeLab) -> None:
     one = lab()
-    sources = one.engage(Kind.RETWEETS, 30)
+    sources = one.engage(RETWEETS, 30)
     one.cycle()
     one.advance(hours=25)
-    one.withdraw(Kind.RETWEETS, sources[3])
+    one.withdraw(RETWEETS, sources[3])
     one.cycle()  # the counter fell, and the last full reading is a day old
     assert [key[2] for key in one.stored(present=False)] == [sources[3]]
     one.assert_exact()
     one.advance(minutes=30)
     account = next(a for a in one.world.accounts if a.user_id == sources[3])
-    one.world.engage(one.tweet_ids[0], Kind.RETWEETS, one.now(), account=account)
+    one.world.engage(one.tweet_ids[0], RETWEETS, one.now(), account=account)
     one.cycle()
     assert one.stored(present=False) == []
     one.assert_exact()
@@ -164,12 +164,12 @@ def test_what_is_taken_back_is_marked_and_what_comes_again_is_unmarked(lab: Make
 def test_an_engagement_that_shows_late_and_below_known_ones_is_found(lab: MakeLab) -> None:
     """A search index lags: what turns up is older than what was stored in the meantime."""
     one = lab()
-    one.engage(Kind.REPLIES, 30)
+    one.engage(REPLIES, 30)
     one.cycle()
     one.advance(minutes=10)
-    one.engage(Kind.REPLIES, 1, lag=1200)
+    one.engage(REPLIES, 1, lag=1200)
     one.advance(minutes=10)
-    one.engage(Kind.REPLIES, 4)
+    one.engage(REPLIES, 4)
     one.cycle()
     one.advance(minutes=30)
     one.cycle()
@@ -178,19 +178,19 @@ def test_an_engagement_that_shows_late_and_below_known_ones_is_found(lab: MakeLa
 
 def test_two_replies_of_one_second_are_both_found_though_only_newer_ones_are_asked_for(lab: MakeLab) -> None:
     one = lab()
-    one.engage(Kind.REPLIES, 3)
+    one.engage(REPLIES, 3)
     one.cycle()
-    one.world.engage(one.tweet_ids[0], Kind.REPLIES, one.now())
+    one.world.engage(one.tweet_ids[0], REPLIES, one.now())
     one.advance(minutes=30)
-    one.engage(Kind.REPLIES, 2)
+    one.engage(REPLIES, 2)
     one.cycle()
     one.assert_exact()
 
 
 def test_protected_accounts_are_counted_but_cause_no_endless_reading(lab: MakeLab) -> None:
     one = lab()
-    one.engage(Kind.REPLIES, 5)
-    hidden = one.world.engage(one.tweet_ids[0], Kind.REPLIES, one.now())
+    one.engage(REPLIES, 5)
+    hidden = one.world.engage(one.tweet_ids[0], REPLIES, one.now())
     hidden.hidden = True
     one.cycle()
     one.advance(minutes=30)
@@ -236,11 +236,11 @@ def test_a_provider_that_fails_a_fifth_of_its_requests_costs_no_attempt(lab: Mak
     assert one.db.jobs.count_documents({"status": {"$ne": "completed"}}) == 0
 
 
-def test_a_limited_endpoint_uses_up_no_attempt_and_blocks_no_other(lab: MakeLab) -> None:
+def test_a_limited_account_uses_up_no_attempt_and_is_waited_for(lab: MakeLab) -> None:
     one = lab(tweets=4, engagements=20.0)
     one.enqueue()
     one.simulator.faults.update({"script": ["ok", "limit"], "retry_after": 1.0})
-    result = one.work(seats=1)
+    result = one.work(threads=1)
     assert (result.failed, result.requeued) == (0, 1)
     assert one.db.jobs.count_documents({"attempts": {"$gt": 0}}) == 0
     one.assert_exact()
@@ -248,7 +248,7 @@ def test_a_limited_endpoint_uses_up_no_attempt_and_blocks_no_other(lab: MakeLab)
 
 def test_a_looping_cursor_ends_and_the_list_is_complete_afterwards(lab: MakeLab) -> None:
     one = lab()
-    one.engage(Kind.QUOTES, 70)
+    one.engage(QUOTES, 70)
     one.simulator.faults.update({"looping": True})
     one.enqueue()
     one.work_by_hand()
@@ -263,17 +263,17 @@ def test_a_first_counter_of_zero_costs_no_list_request_and_what_comes_then_is_ne
     one.cycle()
     assert dict(one.simulator.ledger.requests) == {"/twitter/tweets": 1}
     one.advance(minutes=30)
-    one.engage(Kind.RETWEETS, 1)
+    one.engage(RETWEETS, 1)
     one.cycle()
     assert [row["backfill"] for row in one.db.engagements.find()] == [False]
 
 
 def test_what_was_there_before_is_backfill(lab: MakeLab) -> None:
     one = lab()
-    one.engage(Kind.RETWEETS, 2)
+    one.engage(RETWEETS, 2)
     one.cycle()
     one.advance(minutes=30)
-    one.engage(Kind.RETWEETS, 1)
+    one.engage(RETWEETS, 1)
     one.cycle()
     assert sorted(row["backfill"] for row in one.db.engagements.find()) == [False, True, True]
 
@@ -284,7 +284,7 @@ def test_a_tweet_in_two_campaigns_is_collected_once_and_ends_both_jobs(lab: Make
     alone = one.cycle()
     assert one.db.jobs.count_documents({"status": "completed"}) == 24
     assert one.simulator.ledger.requests["/twitter/tweets"] == 1
-    shares = {row["campaign"]: row["cost"] for row in usage.summed(one.db, "campaign")}
+    shares = {row.of: row.cost for row in usage.summed(one.db, "campaign")}
     assert shares[SLUG] == shares["other"] == pytest.approx(alone.cost / 2)
     one.assert_exact()
 
@@ -306,8 +306,8 @@ def test_a_vanished_tweet_is_told_after_two_looks_and_comes_back(lab: MakeLab) -
 
 def test_a_campaign_past_its_window_gets_one_last_cycle_and_is_completed(lab: MakeLab) -> None:
     one = lab(tweets=1)
-    one.engage(Kind.RETWEETS, 3)
-    campaigns.change(one.db, SLUG, ends_at=one.now() + timedelta(hours=1))
+    one.engage(RETWEETS, 3)
+    change(one.db, SLUG, ends_at=one.now() + timedelta(hours=1))
     one.cycle()
     one.advance(hours=2)
     before = requests(one)
@@ -325,20 +325,20 @@ def test_a_campaign_past_its_window_gets_one_last_cycle_and_is_completed(lab: Ma
 
 def test_coverage_tells_counter_collected_and_removed(lab: MakeLab) -> None:
     one = lab()
-    sources = one.engage(Kind.REPLIES, 4)
+    sources = one.engage(REPLIES, 4)
     one.cycle()
     one.advance(minutes=5)
-    one.withdraw(Kind.REPLIES, sources[0])
+    one.withdraw(REPLIES, sources[0])
     one.cycle(verify=True)
-    row = worker_state.coverage(worker_state.load(one.db, one.tweet_ids).values())["replies"]
-    assert (row["counter"], row["collected"], row["removed"], row["unread"]) == (3, 3, 1, 0)
+    row = coverage_of(worker_state.load(one.db, one.tweet_ids).values())[REPLIES]
+    assert (row.counter, row.collected, row.removed, row.unread) == (3, 3, 1, 0)
 
 
 def test_a_pass_that_was_interrupted_goes_on_where_it_stood(lab: MakeLab) -> None:
     """Fifty pages: the run is stopped after a few of them, and the next one reads only the rest."""
     one = lab(tweets=1, accounts=1200)
-    one.engage(Kind.RETWEETS, 1000)
-    one.policy = replace(one.policy, pages_per_job=7)
+    one.engage(RETWEETS, 1000)
+    one.policy = one.policy.model_copy(update={"pages_per_job": 7})
     one.cycle()
     one.assert_exact()
     assert one.simulator.ledger.requests["/twitter/tweet/retweeters"] == 50
@@ -352,7 +352,7 @@ def test_a_dead_key_stops_the_run_and_gives_every_job_back(lab: MakeLab) -> None
     one.enqueue()
     with pytest.raises(KeyRefused, match="Invalid API key"):
         one.work()
-    assert jobs.count_by_state(one.db)["metrics"] == {"pending": 3}
+    assert queue_view.count_by_status(one.db)["metrics"] == {"pending": 3}
     assert one.db.jobs.count_documents({"attempts": {"$gt": 0}}) == 0
 
 
@@ -370,12 +370,12 @@ def test_what_an_interrupted_reading_saw_counts_as_gone_when_the_next_one_does_n
     lab: Callable[..., Lab],
 ) -> None:
     one = lab(tweets=1, page=5)
-    sources = one.engage(Kind.RETWEETS, 12)
-    one.simulator.faults.update({"script": ["ok", "ok", "error"]})
+    sources = one.engage(RETWEETS, 12)
+    one.simulator.faults.update({"script": ["ok", "ok", "error", "error", "error"]})
     one.enqueue()
     one.work_by_hand(rounds=2)
     assert len(one.stored()) == 5
-    one.withdraw(Kind.RETWEETS, sources[-1])
+    one.withdraw(RETWEETS, sources[-1])
     one.enqueue(verify=True)
     one.work_by_hand()
     one.assert_exact()

@@ -19,7 +19,7 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("SOCAP_WORKER_CONCURRENCY", "3")
     monkeypatch.setenv("SOCAP_ALERTS__WEBHOOK_HOSTS", "hooks.slack.com, 127.0.0.1:9")
     settings = load()
-    assert settings.worker.at_once == 6
+    assert settings.worker.max_in_flight == 6
     assert settings.alerts.email_to == ("a@b.example",)
     assert settings.alerts.webhook_hosts == ("hooks.slack.com", "127.0.0.1:9")
 

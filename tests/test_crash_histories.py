@@ -21,61 +21,18 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from lab import Lab
+from support.lab import START, Lab
+from support.mortal import Killed, MortalDb
 
-from socap_cli.model import LISTS, Kind
+from socap_cli.config import Collection
+from socap_cli.model import LISTS, REPLIES, RETWEETS, Kind
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import World
 from socap_cli.store import indexes, open_database
-from socap_cli.work.delta import Policy
 
 EXAMPLES = int(os.environ.get("SOCAP_FUZZ", "200"))
 STEPS = 18
-WRITES = frozenset(
-    {"bulk_write", "update_one", "update_many", "insert_one", "find_one_and_update", "delete_many"}
-)
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-class MortalDb:
-    """A database whose process dies just before, or just after, its n-th write."""
-
-    def __init__(self, db: Any, lives: int, *, after: bool) -> None:
-        self._db, self.lives, self._after = db, lives, after
-
-    def __getattr__(self, name: str) -> Any:
-        return MortalCollection(self, getattr(self._db, name))
-
-    def __getitem__(self, name: str) -> Any:
-        return MortalCollection(self, self._db[name])
-
-    def write(self, call: Any, *args: Any, **options: Any) -> Any:
-        self.lives -= 1
-        if self.lives == 0 and not self._after:
-            raise Killed
-        result = call(*args, **options)
-        if self.lives == 0:
-            raise Killed
-        return result
-
-
-class MortalCollection:
-    def __init__(self, db: MortalDb, collection: Any) -> None:
-        self._db, self._collection = db, collection
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._collection, name)
-        if name == "with_options":
-            return lambda **options: MortalCollection(self._db, found(**options))
-        if name not in WRITES:
-            return found
-        return lambda *args, **options: self._db.write(found, *args, **options)
-
-
-kinds = st.sampled_from(LISTS)
+list_kinds = st.sampled_from(list(LISTS))
 tweets = st.integers(0, 1)
 
 
@@ -87,15 +44,13 @@ class CrashHistories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        from conftest import START
-
         self._database = open_database(self.uri, f"f{uuid.uuid4().hex[:12]}")
         self.db = self._database.__enter__()
         indexes.ensure(self.db)
         world = World(start=START, tweets=2, engagements=0.0, accounts=160, seed=3)
         self.simulator = Simulator(world, page=5).__enter__()
         self.simulator.faults.hang_seconds = 0.3
-        self.lab = Lab(self.db, self.simulator, policy=Policy(boundary_run=4), timeout=0.2)
+        self.lab = Lab(self.db, self.simulator, policy=Collection(boundary_run=4), timeout=0.2)
         self.removed: set[tuple[str, str, str]] = set()
 
     def teardown(self) -> None:
@@ -107,14 +62,14 @@ class CrashHistories(RuleBasedStateMachine):
             self.db.client.drop_database(self.db.name)
             self._database.__exit__(None, None, None)
 
-    @rule(kind=kinds, tweet=tweets, count=st.integers(1, 24), lag=st.sampled_from([0.0, 0.0, 900.0]))
+    @rule(kind=list_kinds, tweet=tweets, count=st.integers(1, 24), lag=st.sampled_from([0.0, 0.0, 900.0]))
     def people_engage(self, kind: Kind, tweet: int, count: int, lag: float) -> None:
         if len(self.lab.world.tweets[self.lab.tweet_ids[tweet]].lists[kind].items) < 120:
             # What turns up deeper than K places is the full reading's business: here the new stand on top.
             self.lab.advance(minutes=0 if self.people_change_their_minds else 1)
             self.lab.engage(kind, count, tweet=tweet, lag=lag if self.people_change_their_minds else 0.0)
 
-    @rule(kind=kinds, tweet=tweets, which=st.integers(0, 200))
+    @rule(kind=list_kinds, tweet=tweets, which=st.integers(0, 200))
     def somebody_takes_it_back(self, kind: Kind, tweet: int, which: int) -> None:
         items = self.lab.world.tweets[self.lab.tweet_ids[tweet]].lists[kind].items
         present = [item for item in items if item.removed_at is None]
@@ -159,7 +114,7 @@ class CrashHistories(RuleBasedStateMachine):
         self.lab.enqueue()
         mortal: Any = MortalDb(self.db, lives, after=after)
         with contextlib.suppress(Killed):
-            self.lab.work_by_hand(self.lab.desk(db=mortal), rounds=6)
+            self.lab.work_by_hand(self.lab.context(db=mortal), rounds=6)
         self.lab.let_time_pass()
 
     @precondition(lambda self: self.db is not None)
@@ -167,7 +122,7 @@ class CrashHistories(RuleBasedStateMachine):
     def nothing_is_invented_or_doubled(self) -> None:
         stored = [*self.lab.stored(), *self.lab.stored(present=False)]
         ever = {
-            (tweet.tweet_id, kind.action_type.value, item.source_id)
+            (tweet.tweet_id, LISTS[kind].action_type, item.source_id)
             for tweet in self.lab.world.tweets.values()
             for kind in LISTS
             for item in tweet.lists[kind].items
@@ -213,7 +168,7 @@ def test_every_crash_history_ends_in_the_truth(machine: type[CrashHistories], mo
 
 @pytest.mark.parametrize("refused", [False, True], ids=["cursor kept", "cursor refused"])
 @pytest.mark.parametrize("after", [False, True], ids=["before a write", "after a write"])
-@pytest.mark.parametrize("kind", [Kind.RETWEETS, Kind.REPLIES])
+@pytest.mark.parametrize("kind", [RETWEETS, REPLIES])
 def test_a_pass_killed_at_each_of_its_writes_leaves_no_gap(
     mongod: str, kind: Kind, after: bool, refused: bool
 ) -> None:
@@ -228,12 +183,10 @@ def test_a_pass_killed_at_each_of_its_writes_leaves_no_gap(
 
 def _killed_once(mongod: str, kind: Kind, lives: int, *, after: bool, refused: bool) -> bool:
     """Whether the pass ended before its n-th write came."""
-    from conftest import START
-
     world = World(start=START, tweets=1, engagements=0.0, accounts=80, seed=5)
     with open_database(mongod, f"k{uuid.uuid4().hex[:12]}") as db, Simulator(world, page=5) as simulator:
         indexes.ensure(db)
-        lab = Lab(db, simulator, policy=Policy(boundary_run=4))
+        lab = Lab(db, simulator, policy=Collection(boundary_run=4))
         lab.engage(kind, 12)
         lab.enqueue()
         lab.work_by_hand()
@@ -242,7 +195,7 @@ def _killed_once(mongod: str, kind: Kind, lives: int, *, after: bool, refused: b
         lab.enqueue()
         mortal: Any = MortalDb(db, lives, after=after)
         with contextlib.suppress(Killed):
-            lab.work_by_hand(lab.desk(db=mortal))
+            lab.work_by_hand(lab.context(db=mortal))
         lab.let_time_pass()
         lab.advance(minutes=1)
         lab.engage(kind, 3)

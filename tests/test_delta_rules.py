@@ -9,115 +9,120 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socap_cli.model import Kind
-from socap_cli.store.worker_state import ListState, Pass
+from socap_cli.config import Collection
+from socap_cli.model import RETWEETS, ListState, Pass, Phase
 from socap_cli.work.delta import (
-    Policy,
-    Reading,
+    PassKind,
     Step,
     after_pass,
     next_step,
     open_pass,
-    reading_due,
+    pass_due,
     run_of_known,
     vanishing_is_plausible,
 )
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 READ = ListState(
-    "1", Kind.RETWEETS, completed_passes=3, counter=50, counter_at_pass=50, collected=50, last_full_at=NOW
+    "1", RETWEETS, completed_passes=3, counter=50, counter_at_pass=50, collected=50, last_full_at=NOW
 )
-POLICY = Policy()
+POLICY = Collection()
 
 
 @pytest.mark.parametrize(
     ("why", "state", "last_cycle", "expected"),
     [
-        ("never read", ListState("1", Kind.RETWEETS, counter=5), False, Reading.FULL),
-        ("its counter did not move", READ, False, Reading.NONE),
-        ("its counter rose", replace(READ, counter=51), False, Reading.DELTA),
+        ("never read", ListState("1", RETWEETS, counter=5), False, PassKind.FULL),
+        ("its counter did not move", READ, False, PassKind.NONE),
+        ("its counter rose", replace(READ, counter=51), False, PassKind.DELTA),
         (
             "its counter fell, and it was read whole a moment ago",
             replace(READ, counter=49),
             False,
-            Reading.DELTA,
+            PassKind.DELTA,
         ),
-        ("nobody knows its counter", replace(READ, counter=None), False, Reading.DELTA),
-        ("the campaign's last cycle", READ, True, Reading.DELTA),
-        ("somebody asked for all of it", replace(READ, verify=True), False, Reading.FULL),
+        ("nobody knows its counter", replace(READ, counter=None), False, PassKind.DELTA),
+        ("the campaign's last cycle", READ, True, PassKind.DELTA),
+        ("somebody asked for all of it", replace(READ, verify=True), False, PassKind.FULL),
         (
             "it fell, and a day has gone",
             replace(READ, counter=49, fell=True, last_full_at=NOW - timedelta(hours=24)),
             False,
-            Reading.FULL,
+            PassKind.FULL,
         ),
         (
             "far more is collected than counted, and a day has gone",
             replace(READ, collected=60, last_full_at=NOW - timedelta(hours=25)),
             False,
-            Reading.FULL,
+            PassKind.FULL,
         ),
-        ("a little is unaccounted for", replace(READ, collected=48, last_full_at=None), False, Reading.NONE),
+        ("a little is unaccounted for", replace(READ, collected=48, last_full_at=None), False, PassKind.NONE),
         (
             "much is, but no more than last time it was read whole",
             replace(READ, collected=30, full_deficit=20),
             False,
-            Reading.NONE,
+            PassKind.NONE,
         ),
         (
             "a pass was left open",
-            replace(READ, open_pass=Pass(4, False, "whole", NOW, 50)),
+            replace(READ, open_pass=Pass(4, False, Phase.WHOLE, NOW, 50)),
             False,
-            Reading.DELTA,
+            PassKind.DELTA,
         ),
     ],
 )
-def test_a_list_is_read_when(why: str, state: ListState, last_cycle: bool, expected: Reading) -> None:
-    assert reading_due(state, last_cycle=last_cycle, now=NOW, policy=POLICY) is expected
+def test_a_list_is_read_when(why: str, state: ListState, last_cycle: bool, expected: PassKind) -> None:
+    assert pass_due(state, last_cycle=last_cycle, now=NOW, policy=POLICY) is expected
 
 
 def test_a_new_pass_of_replies_asks_only_for_what_is_newer() -> None:
     state = replace(READ, since=NOW - timedelta(hours=1))
-    opened = open_pass(state, Reading.DELTA, by_time=True, now=NOW)
-    assert (opened.phase, opened.number) == ("fresh", 4)
+    opened = open_pass(state, PassKind.DELTA, by_time=True, now=NOW)
+    assert (opened.phase, opened.number) == (Phase.FRESH, 4)
     assert opened.since == NOW - timedelta(minutes=59, seconds=59)
 
 
 def test_a_pass_that_was_left_open_is_gone_on_with() -> None:
-    left = Pass(4, False, "whole", NOW, 50, cursor="c", pages=7)
-    assert open_pass(replace(READ, open_pass=left), Reading.DELTA, by_time=True, now=NOW) is left
+    left = Pass(4, False, Phase.WHOLE, NOW, 50, cursor="c", pages=7)
+    assert open_pass(replace(READ, open_pass=left), PassKind.DELTA, by_time=True, now=NOW) is left
 
 
-def test_a_full_reading_does_not_go_on_with_a_shorter_pass() -> None:
-    left = Pass(4, False, "whole", NOW, 50, cursor="c", pages=7)
-    opened = open_pass(replace(READ, open_pass=left), Reading.FULL, by_time=True, now=NOW)
+def test_a_full_pass_does_not_go_on_with_a_shorter_pass() -> None:
+    left = Pass(4, False, Phase.WHOLE, NOW, 50, cursor="c", pages=7)
+    opened = open_pass(replace(READ, open_pass=left), PassKind.FULL, by_time=True, now=NOW)
     assert (opened.full, opened.cursor) == (True, None)
 
 
 @pytest.mark.parametrize(
     ("why", "current", "collected", "ended", "expected"),
     [
-        ("a full reading goes on", Pass(4, True, "whole", NOW, 50, known_run=99), 50, False, Step.CONTINUE),
-        ("until the end", Pass(4, True, "whole", NOW, 50), 50, True, Step.COMPLETE),
+        ("a full pass goes on", Pass(4, True, Phase.WHOLE, NOW, 50, known_run=99), 50, False, Step.CONTINUE),
+        ("until the end", Pass(4, True, Phase.WHOLE, NOW, 50), 50, True, Step.COMPLETE),
         (
             "twenty known in a row prove it",
-            Pass(4, False, "whole", NOW, 90, known_run=20),
+            Pass(4, False, Phase.WHOLE, NOW, 90, known_run=20),
             50,
             False,
             Step.COMPLETE,
         ),
-        ("nineteen do not", Pass(4, False, "whole", NOW, 90, known_run=19), 50, False, Step.CONTINUE),
+        ("nineteen do not", Pass(4, False, Phase.WHOLE, NOW, 90, known_run=19), 50, False, Step.CONTINUE),
         (
             "one does when the counter agrees",
-            Pass(4, False, "whole", NOW, 53, known_run=1),
+            Pass(4, False, Phase.WHOLE, NOW, 53, known_run=1),
             53,
             False,
             Step.COMPLETE,
         ),
-        ("none does not", Pass(4, False, "whole", NOW, 53, known_run=0), 53, False, Step.CONTINUE),
-        ("fresh ones end at their end", Pass(4, False, "fresh", NOW, 53), 53, True, Step.COMPLETE),
-        ("or go on below it when some are missing", Pass(4, False, "fresh", NOW, 54), 53, True, Step.OLDER),
-        ("older ones end at the list's end", Pass(4, False, "older", NOW, 54), 53, True, Step.COMPLETE),
+        ("none does not", Pass(4, False, Phase.WHOLE, NOW, 53, known_run=0), 53, False, Step.CONTINUE),
+        ("fresh ones end at their end", Pass(4, False, Phase.FRESH, NOW, 53), 53, True, Step.COMPLETE),
+        (
+            "or go on below it when some are missing",
+            Pass(4, False, Phase.FRESH, NOW, 54),
+            53,
+            True,
+            Step.OLDER,
+        ),
+        ("older ones end at the list's end", Pass(4, False, Phase.OLDER, NOW, 54), 53, True, Step.COMPLETE),
     ],
 )
 def test_a_pass_stops_when(why: str, current: Pass, collected: int, ended: bool, expected: Step) -> None:
@@ -125,7 +130,7 @@ def test_a_pass_stops_when(why: str, current: Pass, collected: int, ended: bool,
 
 
 def test_after_a_fall_the_counter_alone_ends_no_pass() -> None:
-    current = Pass(4, False, "whole", NOW, 49, known_run=5)
+    current = Pass(4, False, Phase.WHOLE, NOW, 49, known_run=5)
     assert (
         next_step(replace(READ, fell=True), current, collected=50, ended=False, policy=POLICY)
         is Step.CONTINUE
@@ -147,8 +152,8 @@ def test_a_boundary_is_proven_only_by_known_items_that_stand_together(
 
 
 def test_a_finished_pass_remembers_what_could_not_be_found() -> None:
-    current = Pass(4, True, "whole", NOW, 60, newest=NOW)
-    after = after_pass(READ, current, collected=55, removed=2, now=NOW, proven=True)
+    current = Pass(4, True, Phase.WHOLE, NOW, 60, newest=NOW)
+    after = after_pass(READ, current, collected=55, removed=2, now=NOW)
     assert (after.completed_passes, after.deficit, after.full_deficit, after.since) == (4, 5, 5, NOW)
 
 

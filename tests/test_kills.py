@@ -13,9 +13,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from conftest import START
-from lab import Lab
-from test_replica_set import wait_until
+from support.lab import START, Lab
+from support.waiting import wait_until
 
 from socap_cli.errors import NoMongod
 from socap_cli.simulator.server import Simulator
@@ -68,9 +67,9 @@ def test_no_job_is_stuck_and_nothing_lost_or_doubled_however_often_things_are_ki
         for number in range(KILLS):
             start("enqueue", "--verify").communicate()
             workers = [start("work", "--concurrency", "5") for _ in range(2)]
-            wait_until(lambda: db.jobs.count_documents({"status": "running"}) > 0)
+            wait_until(lambda: db.jobs.count_documents({"status": "processing"}) > 0)
             time.sleep(rng.uniform(0.0, 0.5))  # how far they come is the point
-            in_the_middle += db.jobs.count_documents({"status": {"$in": ["running", "pending"]}}) > 0
+            in_the_middle += db.jobs.count_documents({"status": {"$in": ["processing", "pending"]}}) > 0
             of_mongod = number % MONGOD_EVERY == MONGOD_EVERY - 1
             victim = embedded.pid() if of_mongod else rng.choice(workers).pid
             assert victim is not None

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import START
-from lab import Lab, campaign
-from terminal import Cli
+from support.lab import START, Lab, campaign
+from support.terminal import Cli
 
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db

@@ -15,7 +15,7 @@ import pytest
 
 from socap_cli import errors
 from socap_cli.errors import SocapError
-from socap_cli.model import Kind
+from socap_cli.model import QUOTES, REPLIES, RETWEETS
 from socap_cli.providers import TwitterApiIo
 from socap_cli.providers.transport import retry_after
 from socap_cli.providers.twitterapi_io import read_counters, read_profile, read_time, read_tweet
@@ -93,9 +93,9 @@ def test_every_bad_answer_is_an_error_of_its_kind_that_names_the_endpoint(
 def test_a_refused_cursor_is_told_from_a_refused_request(serve: Serve) -> None:
     provider = serve(400, {"detail": "cursor expired or invalid"})
     with pytest.raises(errors.CursorRefused):
-        provider.page(Kind.QUOTES, "1", cursor="abc")
+        provider.page(QUOTES, "1", cursor="abc")
     with pytest.raises(errors.RequestRefused):
-        provider.page(Kind.QUOTES, "1")
+        provider.page(QUOTES, "1")
 
 
 def test_nobody_listening_is_an_outage() -> None:
@@ -116,14 +116,14 @@ def test_the_key_is_in_no_error(serve: Serve) -> None:
 @pytest.mark.parametrize("name", ["tweets", "replies", "quotes"])
 def test_a_list_is_found_under_each_of_its_names(serve: Serve, name: str) -> None:
     post = {"id": 5, "author": {"id": "1", "userName": "ada"}, "createdAt": "Thu Dec 04 09:56:34 +0000 2025"}
-    page = serve(200, {name: [post, post], "has_next_page": True, "next_cursor": "c"}).page(Kind.REPLIES, "9")
+    page = serve(200, {name: [post, post], "has_next_page": True, "next_cursor": "c"}).page(REPLIES, "9")
     assert [item.source_id for item in page.items] == ["5"]
     assert (page.next_cursor, page.billed_items) == ("c", 2)
 
 
 def test_no_more_pages_without_a_cursor_or_without_the_flag(serve: Serve) -> None:
     for body in ({"users": [], "has_next_page": True, "next_cursor": ""}, {"users": [], "next_cursor": "c"}):
-        assert serve(200, body).page(Kind.RETWEETS, "9").next_cursor is None
+        assert serve(200, body).page(RETWEETS, "9").next_cursor is None
 
 
 def test_other_peoples_replies_and_quotes_are_left_out(serve: Serve) -> None:
@@ -134,7 +134,7 @@ def test_other_peoples_replies_and_quotes_are_left_out(serve: Serve) -> None:
         {"id": "7", "author": author, "inReplyToId": None, "quoted_tweet": None},
     ]
     provider = serve(200, {"tweets": rows})
-    for kind in (Kind.REPLIES, Kind.QUOTES):
+    for kind in (REPLIES, QUOTES):
         assert [item.source_id for item in provider.page(kind, "9").items] == ["5", "7"]
 
 

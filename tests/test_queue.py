@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections import Counter
@@ -10,29 +11,31 @@ from typing import Any
 
 import pytest
 
-from socap_cli.model import LISTS, Job, Kind, Unit
-from socap_cli.store import Db, jobs, leases
-from socap_cli.store.leases import Settled
+from socap_cli.model import LISTS, METRICS, QUOTES, REPLIES, RETWEETS, Job, Kind, Outcome, Unit, kinds
+from socap_cli.store import Db, claims, jobs, leases, queue_view
+from socap_cli.store.claims import Claim
 
 
 def arm(db: Db, slug: str = "c", tweets: int = 3) -> tuple[int, int]:
     return jobs.arm(db, slug, [str(n) for n in range(1, tweets + 1)], last_cycle=False, max_attempts=3)
 
 
-def claim(db: Db, seats: int = 100, *, batch: int = 50, kinds: list[Kind] | None = None) -> list[Unit]:
-    return leases.claim(db, kinds or list(Kind), seats=seats, batch=batch, worker="w", lease=60).units
+def claim(db: Db, units: int = 100, *, batch: int = 50, only: list[Kind] | None = None) -> list[Unit]:
+    wanted = Claim(only or kinds(), units=units, batch=batch, worker="w", lease=60)
+    return claims.claim(db, wanted, rng=random.Random()).units
 
 
-def claimed(db: Db, seats: int = 100, **options: Any) -> list[Job]:
-    return [job for unit in claim(db, seats, **options) for job in unit.jobs]
+def claimed(db: Db, units: int = 100, **options: Any) -> list[Job]:
+    return [job for unit in claim(db, units, **options) for job in unit.jobs]
 
 
-def ungate(db: Db) -> None:
-    db.jobs.update_many({"gated": True}, [{"$set": {"gated": False, "due": "$turn"}}])
+def release_all_lists(db: Db) -> None:
+    waiting = {"waits_for_metrics": True}
+    db.jobs.update_many(waiting, [{"$set": {"waits_for_metrics": False, "due": "$rank"}}])
 
 
 def states(db: Db) -> Counter[str]:
-    return Counter(row["status"] for row in db.jobs.find())
+    return Counter(str(row["status"]) for row in db.jobs.find())
 
 
 def test_arming_twice_arms_nothing_new(db: Db) -> None:
@@ -43,7 +46,7 @@ def test_arming_twice_arms_nothing_new(db: Db) -> None:
 def test_only_what_is_finished_is_armed_again(db: Db) -> None:
     arm(db)
     (unit,) = claim(db)
-    leases.settle(db, [Settled(job) for job in unit.jobs[:2]])
+    leases.settle(db, [Outcome(job) for job in unit.jobs[:2]])
     assert arm(db) == (2, 10)
 
 
@@ -59,13 +62,13 @@ def test_sixteen_concurrent_runs_arm_each_job_once(db: Db) -> None:
 
 def test_list_jobs_wait_for_their_tweets_metrics(db: Db) -> None:
     arm(db)
-    assert {job.kind for job in claimed(db)} == {Kind.METRICS}
+    assert {job.kind for job in claimed(db)} == {METRICS}
     assert claim(db) == []
-    jobs.open_gate(db, [("1", Kind.REPLIES)], [("1", Kind.QUOTES)])
-    assert [(job.tweet_id, job.kind) for job in claimed(db)] == [("1", Kind.REPLIES)]
-    row = jobs.shown(db, "c:1:quotes")
+    jobs.release_lists(db, [("1", REPLIES)], [("1", QUOTES)])
+    assert [(job.tweet_id, job.kind) for job in claimed(db)] == [("1", REPLIES)]
+    row = queue_view.find(db, "c:1:quotes")
     assert row is not None
-    assert (row["status"], row["outcome"]) == ("completed", "unchanged")
+    assert (row.status, row.outcome) == ("completed", "unchanged")
 
 
 def test_a_unit_of_metrics_is_a_batch_of_tweets_however_many_campaigns_hold_them(db: Db) -> None:
@@ -79,14 +82,14 @@ def test_a_unit_of_metrics_is_a_batch_of_tweets_however_many_campaigns_hold_them
 def test_a_unit_of_a_list_holds_every_campaigns_job_on_it(db: Db) -> None:
     arm(db, "a", 1)
     arm(db, "b", 1)
-    ungate(db)
-    units = claim(db, kinds=[Kind.RETWEETS])
+    release_all_lists(db)
+    units = claim(db, only=[RETWEETS])
     assert [sorted(job.campaign_id for job in unit.jobs) for unit in units] == [["a", "b"]]
 
 
 def test_fifty_claimers_get_every_job_once(db: Db) -> None:
     arm(db, tweets=150)
-    ungate(db)
+    release_all_lists(db)
     got: list[str] = []
 
     def drain() -> None:
@@ -108,21 +111,21 @@ def test_whoever_lost_a_lease_changes_nothing(db: Db) -> None:
     db.jobs.update_many({}, {"$set": {"lease_expires_at": datetime.fromtimestamp(0, UTC)}})
     assert leases.sweep(db) == 1
     (theirs,) = claimed(db)
-    late = [Settled(mine), Settled(mine, delay=9.0), Settled(mine, final=True, error="no")]
+    late = [Outcome(mine), Outcome(mine, delay=9.0), Outcome(mine, final=True, error="no")]
     assert [leases.settle(db, [outcome]) for outcome in late] == [0, 0, 0]
     assert leases.release(db, [Unit(mine.kind, (mine,))]) == 0
-    assert leases.settle(db, [Settled(theirs)]) == 1
+    assert leases.settle(db, [Outcome(theirs)]) == 1
 
 
 def test_a_job_whose_worker_dies_three_times_is_failed_with_the_reason(db: Db) -> None:
     arm(db, tweets=1)
     for _ in range(3):
-        claimed(db, kinds=[Kind.METRICS])
+        claimed(db, only=[METRICS])
         db.jobs.update_many({}, {"$set": {"lease_expires_at": datetime.fromtimestamp(0, UTC)}})
         leases.sweep(db)
-    row = jobs.shown(db, "c:1:metrics")
+    row = queue_view.find(db, "c:1:metrics")
     assert row is not None
-    assert (row["status"], row["last_error"]["message"]) == ("failed", "its worker died 3 times")
+    assert (row.status, row.last_error) == ("failed", "its worker died 3 times")
 
 
 def test_renewing_keeps_a_lease(db: Db) -> None:
@@ -134,25 +137,25 @@ def test_renewing_keeps_a_lease(db: Db) -> None:
 
 
 @pytest.mark.parametrize(("counts", "rounds", "expected"), [(True, 3, "failed"), (False, 9, "pending")])
-def test_attempts_are_capped_and_snoozes_are_not_attempts(
+def test_attempts_are_capped_and_waits_are_not_attempts(
     db: Db, counts: bool, rounds: int, expected: str
 ) -> None:
     arm(db, tweets=1)
     for _ in range(rounds):
-        (job,) = claimed(db, kinds=[Kind.METRICS])
-        leases.settle(db, [Settled(job, delay=0.0, error="nope", counts=counts)])
-    row = jobs.shown(db, "c:1:metrics")
+        (job,) = claimed(db, only=[METRICS])
+        leases.settle(db, [Outcome(job, delay=0.0, error="nope", counts_attempt=counts)])
+    row = queue_view.find(db, "c:1:metrics")
     assert row is not None
-    assert row["status"] == expected
-    assert row["attempts"] == (rounds if counts else 0)
+    assert row.status == expected
+    assert row.attempts == (rounds if counts else 0)
 
 
 def test_nothing_starts_before_it_is_due(db: Db) -> None:
     arm(db, tweets=1)
-    (job,) = claimed(db, kinds=[Kind.METRICS])
-    leases.settle(db, [Settled(job, delay=3600.0, error="wait")])
+    (job,) = claimed(db, only=[METRICS])
+    leases.settle(db, [Outcome(job, delay=3600.0, error="wait")])
     assert claim(db) == []
-    wait = jobs.seconds_to_next(db)
+    wait = queue_view.seconds_to_next(db)
     assert wait is not None
     assert 100 < wait <= 120  # the lists come due without their metrics
 
@@ -168,7 +171,7 @@ def test_a_large_campaign_does_not_starve_a_small_one(db: Db) -> None:
 def test_a_small_campaign_that_is_armed_later_does_not_wait_for_what_a_large_one_has_left(db: Db) -> None:
     arm(db, "large", 3000)
     done = claimed(db, 20, batch=50)
-    leases.settle(db, [Settled(job) for job in done])
+    leases.settle(db, [Outcome(job) for job in done])
     arm(db, "small", 10)
     first = claimed(db, 4, batch=10)
     assert sum(job.campaign_id == "small" for job in first) == 10
@@ -178,40 +181,40 @@ def test_a_small_campaign_that_is_armed_later_does_not_wait_for_what_a_large_one
 def test_what_is_left_of_a_cycle_goes_on_while_the_next_one_begins(db: Db) -> None:
     """Overload: the last kind of a large campaign is not overtaken for ever by its own first kind."""
     arm(db, tweets=100)
-    ungate(db)
+    release_all_lists(db)
     done = claimed(db, 320, batch=1)
-    leases.settle(db, [Settled(job) for job in done])
+    leases.settle(db, [Outcome(job) for job in done])
     left = db.jobs.count_documents({"status": "pending"})
     arm(db, tweets=100)
-    jobs.open_gate(db, [(str(n), kind) for n in range(1, 101) for kind in LISTS], [])
+    jobs.release_lists(db, [(str(n), kind) for n in range(1, 101) for kind in LISTS], [])
     mixed = claimed(db, 2 * left, batch=1)
-    assert sum(job.kind is Kind.QUOTES for job in mixed) >= left // 2
+    assert sum(job.kind == QUOTES for job in mixed) >= left // 2
 
 
 def test_priorities_hold_within_a_campaign_for_tweets_added_later_too(db: Db) -> None:
     arm(db, tweets=20)
-    leases.settle(db, [Settled(job) for job in claimed(db)])
-    jobs.open_gate(db, [], [(str(n), kind) for n in range(1, 21) for kind in LISTS])
+    leases.settle(db, [Outcome(job) for job in claimed(db)])
+    jobs.release_lists(db, [], [(str(n), kind) for n in range(1, 21) for kind in LISTS])
     arm(db, tweets=22)
-    jobs.open_gate(db, [(str(n), kind) for n in range(1, 23) for kind in LISTS], [])
+    jobs.release_lists(db, [(str(n), kind) for n in range(1, 23) for kind in LISTS], [])
     order = [job.kind for _ in range(88) for job in claimed(db, 1, batch=1)]
-    assert order == [kind for kind in Kind for _ in range(22)]
+    assert order == [kind for kind in kinds() for _ in range(22)]
 
 
-def test_a_job_whose_wait_is_over_has_its_turn_back(db: Db) -> None:
+def test_a_job_whose_wait_is_over_has_its_rank_back(db: Db) -> None:
     arm(db, "first", 2)
-    (waits, _) = claimed(db, kinds=[Kind.METRICS])
-    leases.settle(db, [Settled(waits, delay=0.05, error="wait")])
+    (waits, _) = claimed(db, only=[METRICS])
+    leases.settle(db, [Outcome(waits, delay=0.05, error="wait")])
     arm(db, "second", 50)
     time.sleep(0.06)
-    assert jobs.call_up(db) == 1
+    assert jobs.promote_due(db) == 1
     assert claimed(db, 1, batch=1)[0].job_id == waits.job_id
 
 
 def test_failed_jobs_can_be_armed_again_by_a_person(db: Db) -> None:
     arm(db, tweets=1)
-    (job,) = claimed(db, kinds=[Kind.METRICS])
-    leases.settle(db, [Settled(job, final=True, error="refused")])
+    (job,) = claimed(db, only=[METRICS])
+    leases.settle(db, [Outcome(job, final=True, error="refused")])
     assert states(db)["failed"] == 1
     assert jobs.retry_failed(db, []) == 1
     assert states(db)["failed"] == 0
@@ -228,7 +231,7 @@ def test_a_claim_reads_the_index_in_order_and_no_more_than_it_needs(db: Db) -> N
     db.jobs.update_many({}, {"$set": {"status": "completed"}})
     arm(db, "later", 500)
     arm(db, "now", 50)
-    ungate(db)
+    release_all_lists(db)
     query = {
         "status": "pending",
         "job_type": {"$in": ["retweets", "replies", "quotes"]},

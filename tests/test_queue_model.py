@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,16 +13,16 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from socap_cli.model import Job, JobState, Kind, Unit
-from socap_cli.store import indexes, jobs, leases, open_database
-from socap_cli.store.leases import Settled
+from socap_cli.model import Job, JobStatus, Kind, Outcome, Unit, kinds
+from socap_cli.store import claims, indexes, jobs, leases, open_database
+from socap_cli.store.claims import Claim
 
 EXAMPLES = max(100, int(os.environ.get("SOCAP_FUZZ", "0")) // 5)
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 MAX_ATTEMPTS = 2
 TWEETS = ("1", "2", "3")
 BATCH = 2
-kinds = st.sets(st.sampled_from(list(Kind)), min_size=1)
+some_kinds = st.sets(st.sampled_from(kinds()), min_size=1)
 which = st.integers(0, 1000)
 
 
@@ -29,17 +30,17 @@ which = st.integers(0, 1000)
 class Known:
     """What the model knows of one job."""
 
-    state: JobState = JobState.COMPLETED
+    state: JobStatus = JobStatus.COMPLETED
     attempts: int = 0
     lost: int = 0
     waits: bool = False
     """Whether it is pending, but not due."""
-    gated: bool = False
+    waits_for_metrics: bool = False
     held: Job | None = None
 
 
 @dataclass
-class Told:
+class ClaimedOnce:
     """A job that somebody claimed once, and whether the claim still stands."""
 
     job: Job
@@ -49,14 +50,14 @@ class Told:
 @dataclass
 class Model:
     jobs: dict[str, Known] = field(default_factory=dict)
-    told: list[Told] = field(default_factory=list)
+    claimed: list[ClaimedOnce] = field(default_factory=list)
     epochs: set[tuple[str, int]] = field(default_factory=set)
 
     def lose(self, job_id: str) -> None:
         self.jobs[job_id].held = None
-        for told in self.told:
-            if told.job.job_id == job_id:
-                told.stands = False
+        for claimed in self.claimed:
+            if claimed.job.job_id == job_id:
+                claimed.stands = False
 
 
 class Queue(RuleBasedStateMachine):
@@ -78,29 +79,29 @@ class Queue(RuleBasedStateMachine):
         self.arm(campaign, tweets)
 
     def arm(self, campaign: str, tweets: int) -> None:
-        wanted = [f"{campaign}:{tweet}:{kind}" for kind in Kind for tweet in TWEETS[:tweets]]
+        wanted = [f"{campaign}:{tweet}:{kind}" for kind in kinds() for tweet in TWEETS[:tweets]]
         known = self.model.jobs
         gone = [j for j in known if j.startswith(f"{campaign}:") and j not in wanted]
         for job_id in gone:
-            if known[job_id].state is not JobState.RUNNING:
+            if known[job_id].state is not JobStatus.PROCESSING:
                 del known[job_id]  # and made anew, should its tweet come back
                 self.model.epochs = {one for one in self.model.epochs if one[0] != job_id}
         mine = [*wanted, *(j for j in gone if j in known)]
         ended = [
-            j for j in mine if known.setdefault(j, Known()).state in (JobState.COMPLETED, JobState.FAILED)
+            j for j in mine if known.setdefault(j, Known()).state in (JobStatus.COMPLETED, JobStatus.FAILED)
         ]
         for job_id in ended:
             lists = not job_id.endswith("metrics")
-            known[job_id] = Known(JobState.PENDING, waits=lists, gated=lists)
+            known[job_id] = Known(JobStatus.PENDING, waits=lists, waits_for_metrics=lists)
         got = jobs.arm(self.db, campaign, TWEETS[:tweets], last_cycle=False, max_attempts=MAX_ATTEMPTS)
         assert got[0] == len(ended)
 
-    def _somebody(self, which: int) -> Told | None:
+    def _somebody(self, which: int) -> ClaimedOnce | None:
         """Somebody who claimed a job once; half of the time somebody whose claim still stands."""
-        if not any(told.stands for told in self.model.told):
-            self._claim(set(Kind), seats=5, crowded=False)
-        standing = [told for told in self.model.told if told.stands]
-        choice = standing if which % 2 and standing else self.model.told
+        if not any(claimed.stands for claimed in self.model.claimed):
+            self._claim(set(kinds()), units=5, contended=False)
+        standing = [claimed for claimed in self.model.claimed if claimed.stands]
+        choice = standing if which % 2 and standing else self.model.claimed
         return choice[which // 2 % len(choice)] if choice else None
 
     @initialize()
@@ -108,24 +109,24 @@ class Queue(RuleBasedStateMachine):
         self.arm("a", 2)
         self.arm("b", 3)
 
-    @rule(wanted=kinds, seats=st.integers(1, 5), crowded=st.booleans())
-    def claim(self, wanted: set[Kind], seats: int, crowded: bool) -> None:
-        self._claim(wanted, seats=seats, crowded=crowded)
+    @rule(wanted=some_kinds, units=st.integers(1, 5), contended=st.booleans())
+    def claim(self, wanted: set[Kind], units: int, contended: bool) -> None:
+        self._claim(wanted, units=units, contended=contended)
 
-    def _claim(self, wanted: set[Kind], *, seats: int, crowded: bool) -> None:
+    def _claim(self, wanted: set[Kind], *, units: int, contended: bool) -> None:
         free = {
             job_id
             for job_id, known in self.model.jobs.items()
-            if known.state is JobState.PENDING and not known.waits and Kind(job_id.split(":")[2]) in wanted
+            if known.state is JobStatus.PENDING and not known.waits and Kind(job_id.split(":")[2]) in wanted
         }
-        claim = leases.claim(
-            self.db, wanted, seats=seats, batch=BATCH, worker="w", lease=600, crowded=crowded
-        )
+        shards = 4 if contended else 1
+        asked = Claim(sorted(wanted), units=units, batch=BATCH, worker="w", lease=600, shards=shards)
+        claim = claims.claim(self.db, asked, rng=random.Random())
         got = [job for unit in claim.units for job in unit.jobs]
         ids = {job.job_id for job in got}
         assert len(ids) == len(got)
         assert ids <= free
-        assert len(claim.units) <= seats
+        assert len(claim.units) <= units
         assert bool(got) == bool(free)
         for unit in claim.units:  # a unit holds every campaign's job on its tweets
             on_them = {j for j in free if j.split(":")[1] in unit.tweet_ids and j.endswith(f":{unit.kind}")}
@@ -136,8 +137,8 @@ class Queue(RuleBasedStateMachine):
             assert (job.job_id, epoch["epoch"]) not in self.model.epochs
             self.model.epochs.add((job.job_id, epoch["epoch"]))
             known = self.model.jobs[job.job_id]
-            known.state, known.held = JobState.RUNNING, job
-            self.model.told.append(Told(job))
+            known.state, known.held = JobStatus.PROCESSING, job
+            self.model.claimed.append(ClaimedOnce(job))
 
     @rule(
         which=which,
@@ -146,95 +147,103 @@ class Queue(RuleBasedStateMachine):
                 {},
                 {"delay": 0.0},
                 {"delay": 900.0},
-                {"delay": 0.0, "counts": True},
+                {"delay": 0.0, "counts_attempt": True},
                 {"final": True, "error": "no"},
             ]
         ),
     )
     def settle(self, which: int, outcome: dict[str, Any]) -> None:
-        told = self._somebody(which)
-        if told is None:
+        claimed = self._somebody(which)
+        if claimed is None:
             return
-        changed = leases.settle(self.db, [Settled(told.job, **outcome)])
-        assert changed == told.stands
-        if not told.stands:
+        changed = leases.settle(self.db, [Outcome(claimed.job, **outcome)])
+        assert changed == claimed.stands
+        if not claimed.stands:
             return
-        known = self.model.jobs[told.job.job_id]
-        self.model.lose(told.job.job_id)
-        known.attempts += outcome.get("counts", False)
-        spent = outcome.get("final") or (outcome.get("counts") and known.attempts >= MAX_ATTEMPTS)
+        known = self.model.jobs[claimed.job.job_id]
+        self.model.lose(claimed.job.job_id)
+        known.attempts += outcome.get("counts_attempt", False)
+        spent = outcome.get("final") or (outcome.get("counts_attempt") and known.attempts >= MAX_ATTEMPTS)
         if spent:
-            known.state = JobState.FAILED
+            known.state = JobStatus.FAILED
         elif "delay" in outcome:
-            known.state, known.waits = JobState.PENDING, outcome["delay"] > 0
+            known.state, known.waits = JobStatus.PENDING, outcome["delay"] > 0
         else:
-            known.state = JobState.COMPLETED
+            known.state = JobStatus.COMPLETED
 
     @rule(which=which, keeps=st.booleans())
     def a_worker_dies_or_stalls(self, which: int, keeps: bool) -> None:
         """Its lease runs out, and is swept, unless it renewed it at the last moment."""
-        told = self._somebody(which)
-        if told is None:
+        claimed = self._somebody(which)
+        if claimed is None:
             return
-        mine = {"_id": told.job.job_id, "lease_token": told.job.lease_token}
+        mine = {"_id": claimed.job.job_id, "lease_token": claimed.job.lease_token}
         self.db.jobs.update_one(mine, {"$set": {"lease_expires_at": PAST}})
         if keeps:
-            assert leases.renew(self.db, [Unit(told.job.kind, (told.job,))], lease=600) == told.stands
-        assert leases.sweep(self.db) == (told.stands and not keeps)
-        if told.stands and not keeps:
-            known = self.model.jobs[told.job.job_id]
-            self.model.lose(told.job.job_id)
+            assert (
+                leases.renew(self.db, [Unit(claimed.job.kind, (claimed.job,))], lease=600) == claimed.stands
+            )
+        assert leases.sweep(self.db) == (claimed.stands and not keeps)
+        if claimed.stands and not keeps:
+            known = self.model.jobs[claimed.job.job_id]
+            self.model.lose(claimed.job.job_id)
             known.lost += 1
-            known.state = JobState.FAILED if known.lost >= leases.MAX_LOST_LEASES else JobState.PENDING
+            known.state = JobStatus.FAILED if known.lost >= leases.MAX_LOST_LEASES else JobStatus.PENDING
 
     @rule(which=which)
     def a_worker_gives_back(self, which: int) -> None:
-        told = self._somebody(which)
-        if told is None:
+        claimed = self._somebody(which)
+        if claimed is None:
             return
-        assert leases.release(self.db, [Unit(told.job.kind, (told.job,))]) == told.stands
-        if told.stands:
-            self.model.lose(told.job.job_id)
-            self.model.jobs[told.job.job_id].state = JobState.PENDING
+        assert leases.release(self.db, [Unit(claimed.job.kind, (claimed.job,))]) == claimed.stands
+        if claimed.stands:
+            self.model.lose(claimed.job.job_id)
+            self.model.jobs[claimed.job.job_id].state = JobStatus.PENDING
 
     @rule(which=which)
     def the_answer_to_a_claim_is_lost(self, which: int) -> None:
         """The worker keeps what it knows of; the rest that bears its name goes back."""
-        heard = [told.job for told in self.model.told if told.stands]
+        heard = [claimed.job for claimed in self.model.claimed if claimed.stands]
         kept = heard[: which % (len(heard) + 1)]
         tokens = {job.lease_token for job in kept}
         lost = [job for job in heard if job.lease_token not in tokens]
-        assert leases.disown(self.db, "w", held=[Unit(job.kind, (job,)) for job in kept]) == len(lost)
+        assert leases.release_unacknowledged(
+            self.db, "w", held=[Unit(job.kind, (job,)) for job in kept]
+        ) == len(lost)
         for job in lost:
             self.model.lose(job.job_id)
-            self.model.jobs[job.job_id].state = JobState.PENDING
+            self.model.jobs[job.job_id].state = JobStatus.PENDING
 
-    @rule(tweet=st.sampled_from(TWEETS), kind=st.sampled_from(list(Kind)[1:]), moved=st.booleans())
+    @rule(tweet=st.sampled_from(TWEETS), kind=st.sampled_from(kinds()[1:]), moved=st.booleans())
     def counters_come(self, tweet: str, kind: Kind, moved: bool) -> None:
         pairs = [(tweet, kind)]
-        jobs.open_gate(self.db, pairs if moved else [], [] if moved else pairs)
+        jobs.release_lists(self.db, pairs if moved else [], [] if moved else pairs)
         for job_id, known in self.model.jobs.items():
-            if job_id.endswith(f":{tweet}:{kind}") and known.state is JobState.PENDING and known.gated:
-                known.gated = known.waits = False
-                known.state = JobState.PENDING if moved else JobState.COMPLETED
+            if (
+                job_id.endswith(f":{tweet}:{kind}")
+                and known.state is JobStatus.PENDING
+                and known.waits_for_metrics
+            ):
+                known.waits_for_metrics = known.waits = False
+                known.state = JobStatus.PENDING if moved else JobStatus.COMPLETED
 
     @rule()
     def waits_are_over(self) -> None:
         self.db.jobs.update_many(
-            {"status": "pending", "due": {"$gte": jobs.LAST_TURN}}, {"$set": {"due": PAST}}
+            {"status": "pending", "due": {"$gte": jobs.LAST_RANK}}, {"$set": {"due": PAST}}
         )
-        jobs.call_up(self.db)
-        assert self.db.jobs.count_documents({"status": "pending", "due": {"$gte": jobs.LAST_TURN}}) == 0
+        jobs.promote_due(self.db)
+        assert self.db.jobs.count_documents({"status": "pending", "due": {"$gte": jobs.LAST_RANK}}) == 0
         for known in self.model.jobs.values():
             known.waits = False
 
     @rule()
     def a_person_retries(self) -> None:
-        failed = [known for known in self.model.jobs.values() if known.state is JobState.FAILED]
+        failed = [known for known in self.model.jobs.values() if known.state is JobStatus.FAILED]
         assert jobs.retry_failed(self.db, []) == len(failed)
         for known in failed:
-            known.state, known.attempts, known.lost, known.gated, known.waits = (
-                JobState.PENDING,
+            known.state, known.attempts, known.lost, known.waits_for_metrics, known.waits = (
+                JobStatus.PENDING,
                 0,
                 0,
                 False,
@@ -250,7 +259,7 @@ class Queue(RuleBasedStateMachine):
         }
         for job_id, row in rows.items():
             held = self.model.jobs[job_id].held
-            assert row["lease_token"] == (held.lease_token if held else None)
+            assert row.get("lease_token") == (held.lease_token if held else None)
             assert row.get("attempts", 0) <= MAX_ATTEMPTS
 
 

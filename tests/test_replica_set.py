@@ -6,15 +6,13 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from conftest import START
-from lab import KEY, Lab
-from replica_set import ReplicaSet
+from support.lab import KEY, START, Lab
+from support.replica_set import ReplicaSet
+from support.waiting import answer, wait_until
 
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db, indexes, open_database, usage
@@ -41,20 +39,6 @@ def worker(uri: str, simulator: Simulator, *options: str, **settings: str) -> su
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-
-
-def wait_until(condition: Callable[[], bool], *, seconds: float = 60.0) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it never happened"
-        time.sleep(0.02)
-
-
-def answer(process: subprocess.Popen[str]) -> dict[str, Any]:
-    out, err = process.communicate(timeout=240)
-    assert process.returncode == 0, out + err
-    result: dict[str, Any] = json.loads(out.splitlines()[-1])["result"]
-    return result
 
 
 def assert_all_done(db: Db, lab: Lab) -> None:
@@ -85,7 +69,7 @@ def test_a_run_outlives_its_primary_in_the_middle_of_1200_jobs(
         assert replica_set.primary() != before
         assert_all_done(db, lab)
         assert done["failed"] == 0
-        told = usage.summed(db)[0]["requests"]
+        told = usage.summed(db)[0].requests
         asked = sum(simulator.ledger.requests.values())
         # A request whose answer was there when its unit fell with the database is asked, and metered, again.
         assert told == done["requests"] == asked
@@ -106,6 +90,6 @@ def test_a_database_that_stays_away_ends_the_run_with_a_reason(
         alone.kill_primary()
         out, err = running.communicate(timeout=60)
         lab.close()
-    assert running.returncode == 1
+    assert running.returncode == 7
     assert json.loads(out.splitlines()[-1])["error"]["type"] == "DatabaseUnreachable"
     assert "Traceback" not in err

@@ -11,14 +11,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from lab import SLUG, Lab
+from support.lab import SLUG, Lab, change
 
-from socap_cli.model import COUNTERS, Kind
+from socap_cli.model import REPLIES, Snapshot, counter_names
 from socap_cli.report.analytics import floor, growth_between, intervals, sum_series, thin, ticks
 from socap_cli.report.charts import short_number
 from socap_cli.report.edition import compose
@@ -30,8 +29,8 @@ START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 ATTACK = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 
 
-def shot(tweet: str, minutes: int, **counters: int) -> dict[str, Any]:
-    return {"tweet_id": tweet, "captured_at": START + timedelta(minutes=minutes), **counters}
+def shot(tweet: str, minutes: int, **counters: int) -> Snapshot:
+    return Snapshot(tweet, START + timedelta(minutes=minutes), {**counters})
 
 
 def test_a_tweet_that_joins_late_adds_to_totals_but_not_to_growth() -> None:
@@ -77,7 +76,7 @@ def dict_rows(rows: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
 def test_growth_of_a_day_is_since_the_last_reading_before_it() -> None:
     series = sum_series([shot("a", minutes, likes=minutes) for minutes in (0, 60, 120, 180)])
     assert growth_between(series, START + timedelta(minutes=90))["likes"] == 120
-    assert growth_between(sum_series([]), START) == dict.fromkeys(COUNTERS, 0)
+    assert growth_between(sum_series([]), START) == dict.fromkeys(counter_names(), 0)
 
 
 @given(st.integers(1, 60 * 24 * 400), st.integers(2, 12))
@@ -120,7 +119,7 @@ def report(lab: Callable[..., Lab]) -> tuple[Lab, CampaignReport]:
     one = lab(tweets=4, engagements=12.0)
     who = one.world.accounts[0]
     who.name, who.bio = ATTACK, ATTACK
-    item = one.world.engage(one.tweet_ids[0], Kind.REPLIES, one.now(), account=who)
+    item = one.world.engage(one.tweet_ids[0], REPLIES, one.now(), account=who)
     item.text = ATTACK
     one.db.following_index.insert_one(
         {
@@ -132,7 +131,7 @@ def report(lab: Callable[..., Lab]) -> tuple[Lab, CampaignReport]:
     for _ in range(3):
         one.cycle()
         one.advance(minutes=30)
-    campaigns.change(one.db, SLUG, slack_webhook="https://hooks.slack.com/services/hush", name=ATTACK)
+    change(one.db, SLUG, slack_webhook="https://hooks.slack.com/services/hush", name=ATTACK)
     campaign = campaigns.find(one.db, SLUG)
     assert campaign is not None
     return one, gather(one.db, campaign, top=50)

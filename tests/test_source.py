@@ -16,7 +16,7 @@ from socap_cli.campaigns.source import from_options, read, sort_out
 from socap_cli.errors import UsageError
 from socap_cli.files.reading import decode
 from socap_cli.files.tables import DELIMITERS, fold
-from socap_cli.model import Category
+from socap_cli.model import TweetCategory
 
 A, B, C = (f"https://x.com/ada/status/{number}" for number in (101, 102, 103))
 
@@ -30,7 +30,7 @@ LINK_COLUMNS = (
 def categories(content: str, name: str = "-") -> dict[str, str]:
     wanted, rejected = sort_out(read(content, name=name))
     assert not rejected
-    return {entry.tweet_id: entry.category.value for entry in wanted}
+    return {entry.tweet_id: entry.category.short for entry in wanted}
 
 
 def test_text_is_a_url_a_line_with_comments_and_blank_lines() -> None:
@@ -128,7 +128,7 @@ def test_a_row_without_a_usable_link_is_named_with_what_to_change(row: str, reas
 
 def test_several_links_in_one_cell_are_several_tweets_of_one_line() -> None:
     wanted, rejected = sort_out(read(f"url,category\n{A} {B},investor\n"))
-    assert [(w.tweet_id, w.category.value, w.line.number) for w in wanted] == [
+    assert [(w.tweet_id, w.category.short, w.line.number) for w in wanted] == [
         ("101", "investor", 2),
         ("102", "investor", 2),
     ]
@@ -166,14 +166,14 @@ def test_bad_lines_are_named_by_number_and_the_good_ones_kept() -> None:
 @pytest.mark.parametrize(
     ("option", "category"),
     [
-        (A, Category.CLIENT),
-        (f"{A}=investor", Category.INVESTOR),
-        (f"{A}?s=20", Category.CLIENT),
-        (f"{A}?s=20&t=abc", Category.CLIENT),
-        (f"{A}?s=20=influencer", Category.INFLUENCER),
+        (A, TweetCategory.MAIN),
+        (f"{A}=investor", TweetCategory.INVESTOR),
+        (f"{A}?s=20", TweetCategory.MAIN),
+        (f"{A}?s=20&t=abc", TweetCategory.MAIN),
+        (f"{A}?s=20=influencer", TweetCategory.INFLUENCER),
     ],
 )
-def test_an_equals_sign_in_a_query_is_no_category(option: str, category: Category) -> None:
+def test_an_equals_sign_in_a_query_is_no_category(option: str, category: TweetCategory) -> None:
     wanted, _ = sort_out(from_options([option]))
     assert [(entry.tweet_id, entry.category) for entry in wanted] == [("101", category)]
 

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import START
-from lab import KEY, Lab
-from test_replica_set import answer, wait_until
+from support.lab import KEY, START, Lab
+from support.waiting import answer, wait_until
 
 from socap_cli.model import LISTS
 from socap_cli.simulator.server import Simulator
@@ -66,7 +65,7 @@ def slow(db: Db, simulate: Callable[..., Simulator]) -> Iterator[Lab]:
 
 
 def at_work(db: Db) -> bool:
-    return db.jobs.count_documents({"status": "running", "job_type": {"$ne": "metrics"}}) > 5
+    return db.jobs.count_documents({"status": "processing", "job_type": {"$ne": "metrics"}}) > 5
 
 
 @pytest.mark.parametrize("processes", ["1", "2"])
@@ -83,7 +82,7 @@ def test_the_first_signal_gives_back_what_is_not_finished(
     os.killpg(worker.pid, number)  # as a terminal does
     out, _ = worker.communicate(timeout=30)
     assert time.monotonic() - asked < IN_TIME + MARGIN
-    assert slow.db.jobs.count_documents({"status": "running"}) == 0
+    assert slow.db.jobs.count_documents({"status": "processing"}) == 0
     assert slow.db.jobs.count_documents({"attempts": {"$gt": 0}}) == 0
     assert json.loads(out.splitlines()[-1])["result"]["stopped"]
 
@@ -158,7 +157,7 @@ def known(db: Db) -> list[dict[str, Any]]:
     for row in rows:
         for kind in LISTS:
             for name in ("epoch", "holder", "lease_until"):
-                row.get(kind.value, {}).pop(name, None)
+                row.get(kind, {}).pop(name, None)
     return rows
 
 
@@ -166,7 +165,10 @@ def test_two_copies_of_every_command_at_once_do_no_harm(slow: Lab, mongod: str, 
     slow.simulator.faults.latency = 0.02
     db, host = slow.db, Host(mongod, slow.db.name, slow.simulator)
     db.jobs.delete_many({})
-    db.campaigns.update_one({"_id": "launch"}, {"$set": {"channels": ["slack"], "threshold": 1.0}})
+    db.campaigns.update_one(
+        {"_id": "launch"},
+        {"$set": {"alert_preferences.channels": ["slack"], "alert_preferences.threshold": 1.0}},
+    )
     index = [{**row, "_id": row["followed_user_id"]} for row in slow.world.following_index]
     db.following_index.insert_many(index)
     for words in (
@@ -198,7 +200,7 @@ def test_a_worker_process_that_dies_is_replaced_and_told(slow: Lab, mongod: str)
         "work", "--processes", "2", "--concurrency", "4", SOCAP_WORKER__LEASE="1"
     )
     wait_until(lambda: at_work(db))
-    row = db.jobs.find_one({"status": "running", "claimed_by": {"$ne": None}})
+    row = db.jobs.find_one({"status": "processing", "claimed_by": {"$ne": None}})
     assert row is not None
     os.kill(int(row["claimed_by"].split(":")[1]), signal.SIGKILL)
     out, err = crew.communicate(timeout=120)

@@ -68,10 +68,9 @@ def test_a_host_that_was_cut_off_for_longer_than_a_lease_changes_nothing_and_goe
 
 
 def main(hub: str, first: str, second: str) -> None:
-    from conftest import START
-    from lab import Lab
-    from replica_set import ReplicaSet
-    from test_replica_set import wait_until
+    from support.lab import START, Lab
+    from support.replica_set import ReplicaSet
+    from support.waiting import wait_until
 
     from socap_cli.simulator.server import Simulator
     from socap_cli.simulator.world import World
@@ -90,7 +89,7 @@ def main(hub: str, first: str, second: str) -> None:
         lab.enqueue()
         workers = [worker(name, database.uri, simulator.url) for name in (first, second)]
         lost = workers[1].pid
-        of_lost = {"claimed_by": {"$regex": f":{lost}:"}, "status": "running"}
+        of_lost = {"claimed_by": {"$regex": f":{lost}:"}, "status": "processing"}
         wait_until(lambda: db.jobs.count_documents({**of_lost, "job_type": {"$ne": "metrics"}}) > 0)
         ip("-n", hub, "link", "set", f"to-{second}", "down")
         held = [row["_id"] for row in db.jobs.find(of_lost)]

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
 from socap_cli.errors import StoreError
 from socap_cli.model import Campaign, CampaignStatus
-from socap_cli.store import Db, campaigns, explain, insist, jobs, worker_state
+from socap_cli.store import (
+    Db,
+    campaigns,
+    jobs,
+    queue_view,
+    retry_until_available,
+    translate_error,
+    worker_state,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +49,10 @@ def enqueue(
             continue
         try:
             one = partial(_enqueue_one, db, campaign, now=now, verify=verify, max_attempts=max_attempts)
-            for name, value in insist(one, patience=patience).items():
+            for name, value in retry_until_available(one, patience=patience).items():
                 counts[name] += value
         except Exception as error:
-            fault = explain(error)
+            fault = translate_error(error)
             if fault is None or len(chosen) == 1:
                 raise
             warnings.append(f"{campaign.slug}: {fault.message}")
@@ -58,14 +66,15 @@ def _enqueue_one(
 ) -> dict[str, int]:
     ended = campaign.ends_at is not None and campaign.ends_at <= now
     if ended and campaign.last_cycle_at is not None:
-        if jobs.open_in(db, campaign.slug) == 0:
-            campaigns.change(db, campaign.slug, status=CampaignStatus.COMPLETED.value, completed_at=now)
+        if queue_view.count_open(db, campaign.slug) == 0:
+            completed = replace(campaign, status=CampaignStatus.COMPLETED, completed_at=now)
+            campaigns.update(db, campaign, completed)
             return {"campaigns_completed": 1}
         return {}
     tweet_ids = campaigns.tweet_ids_of(db, campaign.slug)
     if verify:
-        worker_state.ask_full_reading(db, tweet_ids)
+        worker_state.ask_full_pass(db, tweet_ids)
     armed, already_open = jobs.arm(db, campaign.slug, tweet_ids, last_cycle=ended, max_attempts=max_attempts)
     if ended and not already_open:
-        campaigns.window_ended(db, campaign.slug, at=now)
+        campaigns.note_last_cycle(db, campaign.slug, at=now)
     return {"campaigns": 1, "jobs_armed": armed, "jobs_already_open": already_open}

@@ -2,17 +2,24 @@
 
 SocapError                      exit 1: failed and told why
 ├── UsageError                  exit 2: the command line asks for something that cannot be
+│   ├── MissingValue            exit 2: a global option without its value
 │   └── ConfigError             exit 2: a key of the configuration is wrong or missing
+├── NotATweet                   a text that names no tweet, and why
 ├── LockHeld                    exit 5: another run does this right now
 ├── BudgetReached               exit 6: a hard budget forbids the next request
+├── OverBudget                  the campaigns of this job have spent what they may; others go on
+├── Stopping                    the run is being stopped: put the job back as it was
+├── OutOfPages                  one job read as many pages as one job may: it goes on in its next turn
 ├── StoreError                  the database
-│   ├── DatabaseUnreachable     away for now: the same may work later
+│   ├── DatabaseUnreachable     exit 7: away for now: the same may work later
 │   ├── DatabaseRefused         this user may not
+│   ├── SchemaMismatch          the database was written by another version of this program
 │   └── NoMongod                no URI, and no usable mongod on this machine
 ├── LeaseLost                   somebody else owns this work now: write nothing
 ├── ProviderError               the data provider
 │   ├── RateLimited             ask again after `retry_after` seconds; not the job's fault
-│   ├── ProviderUnavailable     5xx, time-out, broken connection: ask again later
+│   ├── ProviderUnavailable     exit 7: 5xx, time-out, broken connection: ask again later
+│   │   └── EndpointClosed      it has not answered for a while: only a probe now and then is let through
 │   ├── MalformedAnswer         an answer that is not what the endpoint promises
 │   ├── CursorRefused           start the list at the top again
 │   ├── RequestRefused          this request is wrong and will stay wrong
@@ -25,6 +32,15 @@ SocapError                      exit 1: failed and told why
     ├── DeliveryUnknown         it may have arrived
     ├── MessageRefused          this message will never be taken
     └── ChannelDead             the channel takes nothing any more
+
+What decides about retries are facts that the error carries, not its class:
+
+retry_after      seconds after which the same may be tried; None leaves it to a growing back-off
+counts_attempt   whether the job used up one of its attempts
+is_failure       whether nobody answered, so that the next wait is longer
+final            whether the same will never work
+ends_run         whether no other work of this run can work either
+closed_for       seconds for which its endpoint takes no more requests
 """
 
 from __future__ import annotations
@@ -34,6 +50,12 @@ class SocapError(Exception):
     """Base of everything that is told to the operator in one line."""
 
     exit_code = 1
+    retry_after: float | None = None
+    counts_attempt = False
+    is_failure = False
+    final = False
+    ends_run = False
+    closed_for = 0.0
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -42,43 +64,94 @@ class SocapError(Exception):
 
 
 class UsageError(SocapError):
+    """The command line asks for something that cannot be."""
+
     exit_code = 2
+    ends_run = True
+
+
+class MissingValue(UsageError):
+    """A global option without its value."""
 
 
 class ConfigError(UsageError):
-    pass
+    """A key of the configuration is wrong or missing."""
+
+
+class NotATweet(SocapError):
+    """A text that names no tweet; the message says why."""
 
 
 class LockHeld(SocapError):
+    """Another run does this right now."""
+
     exit_code = 5
+    ends_run = True
 
 
 class BudgetReached(SocapError):
+    """A hard budget forbids the next request."""
+
     exit_code = 6
+    ends_run = True
+
+
+class OverBudget(SocapError):
+    """The campaigns of this job have spent what they may; others go on."""
+
+
+class Stopping(SocapError):
+    """The run is being stopped: put the job back as it was."""
+
+    retry_after = 0.0
+
+    def __init__(self) -> None:
+        super().__init__("the run is being stopped")
+
+
+class OutOfPages(SocapError):
+    """One job read as many pages as one job may; it goes on in its next turn."""
+
+    retry_after = 0.0
+
+    def __init__(self) -> None:
+        super().__init__("more pages to come")
 
 
 class StoreError(SocapError):
-    pass
+    """The database refused or failed."""
+
+    retry_after = 0.0
+    ends_run = True
 
 
 class DatabaseUnreachable(StoreError):
-    pass
+    """The database is away for now: the same may work later."""
+
+    exit_code = 7
+    ends_run = False
 
 
 class DatabaseRefused(StoreError):
-    pass
+    """This user may not."""
+
+
+class SchemaMismatch(StoreError):
+    """The database was written by another version of this program."""
 
 
 class NoMongod(StoreError):
-    pass
+    """No URI, and no usable mongod on this machine."""
 
 
 class LeaseLost(SocapError):
-    pass
+    """Somebody else owns this work now: write nothing."""
+
+    retry_after = 1.0
 
 
 class ProviderError(SocapError):
-    """Carries the endpoint, so that a message names the place."""
+    """The data provider. Carries the endpoint, so that a message names the place."""
 
     def __init__(self, message: str, *, endpoint: str = "", hint: str | None = None) -> None:
         super().__init__(f"{endpoint}: {message}" if endpoint else message, hint=hint)
@@ -86,60 +159,94 @@ class ProviderError(SocapError):
 
 
 class RateLimited(ProviderError):
-    def __init__(self, message: str, *, endpoint: str, retry_after: float, hint: str | None = None) -> None:
+    """Ask again after `retry_after` seconds, or when the limiter says so; not the job's fault."""
+
+    def __init__(
+        self, message: str, *, endpoint: str, retry_after: float | None, hint: str | None = None
+    ) -> None:
         super().__init__(message, endpoint=endpoint, hint=hint)
         self.retry_after = retry_after
+        self.closed_for = retry_after or 0.0
 
 
 class ProviderUnavailable(ProviderError):
-    pass
+    """5xx, time-out, broken connection: ask again later."""
+
+    exit_code = 7
+    is_failure = True
+
+
+class EndpointClosed(ProviderUnavailable):
+    """The provider has not answered for a while: only a probe now and then is let through."""
+
+    is_failure = False
+
+    def __init__(self, message: str, *, endpoint: str, closed_for: float) -> None:
+        super().__init__(message, endpoint=endpoint)
+        self.closed_for = closed_for
+        self.retry_after = 0.0
 
 
 class MalformedAnswer(ProviderError):
-    pass
+    """An answer that is not what the endpoint promises."""
+
+    counts_attempt = True
 
 
 class CursorRefused(ProviderError):
-    pass
+    """Start the list at the top again."""
+
+    counts_attempt = True
 
 
 class RequestRefused(ProviderError):
-    pass
+    """This request is wrong and will stay wrong."""
+
+    final = True
 
 
 class ProviderStop(ProviderError):
-    pass
+    """No request of this run can work: stop it and tell the operator."""
+
+    retry_after = 0.0
+    ends_run = True
 
 
 class KeyRefused(ProviderStop):
-    pass
+    """401, 403."""
 
 
 class CreditsExhausted(ProviderStop):
-    pass
+    """402 and usage caps."""
 
 
 class WrongAddress(ProviderStop):
-    pass
+    """The path does not exist there."""
 
 
 class ChannelError(SocapError):
-    pass
+    """An alert channel."""
 
 
 class DeliveryFailed(ChannelError):
+    """Not taken: try again after `retry_after` seconds."""
+
     def __init__(self, message: str, *, retry_after: float | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
 
 
 class DeliveryUnknown(ChannelError):
-    pass
+    """It may have arrived."""
 
 
 class MessageRefused(ChannelError):
-    pass
+    """This message will never be taken."""
+
+    final = True
 
 
 class ChannelDead(ChannelError):
-    pass
+    """The channel takes nothing any more."""
+
+    final = True

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from socap_cli.model import Campaign, CampaignTweet
+from socap_cli.model import Campaign, CampaignTweet, Engagement, list_of
+from socap_cli.model.links import engagement_url, tweet_url
 
-VERBS = {"retweet": "retweeted", "reply": "replied to", "quote": "quoted"}
 MOST_LINES = 10
-HANDLE = re.compile(r"[A-Za-z0-9_]{1,15}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,6 @@ class Line:
     url: str
     tweet_label: str
     tweet_url: str
-    when: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +45,14 @@ class Message:
 
 def compose(
     alert: Mapping[str, Any],
-    engagements: Sequence[Mapping[str, Any]],
+    engagements: Sequence[Engagement],
     campaign: Campaign,
     tweets: Mapping[str, CampaignTweet],
     *,
     repeated: bool = False,
 ) -> Message:
     """A message that tells these engagements, the most important first."""
-    lines = [_line(e, tweets.get(e["tweet_id"])) for e in engagements[:MOST_LINES]]
+    lines = [_line(e, tweets.get(e.tweet_id)) for e in engagements[:MOST_LINES]]
     return Message(
         message_id=str(alert["_id"]),
         campaign_id=campaign.slug,
@@ -86,30 +82,21 @@ def _title(lines: Sequence[Line], count: int, campaign: Campaign, *, backfill: b
     return f"{who} {first.verb} {first.tweet_label}"
 
 
-def _line(engagement: Mapping[str, Any], tweet: CampaignTweet | None) -> Line:
-    username = engagement["username"]
-    home = (
-        f"https://x.com/{username}"
-        if HANDLE.fullmatch(username)
-        else f"https://x.com/i/user/{engagement['user_id']}"
-    )
+def _line(engagement: Engagement, tweet: CampaignTweet | None) -> Line:
+    profile = engagement.profile
     author = tweet.author_username if tweet else None
-    tweet_url = tweet.url if tweet else f"https://x.com/i/status/{engagement['tweet_id']}"
-    is_post = engagement["action_type"] != "retweet"
-    reasons = engagement.get("importance_reasons") or []
     return Line(
-        who=engagement["name"] or f"@{username}",
-        username=username,
-        verb=VERBS[engagement["action_type"]],
-        score=engagement["importance_score"],
-        reasons=", ".join(f"@{r['username']}" for r in reasons),
-        categories=", ".join(c.replace("_", " ") for c in engagement["categories"] if c != "others"),
-        followers=engagement.get("followers"),
-        text=(engagement.get("text") or "")[:280],
-        url=f"https://x.com/i/status/{engagement['source_id']}" if is_post else home,
+        who=profile.name or f"@{profile.username}",
+        username=profile.username,
+        verb=list_of(engagement.action_type).verb,
+        score=engagement.importance.score,
+        reasons=", ".join(f"@{username}" for username, _ in engagement.importance.reasons),
+        categories=", ".join(c.replace("_", " ") for c in engagement.categories if c != "others"),
+        followers=profile.followers,
+        text=(engagement.text or "")[:280],
+        url=engagement_url(engagement),
         tweet_label=f"@{author}'s tweet" if author else "a tweet",
-        tweet_url=tweet_url,
-        when=engagement.get("engaged_at") or engagement.get("first_seen_at"),
+        tweet_url=tweet_url(engagement.tweet_id, author),
     )
 
 

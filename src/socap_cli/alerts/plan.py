@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from socap_cli.model import Campaign, CampaignStatus
+from socap_cli.model import Campaign, CampaignStatus, Engagement
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +27,30 @@ class Alert:
     importance_score: float
 
 
-def plan(
-    campaign: Campaign, engagement: Mapping[str, Any], *, added_at: datetime, now: datetime
-) -> Alert | None:
+def plan(campaign: Campaign, engagement: Engagement, *, added_at: datetime, now: datetime) -> Alert | None:
     """The alert that an engagement deserves in a campaign, or None.
 
     What was there before the tweet joined the campaign is backfill: it is told in one summary.
     """
-    ended = campaign.completed_at is not None and engagement["first_seen_at"] > campaign.completed_at
+    ended = campaign.completed_at is not None and engagement.first_seen_at > campaign.completed_at
     if ended or campaign.status is CampaignStatus.PAUSED:
         return None
-    username = str(engagement["username"]).lower()
+    username = engagement.profile.username.lower()
     vip = username in {name.lower() for name in campaign.vips}
     if not vip and username in {name.lower() for name in campaign.ignores}:
         return None
-    score = engagement["importance_score"] or 0.0
+    score = engagement.importance.score or 0.0
     if not vip and score < campaign.threshold:
         return None
-    backfill = bool(engagement["backfill"]) or engagement["first_seen_at"] < added_at
-    key = f"{campaign.slug}:{engagement['user_id']}:{engagement['action_type']}"
-    alert_id = f"{campaign.slug}:{engagement['_id']}"
+    backfill = engagement.backfill or engagement.first_seen_at < added_at
+    key = f"{campaign.slug}:{engagement.profile.user_id}:{engagement.action_type}"
+    alert_id = f"{campaign.slug}:{engagement.engagement_id}"
     delay = timedelta(0) if vip or backfill else spread(alert_id, timedelta(minutes=campaign.spacing_minutes))
     return Alert(
         alert_id=alert_id,
         campaign_id=campaign.slug,
-        engagement_id=engagement["_id"],
-        tweet_id=engagement["tweet_id"],
+        engagement_id=engagement.engagement_id,
+        tweet_id=engagement.tweet_id,
         group_key=f"{campaign.slug}:backfill" if backfill else key,
         scheduled_at=now + delay,
         run_batch=run_batch(now),
@@ -84,5 +81,6 @@ def held_until(last_told_at: datetime | None, window: timedelta, now: datetime) 
     return last_told_at + window
 
 
-def heaviest_first(items: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return sorted(items, key=lambda e: (-(e["importance_score"] or 0.0), str(e["_id"])))
+def heaviest_first(items: Sequence[Engagement]) -> list[Engagement]:
+    """Engagements, the most important first."""
+    return sorted(items, key=lambda e: (-(e.importance.score or 0.0), e.engagement_id))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 
 from socap_cli.alerts import mail, slack
 from socap_cli.alerts.message import Message, compose
 from socap_cli.alerts.plan import Alert, heaviest_first, held_until, plan
 from socap_cli.errors import ChannelDead, ChannelError, ConfigError, DeliveryFailed, DeliveryUnknown
-from socap_cli.model import Campaign, Channel, DeliveryState, Importance, Profile
+from socap_cli.model import Campaign, DeliveryStatus, Engagement
+from socap_cli.model.alert import Channel
 from socap_cli.store import Db, alerts, campaigns, engagements, importance
 from socap_cli.store.alerts import Delivery
 from socap_cli.store.importance import FirmCollections
@@ -55,42 +56,30 @@ def plan_new(db: Db, firm: FirmCollections, *, now: datetime) -> int:
     """Consider every engagement that carries its mark; return how many alerts are new."""
     by_slug = {campaign.slug: campaign for campaign in campaigns.listed(db)}
     planned = 0
-    unscored: set[str] = set()
-    while True:
-        rows = [
-            row
-            for row in engagements.unconsidered(db, batch=BATCH + len(unscored))
-            if row["_id"] not in unscored
-        ]
-        if not rows:
-            return planned
-        rows, still_unknown = _scored(db, firm, rows)
-        unscored |= still_unknown
-        homes = campaigns.with_tweets(db, (row["tweet_id"] for row in rows))
+    while found := engagements.needing_plan(db, limit=BATCH):
+        scored = _scored(db, firm, found)
+        homes = campaigns.with_tweets(db, (one.tweet_id for one in scored))
         wanted: list[Alert] = []
-        for row in rows:
-            for home in homes.get(row["tweet_id"], ()):
+        for one in scored:
+            for home in homes.get(one.tweet_id, ()):
                 campaign = by_slug.get(home.campaign_id)
                 if campaign is not None:
-                    alert = plan(campaign, row, added_at=home.added_at, now=now)
+                    alert = plan(campaign, one, added_at=home.added_at, now=now)
                     wanted.extend([alert] if alert else [])
         planned += alerts.put(db, (_document(alert, now) for alert in wanted))
-        engagements.clear_marks(db, [row["_id"] for row in rows])
+        engagements.mark_planned(db, [one.engagement_id for one in scored])
+    return planned
 
 
-def _scored(db: Db, firm: FirmCollections, rows: list[dict]) -> tuple[list[dict], set[str]]:  # type: ignore[type-arg]
-    """Look up what could not be scored before; what still cannot keeps its mark for the next run."""
-    unknown = [row for row in rows if row["importance_score"] is None]
+def _scored(db: Db, firm: FirmCollections, found: Sequence[Engagement]) -> list[Engagement]:
+    """Look up what could not be scored before."""
+    unknown = [one for one in found if one.importance.score is None]
     if not unknown:
-        return rows, set()
-    profiles = [Profile(row["user_id"], row["username"]) for row in unknown]
-    scores: dict[str, Importance] = importance.look_up(db, firm, profiles)
-    engagements.rescore(db, {row["_id"]: scores[row["user_id"]] for row in unknown})
-    for row in unknown:
-        row["importance_score"] = scores[row["user_id"]].score
-    return [row for row in rows if row["importance_score"] is not None], {
-        row["_id"] for row in unknown if row["importance_score"] is None
-    }
+        return list(found)
+    scores = importance.look_up(db, firm, [one.profile for one in unknown])
+    by_id = {one.engagement_id: scores[one.profile.user_id] for one in unknown}
+    engagements.rescore(db, by_id)
+    return [replace(one, importance=by_id.get(one.engagement_id, one.importance)) for one in found]
 
 
 def _document(alert: Alert, now: datetime) -> dict[str, object]:
@@ -190,7 +179,7 @@ def _receivers(campaign: Campaign, outlets: Outlets, warnings: list[str]) -> Ite
         Channel.SLACK: [webhook] if webhook else [],
         Channel.EMAIL: list(dict.fromkeys(addresses)),
     }
-    for channel in campaign.channels or tuple(Channel):
+    for channel in tuple(Channel(name) for name in campaign.channels) or tuple(Channel):
         if campaign.channels and not reachable[channel]:
             warnings.append(f"{campaign.slug}: {MISSING[channel]}")
         yield from ((channel, address) for address in reachable[channel])
@@ -210,19 +199,19 @@ def _deliver(
     *,
     now: datetime,
     sleep: Callable[[float], None],
-) -> DeliveryState:
+) -> DeliveryStatus:
     campaign = by_slug.get(delivery.campaign_id)
     message = _message(db, campaign, delivery) if campaign else None
     if campaign is None or message is None:
-        alerts.settle_delivery(db, delivery, DeliveryState.DEAD, now=now, error="its campaign is gone")
-        return DeliveryState.DEAD
+        alerts.settle_delivery(db, delivery, DeliveryStatus.DEAD, now=now, error="its campaign is gone")
+        return DeliveryStatus.DEAD
     address = _address(campaign, outlets, delivery)
     mark = alerts.channel_id(delivery.channel, address or "")
     off = alerts.switched_off(db).get(mark)
     if address is None or off:
         reason = off or "its channel is not configured any more"
-        alerts.settle_delivery(db, delivery, DeliveryState.DEAD, now=now, error=reason)
-        return DeliveryState.DEAD
+        alerts.settle_delivery(db, delivery, DeliveryStatus.DEAD, now=now, error=reason)
+        return DeliveryStatus.DEAD
     try:
         _hand_over(db, outlets, delivery, address, mark, message, now=now, sleep=sleep)
     except ChannelError as error:
@@ -231,11 +220,11 @@ def _deliver(
         warnings.append(f"{campaign.slug}: {error.message}" + (f" ({error.hint})" if error.hint else ""))
         due = now + LONGEST_BACK_OFF
         alerts.settle_delivery(
-            db, delivery, DeliveryState.FAILED, now=now, due=due, error=error.message, counts=False
+            db, delivery, DeliveryStatus.FAILED, now=now, due=due, error=error.message, counts=False
         )
-        return DeliveryState.FAILED
-    alerts.settle_delivery(db, delivery, DeliveryState.SENT, now=now)
-    return DeliveryState.SENT
+        return DeliveryStatus.FAILED
+    alerts.settle_delivery(db, delivery, DeliveryStatus.SENT, now=now)
+    return DeliveryStatus.SENT
 
 
 def _message(db: Db, campaign: Campaign, delivery: Delivery) -> Message | None:
@@ -245,7 +234,7 @@ def _message(db: Db, campaign: Campaign, delivery: Delivery) -> Message | None:
     told = heaviest_first(alerts.engagements_of(db, row["items"]))
     if not told:
         return None
-    homes = campaigns.with_tweets(db, (e["tweet_id"] for e in told))
+    homes = campaigns.with_tweets(db, (e.tweet_id for e in told))
     tweets = {
         t: next((h for h in found if h.campaign_id == campaign.slug), found[0]) for t, found in homes.items()
     }
@@ -297,9 +286,9 @@ def _after_failure(
     resting: dict[str, float],
     *,
     now: datetime,
-) -> DeliveryState:
+) -> DeliveryStatus:
     """Decide from one bit, permanent or not, and from whether it may have arrived."""
-    state = DeliveryState.DEAD
+    state = DeliveryStatus.DEAD
     due = now
     if isinstance(error, ChannelDead):
         warnings.append(
@@ -312,7 +301,7 @@ def _after_failure(
                 outlets, delivery, f"{error.message}; {waiting} alert(s) wait", warnings, now=now
             )
     elif isinstance(error, (DeliveryFailed, DeliveryUnknown)) and delivery.attempts < outlets.max_attempts:
-        state = DeliveryState.UNKNOWN if isinstance(error, DeliveryUnknown) else DeliveryState.FAILED
+        state = DeliveryStatus.UNKNOWN if isinstance(error, DeliveryUnknown) else DeliveryStatus.FAILED
         wait = error.retry_after if isinstance(error, DeliveryFailed) else None
         due = now + (timedelta(seconds=wait) if wait else back_off(delivery.attempts))
         if wait:

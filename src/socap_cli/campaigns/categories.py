@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from socap_cli.campaigns.urls import NotATweet
 from socap_cli.files.tables import fold
-from socap_cli.model import Category
+from socap_cli.model import TweetCategory
 
 CATEGORY_NAMES = {
     name: category
     for category, names in {
-        Category.CLIENT: ("client", "clients", "own", "ours", "main", "maintwt", "brand", "company"),
-        Category.INFLUENCER: ("influencer", "influencers", "influencertwt", "kol", "kols"),
-        Category.INVESTOR: ("investor", "investors", "investortwt"),
+        TweetCategory.MAIN: ("client", "clients", "own", "ours", "main", "maintwt", "brand", "company"),
+        TweetCategory.INFLUENCER: ("influencer", "influencers", "influencertwt", "kol", "kols"),
+        TweetCategory.INVESTOR: ("investor", "investors", "investortwt"),
     }.items()
     for name in names
 }  # fmt: skip
@@ -22,12 +22,12 @@ def is_category(text: str) -> bool:
     return fold(text) in CATEGORY_NAMES
 
 
-def category_of(text: str) -> Category:
+def category_of(text: str) -> TweetCategory:
     """The category that a name means; the client's when none is given. Raises NotATweet that lists them."""
     name = fold(text)
     if not name and not text.strip():
-        return Category.CLIENT
+        return TweetCategory.MAIN
     if name not in CATEGORY_NAMES:
-        known = ", ".join(category.value for category in Category)
+        known = ", ".join(category.short for category in TweetCategory)
         raise NotATweet(f"no category {text.strip()[:60]!r}; there are {known}")
     return CATEGORY_NAMES[name]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from socap_cli.model import Usage
+
 CYCLES_A_DAY = 48
 
 
@@ -17,9 +19,9 @@ class Estimate:
 
 
 def estimate(
-    tweets: int, last_day: tuple[float, float] | None, *, batch: int, price_tweet: float, price_minimum: float
+    tweets: int, last_day: Usage | None, *, batch: int, price_tweet: float, price_minimum: float
 ) -> Estimate:
-    """From the last full day's (requests, credits) when there is one, never below the counters alone."""
+    """From the last full day's use when there is one, never below the counters alone."""
     batches = -(-tweets // batch)
     requests = float(batches * CYCLES_A_DAY)
     cost = max(tweets * price_tweet, batches * price_minimum) * CYCLES_A_DAY
@@ -27,5 +29,9 @@ def estimate(
         basis = "counters only: lists cost extra when they move, and no day was measured yet"
         return Estimate(tweets, CYCLES_A_DAY, requests, cost, basis)
     return Estimate(
-        tweets, CYCLES_A_DAY, max(requests, last_day[0]), max(cost, last_day[1]), "as on the last full day"
+        tweets,
+        CYCLES_A_DAY,
+        max(requests, last_day.requests),
+        max(cost, last_day.cost),
+        "as on the last full day",
     )

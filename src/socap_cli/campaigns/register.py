@@ -6,20 +6,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from socap_cli.campaigns.source import Line, Rejected, Wanted, sort_out
+from socap_cli.client.lookup import fetch_tweets
+from socap_cli.client.metered import MeteredClient
+from socap_cli.client.recording import record_counters
 from socap_cli.errors import SocapError, UsageError
 from socap_cli.model import Campaign, CampaignStatus, CampaignTweet, Tweet
-from socap_cli.store import Db, alerts, campaigns, jobs, snapshots, worker_state
+from socap_cli.model.links import tweet_url
+from socap_cli.store import Db, alerts, campaigns, jobs, worker_state
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
-
-
-class LookUp(Protocol):
-    """Finds tweets by id at the provider; what it does not know is absent."""
-
-    def __call__(self, tweet_ids: Sequence[str], campaign: str) -> dict[str, Tweet]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ def check_slug(slug: str) -> str:
 
 
 def add(
-    db: Db, campaign: Campaign, lines: Sequence[Line], *, look_up: LookUp | None, now: datetime
+    db: Db, campaign: Campaign, lines: Sequence[Line], *, client: MeteredClient | None, now: datetime
 ) -> AddResult:
     """Create a campaign with its tweets. The campaign itself is written last: killed before, `add` works again."""
     check_slug(campaign.slug)
@@ -51,7 +49,7 @@ def add(
     wanted, rejected = sort_out(lines)
     if lines and not wanted:
         raise _nothing_usable(rejected)
-    result = _add_tweets(db, campaign.slug, wanted, rejected, look_up=look_up, now=now)
+    result = _add_tweets(db, campaign.slug, wanted, rejected, client=client, now=now)
     if wanted and not result.tweets_added and not result.tweets_already_there:
         raise _nothing_usable(list(result.rejected))
     if not campaigns.insert(db, campaign):
@@ -60,14 +58,14 @@ def add(
 
 
 def add_tweets(
-    db: Db, slug: str, lines: Sequence[Line], *, look_up: LookUp | None, now: datetime
+    db: Db, slug: str, lines: Sequence[Line], *, client: MeteredClient | None, now: datetime
 ) -> AddResult:
     """Add tweets to a campaign that exists."""
     find(db, slug)
     wanted, rejected = sort_out(lines)
     if not wanted:
         raise _nothing_usable(rejected)
-    return _add_tweets(db, slug, wanted, rejected, look_up=look_up, now=now)
+    return _add_tweets(db, slug, wanted, rejected, client=client, now=now)
 
 
 def find(db: Db, slug: str) -> Campaign:
@@ -83,11 +81,11 @@ def find(db: Db, slug: str) -> Campaign:
 def edit(db: Db, slug: str, changes: dict[str, Any]) -> Campaign:
     """Change a campaign's settings. A later end opens its window again."""
     campaign = find(db, slug)
-    check_window(replace(campaign, **changes))
     if "ends_at" in changes:
         changes = {**changes, "last_cycle_at": None}
-    changed = campaigns.change(db, slug, **changes)
-    return changed or find(db, slug)
+    changed = replace(campaign, **changes)
+    check_window(changed)
+    return campaigns.update(db, campaign, changed) or find(db, slug)
 
 
 def set_status(db: Db, slug: str, status: CampaignStatus, *, now: datetime) -> Campaign:
@@ -99,10 +97,8 @@ def set_status(db: Db, slug: str, status: CampaignStatus, *, now: datetime) -> C
             hint="give it a later end first: socap campaign edit SLUG --days N",
         )
     completed_at = now if status is CampaignStatus.COMPLETED else None
-    changed = campaigns.change(
-        db, slug, status=status.value, completed_at=campaign.completed_at or completed_at
-    )
-    return changed or campaign
+    changed = replace(campaign, status=status, completed_at=campaign.completed_at or completed_at)
+    return campaigns.update(db, campaign, changed) or campaign
 
 
 def delete(db: Db, slug: str) -> int:
@@ -138,12 +134,12 @@ def _add_tweets(
     wanted: list[Wanted],
     rejected: list[Rejected],
     *,
-    look_up: LookUp | None,
+    client: MeteredClient | None,
     now: datetime,
 ) -> AddResult:
     found: dict[str, Tweet] = {}
-    if look_up is not None and wanted:
-        found = look_up([entry.tweet_id for entry in wanted], slug)
+    if client is not None and wanted:
+        found = fetch_tweets(client, [entry.tweet_id for entry in wanted], slug)
         gone = [entry for entry in wanted if entry.tweet_id not in found]
         reason = "the provider does not know this tweet: deleted, protected or mistyped"
         rejected = sorted(
@@ -153,33 +149,24 @@ def _add_tweets(
         wanted = [entry for entry in wanted if entry.tweet_id in found]
     tweets = [_tweet(slug, entry, found.get(entry.tweet_id), now) for entry in wanted]
     added = campaigns.add_tweets(db, tweets)
-    _first_metrics(db, found, now)
+    if found:
+        record_counters(db, worker_state.load(db, found), found, now=now)
     return AddResult(slug, added, len(tweets) - added, tuple(rejected), tuple(t.tweet_id for t in tweets))
 
 
 def _tweet(slug: str, entry: Wanted, known: Tweet | None, now: datetime) -> CampaignTweet:
     author = known.author if known else None
-    handle = author.username if author and author.username else "i"
     return CampaignTweet(
         campaign_id=slug,
         tweet_id=entry.tweet_id,
         category=entry.category,
-        url=f"https://x.com/{handle}/status/{entry.tweet_id}",
+        url=tweet_url(entry.tweet_id, author.username if author else None),
         added_at=now,
         author_username=author.username if author else None,
         author_name=author.name if author else None,
         text=known.text if known else None,
         posted_at=known.posted_at if known else None,
     )
-
-
-def _first_metrics(db: Db, found: dict[str, Tweet], now: datetime) -> None:
-    readings = {tweet_id: tweet.counters for tweet_id, tweet in found.items()}
-    if readings:
-        before = worker_state.load(db, readings)
-        snapshots.record(db, readings, now=now)
-        looks = [worker_state.look(before[tweet_id], readings[tweet_id], now=now) for tweet_id in readings]
-        worker_state.record_looks(db, looks, now=now)
 
 
 def _taken(slug: str) -> SocapError:

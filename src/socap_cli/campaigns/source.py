@@ -21,7 +21,7 @@ from socap_cli.campaigns.urls import NotATweet, is_tweet, tweet_ids
 from socap_cli.errors import UsageError
 from socap_cli.files.pasted import visible
 from socap_cli.files.tables import COMMENT, fold, read_table, split_lines
-from socap_cli.model import Category
+from socap_cli.model import TweetCategory
 
 LONGEST_SHOWN = 200
 
@@ -43,7 +43,7 @@ class Wanted:
     """A tweet to watch."""
 
     tweet_id: str
-    category: Category
+    category: TweetCategory
     url: str
     line: Line
 

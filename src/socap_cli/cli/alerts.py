@@ -8,9 +8,16 @@ from typing import Annotated
 
 import typer
 
+from socap_cli.alerts import mail, slack
+from socap_cli.alerts.send import plan_new, send_due
+from socap_cli.campaigns import register
+from socap_cli.cli import tables
 from socap_cli.cli.options import Limit, Slug
 from socap_cli.cli.run import PARTLY_DONE, Run
+from socap_cli.cli.start import bootstrap
 from socap_cli.errors import ConfigError, UsageError
+from socap_cli.model import DeliveryStatus, RunRecord
+from socap_cli.store import alerts, locks, runs
 
 app = typer.Typer(help="Tell people about important engagements.", no_args_is_help=True)
 LOCK = "alerts send"
@@ -19,14 +26,11 @@ LOCK = "alerts send"
 @app.command("plan")
 def plan(ctx: typer.Context) -> None:
     """Consider new engagements; send nothing."""
-    from socap_cli.alerts.send import plan_new
-    from socap_cli.cli.shop import Shop
-    from socap_cli.store import alerts, locks
 
     run: Run = ctx.obj
-    shop = Shop(run)
-    with shop.database() as db, locks.held(db, LOCK):
-        planned = plan_new(db, shop.firm(), now=run.now())
+    built = bootstrap(run)
+    with built.database() as db, locks.held(db, LOCK):
+        planned = plan_new(db, built.firm(), now=run.now())
         waiting = alerts.waiting(db, now=run.now())
     run.done(
         {"planned": planned, "waiting": waiting},
@@ -37,20 +41,17 @@ def plan(ctx: typer.Context) -> None:
 @app.command("send")
 def send(ctx: typer.Context) -> None:
     """Plan, then send what is due. At least once; a repeat says that it may be one."""
-    from socap_cli.alerts.send import plan_new, send_due
-    from socap_cli.cli.shop import Shop
-    from socap_cli.store import locks, runs
 
     run: Run = ctx.obj
-    shop = Shop(run)
-    outlets = shop.outlets()
+    built = bootstrap(run)
+    outlets = built.outlets()
     started = run.now()
-    with shop.database() as db, locks.held(db, LOCK):
-        planned = plan_new(db, shop.firm(), now=run.now())
+    with built.database() as db, locks.held(db, LOCK):
+        planned = plan_new(db, built.firm(), now=run.now())
         done = send_due(db, outlets, now=run.now(), planned=planned)
         result = {k: v for k, v in asdict(done).items() if k != "warnings"}
         seconds = (run.now() - started).total_seconds()
-        runs.record(db, "alerts send", run_id=run.run_id, started_at=started, seconds=seconds, result=result)
+        runs.record(db, RunRecord(run.run_id, "alerts send", started, seconds, result))
     text = ", ".join(f"{count} {name}" for name, count in result.items())
     troubled = done.failed or done.dead or done.unknown
     run.done(result, text=text, warnings=done.warnings, exit_code=PARTLY_DONE if troubled else 0)
@@ -64,20 +65,18 @@ def list_(
     limit: Limit = 50,
 ) -> None:
     """List deliveries, the latest first."""
-    from socap_cli.cli.shop import Shop
-    from socap_cli.model import DeliveryState
-    from socap_cli.store import alerts
 
     run: Run = ctx.obj
-    if state and state not in set(DeliveryState):
-        raise UsageError(f"no state {state!r}", hint=f"there are {', '.join(s.value for s in DeliveryState)}")
-    with Shop(run).database() as db:
+    if state and state not in set(DeliveryStatus):
+        raise UsageError(
+            f"no state {state!r}", hint=f"there are {', '.join(s.value for s in DeliveryStatus)}"
+        )
+    with bootstrap(run).database() as db:
         rows = alerts.listed(db, campaign_id=campaign or None, state=state or None, limit=limit)
     for row in rows:
         row.pop("token", None)
 
     def show() -> None:
-        from socap_cli.cli import tables
 
         tables.show(
             ("created", "campaign", "channel", "receiver", "state", "attempts", "error"),
@@ -105,11 +104,9 @@ def retry(
     campaign: Annotated[str, typer.Option(metavar="SLUG", help="Only this campaign's.")] = "",
 ) -> None:
     """Let dead and unknown deliveries try again, and switch their channels on."""
-    from socap_cli.cli.shop import Shop
-    from socap_cli.store import alerts
 
     run: Run = ctx.obj
-    with Shop(run).database() as db:
+    with bootstrap(run).database() as db:
         count = alerts.retry_dead(db, campaign_id=campaign or None, now=run.now())
     run.done({"deliveries": count}, text=f"{count} deliveries will be tried at the next: socap alerts send")
 
@@ -121,18 +118,15 @@ def test(
     campaign: Annotated[str, typer.Option(metavar="SLUG", help="Use this campaign's own webhook.")] = "",
 ) -> None:
     """Send a test message over one channel, now."""
-    from socap_cli.alerts import mail, slack
-    from socap_cli.campaigns import register
-    from socap_cli.cli.shop import Shop
 
     run: Run = ctx.obj
-    shop = Shop(run)
-    outlets = shop.outlets()
+    built = bootstrap(run)
+    outlets = built.outlets()
     text = "socap test message: this channel works."
     if channel == "slack":
         webhook = outlets.slack_webhook
         if campaign:
-            with shop.database() as db:
+            with built.database() as db:
                 webhook = register.find(db, campaign).slack_webhook or webhook
         if not webhook:
             raise ConfigError("no Slack webhook", hint="set SOCAP_ALERT_SLACK_WEBHOOK")
@@ -158,12 +152,10 @@ def silence(
     minutes: Annotated[float, typer.Option(min=0, help="For how long; 0 ends the silence.")] = 60.0,
 ) -> None:
     """Hold a campaign's alerts back for a while. They are not lost: they go out afterwards."""
-    from socap_cli.campaigns import register
-    from socap_cli.cli.shop import Shop
 
     run: Run = ctx.obj
     until = run.now() + timedelta(minutes=minutes) if minutes else None
-    with Shop(run).database() as db:
+    with bootstrap(run).database() as db:
         register.edit(db, slug, {"silenced_until": until})
     said = f"{slug} is silent until {until:%Y-%m-%d %H:%M} UTC" if until else f"{slug} speaks again"
     run.done({"slug": slug, "silenced_until": until}, text=said)

@@ -11,37 +11,37 @@ import typer
 
 from socap_cli import __version__
 from socap_cli.cli import output
-from socap_cli.cli.run import BUG, INTERRUPTED, MissingValue, Run, hoist, write_bug_report
+from socap_cli.cli.run import BUG, INTERRUPTED, Run, split_global_options, write_bug_report
 from socap_cli.errors import SocapError, UsageError
 
 # None is used, and looking for them reads the metadata of every installed package at every start.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 COMMANDS = {
-    "init": "setup:init",
-    "doctor": "setup:doctor",
-    "enqueue": "queue:enqueue",
-    "work": "queue:work",
-    "status": "queue:status",
-    "demo": "demo:demo",
-    "simulate": "simulate:simulate",
-    "usage": "usage:usage",
+    "init": ("setup:init", "Write a commented configuration, create the indexes, say what was found."),
+    "doctor": ("setup:doctor", "Check configuration, database, provider, channels, clock and disk."),
+    "enqueue": ("work:enqueue", "Arm the jobs of all active campaigns."),
+    "work": ("work:work", "Work the queue until it is dry."),
+    "status": ("status:status", "The queue, last runs, coverage, closed endpoints."),
+    "demo": ("demo:demo", "Two simulated days of a launch, everything included."),
+    "simulate": ("simulate:simulate", "Serve a made-up world in a provider's wire format."),
+    "usage": ("usage:usage", "Requests, items and money."),
 }
 GROUPS = {
-    "campaign": "campaign:app",
-    "jobs": "jobs:app",
-    "alerts": "alerts:app",
-    "report": "report:app",
-    "metrics": "report:metrics_app",
-    "engagements": "engagements:app",
-    "importance": "importance:app",
-    "db": "db:app",
+    "campaign": ("campaign:app", "Register campaigns and their tweets."),
+    "jobs": ("jobs:app", "Look into the queue."),
+    "alerts": ("alerts:app", "Tell people about important engagements."),
+    "report": ("report:app", "Static pages, and the mail edition."),
+    "metrics": ("report:metrics_app", "Counters over time."),
+    "engagements": ("engagements:app", "Who engaged."),
+    "importance": ("importance:app", "Who is important, and why."),
+    "db": ("db:app", "The embedded database, and backups of any."),
 }
-"""Each word with its module and what it names there. A module is imported when its word is typed, or for help."""
+"""Each word with its module, what it names there, and its line in the help. Typing a word imports its module."""
 
 
 def program(*words: str) -> typer.Typer:
-    """The program with these commands, or with all when none of them is one."""
+    """The program with the command that the first word names, or with a line for each when it names none."""
     app = typer.Typer(
         name="socap",
         help="Monitor engagement campaigns on X/Twitter: collect, score, alert, report.",
@@ -50,15 +50,28 @@ def program(*words: str) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(everywhere)
-    known = [word for word in words[:1] if word in COMMANDS or word in GROUPS]
-    if "--version" in words[:1]:
-        return app
-    for word in known or COMMANDS:
-        if word in COMMANDS:
-            app.command(word)(_named(COMMANDS[word]))
-    for word in known or GROUPS:
-        if word in GROUPS:
-            app.add_typer(_named(GROUPS[word]), name=word)
+    word = words[0] if words else ""
+    if word in COMMANDS:
+        app.command(word)(_named(COMMANDS[word][0]))
+    elif word in GROUPS:
+        app.add_typer(_named(GROUPS[word][0]), name=word)
+    else:
+        for name, (_, line) in (*COMMANDS.items(), *GROUPS.items()):
+            app.command(name, help=line)(_only_named)
+    return app
+
+
+def _only_named() -> None:
+    """Stands for a command in the help."""
+
+
+def whole_program() -> typer.Typer:
+    """The program with every command imported: for tests and documentation."""
+    app = typer.Typer(name="socap")
+    for word, (place, _) in COMMANDS.items():
+        app.command(word)(_named(place))
+    for word, (place, _) in GROUPS.items():
+        app.add_typer(_named(place), name=word)
     return app
 
 
@@ -102,11 +115,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def execute(arguments: list[str]) -> int:
     """Run one command line; return the exit code. Nothing escapes from here."""
+    run, rest = Run(), list(arguments)
     try:
-        run, rest = hoist(arguments)
-    except MissingValue as error:
-        return error.run.finish(error)
-    try:
+        rest = split_global_options(run, arguments)
         code = program(*rest)(rest, prog_name="socap", standalone_mode=False, obj=run)
         output.flush()
         run.exit_code = run.exit_code or (code if isinstance(code, int) else 0)

@@ -6,21 +6,28 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from socap_cli.cli import output
+from socap_cli.alerts import mail, slack
+from socap_cli.bootstrap import Bootstrap
+from socap_cli.campaigns import estimate as rules
+from socap_cli.campaigns import register, urls
+from socap_cli.campaigns import source as reading
+from socap_cli.campaigns.register import AddResult
+from socap_cli.campaigns.source import Line
+from socap_cli.cli import output, tables
 from socap_cli.cli.options import Slug, Yes, moment
 from socap_cli.cli.run import PARTLY_DONE, Run
+from socap_cli.cli.start import bootstrap
+from socap_cli.client.metered import MeteredClient
 from socap_cli.errors import SocapError, UsageError
-
-if TYPE_CHECKING:
-    from socap_cli.campaigns.register import AddResult, LookUp
-    from socap_cli.campaigns.source import Line
-    from socap_cli.cli.shop import Shop
-    from socap_cli.model import Campaign, Tweet
-    from socap_cli.store import Db
+from socap_cli.files.pasted import NotAHandle, handles
+from socap_cli.files.reading import display_name, read_text
+from socap_cli.model import Campaign, CampaignStatus
+from socap_cli.model.alert import Channel
+from socap_cli.store import Db, campaigns, usage, worker_state
 
 app = typer.Typer(help="Register campaigns and their tweets.", no_args_is_help=True)
 
@@ -100,28 +107,25 @@ def add(
     no_verify: NoVerify = False,
 ) -> None:
     """Create a campaign. Every line of the input is accepted or named with a reason."""
-    from socap_cli.campaigns import register
-    from socap_cli.cli.shop import Shop
-    from socap_cli.model import Campaign, CampaignStatus
 
     run: Run = ctx.obj
-    shop = Shop(run)
+    built = bootstrap(run)
     now = run.now().replace(microsecond=0)
     register.check_slug(slug)
     given = _changes(
-        shop, starts_at=start, ends_at=end, days=days, now=now, name=name, threshold=threshold, channels=channel,
+        built, starts_at=start, ends_at=end, days=days, now=now, name=name, threshold=threshold, channels=channel,
         slack_webhook=slack_webhook, client_name=client_name, client_email=client_email, vips=vip, ignores=ignore,
         spacing_minutes=spacing, frequency_window_minutes=frequency_window,
     )  # fmt: skip
     defaults: dict[str, Any] = {
         "name": slug, "starts_at": now, "ends_at": None, "channels": (),
-        "threshold": shop.settings.alerts.threshold, "spacing_minutes": shop.settings.alerts.spacing_minutes,
-        "frequency_window_minutes": shop.settings.alerts.frequency_window_minutes,
+        "threshold": built.settings.alerts.threshold, "spacing_minutes": built.settings.alerts.spacing_minutes,
+        "frequency_window_minutes": built.settings.alerts.frequency_window_minutes,
     }  # fmt: skip
     campaign = Campaign(slug=slug, status=CampaignStatus.ACTIVE, created_at=now, **{**defaults, **given})
     lines = _lines(tweet, source)
-    with shop.database() as db, _look_up(shop, db, verify=not no_verify and bool(lines)) as look_up:
-        result = register.add(db, campaign, lines, look_up=look_up, now=now)
+    with built.database() as db, _client(run, built, db, verify=not no_verify and bool(lines)) as client:
+        result = register.add(db, campaign, lines, client=client, now=now)
     _tell_added(run, result, made=True)
 
 
@@ -134,14 +138,12 @@ def add_tweets(
     no_verify: NoVerify = False,
 ) -> None:
     """Add tweets to a campaign."""
-    from socap_cli.campaigns import register
-    from socap_cli.cli.shop import Shop
 
     run: Run = ctx.obj
-    shop = Shop(run)
+    built = bootstrap(run)
     lines = _lines(tweet, source)
-    with shop.database() as db, _look_up(shop, db, verify=not no_verify) as look_up:
-        result = register.add_tweets(db, slug, lines, look_up=look_up, now=run.now().replace(microsecond=0))
+    with built.database() as db, _client(run, built, db, verify=not no_verify) as client:
+        result = register.add_tweets(db, slug, lines, client=client, now=run.now().replace(microsecond=0))
     _tell_added(run, result, made=False)
 
 
@@ -150,15 +152,13 @@ def remove_tweet(
     ctx: typer.Context, slug: Slug, tweet: Annotated[str, typer.Argument(metavar="URL|ID")]
 ) -> None:
     """Take a tweet out of a campaign. What was collected stays."""
-    from socap_cli.campaigns import register, urls
-    from socap_cli.cli.shop import Shop
 
     run: Run = ctx.obj
     try:
         tweet_id = urls.tweet_id(tweet)
     except urls.NotATweet as reason:
         raise UsageError(f"{tweet}: {reason}") from None
-    with Shop(run).database() as db:
+    with bootstrap(run).database() as db:
         register.remove_tweet(db, slug, tweet_id)
     run.done({"slug": slug, "tweet_id": tweet_id}, text=f"removed tweet {tweet_id} from {slug}")
 
@@ -169,21 +169,17 @@ def list_(
     status: Annotated[str, typer.Option(metavar="active|paused|completed", help="Only these.")] = "",
 ) -> None:
     """List campaigns."""
-    from socap_cli.cli.shop import Shop
-    from socap_cli.model import CampaignStatus
-    from socap_cli.store import campaigns
 
     run: Run = ctx.obj
     wanted = _status(status, CampaignStatus)
-    with Shop(run).database() as db:
+    with bootstrap(run).database() as db:
         found = campaigns.listed(db, wanted)
         rows = [{**_public(c), "tweets": campaigns.count_tweets(db, c.slug)} for c in found]
 
     def show() -> None:
-        from socap_cli.cli import tables
 
         if not rows:
-            run.say("no campaign yet: socap campaign add SLUG --from FILE")
+            run.info("no campaign yet: socap campaign add SLUG --from FILE")
             return
         columns = ("slug", "status", "tweets", "starts_at", "ends_at", "name")
         tables.show(columns, ([row[c] for c in columns] for row in rows), numbers=("tweets",))
@@ -194,19 +190,15 @@ def list_(
 @app.command("show")
 def show(ctx: typer.Context, slug: Slug) -> None:
     """Show a campaign, its tweets and how complete they are."""
-    from socap_cli.campaigns import register
-    from socap_cli.cli.shop import Shop
-    from socap_cli.store import campaigns, worker_state
 
     run: Run = ctx.obj
-    with Shop(run).database() as db:
+    with bootstrap(run).database() as db:
         campaign = register.find(db, slug)
         tweets = campaigns.tweets_of(db, slug)
         states = worker_state.load(db, [t.tweet_id for t in tweets])
     rows = [{**asdict(t), "counters": dict(states[t.tweet_id].counters)} for t in tweets]
 
     def draw() -> None:
-        from socap_cli.cli import tables
 
         tables.pairs(
             ((k, v) for k, v in _public(campaign).items() if v not in (None, (), [])), title=campaign.name
@@ -244,15 +236,13 @@ def edit(
     frequency_window: Window = None,
 ) -> None:
     """Change a campaign's settings; what is not named stays. A later end opens its window again."""
-    from socap_cli.campaigns import register
-    from socap_cli.cli.shop import Shop
 
     run: Run = ctx.obj
-    shop = Shop(run)
-    with shop.database() as db:
+    built = bootstrap(run)
+    with built.database() as db:
         before = register.find(db, slug)
         changes = _changes(
-            shop, starts_at=start, ends_at=end, days=days, now=before.starts_at, name=name, threshold=threshold,
+            built, starts_at=start, ends_at=end, days=days, now=before.starts_at, name=name, threshold=threshold,
             channels=channel, slack_webhook=slack_webhook, client_name=client_name, client_email=client_email,
             vips=vip, ignores=ignore, spacing_minutes=spacing, frequency_window_minutes=frequency_window,
         )  # fmt: skip
@@ -286,13 +276,11 @@ def complete(ctx: typer.Context, slug: Slug) -> None:
 @app.command("delete")
 def delete(ctx: typer.Context, slug: Slug, yes: Yes = False) -> None:
     """Delete a campaign with its tweets and jobs. What was collected stays."""
-    from socap_cli.campaigns import register
-    from socap_cli.cli.shop import Shop
 
     run: Run = ctx.obj
     if not yes:
         raise UsageError(f"this deletes campaign {slug!r}", hint="say --yes to do it")
-    with Shop(run).database() as db:
+    with bootstrap(run).database() as db:
         tweets = register.delete(db, slug)
     run.done({"slug": slug, "tweets": tweets}, text=f"deleted {slug} ({tweets} tweets); engagements stay")
 
@@ -300,18 +288,14 @@ def delete(ctx: typer.Context, slug: Slug, yes: Yes = False) -> None:
 @app.command("estimate")
 def estimate(ctx: typer.Context, slug: Slug) -> None:
     """What a day of a campaign costs in requests and money, from its size and its last day."""
-    from socap_cli.campaigns import estimate as rules
-    from socap_cli.campaigns import register
-    from socap_cli.cli.shop import Shop
-    from socap_cli.store import campaigns, usage
 
     run: Run = ctx.obj
-    shop = Shop(run)
-    wanted = shop.settings.provider
-    with shop.database() as db:
+    built = bootstrap(run)
+    wanted = built.settings.provider
+    with built.database() as db:
         register.find(db, slug)
         tweets = campaigns.count_tweets(db, slug)
-        spent = usage.daily(db, slug)
+        spent = usage.last_whole_day(db, slug)
     found = rules.estimate(
         tweets, spent, batch=wanted.batch, price_tweet=wanted.price_tweet, price_minimum=wanted.price_minimum
     )
@@ -325,18 +309,13 @@ def estimate(ctx: typer.Context, slug: Slug) -> None:
 
 
 def _set_status(run: Run, slug: str, status: str) -> None:
-    from socap_cli.campaigns import register
-    from socap_cli.cli.shop import Shop
-    from socap_cli.model import CampaignStatus
 
-    with Shop(run).database() as db:
+    with bootstrap(run).database() as db:
         campaign = register.set_status(db, slug, CampaignStatus(status), now=run.now())
     run.done({"campaign": _public(campaign)}, text=f"{slug} is {status}")
 
 
 def _lines(tweets: Sequence[str], source: str) -> list[Line]:
-    from socap_cli.campaigns import source as reading
-    from socap_cli.files.reading import display_name, read_text
 
     lines = reading.from_options(tweets)
     if source:
@@ -348,37 +327,28 @@ def _lines(tweets: Sequence[str], source: str) -> list[Line]:
 
 
 @contextmanager
-def _look_up(shop: Shop, db: Db, *, verify: bool) -> Iterator[LookUp | None]:
-    """A look-up of tweets at the provider, metered like any other request; None when not asked for."""
+def _client(run: Run, built: Bootstrap, db: Db, *, verify: bool) -> Iterator[MeteredClient | None]:
+    """The way to the provider, for looking tweets up; None when not asked for."""
     if not verify:
         yield None
         return
-    from socap_cli.work.look_up import look_up
-
     try:
-        shop.key()
+        built.key()
     except UsageError as error:
         raise type(error)(
             error.message, hint=f"{error.hint}, or add the tweets unchecked with --no-verify"
         ) from None
-    with shop.provider() as provider:
-        desk = shop.desk(db, provider, now=shop.run.now)
-
-        def find(tweet_ids: Sequence[str], campaign: str) -> dict[str, Tweet]:
-            return look_up(desk.calls, tweet_ids, campaign)
-
-        yield find
+    with built.provider() as provider:
+        yield built.client(db, provider, now=run.now)
 
 
 def _changes(
-    shop: Shop, *, starts_at: str, ends_at: str, days: float | None, now: datetime, channels: Sequence[str],
-    slack_webhook: str, client_email: str, vips: Sequence[str], ignores: Sequence[str], **plain: Any,
+    built: Bootstrap, *, starts_at: str, ends_at: str, days: float | None, now: datetime, channels: Sequence[str],
+    slack_webhook: str, client_email: str, vips: Sequence[str], ignores: Sequence[str], **json_default: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """Only what was named on the command line, checked."""
-    from socap_cli.alerts import mail, slack
-    from socap_cli.model import Channel
 
-    changes: dict[str, Any] = {name: value for name, value in plain.items() if value not in ("", None)}
+    changes: dict[str, Any] = {name: value for name, value in json_default.items() if value not in ("", None)}
     if starts_at:
         changes["starts_at"] = moment(starts_at, "--start")
     if ends_at and days:
@@ -392,9 +362,9 @@ def _changes(
         unknown = [name for name in channels if name not in known]
         if unknown:
             raise UsageError(f"no channel {unknown[0]!r}", hint=f"there are {', '.join(known)}")
-        changes["channels"] = [Channel(name) for name in dict.fromkeys(channels)]
+        changes["channels"] = tuple(dict.fromkeys(channels))
     if slack_webhook:
-        changes["slack_webhook"] = slack.check_address(slack_webhook, shop.settings.alerts.webhook_hosts)
+        changes["slack_webhook"] = slack.check_address(slack_webhook, built.settings.alerts.webhook_hosts)
     if client_email:
         changes["client_email"] = mail.check_address(client_email)
     for name, people in (("vips", vips), ("ignores", ignores)):
@@ -403,15 +373,14 @@ def _changes(
     return changes
 
 
-def accounts(texts: Sequence[str], option: str) -> list[str]:
+def accounts(texts: Sequence[str], option: str) -> tuple[str, ...]:
     """The accounts that an option names, each once, in lower case. Raises UsageError."""
-    from socap_cli.files.pasted import NotAHandle, handles
 
     try:
         found = [name.lower() for text in texts for name in handles(text)]
     except NotAHandle as reason:
         raise UsageError(f"{option}: {reason}", hint=f"as in {option} @ada") from None
-    return list(dict.fromkeys(found))
+    return tuple(dict.fromkeys(found))
 
 
 def _tell_added(run: Run, result: AddResult, *, made: bool) -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from socap_cli.cli.shop import Shop, secret
+from socap_cli.alerts.slack import check_address
+from socap_cli.bootstrap import Bootstrap, secret
 from socap_cli.errors import SocapError
 
 LOW_DISK = 1 << 30
@@ -24,14 +25,20 @@ class Check:
     hint: str | None = None
 
 
-def run_checks(shop: Shop, *, offline: bool) -> list[Check]:
+def run_checks(built: Bootstrap, *, offline: bool) -> list[Check]:
     """Every check, in the order in which an operator would look."""
-    found = [Check("configuration", "ok", str(shop.settings.file or "no file; environment and defaults"))]
-    steps: list[tuple[str, Callable[[Shop], Iterator[Check]]]] = [("database", _database), ("disk", _disk)]
-    outside: list[tuple[str, Callable[[Shop], Iterator[Check]]]] = [("provider", _provider), ("email", _mail)]
+    found = [Check("configuration", "ok", str(built.settings.file or "no file; environment and defaults"))]
+    steps: list[tuple[str, Callable[[Bootstrap], Iterator[Check]]]] = [
+        ("database", _database),
+        ("disk", _disk),
+    ]
+    outside: list[tuple[str, Callable[[Bootstrap], Iterator[Check]]]] = [
+        ("provider", _provider),
+        ("email", _mail),
+    ]
     for name, step in [*steps, ("slack", _slack), *([] if offline else outside)]:
         try:
-            found.extend(step(shop))
+            found.extend(step(built))
         except SocapError as error:
             found.append(Check(name, "fail", error.message, error.hint))
     if offline:
@@ -39,8 +46,8 @@ def run_checks(shop: Shop, *, offline: bool) -> list[Check]:
     return found
 
 
-def _database(shop: Shop) -> Iterator[Check]:
-    with shop.database() as db:
+def _database(built: Bootstrap) -> Iterator[Check]:
+    with built.database() as db:
         server = db.client.server_info()["version"]
         yield Check("database", "ok", f"MongoDB {server}, database {db.name}")
         status = db.command("serverStatus", repl=0, metrics=0, locks=0, codec_options=db.codec_options)
@@ -53,8 +60,8 @@ def _database(shop: Shop) -> Iterator[Check]:
             yield Check("clock", "ok", f"within {max(1, round(skew))} s of the database's")
 
 
-def _disk(shop: Shop) -> Iterator[Check]:
-    folder = shop.settings.data_dir
+def _disk(built: Bootstrap) -> Iterator[Check]:
+    folder = built.settings.data_dir
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     free = shutil.disk_usage(folder).free
@@ -62,8 +69,8 @@ def _disk(shop: Shop) -> Iterator[Check]:
     yield Check("disk", "ok", gib) if free >= LOW_DISK else Check("disk", "fail", gib, "make room")
 
 
-def _provider(shop: Shop) -> Iterator[Check]:
-    with shop.provider() as provider:
+def _provider(built: Bootstrap) -> Iterator[Check]:
+    with built.provider() as provider:
         left = provider.credits_left()
     if left is None:
         yield Check("provider", "ok", "the key is accepted; credits are not told")
@@ -73,21 +80,20 @@ def _provider(shop: Shop) -> Iterator[Check]:
         yield Check("provider", "ok", f"the key is accepted, {left:,.0f} credits left")
 
 
-def _slack(shop: Shop) -> Iterator[Check]:
-    from socap_cli.alerts.slack import check_address
+def _slack(built: Bootstrap) -> Iterator[Check]:
 
-    webhook = secret(shop.settings.alerts.slack_webhook)
+    webhook = secret(built.settings.alerts.slack_webhook)
     if not webhook:
         yield Check("slack", "skip", "no webhook set", "SOCAP_ALERT_SLACK_WEBHOOK")
         return
-    check_address(webhook, shop.settings.alerts.webhook_hosts)
+    check_address(webhook, built.settings.alerts.webhook_hosts)
     yield Check(
         "slack", "ok", "the webhook's address is allowed; send a message with: socap alerts test slack"
     )
 
 
-def _mail(shop: Shop) -> Iterator[Check]:
-    server = shop.outlets().mail_server
+def _mail(built: Bootstrap) -> Iterator[Check]:
+    server = built.outlets().mail_server
     if server is None:
         yield Check("email", "skip", "no mail server set", "SOCAP_ALERT_EMAIL_SMTP")
         return

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from socap_cli.bootstrap import Bootstrap
+from socap_cli.cli import tables
 from socap_cli.cli.options import Yes
 from socap_cli.cli.run import Run
+from socap_cli.cli.start import bootstrap
 from socap_cli.errors import UsageError
-
-if TYPE_CHECKING:
-    from socap_cli.cli.shop import Shop
+from socap_cli.store import backup as stage
+from socap_cli.store import indexes, open_database
 
 app = typer.Typer(help="The embedded database, and backups of any.", no_args_is_help=True)
 
 
-def _own(run: Run) -> Shop:
-    """The shop of a run whose database is the embedded one."""
-    from socap_cli.cli.shop import Shop
+def _own(run: Run) -> Bootstrap:
+    """The built of a run whose database is the embedded one."""
 
-    shop = Shop(run)
-    if shop.settings.database.uri:
+    built = bootstrap(run)
+    if built.settings.database.uri:
         raise UsageError(
             "MONGODB_URI is set: that database is not run by socap", hint="unset it for the embedded one"
         )
-    return shop
+    return built
 
 
 @app.command("start")
@@ -53,18 +54,16 @@ def stop(ctx: typer.Context) -> None:
 @app.command("status")
 def status(ctx: typer.Context) -> None:
     """Tell whether it runs and how large it is. Starts nothing."""
-    from socap_cli.cli.shop import Shop
-    from socap_cli.store import open_database
 
     run: Run = ctx.obj
-    shop = Shop(run)
-    uri = shop.settings.database.uri
-    embedded = shop.embedded()
+    built = bootstrap(run)
+    uri = built.settings.database.uri
+    embedded = built.embedded()
     running = bool(uri) or embedded.pid() is not None
     result: dict[str, Any] = {"embedded": not uri, "running": running, "pid": None if uri else embedded.pid()}
     if running:
         with open_database(
-            uri.get_secret_value() if uri else embedded.uri, shop.settings.database.name
+            uri.get_secret_value() if uri else embedded.uri, built.settings.database.name
         ) as db:
             stats = db.command("dbStats")
             result |= {
@@ -75,7 +74,6 @@ def status(ctx: typer.Context) -> None:
         result |= {"data_dir": str(embedded.data_dir), "socket": str(embedded.socket_path)}
 
     def show() -> None:
-        from socap_cli.cli import tables
 
         tables.pairs(result.items())
 
@@ -87,11 +85,9 @@ def backup(
     ctx: typer.Context, file: Annotated[str, typer.Argument(metavar="FILE", help="A .tar.gz of BSON files.")]
 ) -> None:
     """Write every collection into one file, in the layout that mongorestore reads."""
-    from socap_cli.cli.shop import Shop
-    from socap_cli.store import backup as stage
 
     run: Run = ctx.obj
-    with Shop(run).database() as db:
+    with bootstrap(run).database() as db:
         count = stage.write(db, Path(file))
     run.done({"file": file, "documents": count}, text=f"{count:,} documents in {file}")
 
@@ -101,14 +97,11 @@ def restore(
     ctx: typer.Context, file: Annotated[str, typer.Argument(metavar="FILE")], yes: Yes = False
 ) -> None:
     """Replace the database by a backup."""
-    from socap_cli.cli.shop import Shop
-    from socap_cli.store import backup as stage
-    from socap_cli.store import indexes
 
     run: Run = ctx.obj
     if not yes:
         raise UsageError("this replaces everything in the database", hint="say --yes to do it")
-    with Shop(run).database() as db:
+    with bootstrap(run).database() as db:
         count = stage.read(db, Path(file))
         indexes.ensure(db)
     run.done({"documents": count}, text=f"{count:,} documents restored")

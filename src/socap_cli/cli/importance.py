@@ -11,7 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from socap_cli.cli.run import Run
+from socap_cli.cli.start import bootstrap
 from socap_cli.errors import SocapError, UsageError
+from socap_cli.store import importance
 
 app = typer.Typer(help="Who is important, and why.", no_args_is_help=True)
 
@@ -24,8 +26,6 @@ def import_(
     ],
 ) -> None:
     """Fill important_people (CSV or JSON) or following_index (JSON)."""
-    from socap_cli.cli.shop import Shop
-    from socap_cli.store import importance
 
     run: Run = ctx.obj
     tree = _read(file)
@@ -36,11 +36,11 @@ def import_(
         raise UsageError(
             f"{file} holds nobody", hint='use {"important_people": […]}, {"following_index": […]} or CSV'
         )
-    shop = Shop(run)
-    with shop.database() as db:
+    built = bootstrap(run)
+    with built.database() as db:
         counts = {
-            "important_people": importance.put_people(db, shop.firm(), people, now=run.now()),
-            "following_index": importance.put_index(db, shop.firm(), index, now=run.now()),
+            "important_people": importance.put_people(db, built.firm(), people, now=run.now()),
+            "following_index": importance.put_index(db, built.firm(), index, now=run.now()),
         }
     run.done(counts, text=", ".join(f"{count} in {name}" for name, count in counts.items() if count))
 
@@ -51,20 +51,18 @@ def build(
     most: Annotated[int, typer.Option(min=1, help="Followings read of each person at most.")] = 5000,
 ) -> None:
     """Fill following_index: read whom each important person follows. Costs requests."""
-    from socap_cli.cli.shop import Shop
-    from socap_cli.store import importance
 
     run: Run = ctx.obj
-    shop = Shop(run)
-    with shop.database() as db, shop.provider() as provider:
-        people = importance.people(db, shop.firm())
+    built = bootstrap(run)
+    with built.database() as db, built.provider() as provider:
+        people = importance.people(db, built.firm())
         if not people:
             raise SocapError("there are no important people yet", hint="socap importance import FILE")
-        calls = shop.desk(db, provider, now=run.now).calls
+        client = built.client(db, provider, now=run.now)
         followed: dict[str, dict[str, Any]] = {}
         try:
             for person in people:
-                for profile in calls.followings(person["username"], most=most):
+                for profile in client.followings(person["username"], limit=most):
                     entry = followed.setdefault(
                         profile.user_id,
                         {
@@ -78,25 +76,23 @@ def build(
                         | {"weight": person.get("weight", 1)}
                     )
         finally:
-            calls.write_usage()
-        count = importance.put_index(db, shop.firm(), followed.values(), now=run.now())
-    result = {"important_people": len(people), "following_index": count, "requests": calls.tally.requests}
+            client.meter.write()
+        count = importance.put_index(db, built.firm(), followed.values(), now=run.now())
+    result = {"important_people": len(people), "following_index": count, "requests": client.counts.requests}
     run.done(
-        result, text=f"{count} accounts followed by {len(people)} people, {calls.tally.requests} requests"
+        result, text=f"{count} accounts followed by {len(people)} people, {client.counts.requests} requests"
     )
 
 
 @app.command("show")
 def show(ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="@NAME")]) -> None:
     """Show an account's importance and its reasons."""
-    from socap_cli.cli.shop import Shop
-    from socap_cli.store import importance
 
     run: Run = ctx.obj
-    shop = Shop(run)
+    built = bootstrap(run)
     username = name.removeprefix("@")
-    with shop.database() as db:
-        found = importance.find_by_username(db, shop.firm(), username)
+    with built.database() as db:
+        found = importance.find_by_username(db, built.firm(), username)
     score = found.score if found else 0.0
     reasons = [{"username": who, "weight": weight} for who, weight in (found.reasons if found else ())]
     why = ", ".join(f"@{r['username']} ({r['weight']:g})" for r in reasons) or "followed by nobody important"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from socap_cli.cli.options import Limit
+from socap_cli.campaigns import register
+from socap_cli.cli import tables
+from socap_cli.cli.options import Limit, OnlyCampaign, one_of
 from socap_cli.cli.run import Run
-from socap_cli.errors import SocapError, UsageError
+from socap_cli.cli.start import bootstrap
+from socap_cli.errors import SocapError
+from socap_cli.model import JobRecord, JobStatus
+from socap_cli.store import jobs, queue_view
 
 app = typer.Typer(help="Look into the queue.", no_args_is_help=True)
 
@@ -16,78 +23,67 @@ app = typer.Typer(help="Look into the queue.", no_args_is_help=True)
 @app.command("list")
 def list_(
     ctx: typer.Context,
-    state: Annotated[str, typer.Option(metavar="pending|running|completed|failed")] = "",
-    campaign: Annotated[str, typer.Option(metavar="SLUG")] = "",
+    status: Annotated[
+        str, typer.Option("--status", "--state", metavar="pending|processing|completed|failed")
+    ] = "",
+    campaign: OnlyCampaign = "",
     limit: Limit = 50,
 ) -> None:
     """List jobs, the next due first."""
-    from socap_cli.cli.shop import Shop
-    from socap_cli.model import JobState
-    from socap_cli.store import jobs
-
     run: Run = ctx.obj
-    if state and state not in set(JobState):
-        raise UsageError(f"no state {state!r}", hint=f"there are {', '.join(s.value for s in JobState)}")
-    with Shop(run).database() as db:
-        rows = jobs.listed(
-            db, state=JobState(state) if state else None, campaign_id=campaign or None, limit=limit
-        )
+    wanted = JobStatus(one_of(status, JobStatus, "state")) if status else None
+    with bootstrap(run).database() as db:
+        only = register.find(db, campaign).slug if campaign else None
+        found = queue_view.listed(db, status=wanted, campaign_id=only, limit=limit)
+    rows = [{name: value for name, value in asdict(job).items() if name != "traceback"} for job in found]
+    run.done({"jobs": rows}, text=lambda: _show(run, found))
 
-    def show() -> None:
-        from socap_cli.cli import tables
 
-        tables.show(
-            ("job", "state", "due", "attempts", "outcome", "last error"),
-            (
-                [
-                    r["_id"],
-                    r["status"],
-                    r["due"] or ("in turn" if r["status"] == "pending" else None),
-                    r["attempts"],
-                    r["outcome"],
-                    (r["last_error"] or {}).get("message"),
-                ]
-                for r in rows
-            ),
-            numbers=("attempts",),
-        )
+def _show(run: Run, found: Sequence[JobRecord]) -> None:
+    if not found:
+        run.info("no such job")
+        return
+    tables.show(
+        ("job", "status", "due", "attempts", "outcome", "last error"),
+        ([j.job_id, j.status, _due(j), j.attempts, j.outcome, j.last_error] for j in found),
+        numbers=("attempts",),
+    )
 
-    run.done({"jobs": rows}, text=show)
+
+def _due(job: JobRecord) -> object:
+    return job.due or ("in turn" if job.status is JobStatus.PENDING else None)
 
 
 @app.command("show")
 def show(
     ctx: typer.Context, job: Annotated[str, typer.Argument(metavar="JOB", help="As `jobs list` names it.")]
 ) -> None:
-    """Show everything about one job."""
-    from socap_cli.cli.shop import Shop
-    from socap_cli.store import jobs
-
+    """Show everything about one job, the traceback of an unforeseen error included."""
     run: Run = ctx.obj
-    with Shop(run).database() as db:
-        row = jobs.shown(db, job)
-    if row is None:
+    with bootstrap(run).database() as db:
+        found = queue_view.find(db, job)
+    if found is None:
         raise SocapError(f"no job {job!r}", hint="see: socap jobs list")
 
     def draw() -> None:
-        from socap_cli.cli import tables
+        rows = {name.replace("_", " "): value for name, value in asdict(found).items()}
+        text = rows.pop("traceback")
+        tables.pairs(rows.items())
+        if text:
+            run.print(str(text))
 
-        tables.pairs(row.items())
-
-    run.done({"job": row}, text=draw)
+    run.done({"job": asdict(found)}, text=draw)
 
 
 @app.command("retry")
 def retry(
     ctx: typer.Context,
     job: Annotated[list[str], typer.Argument(metavar="[JOB]…", help="Failed jobs (default: all).")] = [],  # noqa: B006
-    campaign: Annotated[str, typer.Option(metavar="SLUG", help="Only this campaign's.")] = "",
+    campaign: OnlyCampaign = "",
 ) -> None:
     """Arm failed jobs again."""
-    from socap_cli.cli.shop import Shop
-    from socap_cli.store import jobs
-
     run: Run = ctx.obj
-    with Shop(run).database() as db:
-        count = jobs.retry_failed(db, job, campaign_id=campaign or None)
+    with bootstrap(run).database() as db:
+        only = register.find(db, campaign).slug if campaign else None
+        count = jobs.retry_failed(db, job, campaign_id=only)
     run.done({"jobs_armed": count}, text=f"{count} jobs armed again")

@@ -9,13 +9,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
 
 from socap_cli.cli.run import Run, one_line
+from socap_cli.cli.tables import console
 from socap_cli.errors import UsageError
-
-if TYPE_CHECKING:
-    from socap_cli.work.result import Progress
+from socap_cli.work.result import Progress
 
 LOOK_EVERY = 0.2
 LINE_EVERY = 30.0
@@ -36,7 +39,7 @@ def watching(run: Run, form: str) -> Iterator[Watch | None]:
     elif sys.stderr.isatty():
         yield from _live()
     else:
-        yield every(LINE_EVERY, lambda progress: run.say("; ".join(lines(progress))), at_once=False)
+        yield every(LINE_EVERY, lambda progress: run.info("; ".join(lines(progress))), at_once=False)
 
 
 def _tell_program(progress: Progress) -> None:
@@ -49,12 +52,6 @@ def _tell_program(progress: Progress) -> None:
 
 
 def _live() -> Iterator[Watch]:
-    from rich.console import Group
-    from rich.live import Live
-    from rich.spinner import Spinner
-    from rich.text import Text
-
-    from socap_cli.cli.tables import console
 
     spinner = Spinner("dots", "working")
     with Live(spinner, console=console(stderr=True), refresh_per_second=8, transient=True) as live:

@@ -1,7 +1,8 @@
-"""Options that several commands share, named once."""
+"""Options that several commands share, named once, and what their texts mean."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -11,16 +12,25 @@ from socap_cli.errors import UsageError
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The campaign.")]
 OptionalSlug = Annotated[str, typer.Argument(metavar="[SLUG]", help="Only this campaign.")]
+OnlyCampaign = Annotated[str, typer.Option("--campaign", metavar="SLUG", help="Only this campaign.")]
 Limit = Annotated[int, typer.Option(min=1, help="Rows at most.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Really do it.")]
 
 
 def moment(text: str, option: str) -> datetime:
-    """An ISO 8601 time; without an offset it is UTC. Raises UsageError."""
+    """An ISO 8601 time; without an offset it is UTC. Raises UsageError, at the calendar's edge too."""
     try:
         value = datetime.fromisoformat(text)
-    except ValueError:
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(
             f"{option}: {text!r} is no ISO time", hint="write it like 2026-01-31T09:00Z"
         ) from None
-    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def one_of(text: str, known: Iterable[str], what: str) -> str:
+    """The text, when it is one of these words. Raises UsageError that lists them."""
+    words = [str(word) for word in known]
+    if text not in words:
+        raise UsageError(f"no {what} {text!r}", hint=f"there are {', '.join(words)}")
+    return text

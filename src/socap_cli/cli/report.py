@@ -9,10 +9,21 @@ from typing import Annotated
 
 import typer
 
+from socap_cli.alerts import mail
+from socap_cli.campaigns import register
+from socap_cli.campaigns.categories import category_of, is_category
+from socap_cli.cli import tables
 from socap_cli.cli.options import OptionalSlug, Slug, moment
 from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run
+from socap_cli.cli.start import bootstrap
 from socap_cli.errors import ConfigError, SocapError, UsageError
+from socap_cli.model import RunRecord, counter_names
+from socap_cli.report import analytics
+from socap_cli.report.edition import compose
+from socap_cli.report.gather import gather
+from socap_cli.report.render import render as stage
+from socap_cli.store import campaigns, runs, snapshots
 
 app = typer.Typer(help="Static pages, and the mail edition.", no_args_is_help=True)
 metrics_app = typer.Typer(help="Counters over time.", no_args_is_help=True)
@@ -27,25 +38,18 @@ def render(
     ] = "",
 ) -> None:
     """Write a page per campaign and an index, with the same numbers as JSON beside them."""
-    from socap_cli.campaigns import register
-    from socap_cli.cli.shop import Shop
-    from socap_cli.report.gather import gather
-    from socap_cli.report.render import render as stage
-    from socap_cli.store import campaigns, runs
 
     run: Run = ctx.obj
-    shop = Shop(run)
-    folder = Path(out) if out else shop.settings.report.out
+    built = bootstrap(run)
+    folder = Path(out) if out else built.settings.report.out
     started, since = run.now(), time.monotonic()
-    with shop.database() as db:
+    with built.database() as db:
         chosen = [register.find(db, slug)] if slug else campaigns.listed(db)
-        reports = [gather(db, campaign, top=shop.settings.report.top) for campaign in chosen]
-        done = stage(reports, folder, usd_per_credit=shop.settings.provider.usd_per_credit, index=not slug)
+        reports = [gather(db, campaign, top=built.settings.report.top) for campaign in chosen]
+        done = stage(reports, folder, usd_per_credit=built.settings.provider.usd_per_credit, index=not slug)
         result = {"pages": [str(path) for path in done.pages], "unchanged": done.unchanged}
         seconds = time.monotonic() - since
-        runs.record(
-            db, "report render", run_id=run.run_id, started_at=started, seconds=seconds, result=result
-        )
+        runs.record(db, RunRecord(run.run_id, "report render", started, seconds, result))
 
     def show() -> None:
         if not run.quiet:
@@ -65,18 +69,13 @@ def send(
     ] = [],  # noqa: B006
 ) -> None:
     """Mail a campaign's report."""
-    from socap_cli.alerts import mail
-    from socap_cli.campaigns import register
-    from socap_cli.cli.shop import Shop
-    from socap_cli.report.edition import compose
-    from socap_cli.report.gather import gather
 
     run: Run = ctx.obj
-    shop = Shop(run)
-    outlets = shop.outlets()
+    built = bootstrap(run)
+    outlets = built.outlets()
     if outlets.mail_server is None:
         raise ConfigError("no mail server", hint="set SOCAP_ALERT_EMAIL_SMTP")
-    with shop.database() as db:
+    with built.database() as db:
         campaign = register.find(db, slug)
         report = gather(db, campaign, top=15)
     receivers = [mail.check_address(a) for a in to] or (
@@ -111,12 +110,6 @@ def series(
     category: Annotated[str, typer.Option(metavar="C", help="Only tweets of this category.")] = "",
 ) -> None:
     """A campaign's counters, cumulative and per interval."""
-    from socap_cli.campaigns import register
-    from socap_cli.campaigns.categories import category_of, is_category
-    from socap_cli.cli.shop import Shop
-    from socap_cli.model import COUNTERS
-    from socap_cli.report import analytics
-    from socap_cli.store import campaigns, snapshots
 
     run: Run = ctx.obj
     if granularity not in analytics.STEPS:
@@ -125,19 +118,18 @@ def series(
     if category and wanted is None:
         raise UsageError(f"no category {category!r}", hint="there are client, influencer, investor")
     begin = moment(since, "--from") if since else None
-    with Shop(run).database() as db:
+    with bootstrap(run).database() as db:
         register.find(db, slug)
         tweets = [t.tweet_id for t in campaigns.tweets_of(db, slug) if wanted in (None, t.category)]
         summed = analytics.sum_series(snapshots.series(db, tweets))
     rows = [i for i in analytics.intervals(summed, granularity) if begin is None or i.starts_at >= begin]
 
     def show() -> None:
-        from socap_cli.cli import tables
 
         tables.show(
-            ("from", *COUNTERS),
-            ([i.starts_at, *(f"{i.totals[n]:,} ({i.growth[n]:+,})" for n in COUNTERS)] for i in rows),
-            numbers=COUNTERS,
+            ("from", *counter_names()),
+            ([i.starts_at, *(f"{i.totals[n]:,} ({i.growth[n]:+,})" for n in counter_names())] for i in rows),
+            numbers=counter_names(),
         )
 
     run.done({"granularity": granularity, "intervals": [asdict(row) for row in rows]}, text=show)

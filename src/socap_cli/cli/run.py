@@ -14,7 +14,7 @@ from typing import Any
 
 from socap_cli.cli import output
 from socap_cli.cli.output import OutputFailed, print_line
-from socap_cli.errors import SocapError, UsageError
+from socap_cli.errors import MissingValue, SocapError
 
 PARTLY_DONE, BUG, INTERRUPTED = 4, 3, 130
 FLAGS = {
@@ -63,7 +63,12 @@ class Run:
         elif text and not self.quiet:
             print_line(text)
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
+        """Print for a person, on stdout."""
+        if not self.json:
+            print_line(text)
+
+    def info(self, text: str) -> None:
         """Talk to a person, on stderr."""
         if not self.quiet and not self.json:
             output.say(text)
@@ -86,14 +91,15 @@ class Run:
             output.say(f"error: {one_line(error.message)}{hint}")
         if self.json:
             envelope = self._envelope(error, self._code(error))
-            print_line(json.dumps(envelope, default=plain, separators=(",", ":"), ensure_ascii=False))
+            print_line(json.dumps(envelope, default=json_default, separators=(",", ":"), ensure_ascii=False))
 
     def _code(self, error: SocapError | None) -> int:
         return error.exit_code if error else self.exit_code
 
     def _envelope(self, error: SocapError | None, code: int) -> dict[str, Any]:
         return {
-            "ok": code == 0,
+            "ok": code in (0, PARTLY_DONE),
+            "partial": code == PARTLY_DONE,
             "command": self.command,
             "run_id": self.run_id,
             "exit_code": code,
@@ -105,9 +111,12 @@ class Run:
         }
 
 
-def hoist(arguments: Sequence[str]) -> tuple[Run, list[str]]:
-    """Take the global options out of a command line, wherever they stand; the rest is the command's."""
-    run, rest = Run(), []
+def split_global_options(run: Run, arguments: Sequence[str]) -> list[str]:
+    """Move the global options of a command line into the run, wherever they stand; return the command's own words.
+
+    Raises MissingValue.
+    """
+    rest = []
     words = iter(arguments)
     for word in words:
         name, mark, value = word.partition("=")
@@ -118,20 +127,12 @@ def hoist(arguments: Sequence[str]) -> tuple[Run, list[str]]:
         elif name in VALUES:
             given = value if mark else next(words, None)
             if not given:
-                raise MissingValue(run, name)
+                raise MissingValue(f"option {name} needs a value")
             setattr(run, VALUES[name], Path(given))
         else:
             rest.append(word)
     run.command = " ".join(word for word in rest[:2] if not word.startswith("-"))
-    return run, rest
-
-
-class MissingValue(UsageError):
-    """A global option without its value; carries the run, so that the answer takes the asked form."""
-
-    def __init__(self, run: Run, name: str) -> None:
-        super().__init__(f"option {name} needs a value")
-        self.run = run
+    return rest
 
 
 def one_line(text: str) -> str:
@@ -139,7 +140,7 @@ def one_line(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
 
 
-def plain(value: object) -> object:
+def json_default(value: object) -> object:
     """What JSON cannot hold, as text."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import Annotated, Any
 
 import typer
 
+from socap_cli.cli.checks import run_checks
+from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run
+from socap_cli.cli.start import bootstrap
+from socap_cli.config import find_file, missing_file
+from socap_cli.errors import SocapError
+from socap_cli.store import indexes
 
 
 def init(ctx: typer.Context) -> None:
-    """Write a commented config.toml if there is none, create the indexes, say what was found."""
-    from importlib.resources import files
-
-    from socap_cli.cli.shop import Shop
-    from socap_cli.config import find_file, missing_file
-    from socap_cli.errors import SocapError
-    from socap_cli.store import indexes
+    """Write a commented socap.toml if there is none, create the indexes, say what was found."""
 
     run: Run = ctx.obj
     path = missing_file(run.config)
@@ -33,17 +34,18 @@ def init(ctx: typer.Context) -> None:
         run.config = path
     found = find_file(run.config)
     place = found.path if found else None
-    shop = Shop(run)
-    with shop.database() as db:
-        names = shop.settings.database
+    built = bootstrap(run)
+    with built.database() as db:
+        names = built.settings.database
         count = indexes.ensure(
             db, following_index=names.following_index, important_people=names.important_people
         )
         server = db.client.server_info()["version"]
     lines = [
         f"{'wrote' if written else 'found'} {place}",
-        f"MongoDB {server} at {'MONGODB_URI' if names.uri else shop.embedded().db_path}, {count} indexes",
-        "provider key: " + ("set" if shop.settings.provider.api_key else "not set; export TWITTER_API_KEY=…"),
+        f"MongoDB {server} at {'MONGODB_URI' if names.uri else built.embedded().db_path}, {count} indexes",
+        "provider key: "
+        + ("set" if built.settings.provider.api_key else "not set; export TWITTER_API_KEY=…"),
     ]
     result = {"config": str(place), "written": written, "indexes": count, "mongodb": server}
     run.done(result, text="\n".join(lines))
@@ -54,18 +56,15 @@ def doctor(
     offline: Annotated[bool, typer.Option("--offline", help="Ask nobody outside this machine.")] = False,
 ) -> None:
     """Check configuration, database, provider, channels, clock and disk: a line each, exit 1 if one fails."""
-    from socap_cli.cli.checks import run_checks
-    from socap_cli.cli.shop import Shop
 
     run: Run = ctx.obj
-    checks = run_checks(Shop(run), offline=offline)
+    checks = run_checks(bootstrap(run), offline=offline)
     rows: list[dict[str, Any]] = [
         {"check": c.name, "state": c.state, "message": c.message, "hint": c.hint} for c in checks
     ]
     failed = any(c.state == "fail" for c in checks)
 
     def show() -> None:
-        from socap_cli.cli.output import print_line
 
         if run.quiet and not failed:
             return

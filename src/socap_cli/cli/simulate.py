@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import threading
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import typer
 
+from socap_cli.cli.options import moment
 from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run
+from socap_cli.cli.start import bootstrap
 from socap_cli.errors import SocapError, UsageError
+from socap_cli.simulator.comparison import compare, true_keys
+from socap_cli.simulator.faults import Faults
+from socap_cli.simulator.server import Simulator
+from socap_cli.simulator.world import World
+from socap_cli.store import engagement_view
 
 
 def simulate(
@@ -48,10 +59,6 @@ def simulate(
     ] = False,
 ) -> None:
     """Serve a made-up world in a provider's wire format, on loopback, until Ctrl-C."""
-    from socap_cli.cli.options import moment
-    from socap_cli.simulator.faults import Faults
-    from socap_cli.simulator.server import Simulator
-    from socap_cli.simulator.world import World
 
     run: Run = ctx.obj
     if provider != "twitterapi":
@@ -84,7 +91,7 @@ def simulate(
     try:
         simulator.serve_forever()
     except KeyboardInterrupt:
-        run.say("ended")
+        run.info("ended")
     finally:
         simulator.close()
 
@@ -96,9 +103,6 @@ def _end_with_stdin() -> None:
 
 
 def _write_files(simulator: object, folder: Path) -> None:
-    import json
-
-    from socap_cli.simulator.server import Simulator
 
     assert isinstance(simulator, Simulator)
     try:
@@ -115,12 +119,6 @@ def _write_files(simulator: object, folder: Path) -> None:
 
 def _check(run: Run, port: int) -> None:
     """Compare what is stored with the truth of a running simulator; exit 1 when they differ."""
-    import json
-    from urllib.error import URLError
-    from urllib.request import urlopen
-
-    from socap_cli.cli.shop import Shop
-    from socap_cli.store import engagements
 
     try:
         with urlopen(f"http://127.0.0.1:{port}/sim/truth", timeout=10) as answer:
@@ -129,24 +127,10 @@ def _check(run: Run, port: int) -> None:
         raise SocapError(
             f"no simulator answers on port {port}: {error}", hint="start one: socap simulate"
         ) from error
-    actions = {"retweets": "retweet", "replies": "reply", "quotes": "quote"}
-    wanted = {
-        (tweet, actions[kind], item)
-        for tweet, lists in truth.items()
-        for kind, ids in lists.items()
-        for item in ids
-    }
-    with Shop(run).database() as db:
-        stored = list(engagements.stored_ids(db, present=True))
-    missing, extra = len(wanted - set(stored)), len(set(stored) - wanted)
-    twice = len(stored) - len(set(stored))
-    same = not missing and not extra and not twice
-    result = {
-        "truth": len(wanted),
-        "stored": len(stored),
-        "missing": missing,
-        "not_in_truth": extra,
-        "twice": twice,
-    }
-    text = f"{len(stored):,} stored, {len(wanted):,} true: {missing} missing, {extra} no longer true, {twice} twice"
-    run.done(result, text=text, exit_code=0 if same else 1)
+    with bootstrap(run).database() as db:
+        found = compare(true_keys(truth), engagement_view.stored_ids(db, present=True))
+    text = (
+        f"{found.stored:,} stored, {found.truth:,} true: {found.missing} missing, "
+        f"{found.not_in_truth} no longer true, {found.twice} twice"
+    )
+    run.done(asdict(found), text=text, exit_code=0 if found.exact else 1)

@@ -6,6 +6,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
 from socap_cli.cli.run import one_line
 
 
@@ -13,8 +17,6 @@ def show(
     columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "", numbers: Sequence[str] = ()
 ) -> None:
     """Draw a table on stdout; `numbers` names the columns that align right."""
-    from rich.table import Table
-    from rich.text import Text
 
     table = Table(
         title=title or None,
@@ -36,8 +38,6 @@ def show(
 
 def pairs(rows: Iterable[tuple[str, Any]], *, title: str = "") -> None:
     """Draw names and values, one pair a line."""
-    from rich.table import Table
-    from rich.text import Text
 
     table = Table(
         title=title or None,
@@ -56,7 +56,6 @@ def pairs(rows: Iterable[tuple[str, Any]], *, title: str = "") -> None:
 
 
 def console(*, stderr: bool = False) -> Any:
-    from rich.console import Console
 
     # Not a terminal: wide enough that no pipe or log ever sees a folded line.
     stream = sys.stderr if stderr else sys.stdout

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from dataclasses import asdict
+from typing import Annotated, Any, get_args
 
 import typer
 
+from socap_cli.cli import tables
+from socap_cli.cli.options import one_of
 from socap_cli.cli.run import Run
-from socap_cli.errors import UsageError
+from socap_cli.cli.start import bootstrap
+from socap_cli.model import Usage
+from socap_cli.store import usage as table
+from socap_cli.store.usage import By
+
+COLUMNS = ("requests", "items", "cost", "usd", "failed")
 
 
 def usage(
@@ -15,31 +23,29 @@ def usage(
     by: Annotated[str, typer.Option(metavar="campaign|endpoint|day", help="Break the sums down.")] = "",
 ) -> None:
     """Requests, items and money."""
-    from socap_cli.cli.shop import Shop
-    from socap_cli.store import usage as table
-
     run: Run = ctx.obj
-    if by not in ("", "campaign", "endpoint", "day"):
-        raise UsageError(f"cannot break down by {by!r}", hint="by campaign, endpoint or day")
-    shop = Shop(run)
-    with shop.database() as db:
-        total = next(iter(table.summed(db)), {"requests": 0, "items": 0, "cost": 0.0, "failed": 0})
-        rows = table.summed(db, by) if by else []
+    wanted: By | None = one_of(by, get_args(By), "break-down") if by else None  # type: ignore[assignment]
+    built = bootstrap(run)
+    with built.database() as db:
+        total = next(iter(table.summed(db)), Usage(None))
+        rows = table.summed(db, wanted) if wanted else []
         today = sum(table.spent(db, f"{run.now():%Y-%m-%d}").values())
-    price = shop.settings.provider.usd_per_credit
-    result: dict[str, Any] = {**total, "usd": round(total["cost"] * price, 4)}
-    limit = shop.settings.budget.day_hard
+    price, limit = built.settings.provider.usd_per_credit, built.settings.budget.day_hard
+    result = _priced(total, price)
     result["budget_left"] = round(max(0.0, limit - today), 2) if limit else None
     if by:
-        result["rows"] = [{**row, "usd": round(row["cost"] * price, 4)} for row in rows]
+        result["rows"] = [{by: row.of, **_priced(row, price)} for row in rows]
+    run.done(result, text=lambda: _show(result, by))
 
-    def show() -> None:
-        from socap_cli.cli import tables
 
-        columns = ("requests", "items", "cost", "usd", "failed")
-        body = [[row.get(by), *(row[c] for c in columns)] for row in result.get("rows", [])]
-        tables.show((by or "", *columns), [*body, ["all", *(result[c] for c in columns)]], numbers=columns)
-        if limit:
-            tables.pairs([("left of today's budget", f"{result['budget_left']:,.0f} credits")])
+def _priced(sums: Usage, usd_per_credit: float) -> dict[str, Any]:
+    row = asdict(sums)
+    del row["of"]
+    return {**row, "usd": round(sums.cost * usd_per_credit, 4)}
 
-    run.done(result, text=show)
+
+def _show(result: dict[str, Any], by: str) -> None:
+    body = [[row[by], *(row[c] for c in COLUMNS)] for row in result.get("rows", [])]
+    tables.show((by, *COLUMNS), [*body, ["all", *(result[c] for c in COLUMNS)]], numbers=COLUMNS)
+    if result["budget_left"] is not None:
+        tables.pairs([("left of today's budget", f"{result['budget_left']:,.0f} credits")])

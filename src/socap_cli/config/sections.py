@@ -47,11 +47,13 @@ class Provider(Section):
     api_key: Annotated[ApiKey | None, Stripped] = None
     url: BaseUrl = "https://api.twitterapi.io"
     rate: float = Field(3.0, ge=0, le=10_000)
-    """Requests a second for each endpoint, all processes together; 0 sets no limit of ours."""
+    """Requests a second on the account, all processes together; 0 sets no limit of ours."""
     batch: int = Field(50, ge=1, le=50)
     """Tweets in one metrics request."""
     timeout: float = Field(30.0, gt=0, le=3600)
     """Seconds."""
+    patience: float = Field(120.0, gt=0, le=DAY)
+    """Seconds after which a run ends whose provider does not answer."""
     price_tweet: Credits = 15.0
     price_user: Credits = 18.0
     price_minimum: Credits = 15.0
@@ -69,7 +71,7 @@ class Worker(Section):
     """Seconds."""
 
     @property
-    def at_once(self) -> int:
+    def max_in_flight(self) -> int:
         """Requests at a time in one process: the plan's workers times the jobs of each."""
         return self.pool_size * self.concurrency
 
@@ -79,7 +81,7 @@ class Collection(Section):
     """Items in a row, stored by a completed pass, that prove that a pass met what is known."""
     verify_every_hours: float = Field(24.0, gt=0, le=YEAR / 3600)
     tolerance: float = Field(0.02, ge=0, le=1)
-    """Part of the counter by which collected and counter may disagree before a full reading."""
+    """Part of the counter by which collected and counter may disagree before a full pass."""
     pages_per_job: int = Field(50, ge=1, le=100_000)
     """A pass of more pages gives its seat to others in between."""
     gap_after_minutes: float = Field(45.0, gt=0, le=MINUTES_OF_A_YEAR)

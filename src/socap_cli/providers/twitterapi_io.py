@@ -8,17 +8,31 @@ from datetime import UTC, datetime
 from typing import Any
 
 from socap_cli.errors import MalformedAnswer
-from socap_cli.model import Counters, Kind, ListItem, Page, Profile, Tweet, snowflake_time
+from socap_cli.model import (
+    METRICS,
+    QUOTES,
+    REPLIES,
+    RETWEETS,
+    Counters,
+    Kind,
+    ListItem,
+    Page,
+    Profile,
+    Tweet,
+    TweetsAnswer,
+    snowflake_time,
+)
+from socap_cli.providers.protocol import FOLLOWINGS
 from socap_cli.providers.transport import Transport
 
 LIST_KEYS = ("tweets", "replies", "quotes", "users", "retweeters", "followings")
-ENDPOINTS = {
-    Kind.METRICS: "/twitter/tweets",
-    Kind.RETWEETS: "/twitter/tweet/retweeters",
-    Kind.REPLIES: "/twitter/tweet/replies",
-    Kind.QUOTES: "/twitter/tweet/quotes",
+ENDPOINTS: dict[str, str] = {
+    METRICS: "/twitter/tweets",
+    RETWEETS: "/twitter/tweet/retweeters",
+    REPLIES: "/twitter/tweet/replies",
+    QUOTES: "/twitter/tweet/quotes",
+    FOLLOWINGS: "/twitter/user/followings",
 }
-FOLLOWINGS = "/twitter/user/followings"
 COUNTER_FIELDS = {
     "retweets": "retweetCount",
     "replies": "replyCount",
@@ -39,26 +53,15 @@ class Prices:
     user: float = 18.0
     minimum: float = 15.0
 
-    def of(self, kind: Kind, items: int) -> float:
-        return max(self.minimum, items * (self.user if kind is Kind.RETWEETS else self.tweet))
-
-    def of_followings(self, items: int) -> float:
-        return max(self.minimum, items * self.user)
-
-
-@dataclass(frozen=True, slots=True)
-class TweetsAnswer:
-    """Tweets by id. An id that the provider does not know is simply absent."""
-
-    tweets: dict[str, Tweet]
-    billed_items: int
+    def of(self, kind: str, items: int) -> float:
+        return max(self.minimum, items * (self.user if kind in (RETWEETS, FOLLOWINGS) else self.tweet))
 
 
 class TwitterApiIo:
     """One key at one address. Safe to share between threads."""
 
     name = "twitterapi.io"
-    since_kinds = frozenset({Kind.REPLIES, Kind.QUOTES})
+    lists_with_times = frozenset({REPLIES, QUOTES})
     """Lists that can be asked for what is newer or older than a time."""
 
     def __init__(
@@ -72,8 +75,14 @@ class TwitterApiIo:
     def close(self) -> None:
         self._transport.close()
 
-    def endpoint(self, kind: Kind) -> str:
-        return ENDPOINTS[kind]
+    def endpoint(self, operation: str) -> str:
+        return ENDPOINTS[operation]
+
+    def limit_scope(self, operation: str) -> str:  # noqa: ARG002
+        return "account"
+
+    def price(self, operation: str, items: int) -> float:
+        return self.prices.of(operation, items)
 
     def credits_left(self) -> float | None:
         """Credits on the account; None when it does not say. Free of charge."""
@@ -87,7 +96,7 @@ class TwitterApiIo:
 
     def tweets(self, tweet_ids: Sequence[str]) -> TweetsAnswer:
         """Look up to `batch` tweets up at once."""
-        endpoint = ENDPOINTS[Kind.METRICS]
+        endpoint = ENDPOINTS[METRICS]
         body = self._transport.get(endpoint, {"tweet_ids": ",".join(tweet_ids)})
         found = {}
         for row in _items(endpoint, body):
@@ -107,7 +116,7 @@ class TwitterApiIo:
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> Page:
-        """One page of a list, newest first; times bound it where `since_kinds` says so (since inclusive)."""
+        """One page of a list, newest first; times bound it where `lists_with_times` says so (since inclusive)."""
         endpoint = ENDPOINTS[kind]
         params = {"tweetId": tweet_id}
         if cursor:
@@ -129,11 +138,11 @@ class TwitterApiIo:
     def followings(self, username: str, *, cursor: str | None = None) -> Page:
         """One page of whom an account follows."""
         params = {"userName": username, "pageSize": "200", **({"cursor": cursor} if cursor else {})}
-        body = self._transport.get(FOLLOWINGS, params)
-        rows = _items(FOLLOWINGS, body)
+        body = self._transport.get(ENDPOINTS[FOLLOWINGS], params)
+        rows = _items(ENDPOINTS[FOLLOWINGS], body)
         items = []
         for row in rows:
-            with _Reading(FOLLOWINGS, row):
+            with _Reading(ENDPOINTS[FOLLOWINGS], row):
                 profile = read_profile(row)
                 items.append(ListItem(profile.user_id, profile))
         return Page(tuple(items), _next_cursor(body), len(rows))
@@ -197,7 +206,6 @@ def read_profile(row: dict[str, Any]) -> Profile:
         name=str(row.get("name") or ""),
         bio=str(from_bio or row.get("description") or row.get("bio") or ""),
         followers=_number(_first(row, "followers", "followers_count")),
-        following=_number(_first(row, "following", "friends_count")),
         verified=bool(row.get("isBlueVerified") or row.get("isVerified") or row.get("verified")),
     )
 
@@ -228,9 +236,9 @@ def _read_post(row: dict[str, Any]) -> ListItem:
 
 
 _READERS: dict[Kind, Callable[[dict[str, Any], str], ListItem | None]] = {
-    Kind.RETWEETS: _read_retweeter,
-    Kind.REPLIES: _read_reply,
-    Kind.QUOTES: _read_quote,
+    RETWEETS: _read_retweeter,
+    REPLIES: _read_reply,
+    QUOTES: _read_quote,
 }
 
 

@@ -7,12 +7,11 @@ be negative.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from socap_cli.model import COUNTERS
+from socap_cli.model import Snapshot, counter_names
 
 Point = tuple[datetime, dict[str, int]]
 STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
@@ -26,23 +25,22 @@ class Series:
     growth: tuple[Point, ...]
 
 
-def sum_series(snapshots: Iterable[Mapping[str, Any]], *, bucket: timedelta = timedelta(minutes=5)) -> Series:
+def sum_series(snapshots: Iterable[Snapshot], *, bucket: timedelta = timedelta(minutes=5)) -> Series:
     """Add up the snapshots of many tweets; those of one bucket make one point at its end."""
     last: dict[tuple[str, str], int] = {}
-    total = dict.fromkeys(COUNTERS, 0)
-    growth = dict.fromkeys(COUNTERS, 0)
+    total = dict.fromkeys(counter_names(), 0)
+    growth = dict.fromkeys(counter_names(), 0)
     totals: dict[datetime, dict[str, int]] = {}
     grown: dict[datetime, dict[str, int]] = {}
-    for row in sorted(snapshots, key=lambda row: (row["captured_at"], row["tweet_id"])):
-        for name in COUNTERS:
-            value = row.get(name)
+    for shot in sorted(snapshots, key=lambda shot: (shot.captured_at, shot.tweet_id)):
+        for name, value in shot.counters.items():
             if value is None:
                 continue
-            before = last.get((row["tweet_id"], name))
+            before = last.get((shot.tweet_id, name))
             total[name] += value - (before or 0)
             growth[name] += value - before if before is not None else 0
-            last[row["tweet_id"], name] = value
-        at = floor(row["captured_at"], bucket)
+            last[shot.tweet_id, name] = value
+        at = floor(shot.captured_at, bucket)
         totals[at], grown[at] = dict(total), dict(growth)
     return Series(tuple(totals.items()), tuple(grown.items()))
 
@@ -70,9 +68,11 @@ def intervals(series: Series, granularity: str) -> tuple[Interval, ...]:
     for (moment, totals), (_, growth) in zip(series.totals, series.growth, strict=True):
         ends[floor(moment, step)] = (totals, growth)
     found = []
-    before = dict.fromkeys(COUNTERS, 0)
+    before = dict.fromkeys(counter_names(), 0)
     for starts_at, (totals, growth) in ends.items():
-        found.append(Interval(starts_at, totals, {name: growth[name] - before[name] for name in COUNTERS}))
+        found.append(
+            Interval(starts_at, totals, {name: growth[name] - before[name] for name in counter_names()})
+        )
         before = growth
     return tuple(found)
 
@@ -80,11 +80,11 @@ def intervals(series: Series, granularity: str) -> tuple[Interval, ...]:
 def growth_between(series: Series, since: datetime) -> dict[str, int]:
     """How much each counter grew after a moment."""
     if not series.growth:
-        return dict.fromkeys(COUNTERS, 0)
+        return dict.fromkeys(counter_names(), 0)
     earlier = [point for moment, point in series.growth if moment <= since]
-    start = earlier[-1] if earlier else dict.fromkeys(COUNTERS, 0)
+    start = earlier[-1] if earlier else dict.fromkeys(counter_names(), 0)
     end = series.growth[-1][1]
-    return {name: end[name] - start[name] for name in COUNTERS}
+    return {name: end[name] - start[name] for name in counter_names()}
 
 
 def share(part: float, whole: float) -> float:

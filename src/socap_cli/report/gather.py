@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from socap_cli.model import COUNTERS, LISTS, Campaign, CampaignTweet, Category
+from socap_cli.model import (
+    LISTS,
+    Campaign,
+    CampaignTweet,
+    Coverage,
+    Engagement,
+    TweetCategory,
+    TweetState,
+    counter_names,
+    coverage_of,
+)
+from socap_cli.model.gaps import GapRow, gaps_of
+from socap_cli.model.links import engagement_url
 from socap_cli.report.analytics import Series, growth_between, sum_series
-from socap_cli.store import Db, alerts, campaigns, engagements, snapshots, usage, worker_state
-from socap_cli.store.worker_state import TweetState
+from socap_cli.store import Db, alerts, campaigns, engagement_view, snapshots, usage, worker_state
+from socap_cli.store.engagement_view import Selection
 
 SNIPPET = 160
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How much of what the counters say was collected."""
-
-    kind: str
-    counter: int
-    collected: int
-    removed: int
-    unread: int
-    oldest_pass_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +71,6 @@ class EngagementRow:
 
 
 @dataclass(frozen=True, slots=True)
-class GapRow:
-    """A time for which some of the tweets were not looked at."""
-
-    kind: str
-    begins_at: datetime
-    ends_at: datetime | None
-    reason: str
-    tweets: int
-
-
-@dataclass(frozen=True, slots=True)
 class CampaignReport:
     """Every number of one campaign's page."""
 
@@ -116,65 +104,48 @@ def gather(db: Db, campaign: Campaign, *, top: int) -> CampaignReport:
     series = sum_series(shots)
     checked = [state.checked_at for state in states.values() if state.checked_at]
     as_of = max(checked, default=None)
-    by_action = engagements.tally(db, ids, "action_type")
-    per_tweet = engagements.tally(db, ids, "tweet_id")
-    by_category = engagements.tally(db, ids, "categories")
-    spent = next((row for row in usage.summed(db, "campaign") if row["campaign"] == campaign.slug), {})
+    by_action = engagement_view.count_by(db, ids, "action_type")
+    per_tweet = engagement_view.count_by(db, ids, "tweet_id")
+    by_category = engagement_view.count_by(db, ids, "categories")
+    spent = usage.of_campaign(db, campaign.slug)
     return CampaignReport(
         campaign=campaign,
         as_of=as_of,
-        totals={name: sum(s.counters.get(name) or 0 for s in states.values()) for name in COUNTERS},
+        totals={name: sum(s.counters.get(name) or 0 for s in states.values()) for name in counter_names()},
         growth_24h=growth_between(series, as_of - timedelta(hours=24))
         if as_of
-        else dict.fromkeys(COUNTERS, 0),
-        engagements={kind.action_type.value: by_action.get(kind.action_type.value, 0) for kind in LISTS},
-        people=engagements.people(db, ids),
-        important=engagements.count_important(db, ids, campaign.threshold),
+        else dict.fromkeys(counter_names(), 0),
+        engagements={kind.action_type: by_action.get(kind.action_type, 0) for kind in LISTS.values()},
+        people=engagement_view.count_people(db, ids),
+        important=engagement_view.count_important(db, ids, campaign.threshold),
         removed=sum(s.lists[kind].removed for s in states.values() for kind in LISTS),
-        coverage=_coverage(states.values()),
+        coverage=tuple(coverage_of(states.values()).values()),
         tweet_categories=_tweet_categories(tweets, states, per_tweet),
         engager_categories=tuple(by_category.items()),
         series=series,
         tweets=tuple(_tweet_row(tweet, states[tweet.tweet_id], per_tweet) for tweet in tweets),
         top=_top(db, tweets, top),
         alerts=alerts.counts(db, campaign.slug),
-        usage={"requests": spent.get("requests", 0), "cost": spent.get("cost", 0.0)},
+        usage={"requests": spent.requests, "cost": spent.cost},
         gaps=gaps_of(states.values()),
         baseline_requests=len(shots) * (1 + len(LISTS)),
     )
-
-
-def gaps_of(states: Iterable[TweetState]) -> tuple[GapRow, ...]:
-    """The gaps of all tweets, those of one time together, the latest first; one that is still open has no end."""
-    found: Counter[tuple[str, datetime, datetime | None, str]] = Counter()
-    for state in states:
-        for gap in state.gaps:
-            end = gap.ends_at.replace(second=0, microsecond=0) if gap.ends_at else None
-            found[gap.kind, gap.begins_at.replace(second=0, microsecond=0), end, gap.reason] += 1
-        for kind, known in state.lists.items():
-            if known.put_off:
-                begin = known.put_off["since"].replace(second=0, microsecond=0)
-                found[kind.value, begin, None, known.put_off["reason"]] += 1
-    rows = [GapRow(*key, tweets=count) for key, count in found.items()]
-    return tuple(sorted(rows, key=lambda row: (row.begins_at, row.kind), reverse=True))
-
-
-def _coverage(states: Iterable[TweetState]) -> tuple[Coverage, ...]:
-    return tuple(Coverage(kind=kind, **row) for kind, row in worker_state.coverage(states).items())
 
 
 def _tweet_categories(
     tweets: Sequence[CampaignTweet], states: Mapping[str, TweetState], per_tweet: Mapping[str, int]
 ) -> tuple[CategoryRow, ...]:
     rows = []
-    for category in Category:
+    for category in TweetCategory:
         mine = [tweet.tweet_id for tweet in tweets if tweet.category is category]
         counters: Counter[str] = Counter()
         for tweet_id in mine:
-            counters.update({name: states[tweet_id].counters.get(name) or 0 for name in COUNTERS})
+            counters.update({name: states[tweet_id].counters.get(name) or 0 for name in counter_names()})
         engaged = sum(per_tweet.get(tweet_id, 0) for tweet_id in mine)
         rows.append(
-            CategoryRow(category.value, len(mine), engaged, {name: counters[name] for name in COUNTERS})
+            CategoryRow(
+                category.short, len(mine), engaged, {name: counters[name] for name in counter_names()}
+            )
         )
     return tuple(rows)
 
@@ -191,33 +162,30 @@ def _tweet_row(tweet: CampaignTweet, state: TweetState, per_tweet: Mapping[str, 
 
 def _top(db: Db, tweets: Sequence[CampaignTweet], limit: int) -> tuple[EngagementRow, ...]:
     homes = {tweet.tweet_id: tweet for tweet in tweets}
-    rows = engagements.listed(db, list(homes), limit=limit, filters={"removed_at": None})
-    return tuple(engagement_row(row, homes[row["tweet_id"]]) for row in rows)
+    found = engagement_view.listed(db, Selection(list(homes), present=True), limit=limit)
+    return tuple(engagement_row(one, homes[one.tweet_id]) for one in found)
 
 
-def engagement_row(row: Mapping[str, Any], tweet: CampaignTweet) -> EngagementRow:
-    """An engagement document as a row; addresses are built from ids only, never from what strangers wrote."""
-    is_post = row["action_type"] != "retweet"
-    engaged_at = row.get("engaged_at")
+def engagement_row(engagement: Engagement, tweet: CampaignTweet) -> EngagementRow:
+    """An engagement as a row of the page."""
+    profile = engagement.profile
     return EngagementRow(
-        engagement_id=row["_id"],
-        name=row["name"] or row["username"],
-        username=row["username"],
-        user_id=row["user_id"],
-        action_type=row["action_type"],
-        importance_score=row["importance_score"],
-        reasons=tuple((r["username"], r["weight"]) for r in row.get("importance_reasons") or ()),
-        categories=tuple(row["categories"]),
-        followers=row.get("followers"),
-        verified=bool(row.get("verified")),
-        text=(row.get("text") or "")[:SNIPPET],
-        at=engaged_at or row["first_seen_at"],
-        at_is_ours=engaged_at is None,
-        backfill=row["backfill"],
-        url=f"https://x.com/i/status/{row['source_id']}"
-        if is_post
-        else f"https://x.com/i/user/{row['user_id']}",
+        engagement_id=engagement.engagement_id,
+        name=profile.name or profile.username,
+        username=profile.username,
+        user_id=profile.user_id,
+        action_type=engagement.action_type,
+        importance_score=engagement.importance.score,
+        reasons=engagement.importance.reasons,
+        categories=engagement.categories,
+        followers=profile.followers,
+        verified=profile.verified,
+        text=(engagement.text or "")[:SNIPPET],
+        at=engagement.at,
+        at_is_ours=engagement.engaged_at is None,
+        backfill=engagement.backfill,
+        url=engagement_url(engagement),
         tweet_author=tweet.author_username or "",
         tweet_url=tweet.url,
-        tweet_category=tweet.category.value,
+        tweet_category=tweet.category.short,
     )

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from socap_cli.errors import SocapError
-from socap_cli.model import Campaign, Category, Kind
+from socap_cli.model import METRICS, Campaign, TweetCategory
 from socap_cli.report.analytics import share
 from socap_cli.report.charts import HALF, NARROW, WIDE, line_chart, short_number
 from socap_cli.report.gather import CampaignReport
@@ -28,7 +28,8 @@ CATEGORY_LABELS = {
     "ai_creators": "AI creators", "media": "Media", "developers": "Developers", "others": "Others",
 }  # fmt: skip
 TWEET_CATEGORY_LABELS = {
-    Category.CLIENT.value: "Client", Category.INFLUENCER.value: "Influencers", Category.INVESTOR.value: "Investors",
+    TweetCategory.MAIN.short: "Client", TweetCategory.INFLUENCER.short: "Influencers",
+    TweetCategory.INVESTOR.short: "Investors",
 }  # fmt: skip
 
 
@@ -71,7 +72,7 @@ def render(
 def _charts(report: CampaignReport) -> dict[str, Markup]:
     """Inline SVG by name; matplotlib escapes its texts, and none of them is a stranger's."""
     points = report.series.totals
-    gaps = [(g.begins_at, g.ends_at) for g in report.gaps if g.kind == Kind.METRICS.value and g.ends_at][:50]
+    gaps = [(g.begins_at, g.ends_at) for g in report.gaps if g.kind == METRICS and g.ends_at][:50]
     drawn = {
         "engagement": [
             line_chart(points, ENGAGEMENT_COUNTERS, shape=s, salt="engagement", gaps=gaps)

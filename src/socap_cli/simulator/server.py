@@ -156,13 +156,12 @@ class Simulator:
     def truth(self) -> dict[str, Any]:
         truth = self.world.truth(self.clock.now())
         return {
-            tweet_id: {kind.value: sorted(ids) for kind, ids in lists.items()}
-            for tweet_id, lists in truth.items()
+            tweet_id: {kind: sorted(ids) for kind, ids in lists.items()} for tweet_id, lists in truth.items()
         }
 
     def tweets_csv(self) -> str:
         """A campaign file: every tweet's URL with its category."""
-        return _csv(("url", "category"), ((t.url, t.category.value) for t in self.world.tweets.values()))
+        return _csv(("url", "category"), ((t.url, t.category.short) for t in self.world.tweets.values()))
 
     _reads: ClassVar[dict[str, Callable[[Simulator], tuple[int, str, bytes]]]] = {
         "/sim/state": lambda self: _json(

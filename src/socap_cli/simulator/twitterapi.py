@@ -12,16 +12,16 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from socap_cli.model import Kind
+from socap_cli.model import QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.simulator.faults import Fate
 from socap_cli.simulator.world import Account, Engagement, Key, World, WorldTweet
 
 MAX_IDS = 50
 PRICE_TWEET, PRICE_USER, PRICE_MINIMUM = 15, 18, 15
 LIST_PATHS = {
-    "/twitter/tweet/retweeters": Kind.RETWEETS,
-    "/twitter/tweet/replies": Kind.REPLIES,
-    "/twitter/tweet/quotes": Kind.QUOTES,
+    "/twitter/tweet/retweeters": RETWEETS,
+    "/twitter/tweet/replies": REPLIES,
+    "/twitter/tweet/quotes": QUOTES,
 }
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -100,8 +100,8 @@ class TwitterApi:
             return Answer(400, {"detail": "cursor expired or invalid"})
         if cursor and self.fate.blank():
             return self._listed(kind, [], cursor + "=", tweet)
-        since = float(query.get("sinceTime") or -math.inf) if kind is not Kind.RETWEETS else -math.inf
-        until = float(query.get("untilTime") or math.inf) if kind is not Kind.RETWEETS else math.inf
+        since = float(query.get("sinceTime") or -math.inf) if kind != RETWEETS else -math.inf
+        until = float(query.get("untilTime") or math.inf) if kind != RETWEETS else math.inf
         if below is None and until < math.inf:
             below = (until, "")
         size = self.page
@@ -127,7 +127,7 @@ class TwitterApi:
         self, kind: Kind, items: list[Engagement], following: str | None, tweet: WorldTweet | None
     ) -> Answer:
         pages: dict[str, Any] = {"has_next_page": following is not None, "next_cursor": following or ""}
-        if kind is Kind.RETWEETS:
+        if kind == RETWEETS:
             body = {"users": [user_body(i.account) for i in items], **pages}
             return Answer(200, body, len(items), max(PRICE_MINIMUM, PRICE_USER * len(items)))
         posts = [post_body(i, kind, tweet) for i in items if tweet]
@@ -221,9 +221,9 @@ def post_body(item: Engagement, kind: Kind, tweet: WorldTweet | None) -> dict[st
         "likeCount": 1,
         "quoteCount": 0,
         "createdAt": twitter_time(datetime.fromtimestamp(item.engaged_at, UTC)),
-        "isReply": kind is Kind.REPLIES,
-        "inReplyToId": replied_to if kind is Kind.REPLIES else None,
-        "conversationId": target if kind is Kind.REPLIES else item.source_id,
+        "isReply": kind == REPLIES,
+        "inReplyToId": replied_to if kind == REPLIES else None,
+        "conversationId": target if kind == REPLIES else item.source_id,
         "author": author_body(item.account),
-        "quoted_tweet": {"id": target} if kind is Kind.QUOTES else None,
+        "quoted_tweet": {"id": target} if kind == QUOTES else None,
     }

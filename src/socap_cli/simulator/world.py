@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from socap_cli.model import LISTS, Category, Kind, lowest_snowflake
+from socap_cli.model import LISTS, QUOTES, REPLIES, RETWEETS, Kind, TweetCategory, lowest_snowflake
 from socap_cli.simulator import vocabulary
 
 Key = tuple[float, str]
@@ -94,7 +94,7 @@ class EngagementList:
 class WorldTweet:
     tweet_id: str
     author: Account
-    category: Category
+    category: TweetCategory
     text: str
     posted_at: float
     likes: float
@@ -112,7 +112,7 @@ class WorldTweet:
 
     def counters(self, moment: float) -> dict[str, int]:
         grown = 1 - math.exp(-max(0.0, moment - self.posted_at) / 36_000)
-        counts = {kind.value: self.lists[kind].counter(moment) for kind in LISTS}
+        counts = {str(kind): self.lists[kind].counter(moment) for kind in LISTS}
         return {
             **counts,
             "likes": int(self.likes * grown),
@@ -164,7 +164,7 @@ class World:
         engagements = self.tweets[tweet_id].lists[kind]
         if account is None:
             account = self.random.choice(self.accounts)
-            if kind is Kind.RETWEETS:
+            if kind == RETWEETS:
                 taken = {item.account.user_id for item in engagements.items}
                 account = next(a for a in self._shuffled_accounts() if a.user_id not in taken)
         item = self._engagement(kind, account, moment.timestamp(), lag=lag)
@@ -232,7 +232,7 @@ class World:
         tweet = WorldTweet(
             tweet_id=tweet_id,
             author=rng.choice(self.accounts),
-            category=rng.choices(list(Category), weights=[2, 5, 3])[0],
+            category=rng.choices(list(TweetCategory), weights=[2, 5, 3])[0],
             text=rng.choice(vocabulary.TWEETS),
             posted_at=posted.timestamp(),
             likes=size * rng.uniform(4, 12),
@@ -240,12 +240,12 @@ class World:
             lists={kind: EngagementList() for kind in LISTS},
         )
         self.tweets[tweet_id] = tweet
-        for kind, share in ((Kind.RETWEETS, 0.55), (Kind.REPLIES, 0.33), (Kind.QUOTES, 0.12)):
+        for kind, share in ((RETWEETS, 0.55), (REPLIES, 0.33), (QUOTES, 0.12)):
             self._fill(tweet, kind, round(size * share))
 
     def _fill(self, tweet: WorldTweet, kind: Kind, count: int) -> None:
         rng = self.random
-        unique = kind is Kind.RETWEETS
+        unique = kind == RETWEETS
         count = min(count, len(self.accounts)) if unique else count
         who = rng.sample(self.accounts, count) if unique else rng.choices(self.accounts, k=count)
         for account in who:
@@ -255,15 +255,15 @@ class World:
             lag = rng.uniform(60, 1800) if rng.random() < 0.02 else 0.0
             item = self._engagement(kind, account, moment, lag=lag)
             item.hidden = rng.random() < 0.01
-            item.nested = kind is Kind.REPLIES and rng.random() < 0.03
+            item.nested = kind == REPLIES and rng.random() < 0.03
             if rng.random() < self._removed and not item.nested:
                 item.removed_at = item.visible_at + rng.uniform(60, 86_400)
             tweet.lists[kind].add(item)
 
     def _engagement(self, kind: Kind, account: Account, moment: float, *, lag: float) -> Engagement:
         rng = self.random
-        if kind is Kind.RETWEETS:
+        if kind == RETWEETS:
             return Engagement(account.user_id, account, moment, moment + lag)
         post_id = lowest_snowflake(datetime.fromtimestamp(moment, UTC)) + rng.randrange(1 << 22)
-        text = rng.choice(vocabulary.REPLIES if kind is Kind.REPLIES else vocabulary.QUOTES)
+        text = rng.choice(vocabulary.REPLIES if kind == REPLIES else vocabulary.QUOTES)
         return Engagement(str(post_id), account, moment, moment + lag, text)

@@ -1,5 +1,11 @@
-"""MongoDB: the only floor that speaks to it. One module per collection; documents become values here."""
+"""MongoDB: the only floor that speaks to it. It takes and returns values; one module per collection."""
 
-from socap_cli.store.connect import ELECTION, Db, explain, insist, open_database
+from socap_cli.store.connect import (
+    ELECTION,
+    Db,
+    open_database,
+    retry_until_available,
+    translate_error,
+)
 
-__all__ = ["ELECTION", "Db", "explain", "insist", "open_database"]
+__all__ = ["ELECTION", "Db", "open_database", "retry_until_available", "translate_error"]

@@ -17,12 +17,13 @@ from typing import Any
 from pymongo import ReturnDocument, UpdateOne, WriteConcern
 from pymongo.errors import DuplicateKeyError
 
-from socap_cli.model import DeliveryState
+from socap_cli.model import DeliveryStatus, Engagement
+from socap_cli.store import engagements
 from socap_cli.store.connect import Db
 
 PENDING, SEALED, DISPATCHED, MERGED = "pending", "sealed", "dispatched", "merged"
 JOURNALED = WriteConcern(w="majority", j=True)
-OPEN_DELIVERIES = (DeliveryState.PENDING.value, DeliveryState.FAILED.value, DeliveryState.UNKNOWN.value)
+OPEN_DELIVERIES = (DeliveryStatus.PENDING.value, DeliveryStatus.FAILED.value, DeliveryStatus.UNKNOWN.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +128,10 @@ def told(db: Db, group_key: str, at: datetime) -> None:
     db.alert_windows.update_one({"_id": group_key}, {"$max": {"told_at": at}}, upsert=True)
 
 
-def engagements_of(db: Db, alert_ids: Sequence[str]) -> list[dict[str, Any]]:
+def engagements_of(db: Db, alert_ids: Sequence[str]) -> list[Engagement]:
     """The engagements that a message tells."""
     rows = db.alert_queue.find({"_id": {"$in": list(alert_ids)}}, {"engagement_id": 1})
-    return list(db.engagements.find({"_id": {"$in": [row["engagement_id"] for row in rows]}}))
+    return engagements.of_ids(db, [row["engagement_id"] for row in rows])
 
 
 def delivery_id(alert_id: str, channel: str, receiver: str) -> str:
@@ -151,7 +152,7 @@ def open_delivery(
                 "channel": channel,
                 "receiver": shown_as,
                 "receiver_mark": channel_id(channel, receiver),
-                "state": DeliveryState.PENDING.value,
+                "state": DeliveryStatus.PENDING.value,
                 "due": now,
                 "attempts": 0,
                 "created_at": now,
@@ -164,10 +165,10 @@ def open_delivery(
 def expire_sending(db: Db) -> int:
     """Deliveries whose sender died while sending: they may have arrived."""
     return db.alert_history.update_many(
-        {"state": DeliveryState.SENDING.value, "$expr": {"$lte": ["$lease_expires_at", "$$NOW"]}},
+        {"state": DeliveryStatus.SENDING.value, "$expr": {"$lte": ["$lease_expires_at", "$$NOW"]}},
         {
             "$set": {
-                "state": DeliveryState.UNKNOWN.value,
+                "state": DeliveryStatus.UNKNOWN.value,
                 "may_have_arrived": True,
                 "last_error": "the sender died before it heard the answer",
             }
@@ -180,14 +181,14 @@ def claim_delivery(
 ) -> Delivery | None:
     """Take the next due delivery; `skip` names channel marks that must rest now."""
     token = secrets.token_hex(8)
-    states = [s for s in OPEN_DELIVERIES if resend_unknown or s != DeliveryState.UNKNOWN.value]
+    states = [s for s in OPEN_DELIVERIES if resend_unknown or s != DeliveryStatus.UNKNOWN.value]
     # Journaled before anything is sent: a database that dies must not forget that it may have arrived.
     row = db.alert_history.with_options(write_concern=JOURNALED).find_one_and_update(
         {"state": {"$in": states}, "due": {"$lte": now}, "receiver_mark": {"$nin": list(skip)}},
         [
             {
                 "$set": {
-                    "state": DeliveryState.SENDING.value,
+                    "state": DeliveryStatus.SENDING.value,
                     "token": token,
                     "lease_expires_at": {"$add": ["$$NOW", int(lease * 1000)]},
                     "attempts": {"$add": ["$attempts", 1]},
@@ -214,7 +215,7 @@ def claim_delivery(
 def settle_delivery(
     db: Db,
     delivery: Delivery,
-    state: DeliveryState,
+    state: DeliveryStatus,
     *,
     now: datetime,
     due: datetime | None = None,
@@ -223,9 +224,9 @@ def settle_delivery(
 ) -> bool:
     """Write a delivery's outcome under its token; False when somebody else has it by now."""
     changes: dict[str, Any] = {"state": state.value, "last_error": error, "token": None, "due": due or now}
-    if state is DeliveryState.SENT:
+    if state is DeliveryStatus.SENT:
         changes["sent_at"] = now
-    if state is DeliveryState.UNKNOWN:
+    if state is DeliveryStatus.UNKNOWN:
         changes["may_have_arrived"] = True
     update: dict[str, Any] = {"$set": changes}
     if not counts:
@@ -242,18 +243,18 @@ def kill_channel_deliveries(db: Db, mark: str, *, error: str) -> int:
     """Everything still open for a dead channel is dead too, and needs a person."""
     return db.alert_history.update_many(
         {"receiver_mark": mark, "state": {"$in": list(OPEN_DELIVERIES)}},
-        {"$set": {"state": DeliveryState.DEAD.value, "last_error": error}},
+        {"$set": {"state": DeliveryStatus.DEAD.value, "last_error": error}},
     ).modified_count
 
 
 def retry_dead(db: Db, *, campaign_id: str | None, now: datetime) -> int:
     """Let dead and unknown deliveries try again, and switch their channels on."""
-    query: dict[str, Any] = {"state": {"$in": [DeliveryState.DEAD.value, DeliveryState.UNKNOWN.value]}}
+    query: dict[str, Any] = {"state": {"$in": [DeliveryStatus.DEAD.value, DeliveryStatus.UNKNOWN.value]}}
     if campaign_id:
         query["campaign_id"] = campaign_id
     marks = db.alert_history.distinct("receiver_mark", query)
     db.channels.delete_many({"_id": {"$in": marks}})
-    again = {"state": DeliveryState.FAILED.value, "due": now, "attempts": 0}
+    again = {"state": DeliveryStatus.FAILED.value, "due": now, "attempts": 0}
     return db.alert_history.update_many(query, {"$set": again}).modified_count
 
 
@@ -306,12 +307,14 @@ def listed(db: Db, *, campaign_id: str | None, state: str | None, limit: int) ->
     query: dict[str, Any] = {}
     if campaign_id:
         query["campaign_id"] = campaign_id
-    query["state"] = state or {"$in": [s.value for s in DeliveryState]}
+    query["state"] = state or {"$in": [s.value for s in DeliveryStatus]}
     return list(db.alert_history.find(query).sort("created_at", -1).limit(limit))
 
 
 def counts(db: Db, campaign_id: str | None = None) -> dict[str, int]:
     """Deliveries by state."""
-    of = {"campaign_id": campaign_id} if campaign_id else {"state": {"$in": [s.value for s in DeliveryState]}}
+    of = (
+        {"campaign_id": campaign_id} if campaign_id else {"state": {"$in": [s.value for s in DeliveryStatus]}}
+    )
     rows = db.alert_history.aggregate([{"$match": of}, {"$group": {"_id": "$state", "n": {"$sum": 1}}}])
     return {row["_id"]: row["n"] for row in rows}

@@ -10,39 +10,122 @@ from typing import Any
 from pymongo import UpdateOne
 from pymongo.errors import DuplicateKeyError
 
-from socap_cli.model import Campaign, CampaignStatus, CampaignTweet, Category, Channel
+from socap_cli.model import Campaign, CampaignStatus, CampaignTweet, TweetCategory
 from socap_cli.store.connect import Db
+
+PLACES = {
+    "starts_at": "monitor_window.starts_at",
+    "ends_at": "monitor_window.ends_at",
+    "threshold": "alert_preferences.threshold",
+    "channels": "alert_preferences.channels",
+    "spacing_minutes": "alert_preferences.spacing_minutes",
+    "frequency_window_minutes": "alert_preferences.frequency_window_minutes",
+    "slack_webhook": "alert_preferences.slack_webhook",
+    "vips": "alert_preferences.vips",
+    "ignores": "alert_preferences.ignores",
+    "silenced_until": "alert_preferences.silenced_until",
+    "client_name": "client_info.name",
+    "client_email": "client_info.email",
+}
+"""Where a campaign's field stands in its document, when not under its own name at the top."""
+REQUIRED = ("name", "status", "starts_at", "threshold", "created_at")
 
 
 def insert(db: Db, campaign: Campaign) -> bool:
     """Store a new campaign. False when the slug is taken."""
+    document: dict[str, Any] = {"_id": campaign.slug}
+    for path, value in _stored(campaign).items():
+        outer, _, inner = path.partition(".")
+        if inner:
+            document.setdefault(outer, {})[inner] = value
+        else:
+            document[outer] = value
     try:
-        db.campaigns.insert_one(_document(campaign))
+        db.campaigns.insert_one(document)
     except DuplicateKeyError:
         return False
     return True
 
 
 def find(db: Db, slug: str) -> Campaign | None:
+    """The campaign of that slug; None when there is none, or its document cannot be read."""
     row = db.campaigns.find_one({"_id": slug})
     return _campaign(row) if row else None
 
 
 def listed(db: Db, status: CampaignStatus | None = None) -> list[Campaign]:
+    """All campaigns that can be read, or those of one status, by slug; `unreadable` names the others."""
     query = {"status": status.value} if status else {"status": {"$in": [s.value for s in CampaignStatus]}}
-    return [_campaign(row) for row in db.campaigns.find(query).sort("_id", 1)]
+    found = (_campaign(row) for row in db.campaigns.find(query).sort("_id", 1))
+    return [campaign for campaign in found if campaign is not None]
 
 
-def change(db: Db, slug: str, **values: Any) -> Campaign | None:
-    """Set fields of a campaign; None when there is no such campaign."""
-    row = db.campaigns.find_one_and_update({"_id": slug}, {"$set": values}, return_document=True)
+def unreadable(db: Db) -> list[str]:
+    """The slugs of documents that are no campaign: a field is missing or of a wrong type."""
+    return [str(row["_id"]) for row in db.campaigns.find().sort("_id", 1) if _campaign(row) is None]
+
+
+def update(db: Db, before: Campaign, after: Campaign) -> Campaign | None:
+    """Write what differs between two states of a campaign; None when it is gone meanwhile."""
+    old, new = _stored(before), _stored(after)
+    changes = {path: value for path, value in new.items() if value != old[path]}
+    if not changes:
+        return after
+    row = db.campaigns.find_one_and_update({"_id": before.slug}, {"$set": changes}, return_document=True)
     return _campaign(row) if row else None
+
+
+def note_last_cycle(db: Db, slug: str, *, at: datetime) -> None:
+    """Note that the one last cycle was armed."""
+    db.campaigns.update_one({"_id": slug, "last_cycle_at": None}, {"$set": {"last_cycle_at": at}})
 
 
 def delete(db: Db, slug: str) -> None:
     """Remove a campaign with its tweets. Engagements and snapshots belong to the tweet and stay."""
     db.campaigns.delete_one({"_id": slug})
     db.tweets.delete_many({"campaign_id": slug})
+
+
+def _stored(campaign: Campaign) -> dict[str, Any]:
+    """A campaign's values by their place in its document."""
+    row = asdict(campaign)
+    del row["slug"]
+    return {
+        PLACES.get(name, name): list(value) if isinstance(value, tuple) else value
+        for name, value in row.items()
+    }
+
+
+def _campaign(row: dict[str, Any]) -> Campaign | None:
+    """The document as a value; None when it is not one."""
+    known: dict[str, Any] = {"slug": row["_id"]}
+    for entry in fields(Campaign):
+        outer, _, inner = PLACES.get(entry.name, entry.name).partition(".")
+        part = row.get(outer)
+        value = part.get(inner) if inner and isinstance(part, dict) else None if inner else part
+        if value is not None:
+            known[entry.name] = tuple(value) if isinstance(value, list) else value
+    try:
+        if any(known.get(name) is None for name in REQUIRED):
+            return None
+        defaults = {"ends_at": None, "channels": (), "spacing_minutes": 20, "frequency_window_minutes": 30}
+        campaign = Campaign(**{**defaults, **known, "status": CampaignStatus(known["status"])})
+    except (TypeError, ValueError):
+        return None
+    return campaign if _well_formed(campaign) else None
+
+
+def _well_formed(campaign: Campaign) -> bool:
+    times = (campaign.starts_at, campaign.created_at)
+    later = (campaign.ends_at, campaign.last_cycle_at, campaign.completed_at, campaign.silenced_until)
+    numbers = (campaign.threshold, campaign.spacing_minutes, campaign.frequency_window_minutes)
+    words = (campaign.slug, campaign.name, *campaign.channels, *campaign.vips, *campaign.ignores)
+    return (
+        all(isinstance(moment, datetime) for moment in times)
+        and all(moment is None or isinstance(moment, datetime) for moment in later)
+        and all(isinstance(number, (int, float)) for number in numbers)
+        and all(isinstance(word, str) for word in words)
+    )
 
 
 def add_tweets(db: Db, tweets: Sequence[CampaignTweet]) -> int:
@@ -55,17 +138,19 @@ def add_tweets(db: Db, tweets: Sequence[CampaignTweet]) -> int:
 
 
 def remove_tweet(db: Db, slug: str, tweet_id: str) -> bool:
+    """Take a tweet out of a campaign; False when it was not in it."""
     return db.tweets.delete_one({"_id": f"{slug}:{tweet_id}"}).deleted_count == 1
 
 
 def tweets_of(db: Db, slug: str) -> list[CampaignTweet]:
+    """A campaign's tweets, by id."""
     return [_tweet(row) for row in db.tweets.find({"campaign_id": slug}).sort("tweet_id", 1)]
 
 
 def tweet_ids_of(db: Db, slug: str) -> list[str]:
-    return [
-        row["tweet_id"] for row in db.tweets.find({"campaign_id": slug}, {"tweet_id": 1}).sort("tweet_id", 1)
-    ]
+    """The ids of a campaign's tweets, in order."""
+    rows = db.tweets.find({"campaign_id": slug}, {"tweet_id": 1}).sort("tweet_id", 1)
+    return [row["tweet_id"] for row in rows]
 
 
 def with_tweets(db: Db, tweet_ids: Iterable[str]) -> dict[str, list[CampaignTweet]]:
@@ -77,33 +162,11 @@ def with_tweets(db: Db, tweet_ids: Iterable[str]) -> dict[str, list[CampaignTwee
 
 
 def count_tweets(db: Db, slug: str) -> int:
+    """How many tweets a campaign has."""
     return db.tweets.count_documents({"campaign_id": slug})
-
-
-def _document(campaign: Campaign) -> dict[str, Any]:
-    row = asdict(campaign)
-    return {"_id": row.pop("slug"), **row, "channels": [channel.value for channel in campaign.channels]}
-
-
-def _campaign(row: dict[str, Any]) -> Campaign:
-    names = {entry.name for entry in fields(Campaign)}
-    known = {name: value for name, value in row.items() if name in names}
-    known.update(
-        slug=row["_id"],
-        status=CampaignStatus(row["status"]),
-        channels=tuple(Channel(name) for name in row["channels"]),
-        vips=tuple(row["vips"]),
-        ignores=tuple(row["ignores"]),
-    )
-    return Campaign(**known)
 
 
 def _tweet(row: dict[str, Any]) -> CampaignTweet:
     names = {entry.name for entry in fields(CampaignTweet)}
     known = {name: value for name, value in row.items() if name in names}
-    return CampaignTweet(**{**known, "category": Category(row["category"])})
-
-
-def window_ended(db: Db, slug: str, *, at: datetime) -> None:
-    """Note that the one last cycle was armed."""
-    db.campaigns.update_one({"_id": slug, "last_cycle_at": None}, {"$set": {"last_cycle_at": at}})
+    return CampaignTweet(**{**known, "category": TweetCategory(row["category"])})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import pymongo
@@ -39,9 +39,9 @@ def open_database(uri: str, name: str, *, patience: float = 5.0, election: float
     `patience` is how many seconds an unreachable server is waited for at first. One that goes away later is
     waited for `election` seconds by each operation, since a replica set needs some to choose another primary.
     """
-    said = uri.lower()
+    given = uri.lower()
     wanted = {**DEFAULTS, "serverSelectionTimeoutMS": int(election * 1000)}
-    options = {key: value for key, value in wanted.items() if f"{key.lower()}=" not in said}
+    options = {key: value for key, value in wanted.items() if f"{key.lower()}=" not in given}
     try:
         client: MongoClient[dict[str, Any]] = MongoClient(uri, tz_aware=True, appname="socap", **options)
     except (errors.PyMongoError, ValueError) as error:
@@ -54,29 +54,29 @@ def open_database(uri: str, name: str, *, patience: float = 5.0, election: float
             client.admin.command("ping")
         yield client[name]
     except errors.PyMongoError as error:
-        raise explain(error, uri=uri) or error from error
+        raise translate_error(error, uri=uri) or error from error
     finally:
         client.close()
 
 
-def explain(error: BaseException, *, uri: str = "") -> StoreError | None:
+def translate_error(error: BaseException, *, uri: str = "") -> StoreError | None:
     """The error as ours, or None when it is not MongoDB's. DatabaseUnreachable is worth waiting for."""
     if isinstance(error, StoreError):
         return error
     if not isinstance(error, errors.PyMongoError):
         return None
-    said = _without_credentials(
+    message = _without_credentials(
         str(error).split(", Timeout:")[0].split("(configured timeouts")[0].split(", full error")[0].strip(),
         uri,
     )
     if _is_outage(error):
-        return DatabaseUnreachable(f"the database cannot be reached: {said}", hint=WAYS_OUT)
+        return DatabaseUnreachable(f"the database cannot be reached: {message}", hint=WAYS_OUT)
     if isinstance(error, errors.OperationFailure) and error.code in (13, 18):
         return DatabaseRefused(
-            f"the database refused this user: {said}",
+            f"the database refused this user: {message}",
             hint="check user, password and authSource in MONGODB_URI",
         )
-    return StoreError(f"the database refused an operation: {said}")
+    return StoreError(f"the database refused an operation: {message}")
 
 
 def _is_outage(error: errors.PyMongoError) -> bool:
@@ -84,24 +84,25 @@ def _is_outage(error: errors.PyMongoError) -> bool:
     if isinstance(error, errors.ConnectionFailure) or error.timeout:
         return True
     if isinstance(error, errors.BulkWriteError):
-        told = error.details or {}
+        details = error.details or {}
         codes = {
-            row.get("code") for row in (*told.get("writeErrors", ()), *told.get("writeConcernErrors", ()))
+            row.get("code")
+            for row in (*details.get("writeErrors", ()), *details.get("writeConcernErrors", ()))
         }
         return bool(codes & GONE)
     return isinstance(error, errors.OperationFailure) and error.code in GONE
 
 
-def insist(
+def retry_until_available(
     call: Callable[[], Result],
     *,
     patience: float,
     stop: threading.Event | None = None,
-    revive: Callable[[], None] = lambda: None,
+    restart: Callable[[], None] = lambda: None,
 ) -> Result:
-    """Do what can be repeated until the database answers; raise what it said after `patience` seconds.
+    """Do what can be repeated until the database answers; raise its last error after `patience` seconds.
 
-    `revive` is called between two tries. A stop ends the waiting, not the call.
+    `restart` is called between two tries and may bring it back. A stop ends the waiting, not the call.
     """
     try:
         return call()
@@ -117,20 +118,25 @@ def insist(
     )
 
     waiting = stop or threading.Event()
-    revive()
+
+    def try_restart(_state: object = None) -> None:
+        with suppress(StoreError):  # a start that fails once is tried again within the patience
+            restart()
+
+    try_restart()
     retrying = Retrying(
         retry=retry_if_exception(_may_pass),
         wait=wait_random_exponential(multiplier=0.1, max=2.0),
         stop=lambda state: waiting.is_set() or stop_after_delay(patience)(state),
         sleep=sleep_using_event(waiting),
-        before_sleep=lambda _state: revive(),
+        before_sleep=try_restart,
         reraise=True,
     )
     return retrying(call)
 
 
 def _may_pass(error: BaseException) -> bool:
-    return isinstance(explain(error), DatabaseUnreachable)
+    return isinstance(translate_error(error), DatabaseUnreachable)
 
 
 def literal(value: Any) -> Any:

@@ -91,10 +91,6 @@ def people(db: Db, names: FirmCollections) -> list[dict[str, Any]]:
     return list(db[names.important_people].find({"is_active": {"$ne": False}}).sort("username", 1))
 
 
-def size(db: Db, names: FirmCollections) -> int:
-    return db[names.following_index].estimated_document_count()
-
-
 def find_by_username(db: Db, names: FirmCollections, username: str) -> Importance | None:
     row = db[names.following_index].find_one({"followed_username": username})
     return _importance(row) if row else None

@@ -35,13 +35,13 @@ INDEXES: dict[str, tuple[Index, ...]] = {
         # tweet, so that it is answered from the index. The only index that follows every change of state.
         up("status", "job_type", "due", "_id", "tweet_id"),
         up("tweet_id", "job_type"),
-        up("lease_expires_at", partialFilterExpression={"status": "running"}),
+        up("lease_expires_at", partialFilterExpression={"status": "processing"}),
     ),
     "worker_state": (),
     "engagements": (
         up("tweet_id", "action_type", "source_id", unique=True),
-        up("tweet_id", "action_type", "removed_at", "last_reading"),
-        up("alert_mark", partialFilterExpression={"alert_mark": "new"}),
+        up("tweet_id", "action_type", "removed_at", "last_scan"),
+        up("needs_planning", partialFilterExpression={"needs_planning": True}),
         Index((("tweet_id", UP), ("importance_score", DOWN))),
     ),
     "metric_snapshots": (up("tweet_id", "captured_at"),),
@@ -56,7 +56,7 @@ INDEXES: dict[str, tuple[Index, ...]] = {
     "alert_windows": (),
     "channels": (),
     "api_usage": (up("day"), up("campaign_id", "day")),
-    "rate_limits": (up("blocked_until"),),
+    "rate_limits": (up("blocked_until"), up("closed_since")),
     "locks": (),
     "runs": (
         Index((("command", UP), ("started_at", DOWN))),

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
+from socap_cli.model import RunRecord
 from socap_cli.store.connect import Db
 
 
-def record(
-    db: Db, command: str, *, run_id: str, started_at: datetime, seconds: float, result: dict[str, Any]
-) -> None:
+def record(db: Db, run: RunRecord) -> None:
     """Keep a run's result under its id, so that a repeated write keeps one."""
-    row = {"command": command, "started_at": started_at, "seconds": round(seconds, 3), "result": result}
-    db.runs.replace_one({"_id": run_id}, row, upsert=True)
+    row: dict[str, Any] = {
+        "command": run.command,
+        "started_at": run.started_at,
+        "seconds": round(run.seconds, 3),
+        "result": run.result,
+    }
+    db.runs.replace_one({"_id": run.run_id}, row, upsert=True)
 
 
-def last(db: Db, command: str) -> dict[str, Any] | None:
-    return db.runs.find_one({"command": command}, sort=[("started_at", -1)])
+def last(db: Db, command: str) -> RunRecord | None:
+    """The latest run of a command; None when there was none."""
+    row = db.runs.find_one({"command": command}, sort=[("started_at", -1)])
+    if row is None:
+        return None
+    return RunRecord(row["_id"], row["command"], row["started_at"], row["seconds"], row["result"])

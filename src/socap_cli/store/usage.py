@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pymongo import UpdateOne
 
+from socap_cli.model import Usage, UsageBatch
 from socap_cli.store.connect import Db, literal
 
 BATCHES_KEPT = 128
 """How many batches a sum remembers: more than all workers write while one of them tries again."""
 SUMMED = ("requests", "items", "cost", "failed")
+By = Literal["campaign", "endpoint", "day"]
+FIELDS: dict[By, str] = {"campaign": "$campaign_id", "endpoint": "$endpoint", "day": "$day"}
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request; what it cost is shared by the campaigns that it served, an entry a job."""
-
-    endpoint: str
-    campaigns: Sequence[str]
-    items: int
-    cost: float
-    failed: bool
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Requests that are written together, under a name by which a repeated write is known."""
-
-    name: str
-    requests: Sequence[Request]
-
-
-def record(db: Db, batch: Batch) -> None:
+def record(db: Db, batch: UsageBatch) -> None:
     """Add a batch of requests to their days' sums. Repeating it adds nothing."""
     sums: dict[tuple[str, str, str], dict[str, float]] = {}
     for request in batch.requests:
@@ -70,37 +50,33 @@ def _added(key: tuple[str, str, str], row: dict[str, float], batch: str) -> list
     return [{"$set": {**{name: literal(value) for name, value in names.items()}, **sums, "batches": batches}}]
 
 
-def summed(db: Db, by: str | None = None, *, days: Sequence[str] | None = None) -> list[dict[str, Any]]:
-    """Sums of requests, items, cost (credits) and failed requests, in all or per campaign, endpoint or day."""
-    field = {"campaign": "$campaign_id", "endpoint": "$endpoint", "day": "$day", None: None}[by]
-    match: list[dict[str, Any]] = [{"$match": {"day": {"$in": list(days)}}}] if days else []
-    pipeline: list[dict[str, Any]] = [
-        *match,
-        {
-            "$group": {
-                "_id": field,
-                "requests": {"$sum": "$requests"},
-                "items": {"$sum": "$items"},
-                "cost": {"$sum": "$cost"},
-                "failed": {"$sum": "$failed"},
-            }
-        },
-        {"$sort": {"_id": 1}},
-    ]
-    return [
-        {
-            **({by: row["_id"]} if by else {}),
-            "requests": round(row["requests"]),
-            "items": round(row["items"]),
-            "cost": round(row["cost"], 2),
-            "failed": round(row["failed"]),
-        }
-        for row in db.api_usage.aggregate(pipeline)
-    ]
+def summed(db: Db, by: By | None = None) -> list[Usage]:
+    """Sums of all time: one in all, or one per campaign, endpoint or day. Costs are in credits."""
+    group = {"_id": FIELDS[by] if by else None, **{name: {"$sum": f"${name}"} for name in SUMMED}}
+    pipeline: list[dict[str, Any]] = [{"$group": group}, {"$sort": {"_id": 1}}]
+    return [_usage(row) for row in db.api_usage.aggregate(pipeline)]
+
+
+def of_campaign(db: Db, campaign_id: str) -> Usage:
+    """The sums of one campaign."""
+    group = {"_id": "$campaign_id", **{name: {"$sum": f"${name}"} for name in SUMMED}}
+    pipeline: list[dict[str, Any]] = [{"$match": {"campaign_id": campaign_id}}, {"$group": group}]
+    rows = [_usage(row) for row in db.api_usage.aggregate(pipeline)]
+    return rows[0] if rows else Usage(campaign_id)
+
+
+def _usage(row: dict[str, Any]) -> Usage:
+    return Usage(
+        of=row["_id"],
+        requests=round(row["requests"]),
+        items=round(row["items"]),
+        cost=round(row["cost"], 2),
+        failed=round(row["failed"]),
+    )
 
 
 def spent(db: Db, day: str) -> dict[str, float]:
-    """Credits of each campaign on one day."""
+    """Credits of each campaign on one day (ISO date)."""
     pipeline: list[dict[str, Any]] = [
         {"$match": {"day": day}},
         {"$group": {"_id": "$campaign_id", "cost": {"$sum": "$cost"}}},
@@ -108,10 +84,10 @@ def spent(db: Db, day: str) -> dict[str, float]:
     return {row["_id"]: row["cost"] for row in db.api_usage.aggregate(pipeline)}
 
 
-def daily(db: Db, campaign_id: str) -> tuple[float, float] | None:
-    """(requests, credits) of a campaign on its last day but one, the last that is whole; None before that."""
+def last_whole_day(db: Db, campaign_id: str) -> Usage | None:
+    """What a campaign used on its last day but one, the last that is whole; None before that."""
     days = sorted(db.api_usage.distinct("day", {"campaign_id": campaign_id}))
     if len(days) < 2:
         return None
     rows = list(db.api_usage.find({"campaign_id": campaign_id, "day": days[-2]}))
-    return sum(row["requests"] for row in rows), sum(row["cost"] for row in rows)
+    return _usage({"_id": days[-2], **{name: sum(row[name] for row in rows) for name in SUMMED}})

@@ -1,4 +1,4 @@
-"""When a list must be read, and when a pass over it may stop. Pure rules over values.
+"""When a list needs a pass, and when the pass may stop. Pure rules over values.
 
 Lists are newest first. A pass starts at the top and ends at a *proven boundary*: K items in a row that an
 earlier completed pass stored, or the end of the list, or, cheaper, a known item once the counter says
@@ -11,52 +11,45 @@ last completed pass) to its end, and goes on to *older* ones only when the count
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from socap_cli.store.worker_state import ListState, Pass
+from socap_cli.config import Collection
+from socap_cli.model import ListState, Pass, Phase
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The constants of the rules; see `Collection` in the configuration."""
-
-    boundary_run: int = 20
-    verify_every: timedelta = timedelta(hours=24)
-    tolerance: float = 0.02
-    empty_pages: int = 3
-    pages_per_job: int = 50
-    gap_after: timedelta = timedelta(minutes=45)
-
-
-class Reading(StrEnum):
-    """Why a list is read."""
+class PassKind(StrEnum):
+    """Which pass a list needs."""
 
     NONE = "none"
     DELTA = "delta"
+    """Down to what is known."""
     FULL = "full"
+    """To the end of the list."""
 
 
 class Step(StrEnum):
+    """What a pass does after a page."""
+
     CONTINUE = "continue"
     OLDER = "older"
     COMPLETE = "complete"
 
 
-def reading_due(state: ListState, *, last_cycle: bool, now: datetime, policy: Policy) -> Reading:
-    """Whether a list must be read now that its tweet's counters are fresh."""
+def pass_due(state: ListState, *, last_cycle: bool, now: datetime, policy: Collection) -> PassKind:
+    """The pass that a list needs now that its tweet's counters are fresh."""
     if state.verify or state.completed_passes == 0:
-        return Reading.FULL
+        return PassKind.FULL
     if state.open_pass is not None:
-        return Reading.FULL if state.open_pass.full else Reading.DELTA
+        return PassKind.FULL if state.open_pass.full else PassKind.DELTA
     if _is_off(state, policy) and _full_allowed(state, now, policy):
-        return Reading.FULL
+        return PassKind.FULL
     moved = state.counter is None or state.counter != state.counter_at_pass
-    return Reading.DELTA if moved or last_cycle else Reading.NONE
+    return PassKind.DELTA if moved or last_cycle else PassKind.NONE
 
 
-def _is_off(state: ListState, policy: Policy) -> bool:
+def _is_off(state: ListState, policy: Collection) -> bool:
     """The counter fell, or disagrees with what is collected by more than could not be read before."""
     if state.fell:
         return True
@@ -66,13 +59,15 @@ def _is_off(state: ListState, policy: Policy) -> bool:
     return drift > max(2.0, policy.tolerance * state.counter)
 
 
-def _full_allowed(state: ListState, now: datetime, policy: Policy) -> bool:
-    return state.last_full_at is None or now - state.last_full_at >= policy.verify_every
+def _full_allowed(state: ListState, now: datetime, policy: Collection) -> bool:
+    return state.last_full_at is None or now - state.last_full_at >= timedelta(
+        hours=policy.verify_every_hours
+    )
 
 
-def open_pass(state: ListState, reading: Reading, *, by_time: bool, now: datetime) -> Pass:
+def open_pass(state: ListState, wanted: PassKind, *, by_time: bool, now: datetime) -> Pass:
     """The pass to go on with: the one left open, or a new one from the top."""
-    full = reading is Reading.FULL
+    full = wanted is PassKind.FULL
     if state.open_pass is not None and state.open_pass.full >= full:
         return state.open_pass
     # From the second after the newest known item, so that it is not paid for again; another item of that
@@ -81,7 +76,7 @@ def open_pass(state: ListState, reading: Reading, *, by_time: bool, now: datetim
     return Pass(
         number=state.completed_passes + 1,
         full=full,
-        phase="fresh" if since else "whole",
+        phase=Phase.FRESH if since else Phase.WHOLE,
         started_at=now,
         counter=state.counter,
         since=since,
@@ -91,7 +86,7 @@ def open_pass(state: ListState, reading: Reading, *, by_time: bool, now: datetim
 
 def restarted(current: Pass, *, state: ListState) -> Pass:
     """The same pass from the top, after its cursor was refused."""
-    phase = "fresh" if current.since is not None else "whole"
+    phase = Phase.FRESH if current.since is not None else Phase.WHOLE
     return replace(current, phase=phase, cursor=None, known_run=0, counter=state.counter)
 
 
@@ -115,26 +110,24 @@ def accounted(state: ListState, current: Pass, collected: int) -> bool:
     return collected >= current.counter - state.deficit
 
 
-def next_step(state: ListState, current: Pass, *, collected: int, ended: bool, policy: Policy) -> Step:
-    """What a pass does after a page, `current` holding its run of known items. Full readings go to the end."""
+def next_step(state: ListState, current: Pass, *, collected: int, ended: bool, policy: Collection) -> Step:
+    """What a pass does after a page, `current` holding its run of known items. Full passes go to the end."""
     if current.full:
         return Step.COMPLETE if ended else Step.CONTINUE
     if current.known_run >= policy.boundary_run:
         return Step.COMPLETE
     satisfied = accounted(state, current, collected)
     if ended:
-        return Step.OLDER if current.phase == "fresh" and not satisfied else Step.COMPLETE
-    if satisfied and current.known_run >= 1 and current.phase != "fresh":
+        return Step.OLDER if current.phase is Phase.FRESH and not satisfied else Step.COMPLETE
+    if satisfied and current.known_run >= 1 and current.phase is not Phase.FRESH:
         return Step.COMPLETE
     return Step.CONTINUE
 
 
-def after_pass(
-    state: ListState, current: Pass, *, collected: int, removed: int, now: datetime, proven: bool
-) -> ListState:
+def after_pass(state: ListState, current: Pass, *, collected: int, removed: int, now: datetime) -> ListState:
     """The list's state once a pass is complete."""
     deficit = (current.counter or 0) - collected
-    whole = current.full and proven
+    whole = current.full and current.proven
     return replace(
         state,
         completed_passes=current.number,
@@ -142,7 +135,7 @@ def after_pass(
         collected=collected,
         removed=removed,
         deficit=deficit,
-        put_off=None,
+        deferred=None,
         full_deficit=max(0, deficit) if whole else state.full_deficit,
         fell=state.fell and not whole,
         since=current.newest,
@@ -154,7 +147,7 @@ def after_pass(
 
 
 def vanishing_is_plausible(*, stored: int, unseen: int, counter: int | None, deficit: int) -> bool:
-    """Whether a full reading may mark what it did not see; a list cut short by the provider may not.
+    """Whether a full pass may mark what it did not see; a list cut short by the provider may not.
 
     More than half gone is believed only when the counter confirms it.
     """

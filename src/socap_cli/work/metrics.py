@@ -1,60 +1,55 @@
-"""A metrics unit: one request for a batch of tweets; then each list is let run or ended, as its counter says."""
+"""A metrics unit: one request for a batch of tweets; then each list is released or ended, as its counter says."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
-from socap_cli.model import Kind, Unit
-from socap_cli.store import jobs, snapshots, worker_state
-from socap_cli.store.leases import Settled
-from socap_cli.store.worker_state import ListState, Look, TweetState
+from socap_cli.client.observation import lists_after
+from socap_cli.client.recording import record_counters
+from socap_cli.model import Kind, Observation, Outcome, Result, TweetState, Unit
+from socap_cli.store import jobs, worker_state
 from socap_cli.work import delta
-from socap_cli.work.desk import Desk
+from socap_cli.work.context import WorkContext
+from socap_cli.work.delta import PassKind
+from socap_cli.work.result import UnitResult
+
+Lists = list[tuple[str, Kind]]
 
 
-@dataclass(frozen=True, slots=True)
-class MetricsDone:
-    outcomes: list[Settled]
-    gates_closed: int
+def run(context: WorkContext, unit: Unit) -> UnitResult:
+    """Read the counters of a unit's tweets, store them, and release or end the jobs of their lists.
+
+    Raises ProviderError, OverBudget, BudgetReached, Stopping.
+    """
+    before = worker_state.load(context.db, unit.tweet_ids)
+    tweets = context.client.tweets(unit.tweet_ids, unit.campaigns).tweets
+    gap_after = timedelta(minutes=context.policy.gap_after_minutes)
+    recorded = record_counters(context.db, before, tweets, now=context.now(), gap_after=gap_after)
+    context.client.counts.add(snapshots=recorded.snapshots)
+    last_cycle = frozenset(job.tweet_id for job in unit.jobs if job.last_cycle)
+    release, end = _decide(context, before, recorded.observations, last_cycle)
+    ended = jobs.release_lists(context.db, release, end)
+    found = {True: Result.COLLECTED, False: Result.MISSING}
+    return UnitResult(
+        unit, [Outcome(job, found[job.tweet_id in tweets]) for job in unit.jobs], lists_unchanged=ended
+    )
 
 
-def run(desk: Desk, unit: Unit) -> MetricsDone:
-    """Read the counters of a unit's tweets, store them, and open or close the gates of their lists."""
-    before = worker_state.load(desk.db, unit.tweet_ids)
-    answer = desk.calls.tweets(unit.tweet_ids, unit.campaigns)
-    now = desk.now()
-    readings = {tweet_id: tweet.counters for tweet_id, tweet in answer.tweets.items()}
-    gap_after = desk.policy.gap_after
-    looks = [
-        worker_state.look(before[i], readings.get(i), now=now, gap_after=gap_after) for i in unit.tweet_ids
-    ]
-    desk.calls.tally.add(snapshots=snapshots.record(desk.db, readings, now=now))
-    worker_state.record_looks(desk.db, looks, now=now)
-    last_cycle = {job.tweet_id for job in unit.jobs if job.last_cycle}
-    release: list[tuple[str, Kind]] = []
-    close: list[tuple[str, Kind]] = []
-    for one in looks:
+def _decide(
+    context: WorkContext,
+    before: Mapping[str, TweetState],
+    seen: Sequence[Observation],
+    last_cycle: frozenset[str],
+) -> tuple[Lists, Lists]:
+    """(lists to read, lists to end). What changes meanwhile is seen when a list is read."""
+    release: Lists = []
+    end: Lists = []
+    now = context.now()
+    for one in seen:
         last = one.tweet_id in last_cycle
-        for kind, state in looked_at(before[one.tweet_id], one, now=now).items():
-            known = one.counters is not None
-            due = known and delta.reading_due(state, last_cycle=last, now=now, policy=desk.policy)
-            (release if due and due is not delta.Reading.NONE else close).append((one.tweet_id, kind))
-    closed = jobs.open_gate(desk.db, release, close)
-    outcomes = [Settled(job, "collected" if job.tweet_id in readings else "missing") for job in unit.jobs]
-    return MetricsDone(outcomes, closed)
-
-
-def looked_at(before: TweetState, look: Look, *, now: datetime) -> dict[Kind, ListState]:
-    """A tweet's lists after a look. What changed meanwhile is seen when a list is read: a gate only lets it run."""
-    after = {}
-    for kind, known in before.lists.items():
-        new = (look.counters or {}).get(kind.value)
-        changes: dict[str, Any] = {"counter": known.counter if new is None else new}
-        if kind in look.fell:
-            changes["fell"] = True
-        if kind in look.empty:
-            changes |= {**worker_state.EMPTY_LIST, "last_pass_at": now, "last_full_at": now}
-        after[kind] = replace(known, **changes)
-    return after
+        for kind, state in lists_after(before[one.tweet_id], one, now=now).items():
+            due = delta.pass_due(state, last_cycle=last, now=now, policy=context.policy)
+            wanted = one.counters is not None and due is not PassKind.NONE
+            (release if wanted else end).append((one.tweet_id, kind))
+    return release, end

@@ -1,88 +1,77 @@
-"""One unit of work from beginning to outcome. Nothing that a provider or another worker does escapes."""
+"""One unit of work from beginning to outcome. Nothing that it meets escapes: the unit fails, the others go on."""
 
 from __future__ import annotations
 
+import logging
 import random
-from dataclasses import dataclass
+import traceback
 
-from socap_cli.errors import (
-    DatabaseUnreachable,
-    LeaseLost,
-    ProviderError,
-    ProviderStop,
-    RateLimited,
-    SocapError,
-    StoreError,
-)
-from socap_cli.model import Kind, Unit
-from socap_cli.store import explain, worker_state
-from socap_cli.store.leases import Settled
+from socap_cli.errors import OverBudget, SocapError
+from socap_cli.model import METRICS, Job, Outcome, Result, Unit
+from socap_cli.store import translate_error, worker_state
 from socap_cli.work import lists, metrics
-from socap_cli.work.budget import OverBudget
-from socap_cli.work.calls import Stopping
-from socap_cli.work.desk import Desk
-from socap_cli.work.retry import after_error
+from socap_cli.work.context import WorkContext
+from socap_cli.work.outcomes import back_off, outcome_after
+from socap_cli.work.result import UnitResult
 
-BUG_DELAY = 60.0
-OVER_BUDGET = "over budget"
+log = logging.getLogger("socap.work")
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A unit's outcomes; `fatal` is what must end the whole run."""
-
-    unit: Unit
-    outcomes: list[Settled]
-    gates_closed: int = 0
-    blocked_for: float = 0.0
-    """Seconds for which its endpoint takes no more requests."""
-    fatal: BaseException | None = None
-
-
-def work_unit(desk: Desk, unit: Unit, rng: random.Random) -> Done:
+def work_unit(context: WorkContext, unit: Unit, rng: random.Random) -> UnitResult:
     """Do what a unit asks for. Outcomes are returned, not written: the caller settles them in bulk."""
     try:
-        return _worked(desk, unit, rng)
+        return _work(context, unit)
     except Exception as error:
-        fault = explain(error)
-        if isinstance(fault, DatabaseUnreachable):  # the pool waits for it; passes go on where they stood
-            return Done(unit, _put_back(unit, fault.message))
-        if fault is not None:
-            return Done(unit, _put_back(unit, fault.message), fatal=fault)
-        said = f"a bug: {type(error).__name__}: {error}"  # it ends the run and costs an attempt
-        return Done(
-            unit, [Settled(job, delay=BUG_DELAY, error=said, counts=True) for job in unit.jobs], fatal=error
-        )
+        try:
+            return _after_error(context, unit, error, rng)
+        except Exception as second:  # what it wanted to note could not be written: the unit comes again
+            return _after_bug(unit, second, rng)
 
 
-def _worked(desk: Desk, unit: Unit, rng: random.Random) -> Done:
-    try:
-        if unit.kind is Kind.METRICS:
-            done = metrics.run(desk, unit)
-            return Done(unit, done.outcomes, gates_closed=done.gates_closed)
-        return Done(unit, lists.run(desk, unit))
-    except Stopping:
-        return Done(unit, _put_back(unit))
-    except OverBudget as error:
-        _note_put_off(desk, unit, OVER_BUDGET)
-        return Done(unit, [Settled(job, OVER_BUDGET, error=error.message) for job in unit.jobs])
-    except ProviderStop as error:
-        return Done(unit, _put_back(unit, error.message), fatal=error)
-    except (ProviderError, LeaseLost) as error:
-        outcomes = [after_error(job, error, rng) for job in unit.jobs]
-        if any(outcome.final for outcome in outcomes):
-            _note_put_off(desk, unit, error.message[:200])
-        return Done(unit, outcomes, blocked_for=error.retry_after if isinstance(error, RateLimited) else 0.0)
-    except StoreError:
-        raise
-    except SocapError as error:
-        return Done(unit, _put_back(unit, error.message), fatal=error)
+def _work(context: WorkContext, unit: Unit) -> UnitResult:
+    """Work the jobs whose campaigns may pay; the others end as over budget."""
+    admitted = context.client.budget.admitted(unit.kind, unit.campaigns, context.now())
+    paying = tuple(job for job in unit.jobs if job.campaign_id in admitted)
+    refused = tuple(job for job in unit.jobs if job.campaign_id not in admitted)
+    if not paying:
+        raise OverBudget("over budget", hint="see: socap usage --by campaign")
+    done = (metrics if unit.kind == METRICS else lists).run(context, Unit(unit.kind, paying))
+    over = [_over_budget(job) for job in refused]
+    return UnitResult(unit, [*done.outcomes, *over], done.lists_unchanged)
 
 
-def _note_put_off(desk: Desk, unit: Unit, reason: str) -> None:
-    if unit.kind is not Kind.METRICS:
-        worker_state.note_put_off(desk.db, unit.jobs[0].tweet_id, unit.kind, reason=reason, now=desk.now())
+def _over_budget(job: Job) -> Outcome:
+    return Outcome(job, Result.OVER_BUDGET, error=Result.OVER_BUDGET.value)
 
 
-def _put_back(unit: Unit, error: str | None = None) -> list[Settled]:
-    return [Settled(job, delay=0.0, error=error) for job in unit.jobs]
+def _after_error(context: WorkContext, unit: Unit, error: Exception, rng: random.Random) -> UnitResult:
+    """What a foreseen error means for a unit, by the facts that it carries; another one is a bug."""
+    fault = error if isinstance(error, SocapError) else translate_error(error)
+    if fault is None:
+        return _after_bug(unit, error, rng)
+    if isinstance(fault, OverBudget):
+        _note_deferred(context, unit, Result.OVER_BUDGET.value)
+        return UnitResult(unit, [_over_budget(job) for job in unit.jobs])
+    outcomes = [outcome_after(job, fault, rng) for job in unit.jobs]
+    if any(outcome.failed for outcome in outcomes):
+        _note_deferred(context, unit, fault.message[:200])
+    fatal = fault if fault.ends_run else None
+    return UnitResult(unit, outcomes, closed_for=fault.closed_for, fatal=fatal)
+
+
+def _after_bug(unit: Unit, error: Exception, rng: random.Random) -> UnitResult:
+    """An unforeseen error costs an attempt of this unit's jobs, and its traceback is kept with them."""
+    log.exception("%s of %s: a bug", unit.kind, ", ".join(unit.tweet_ids[:3]), exc_info=error)
+    text = "".join(traceback.format_exception(error))
+    said = f"a bug: {type(error).__name__}: {error}"
+    outcomes = [
+        Outcome(job, delay=back_off(job.attempts, rng), error=said, traceback=text, counts_attempt=True)
+        for job in unit.jobs
+    ]
+    return UnitResult(unit, outcomes, bug=error)
+
+
+def _note_deferred(context: WorkContext, unit: Unit, reason: str) -> None:
+    if unit.kind != METRICS:
+        tweet_id = unit.jobs[0].tweet_id
+        worker_state.note_deferred(context.db, tweet_id, unit.kind, reason=reason, now=context.now())

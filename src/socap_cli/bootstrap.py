@@ -1,50 +1,52 @@
-"""The one place that builds things: settings, database, provider, outlets, desk."""
+"""The one place that builds things from the settings: database, provider, client, work, channels."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime
 
-from socap_cli.cli.run import Run
+from pydantic import SecretStr
+
+from socap_cli.alerts import mail
+from socap_cli.alerts.send import Outlets
+from socap_cli.client.budget import Budget
+from socap_cli.client.limiter import Limiter
+from socap_cli.client.meter import Meter
+from socap_cli.client.metered import MeteredClient
+from socap_cli.config import Settings
 from socap_cli.errors import ConfigError
+from socap_cli.providers import Prices, Provider, TwitterApiIo
+from socap_cli.store import ELECTION, Db, indexes, open_database
+from socap_cli.store.embedded import Embedded
+from socap_cli.store.importance import FirmCollections
+from socap_cli.work.context import WorkContext
+from socap_cli.work.enrich import RULES
+from socap_cli.work.writer import EngagementWriter
 
-if TYPE_CHECKING:
-    from pydantic import SecretStr
-
-    from socap_cli.alerts.send import Outlets
-    from socap_cli.config import Settings
-    from socap_cli.providers import TwitterApiIo
-    from socap_cli.store import Db
-    from socap_cli.store.embedded import Embedded
-    from socap_cli.store.importance import FirmCollections
-    from socap_cli.work.desk import Desk
+EMBEDDED_ELECTION = 0.5
+"""Seconds; none is held there: nobody but this program brings the embedded one back."""
 
 
-class Shop:
-    """Builds what a command needs from its run's configuration, each when it is first asked for."""
+class Bootstrap:
+    """Builds what a command needs, each when it is first asked for."""
 
-    def __init__(self, run: Run, settings: Settings | None = None) -> None:
-        from socap_cli import config
-
-        self.run = run
-        self.settings = settings or config.load(run.config, data_dir=run.data_dir)
+    def __init__(self, settings: Settings, *, inform: Callable[[str], None] = lambda _: None) -> None:
+        self.settings = settings
+        self._inform = inform
 
     @contextmanager
     def database(self, *, patience: float = 5.0) -> Iterator[Db]:
-        """The database with its indexes; the embedded one is started when no URI is set."""
-        from socap_cli.store import ELECTION, indexes, open_database
-
+        """The database with its indexes; the embedded one is started when no URI is set. Raises StoreError."""
         wanted = self.settings.database
         uri = secret(wanted.uri)
         election = min(ELECTION, wanted.patience)
         if not uri:
-            election = 0.5  # none is held: nobody but this program brings the embedded one back
+            election = EMBEDDED_ELECTION
             embedded = self.embedded()
             if embedded.start():
-                self.run.say(f"started the embedded database in {embedded.data_dir}")
+                self._inform(f"started the embedded database in {embedded.data_dir}")
             uri = embedded.uri
         with open_database(uri, wanted.name, patience=patience, election=election) as db:
             if not indexes.present(db):
@@ -54,13 +56,11 @@ class Shop:
             yield db
 
     def embedded(self) -> Embedded:
-        from socap_cli.store.embedded import Embedded
-
+        """The embedded database of the data folder; nothing is started."""
         return Embedded(self.settings.data_dir)
 
     def firm(self) -> FirmCollections:
-        from socap_cli.store.importance import FirmCollections
-
+        """The names of the firm's own collections."""
         names = self.settings.database
         return FirmCollections(names.following_index, names.important_people)
 
@@ -72,9 +72,8 @@ class Shop:
         return key
 
     @contextmanager
-    def provider(self) -> Iterator[TwitterApiIo]:
-        from socap_cli.providers import Prices, TwitterApiIo
-
+    def provider(self) -> Iterator[Provider]:
+        """The data provider, closed afterwards. Raises ConfigError."""
         wanted = self.settings.provider
         prices = Prices(wanted.price_tweet, wanted.price_user, wanted.price_minimum)
         provider = TwitterApiIo(
@@ -85,55 +84,48 @@ class Shop:
         finally:
             provider.close()
 
-    def desk(
+    def client(
         self,
         db: Db,
-        provider: TwitterApiIo,
+        provider: Provider,
         *,
         now: Callable[[], datetime],
         stop: threading.Event | None = None,
-        at_once: int = 50,
-    ) -> Desk:
-        from socap_cli.work.budget import Budget, Limits
-        from socap_cli.work.calls import Calls
-        from socap_cli.work.delta import Policy
-        from socap_cli.work.desk import Desk
-
-        wanted = self.settings.collection
-        policy = Policy(
-            boundary_run=wanted.boundary_run,
-            verify_every=timedelta(hours=wanted.verify_every_hours),
-            tolerance=wanted.tolerance,
-            empty_pages=wanted.empty_pages,
-            gap_after=timedelta(minutes=wanted.gap_after_minutes),
-            pages_per_job=wanted.pages_per_job,
-        )
-        budget = Budget(db, Limits(**self.settings.budget.model_dump()))
+        max_in_flight: int = 50,
+    ) -> MeteredClient:
+        """The metered way to the provider; `stop` ends its waits."""
         rate = self.settings.provider.rate
-        stopping = stop or threading.Event()
-        calls = Calls(db, provider, self.key(), rate, now, stopping, budget=budget, at_once=at_once)
-        # A list is held for longer than a job, so that a taken-over job finds it free again or waits its turn.
-        held_for = 2 * self.settings.worker.lease
-        return Desk(
-            db,
-            calls,
+        return MeteredClient(
+            provider,
+            Limiter(db, self.key(), rate, stop or threading.Event()),
+            Meter(db),
+            Budget(db, self.settings.budget),
             now,
-            policy=policy,
-            firm=self.firm(),
-            list_lease=held_for,
-            patience=self.settings.database.patience,
-            revive=self.revive,
+            max_in_flight=max_in_flight,
         )
 
-    def revive(self) -> None:
-        """Start the embedded database again if it is that which went away."""
+    def work_context(self, db: Db, client: MeteredClient) -> WorkContext:
+        """What the units of one run share."""
+        # A list is held for longer than a job, so that a taken-over job finds it free again or waits its turn.
+        list_lease = 2 * self.settings.worker.lease
+        return WorkContext(
+            db,
+            client,
+            EngagementWriter(db, self.firm(), RULES, list_lease=list_lease),
+            client.now,
+            policy=self.settings.collection,
+            patience=self.settings.database.patience,
+            provider_patience=self.settings.provider.patience,
+            restart=self.restart,
+        )
+
+    def restart(self) -> None:
+        """Start the embedded database again if it is that which went away. Raises StoreError."""
         if not secret(self.settings.database.uri):
             self.embedded().start()
 
     def outlets(self) -> Outlets:
-        from socap_cli.alerts import mail
-        from socap_cli.alerts.send import Outlets
-
+        """Where alerts may go. Raises ConfigError."""
         wanted = self.settings.alerts
         smtp = secret(wanted.email_smtp)
         return Outlets(
@@ -149,4 +141,5 @@ class Shop:
 
 
 def secret(value: SecretStr | None) -> str | None:
+    """A secret's text; None when it is not set."""
     return value.get_secret_value().strip() or None if value else None

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from socap_cli.work.together import Together
+from socap_cli.store.group_commit import GroupCommit
 
 
-def call_at_once(together: Together[int, int], items: Sequence[int]) -> dict[int, int | str]:
+def call_at_once(commit: GroupCommit[int, int], items: Sequence[int]) -> dict[int, int | str]:
     """Each item from a thread of its own; its answer, or what it raised."""
     got: dict[int, int | str] = {}
 
     def caller(item: int) -> None:
         try:
-            got[item] = together(item)
+            got[item] = commit(item)
         except ValueError as error:
             got[item] = str(error)
 
@@ -32,20 +32,20 @@ def call_at_once(together: Together[int, int], items: Sequence[int]) -> dict[int
 
 
 @settings(max_examples=40, deadline=None)
-@given(items=st.sets(st.integers(0, 500), max_size=60), most=st.integers(1, 9))
-def test_everybody_gets_the_answer_to_what_they_asked(items: set[int], most: int) -> None:
+@given(items=st.sets(st.integers(0, 500), max_size=60), limit=st.integers(1, 9))
+def test_everybody_gets_the_answer_to_what_they_asked(items: set[int], limit: int) -> None:
     sizes: list[int] = []
 
     def serve(group: Sequence[int]) -> list[int]:
         sizes.append(len(group))
         return [item * 2 for item in group]
 
-    assert call_at_once(Together(serve, most=most), sorted(items)) == {i: i * 2 for i in items}
+    assert call_at_once(GroupCommit(serve, limit=limit), sorted(items)) == {i: i * 2 for i in items}
     assert sum(sizes) == len(items)
-    assert max(sizes, default=0) <= most
+    assert max(sizes, default=0) <= limit
 
 
-def test_who_comes_while_it_is_at_work_is_served_together() -> None:
+def test_who_comes_while_it_is_at_work_is_served_commit() -> None:
     first_is_in, go_on = threading.Event(), threading.Event()
     groups: list[list[int]] = []
 
@@ -56,14 +56,14 @@ def test_who_comes_while_it_is_at_work_is_served_together() -> None:
             go_on.wait(10)
         return list(group)
 
-    together = Together(serve)
-    first = threading.Thread(target=together, args=(0,))
+    commit = GroupCommit(serve)
+    first = threading.Thread(target=commit, args=(0,))
     first.start()
     first_is_in.wait(10)
-    others = [threading.Thread(target=together, args=(n,)) for n in range(1, 21)]
+    others = [threading.Thread(target=commit, args=(n,)) for n in range(1, 21)]
     for other in others:
         other.start()
-    while len(together._queue) < 20:
+    while len(commit._waiting) < 20:
         pass
     go_on.set()
     for thread in [first, *others]:
@@ -78,12 +78,12 @@ def test_an_error_reaches_everybody_of_its_group_and_nobody_after() -> None:
             raise ValueError("no")
         return list(group)
 
-    together = Together(serve)
+    commit = GroupCommit(serve)
     with pytest.raises(ValueError, match="no"):
-        together(-1)
-    assert together(3) == 3
+        commit(-1)
+    assert commit(3) == 3
 
 
 def test_a_server_that_answers_too_little_is_an_error_for_all() -> None:
-    together = Together[int, int](lambda group: list(group)[:-1])
-    assert set(call_at_once(together, range(12)).values()) == {"zip() argument 2 is shorter than argument 1"}
+    commit = GroupCommit[int, int](lambda group: list(group)[:-1])
+    assert set(call_at_once(commit, range(12)).values()) == {"zip() argument 2 is shorter than argument 1"}

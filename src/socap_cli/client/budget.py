@@ -13,40 +13,29 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 
-from socap_cli.errors import BudgetReached, SocapError
-from socap_cli.model import Kind
+from socap_cli.config import Budget as Limits
+from socap_cli.errors import BudgetReached, OverBudget
+from socap_cli.model import METRICS, Kind
 from socap_cli.store import Db, usage
 
 REFRESH = 10.0
 
 
-class OverBudget(SocapError):
-    """This job's campaigns have spent what they may; others go on."""
-
-
 class Level(IntEnum):
+    """What may still be asked."""
+
     OPEN = 0
     COUNTERS = 1
     CLOSED = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Credits a day; 0 sets no limit."""
-
-    day_soft: float = 0.0
-    day_hard: float = 0.0
-    campaign_soft: float = 0.0
-    campaign_hard: float = 0.0
-
-
 def level(spent: float, soft: float, hard: float) -> Level:
-    """What may still be asked after so much was spent."""
+    """What may still be asked after so many credits were spent; a limit of 0 is none."""
     if hard and spent >= hard:
         return Level.CLOSED
     return Level.COUNTERS if soft and spent >= soft else Level.OPEN
@@ -57,33 +46,36 @@ class Budget:
     """Keeps count for one run. Safe to share between threads."""
 
     db: Db
-    limits: Limits
+    limits: Limits = field(default_factory=Limits)
     _spent: dict[str, float] = field(default_factory=dict)
     _day: str = ""
     _read_at: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def check(self, kind: Kind, campaigns: Sequence[str], now: datetime) -> None:
-        """Raise BudgetReached when nothing may be asked today, OverBudget when this may not."""
-        if self.limits == Limits():
-            return
+    def admitted(self, kind: Kind, campaigns: Iterable[str], now: datetime) -> frozenset[str]:
+        """The campaigns that may still pay for this kind. Raises BudgetReached when nothing may be asked today."""
+        wanted = frozenset(campaigns)
+        limits = self.limits
+        if limits == Limits():
+            return wanted
         with self._lock:
             self._refresh(now)
-            limits = self.limits
             day = level(sum(self._spent.values()), limits.day_soft, limits.day_hard)
-            own = min(
-                (
-                    level(self._spent.get(c, 0.0), limits.campaign_soft, limits.campaign_hard)
-                    for c in set(campaigns)
-                ),
-                default=Level.OPEN,
-            )
+            own = {
+                campaign: level(self._spent.get(campaign, 0.0), limits.campaign_soft, limits.campaign_hard)
+                for campaign in wanted
+            }
         if day is Level.CLOSED:
             raise BudgetReached(
                 f"the day's budget of {limits.day_hard:,.0f} credits is spent",
                 hint="raise [budget] day_hard, or wait",
             )
-        if own is Level.CLOSED or (max(day, own) is Level.COUNTERS and kind is not Kind.METRICS):
+        allowed = Level.COUNTERS if kind == METRICS else Level.OPEN
+        return frozenset(campaign for campaign in wanted if max(day, own[campaign]) <= allowed)
+
+    def check(self, kind: Kind, campaigns: Sequence[str], now: datetime) -> None:
+        """Raise BudgetReached when nothing may be asked today, OverBudget when one of these may not pay."""
+        if self.admitted(kind, campaigns, now) != frozenset(campaigns):
             raise OverBudget("over budget", hint="see: socap usage --by campaign")
 
     def add(self, campaigns: Sequence[str], cost: float) -> None:

@@ -22,8 +22,17 @@ class Cli:
         out, err = self.capsys.readouterr()
         assert got == code, (got, out, err)
         answer: dict[str, Any] = json.loads(out.strip().splitlines()[-1])
-        assert set(answer) == {"ok", "command", "run_id", "exit_code", "result", "warnings", "error"}
-        assert (answer["exit_code"], answer["ok"]) == (code, code == 0)
+        assert set(answer) == {
+            "ok",
+            "partial",
+            "command",
+            "run_id",
+            "exit_code",
+            "result",
+            "warnings",
+            "error",
+        }
+        assert (answer["exit_code"], answer["ok"], answer["partial"]) == (code, code in (0, 4), code == 4)
         assert "Traceback" not in err
         return answer
 

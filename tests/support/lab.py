@@ -6,23 +6,32 @@ import random
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from socap_cli.client.budget import Budget
+from socap_cli.client.limiter import Limiter
+from socap_cli.client.meter import Meter
+from socap_cli.client.metered import MeteredClient
+from socap_cli.config import Collection
 from socap_cli.enqueue import EnqueueResult, enqueue
-from socap_cli.model import LISTS, Campaign, CampaignStatus, CampaignTweet, Category, Kind
+from socap_cli.model import LISTS, Campaign, CampaignStatus, CampaignTweet, Kind, kinds
 from socap_cli.providers import TwitterApiIo
+from socap_cli.simulator.comparison import true_keys
 from socap_cli.simulator.server import Simulator
-from socap_cli.store import Db, campaigns, engagements, jobs, leases
-from socap_cli.work.calls import Calls
-from socap_cli.work.delta import Policy
-from socap_cli.work.desk import Desk
-from socap_cli.work.pool import Pool
+from socap_cli.store import Db, campaigns, claims, engagement_view, leases, queue_view
+from socap_cli.store.claims import Claim
+from socap_cli.store.importance import FirmCollections
+from socap_cli.work.context import WorkContext
+from socap_cli.work.enrich import RULES
 from socap_cli.work.result import WorkResult
 from socap_cli.work.unit import work_unit
+from socap_cli.work.worker import Worker, WorkerOptions
+from socap_cli.work.writer import EngagementWriter
 
 Key = tuple[str, str, str]
 KEY = "test-key"
 SLUG = "launch"
+START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
 def campaign(slug: str = SLUG, *, at: datetime, **changes: object) -> Campaign:
@@ -42,17 +51,24 @@ def campaign(slug: str = SLUG, *, at: datetime, **changes: object) -> Campaign:
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
+def change(db: Db, slug: str, **changes: object) -> None:
+    """Change a campaign's settings."""
+    before = campaigns.find(db, slug)
+    assert before is not None
+    campaigns.update(db, before, replace(before, **changes))  # type: ignore[arg-type]
+
+
 class Lab:
     """One database, one provider, one campaign of every tweet of its world."""
 
     def __init__(
-        self, db: Db, simulator: Simulator, *, policy: Policy | None = None, timeout: float = 0.5
+        self, db: Db, simulator: Simulator, *, policy: Collection | None = None, timeout: float = 0.5
     ) -> None:
         self.db = db
         self.simulator = simulator
         self.world = simulator.world
         self.provider = TwitterApiIo(simulator.key or KEY, url=simulator.url, timeout=timeout)
-        self.policy = policy or Policy()
+        self.policy = policy or Collection()
         self.rate = 0.0
         self.add_campaign(campaign(at=self.now()))
 
@@ -75,9 +91,7 @@ class Lab:
         campaigns.add_tweets(
             self.db,
             [
-                CampaignTweet(
-                    wanted.slug, t.tweet_id, Category(t.category), t.url, self.now(), t.author.username
-                )
+                CampaignTweet(wanted.slug, t.tweet_id, t.category, t.url, self.now(), t.author.username)
                 for t in rows
             ],
         )
@@ -93,35 +107,39 @@ class Lab:
     def withdraw(self, kind: Kind, source_id: str, *, tweet: int = 0) -> None:
         self.world.withdraw(self.tweet_ids[tweet], kind, source_id, self.now())
 
-    def desk(self, stop: threading.Event | None = None, *, db: Db | None = None) -> Desk:
+    def context(self, stop: threading.Event | None = None, *, db: Db | None = None) -> WorkContext:
         database = db if db is not None else self.db
-        calls = Calls(database, self.provider, KEY, self.rate, self.now, stop or threading.Event())
-        return Desk(database, calls, self.now, policy=self.policy)
+        limiter = Limiter(database, KEY, self.rate, stop or threading.Event())
+        client = MeteredClient(self.provider, limiter, Meter(database), Budget(database), self.now)
+        writer = EngagementWriter(database, FirmCollections(), RULES)
+        return WorkContext(database, client, writer, self.now, policy=self.policy)
 
     def enqueue(self, *, verify: bool = False) -> EnqueueResult:
         return enqueue(self.db, now=self.now(), verify=verify)
 
-    def work(self, *, seats: int = 8, **options: object) -> WorkResult:
-        """Work the queue with the real pool until it is dry."""
-        return Pool(self.desk(), seats=seats, **options).run()  # type: ignore[arg-type]
+    def work(self, *, threads: int = 8, **options: object) -> WorkResult:
+        """Work the queue with the real worker until it is dry."""
+        wanted = WorkerOptions(threads=threads, **options)  # type: ignore[arg-type]
+        return Worker(self.context(), wanted).run()
 
-    def cycle(self, *, verify: bool = False, seats: int = 8) -> WorkResult:
+    def cycle(self, *, verify: bool = False, threads: int = 8) -> WorkResult:
         self.enqueue(verify=verify)
-        return self.work(seats=seats)
+        return self.work(threads=threads)
 
-    def work_by_hand(self, desk: Desk | None = None, *, rounds: int = 40) -> None:
+    def work_by_hand(self, context: WorkContext | None = None, *, rounds: int = 40) -> None:
         """Work the queue in this thread, letting waiting times pass at once; whatever is raised, escapes."""
-        desk = desk or self.desk()
+        context = context or self.context()
         rng = random.Random(0)
+        wanted = Claim(kinds(), units=50, batch=50, worker="by-hand", lease=60)
         for _ in range(rounds):
-            units = leases.claim(desk.db, list(Kind), seats=50, batch=50, worker="by-hand", lease=60).units
+            units = claims.claim(context.db, wanted, rng=rng).units
             for unit in units:
-                done = work_unit(desk, unit, rng)
-                if done.fatal is not None:
-                    raise done.fatal
-                desk.calls.write_usage()
-                leases.settle(desk.db, done.outcomes)
-            if not units and jobs.seconds_to_next(desk.db) is None:
+                done = work_unit(context, unit, rng)
+                if done.fatal or done.bug:
+                    raise done.fatal or done.bug  # type: ignore[misc]
+                context.client.meter.write()
+                leases.settle(context.db, done.outcomes)
+            if not units and queue_view.seconds_to_next(context.db) is None:
                 return
             self.let_time_pass()
 
@@ -130,24 +148,19 @@ class Lab:
         past = datetime.fromtimestamp(0).astimezone()
         self.db.jobs.update_many({"status": "pending"}, {"$set": {"due": past}})
         self.db.jobs.update_many(
-            {"status": "running"}, {"$set": {"lease_expires_at": past, "lost_leases": 0}}
+            {"status": "processing"}, {"$set": {"lease_expires_at": past, "lost_leases": 0}}
         )
         for kind in LISTS:
-            held = {f"{kind.value}.lease_until": {"$ne": None}}
-            self.db.worker_state.update_many(held, {"$set": {f"{kind.value}.lease_until": past}})
+            held = {f"{kind}.lease_until": {"$ne": None}}
+            self.db.worker_state.update_many(held, {"$set": {f"{kind}.lease_until": past}})
         self.db.rate_limits.delete_many({})
         leases.sweep(self.db)
 
     def truth(self) -> set[Key]:
-        return {
-            (tweet_id, kind.action_type.value, source)
-            for tweet_id, lists in self.world.truth(self.now()).items()
-            for kind, sources in lists.items()
-            for source in sources
-        }
+        return true_keys(self.world.truth(self.now()))
 
     def stored(self, *, present: bool = True) -> list[Key]:
-        return sorted(engagements.stored_ids(self.db, present=present))
+        return sorted(engagement_view.stored_ids(self.db, present=present))
 
     def assert_exact(self) -> None:
         """Stored and present is what is true and visible: none missing, none invented, none twice."""

@@ -1,0 +1,1 @@
+"""The metered way to a provider: limited, budgeted, metered, retried."""

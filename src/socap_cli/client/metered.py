@@ -1,0 +1,160 @@
+"""Ask the provider: within limit and budget, metered, and again at once when an answer is lost."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from socap_cli.client.budget import Budget
+from socap_cli.client.counts import RunCounts
+from socap_cli.client.limiter import Limiter
+from socap_cli.client.meter import Meter
+from socap_cli.errors import (
+    EndpointClosed,
+    MalformedAnswer,
+    ProviderError,
+    ProviderStop,
+    ProviderUnavailable,
+    RateLimited,
+    Stopping,
+)
+from socap_cli.model import METRICS, Kind, MeteredRequest, Page, Profile, TweetsAnswer
+from socap_cli.providers import FOLLOWINGS, Provider
+
+log = logging.getLogger("socap.client")
+Answer = TypeVar("Answer", TweetsAnswer, Page)
+
+TRIES = 3
+"""How often one request is sent before its job goes back to the queue."""
+FIRST_PAUSE = 0.1
+"""Seconds before the second try, doubled for the third, give or take half."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListRequest:
+    """One page of a list: from a cursor, bounded by times where the provider takes them."""
+
+    kind: Kind
+    tweet_id: str
+    campaigns: Sequence[str]
+    cursor: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass
+class MeteredClient:
+    """The one way to the provider. Threads share it."""
+
+    provider: Provider
+    limiter: Limiter
+    meter: Meter
+    budget: Budget
+    now: Callable[[], datetime]
+    max_in_flight: int = 50
+    """Requests in flight at most, those included that sleep for their turn."""
+    counts: RunCounts = field(default_factory=RunCounts)
+
+    def __post_init__(self) -> None:
+        self._slots = threading.BoundedSemaphore(self.max_in_flight)
+        self._rng = random.Random()
+
+    @property
+    def stop(self) -> threading.Event:
+        """Set when the run is to end: nothing more is asked then."""
+        return self.limiter.stop
+
+    def tweets(self, tweet_ids: Sequence[str], campaigns: Sequence[str]) -> TweetsAnswer:
+        """Tweets with their counters, at most `provider.batch` of them.
+
+        Raises ProviderError, OverBudget, BudgetReached, Stopping.
+        """
+        self.budget.check(METRICS, campaigns, self.now())
+        return self._ask(METRICS, campaigns, lambda: self.provider.tweets(tweet_ids))
+
+    def page(self, wanted: ListRequest) -> Page:
+        """One page of a list, newest first. Raises as `tweets` does, and CursorRefused."""
+        self.budget.check(wanted.kind, wanted.campaigns, self.now())
+        return self._ask(
+            wanted.kind,
+            wanted.campaigns,
+            lambda: self.provider.page(
+                wanted.kind, wanted.tweet_id, cursor=wanted.cursor, since=wanted.since, until=wanted.until
+            ),
+        )
+
+    def followings(self, username: str, *, limit: int) -> Iterator[Profile]:
+        """Whom an account follows, newest first, up to `limit`; pages are metered as they are read."""
+        cursor: str | None = None
+        seen: set[str] = set()
+        while len(seen) < limit:
+            page = self._ask(FOLLOWINGS, ("-",), self._followings_page(username, cursor))
+            fresh = [item.profile for item in page.items if item.source_id not in seen]
+            seen.update(profile.user_id for profile in fresh)
+            yield from fresh
+            if page.next_cursor is None or not fresh:
+                return
+            cursor = page.next_cursor
+
+    def _followings_page(self, username: str, cursor: str | None) -> Callable[[], Page]:
+        return lambda: self.provider.followings(username, cursor=cursor)
+
+    def _ask(self, operation: str, campaigns: Sequence[str], send: Callable[[], Answer]) -> Answer:
+        """Send, and send again when an answer is lost: most losses do not come twice."""
+        for number in range(1, TRIES + 1):
+            try:
+                return self._ask_once(operation, campaigns, send)
+            except (ProviderUnavailable, MalformedAnswer, RateLimited) as error:
+                told_when = error.retry_after is not None
+                if number == TRIES or told_when or isinstance(error, EndpointClosed):
+                    raise
+                pause = FIRST_PAUSE * 2.0 ** (number - 1) * self._rng.uniform(0.5, 1.5)
+            if self.stop.wait(pause):
+                raise Stopping
+        raise AssertionError("the last try returns or raises")
+
+    def _ask_once(self, operation: str, campaigns: Sequence[str], send: Callable[[], Answer]) -> Answer:
+        scope, endpoint = self.provider.limit_scope(operation), self.provider.endpoint(operation)
+        if not self.limiter.rate:  # turns that are not spaced are no part of what is in flight
+            probe = self.limiter.wait(scope, endpoint)
+        with self._slots:
+            if self.limiter.rate:
+                probe = self.limiter.wait(scope, endpoint)
+            try:
+                answer = send()
+            except ProviderError as error:
+                self._note_failure(operation, campaigns, error, probe=probe)
+                raise
+        self.limiter.answered(scope, probe=probe)
+        price = self.provider.price(operation, answer.billed_items)
+        self._count(endpoint, campaigns, answer.billed_items, price)
+        for row in answer.unreadable:
+            log.warning("%s: a row could not be read: %s: %s", endpoint, row.reason, row.sample)
+        self.counts.add(rows_unreadable=len(answer.unreadable))
+        return answer
+
+    def _note_failure(
+        self, operation: str, campaigns: Sequence[str], error: ProviderError, *, probe: bool
+    ) -> None:
+        scope = self.provider.limit_scope(operation)
+        answered = not isinstance(error, (RateLimited, ProviderUnavailable, ProviderStop))
+        if isinstance(error, RateLimited):
+            self.limiter.limited(scope, error.retry_after)
+        elif isinstance(error, ProviderUnavailable):
+            self.limiter.failed(scope, error)
+        else:
+            self.limiter.answered(scope, probe=probe)
+        price = self.provider.price(operation, 0) if answered else 0.0
+        self._count(self.provider.endpoint(operation), campaigns, 0, price, failed=True)
+
+    def _count(
+        self, endpoint: str, campaigns: Sequence[str], items: int, cost: float, *, failed: bool = False
+    ) -> None:
+        self.counts.add(requests=1, items=items, cost=cost)
+        self.budget.add(campaigns, cost)
+        self.meter.add(MeteredRequest(endpoint, campaigns, items, cost, failed, self.now()))

@@ -1,0 +1,151 @@
+"""A launch, cycle by cycle, through the same stage functions as the commands, and what it added up to."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from socap_cli.alerts.send import plan_new, send_due
+from socap_cli.campaigns import register, source
+from socap_cli.demo.environment import CYCLE, Environment
+from socap_cli.enqueue import enqueue
+from socap_cli.model import LISTS, Campaign, CampaignStatus
+from socap_cli.report.gather import gather
+from socap_cli.report.render import render
+from socap_cli.simulator.comparison import Comparison, compare, true_keys
+from socap_cli.store import alerts, campaigns, engagement_view, importance
+from socap_cli.work.worker import Worker
+
+SLUG = "launch"
+
+
+@dataclass(frozen=True, slots=True)
+class DemoResult:
+    """What the demo shows."""
+
+    exact: bool
+    tweets: int
+    cycles: int
+    lists: dict[str, Comparison]
+    removed: int
+    jobs: int
+    snapshots: int
+    requests: int
+    requests_seen_by_provider: int
+    requests_without_gate: int
+    """What reading every list in every cycle would have asked."""
+    cost: int
+    """Credits."""
+    usd: float
+    alerts_planned: int
+    alerts_sent: int
+    alerts_received: dict[str, int]
+    pages: list[str]
+
+
+@dataclass
+class Scenario:
+    """The stages, one after the other."""
+
+    environment: Environment
+    cycles: int
+    totals: Counter[str] = field(default_factory=Counter)
+
+    def set_up(self) -> None:
+        """Important people, the following index, and the campaign from its file."""
+        here = self.environment
+        tree = json.loads((here.files / "importance.json").read_text(encoding="utf-8"))
+        firm = here.built.firm()
+        importance.put_people(here.db, firm, tree["important_people"], now=here.now())
+        importance.put_index(here.db, firm, tree["following_index"], now=here.now())
+        lines = source.read((here.files / "tweets.csv").read_text(encoding="utf-8"), name="tweets.csv")
+        campaign = self._campaign([person["username"] for person in tree["important_people"]])
+        client = here.built.client(here.db, here.provider, now=here.now)
+        register.add(here.db, campaign, lines, client=client, now=here.now())
+        self._count(client.counts.requests, client.counts.cost)
+
+    def _campaign(self, people: list[str]) -> Campaign:
+        start = self.environment.start
+        return Campaign(
+            slug=SLUG,
+            name="Launch week",
+            status=CampaignStatus.ACTIVE,
+            starts_at=start,
+            ends_at=start + CYCLE * self.cycles,
+            threshold=15.0,
+            channels=("slack", "email"),
+            spacing_minutes=20,
+            frequency_window_minutes=30,
+            created_at=start,
+            client_name="Example Labs",
+            vips=tuple(people[:2]),
+            ignores=tuple(people[2:3]),
+        )
+
+    def cycle(self, *, verify: bool = False) -> None:
+        """Enqueue, work, alert."""
+        here = self.environment
+        enqueue(here.db, now=here.now(), verify=verify)
+        client = here.built.client(here.db, here.provider, now=here.now, stop=threading.Event())
+        done = Worker(here.built.work_context(here.db, client)).run()
+        self._count(done.requests, done.cost)
+        self.totals.update(
+            jobs=done.completed + done.unchanged, failed=done.failed, engagements_new=done.engagements_new,
+            snapshots=done.snapshots,
+        )  # fmt: skip
+        self._alert()
+
+    def _alert(self) -> None:
+        here = self.environment
+        planned = plan_new(here.db, here.built.firm(), now=here.now())
+        done = send_due(here.db, here.outlets, now=here.now(), planned=planned)
+        self.totals.update(planned=planned, sent=done.sent, troubled=done.failed + done.dead + done.unknown)
+
+    def send_rest(self) -> None:
+        """Let the last alerts' times come."""
+        while alerts.waiting(self.environment.db, now=self.environment.now()):
+            self.environment.advance(CYCLE)
+            self._alert()
+
+    def result(self, truth: dict[Any, Any], folder: Path) -> DemoResult:
+        """Render the report, and compare what is stored with what is true."""
+        here = self.environment
+        price = here.built.settings.provider.usd_per_credit
+        report = [gather(here.db, campaign, top=500) for campaign in campaigns.listed(here.db)]
+        pages = render(report, folder, usd_per_credit=price).pages
+        stored = list(engagement_view.stored_ids(here.db, present=True))
+        keys = true_keys(truth)
+        lists = {kind.name: compare(keys, stored, action_type=kind.action_type) for kind in LISTS.values()}
+        tweets = campaigns.count_tweets(here.db, SLUG)
+        received = {
+            "slack": len(here.ask("/sim/messages")["slack"]),
+            "email": len(here.mailbox.messages),
+        }
+        all_received = sum(received.values()) == self.totals["sent"]
+        exact = all(row.exact for row in lists.values()) and not self.totals["failed"] and all_received
+        return DemoResult(
+            exact=exact,
+            tweets=tweets,
+            cycles=self.cycles,
+            lists={str(name): row for name, row in lists.items()},
+            removed=len(list(engagement_view.stored_ids(here.db, present=False))),
+            jobs=self.totals["jobs"],
+            snapshots=self.totals["snapshots"],
+            requests=self.totals["requests"],
+            requests_seen_by_provider=sum(here.ask("/sim/state")["ledger"]["requests"].values()),
+            requests_without_gate=(self.cycles + 1) * tweets * (1 + len(LISTS)),
+            cost=self.totals["cost"],
+            usd=round(self.totals["cost"] * price, 2),
+            alerts_planned=self.totals["planned"],
+            alerts_sent=self.totals["sent"],
+            alerts_received=received,
+            pages=[str(path) for path in pages],
+        )
+
+    def _count(self, requests: int, cost: float) -> None:
+        self.totals["requests"] += requests
+        self.totals["cost"] += int(cost)

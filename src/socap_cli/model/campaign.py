@@ -1,0 +1,69 @@
+"""Campaigns and their tweets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class TweetCategory(StrEnum):
+    """Whose tweet it is, as the stored documents call it; people type and read `CATEGORY_NAMES`."""
+
+    MAIN = "main_twt"
+    INFLUENCER = "influencer_twt"
+    INVESTOR = "investor_twt"
+
+    @property
+    def short(self) -> str:
+        """What people read and may type."""
+        return {TweetCategory.MAIN: "client"}.get(self, self.value.removesuffix("_twt"))
+
+
+class CampaignStatus(StrEnum):
+    """A campaign is collected while it is active and inside its window."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A list of tweets watched for some days, and who is told about it."""
+
+    slug: str
+    name: str
+    status: CampaignStatus
+    starts_at: datetime
+    ends_at: datetime | None
+    threshold: float
+    channels: tuple[str, ...]
+    spacing_minutes: int
+    frequency_window_minutes: int
+    created_at: datetime
+    client_name: str | None = None
+    client_email: str | None = None
+    slack_webhook: str | None = field(default=None, repr=False)
+    vips: tuple[str, ...] = ()
+    ignores: tuple[str, ...] = ()
+    last_cycle_at: datetime | None = None
+    """When the one last cycle after the window's end was armed."""
+    completed_at: datetime | None = None
+    silenced_until: datetime | None = None
+    """Until when no alert goes out; they wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignTweet:
+    """A tweet in a campaign. The same tweet may stand in several campaigns."""
+
+    campaign_id: str
+    tweet_id: str
+    category: TweetCategory
+    url: str
+    added_at: datetime
+    author_username: str | None = None
+    author_name: str | None = None
+    text: str | None = None
+    posted_at: datetime | None = None

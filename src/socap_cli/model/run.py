@@ -1,0 +1,62 @@
+"""Runs of commands, and what requests were spent on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One run of a command, as `status` remembers it."""
+
+    run_id: str
+    command: str
+    started_at: datetime
+    seconds: float
+    result: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class MeteredRequest:
+    """One request to a provider; what it cost is shared by the campaigns that it served, an entry a job."""
+
+    endpoint: str
+    campaigns: Sequence[str]
+    items: int
+    cost: float
+    """Credits."""
+    failed: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UsageBatch:
+    """Requests that are written together, under a name by which a repeated write is known."""
+
+    name: str
+    requests: Sequence[MeteredRequest]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Sums of requests; `of` is the campaign, endpoint or day that they are of, None for all."""
+
+    of: str | None
+    requests: int = 0
+    items: int = 0
+    cost: float = 0.0
+    """Credits."""
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedEndpoint:
+    """A limit scope of a provider that takes no requests for now."""
+
+    scope: str
+    seconds: float
+    """How long still."""
+    reason: str

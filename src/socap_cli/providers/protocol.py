@@ -1,0 +1,54 @@
+"""What the rest of the program needs of a provider, and what a provider declares of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from socap_cli.model import Kind, Page, TweetsAnswer
+
+FOLLOWINGS = "followings"
+"""The operation of reading whom an account follows; the others are named by their kind of job."""
+
+
+class Provider(Protocol):
+    """One key at one address. Threads share it."""
+
+    name: str
+    batch: int
+    """Tweets in one request at most."""
+    lists_with_times: frozenset[Kind]
+    """Lists that can be asked for what is newer or older than a time."""
+
+    def endpoint(self, operation: str) -> str:
+        """What a request of this operation is metered under."""
+
+    def limit_scope(self, operation: str) -> str:
+        """Requests of one scope share a rate limit."""
+
+    def price(self, operation: str, items: int) -> float:
+        """Credits that an answer with so many items costs."""
+
+    def tweets(self, tweet_ids: Sequence[str]) -> TweetsAnswer:
+        """Look up to `batch` tweets up at once. Raises ProviderError."""
+
+    def page(
+        self,
+        kind: Kind,
+        tweet_id: str,
+        *,
+        cursor: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Page:
+        """One page of a list, newest first; times bound it where `lists_with_times` says so. Raises ProviderError."""
+
+    def followings(self, username: str, *, cursor: str | None = None) -> Page:
+        """One page of whom an account follows. Raises ProviderError."""
+
+    def credits_left(self) -> float | None:
+        """Credits on the account; None when it does not say. Raises ProviderError."""
+
+    def close(self) -> None:
+        """Let go of connections."""

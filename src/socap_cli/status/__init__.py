@@ -1,0 +1,1 @@
+"""What `socap status` tells: gathered from the store like a report."""

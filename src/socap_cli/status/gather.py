@@ -1,0 +1,61 @@
+"""Read the state of the whole program into one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from socap_cli.model import CampaignStatus, ClosedEndpoint, Coverage, Kind, RunRecord, coverage_of
+from socap_cli.model.gaps import GapRow, gaps_of
+from socap_cli.store import Db, alerts, campaigns, queue_view, rate_limits, runs, worker_state
+
+COMMANDS = ("enqueue", "work", "alerts send", "report render")
+MOST_GAPS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything that `status` shows, as of one moment."""
+
+    campaigns_active: int
+    campaigns_unreadable: tuple[str, ...]
+    tweets: int
+    jobs: Mapping[str, Mapping[str, int]]
+    """{kind: {status: jobs}}."""
+    lag_seconds: float
+    coverage: Mapping[Kind, Coverage]
+    gaps: tuple[GapRow, ...]
+    closed: tuple[ClosedEndpoint, ...]
+    channels_off: Mapping[str, str]
+    deliveries: Mapping[str, int]
+    last_runs: Mapping[str, RunRecord]
+    rows_unreadable: int
+    """Rows of answers that the last run of `work` had to leave out."""
+
+    @property
+    def oldest_pass_at(self) -> datetime | None:
+        """The oldest last pass of any list."""
+        return min((row.oldest_pass_at for row in self.coverage.values() if row.oldest_pass_at), default=None)
+
+
+def gather(db: Db) -> Status:
+    """The state of the queue, the lists, the provider and the channels."""
+    active = campaigns.listed(db, CampaignStatus.ACTIVE)
+    tweet_ids = {tweet_id for campaign in active for tweet_id in campaigns.tweet_ids_of(db, campaign.slug)}
+    states = list(worker_state.load(db, tweet_ids).values())
+    last = {command: run for command in COMMANDS if (run := runs.last(db, command)) is not None}
+    return Status(
+        campaigns_active=len(active),
+        campaigns_unreadable=tuple(campaigns.unreadable(db)),
+        tweets=len(tweet_ids),
+        jobs=queue_view.count_by_status(db),
+        lag_seconds=queue_view.lag(db),
+        coverage=coverage_of(states),
+        gaps=gaps_of(states)[:MOST_GAPS],
+        closed=tuple(rate_limits.closed(db)),
+        channels_off=alerts.switched_off(db),
+        deliveries=alerts.counts(db),
+        last_runs=last,
+        rows_unreadable=int(last["work"].result.get("rows_unreadable", 0)) if "work" in last else 0,
+    )

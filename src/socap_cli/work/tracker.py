@@ -1,0 +1,80 @@
+"""What one run of a pass has seen, page by page: the run of known items, circles, blanks. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from socap_cli.model import ListState, Page, Pass, StoredItem
+from socap_cli.work import delta
+
+STALE_PAGES = 3
+"""Pages in a row without one item that this pass has not seen: the cursor goes in circles."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """A pass after a page: where it stands, and whether its list ended there."""
+
+    current: Pass
+    ended: bool
+    gave_up: bool
+    """Whether it ended in circles or blanks, which proves nothing."""
+
+
+@dataclass
+class PassTracker:
+    """Follows one pass since it last began at the top, or was resumed."""
+
+    boundary_run: int
+    empty_pages: int
+    _seen: set[str] = field(default_factory=set)
+    _stale: int = 0
+    _blank: int = 0
+
+    def restart(self) -> None:
+        """The pass begins at the top again: nothing was seen by it yet."""
+        self._seen.clear()
+        self._stale = 0
+
+    def known_items(self, page: Page, stored: dict[str, StoredItem], state: ListState) -> list[bool]:
+        """For each item that this pass sees for the first time: does it prove a boundary?
+
+        It does when an earlier completed pass stored it. One that comes again proves nothing a second time.
+        """
+        return [
+            source in stored
+            and not stored[source].removed
+            and stored[source].first_pass <= state.completed_passes
+            for source in _ids(page)
+            if source not in self._seen
+        ]
+
+    def advance(self, current: Pass, page: Page, known: Sequence[bool]) -> Advance:
+        """Take a page in."""
+        ids = _ids(page)
+        self._stale = self._stale + 1 if ids and self._seen.issuperset(ids) else 0
+        self._blank = 0 if ids else self._blank + 1
+        self._seen.update(ids)
+        more = page.next_cursor is not None
+        circling = more and (page.next_cursor == current.cursor or self._stale >= STALE_PAGES)
+        gave_up = circling or (more and self._blank > self.empty_pages)
+        after = replace(
+            current,
+            known_run=delta.run_of_known(current.known_run, known, self.boundary_run),
+            pages=current.pages + 1,
+            newest=_newest(current, page),
+            proven=current.proven and not gave_up,
+        )
+        return Advance(after, ended=gave_up or not more, gave_up=gave_up)
+
+
+def _ids(page: Page) -> list[str]:
+    return [item.source_id for item in page.items]
+
+
+def _newest(current: Pass, page: Page) -> datetime | None:
+    times = [item.engaged_at for item in page.items if item.engaged_at is not None]
+    known = [current.newest] if current.newest is not None else []
+    return max(times + known, default=None)
