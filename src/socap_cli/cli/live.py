@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -15,6 +16,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
+from socap_cli.cli.output import STDERR
 from socap_cli.cli.run import Run, one_line
 from socap_cli.cli.tables import console
 from socap_cli.errors import UsageError
@@ -45,8 +47,8 @@ def watching(run: Run, form: str) -> Iterator[Watch | None]:
 def _tell_program(progress: Progress) -> None:
     """An object on stderr. When nobody reads it any more, whoever started this run is gone: stop."""
     try:
-        sys.stderr.write(json.dumps(asdict(progress)) + "\n")
-        sys.stderr.flush()
+        # Not through sys.stderr, where a reader that went away is no news.
+        os.write(STDERR, json.dumps(asdict(progress)).encode() + b"\n")
     except BrokenPipeError:
         signal.raise_signal(signal.SIGTERM)
 
