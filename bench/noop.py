@@ -12,12 +12,12 @@ from socap_cli.client.budget import Budget
 from socap_cli.client.limiter import Limiter
 from socap_cli.client.meter import Meter
 from socap_cli.client.metered import MeteredClient
+from socap_cli.files.category_rules import default_rules
 from socap_cli.model import Outcome, Unit
 from socap_cli.providers import TwitterApiIo
 from socap_cli.store import open_database
 from socap_cli.store.importance import FirmCollections
 from socap_cli.work.context import WorkContext
-from socap_cli.work.enrich import RULES
 from socap_cli.work.result import UnitResult
 from socap_cli.work.worker import Worker, WorkerOptions
 from socap_cli.work.writer import EngagementWriter
@@ -38,7 +38,9 @@ def main(uri: str, name: str, threads: int) -> None:
             Budget(db),
             lambda: datetime.now(UTC),
         )
-        context = WorkContext(db, client, EngagementWriter(db, FirmCollections(), RULES), client.now)
+        context = WorkContext(
+            db, client, EngagementWriter(db, FirmCollections(), default_rules()), client.now
+        )
         worker = Worker(context, WorkerOptions(threads=threads, idle_timeout=0.0), work=nothing)
         print("ready", flush=True)
         sys.stdin.readline()

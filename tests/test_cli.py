@@ -39,6 +39,7 @@ def test_the_story_by_hand(
     assert cli("enqueue")["result"]["jobs_armed"] == 32
     assert cli("enqueue")["result"] == {
         "campaigns": 1, "jobs_armed": 0, "jobs_already_open": 32, "campaigns_completed": 0,
+        "engagements_rescored": 0,
     }  # fmt: skip
     worked = cli("work", "--concurrency", "50")["result"]
     assert worked["completed"] + worked["unchanged"] == 32
@@ -68,8 +69,8 @@ def test_the_story_by_hand(
         assert out.strip(), words
     states = {c["check"]: c["state"] for c in cli("doctor")["result"]["checks"]}
     assert states == {
-        "configuration": "ok", "database": "ok", "clock": "ok", "disk": "ok", "slack": "ok", "provider": "ok",
-        "email": "skip",
+        "configuration": "ok", "database": "ok", "importance": "ok", "clock": "ok", "disk": "ok", "slack": "ok",
+        "provider": "ok", "email": "skip",
     }  # fmt: skip
     cli("campaign", "pause", "launch")
     assert cli("enqueue")["result"]["campaigns"] == 0

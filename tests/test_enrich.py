@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from socap_cli.files.category_rules import default_rules
 from socap_cli.model import Profile
-from socap_cli.work.enrich import RULES, categorize
+from socap_cli.model.labels import LabelRules, Rule, categorize
 
 
 @pytest.mark.parametrize(
@@ -28,10 +29,12 @@ from socap_cli.work.enrich import RULES, categorize
     ],
 )
 def test_an_account_is_labelled_by_whole_words(bio: str, expected: tuple[str, ...]) -> None:
-    assert categorize(Profile("1", "somebody", "Some Body", bio)) == expected
+    assert categorize(Profile("1", "somebody", "Some Body", bio), default_rules()) == expected
 
 
 def test_the_name_counts_too_and_rules_can_be_extended() -> None:
     profile = Profile("1", "x", "Ada (YC)", "bakes bread")
-    assert categorize(profile) == ("yc_alumni",)
-    assert categorize(profile, {**RULES, "bakers": ("bakes",)}) == ("yc_alumni", "bakers")
+    rules = default_rules()
+    more = LabelRules((*rules.categories, Rule("bakers", ("bakes",))))
+    assert categorize(profile, rules) == ("yc_alumni",)
+    assert categorize(profile, more) == ("yc_alumni", "bakers")

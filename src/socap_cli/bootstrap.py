@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -17,12 +18,13 @@ from socap_cli.client.meter import Meter
 from socap_cli.client.metered import MeteredClient
 from socap_cli.config import Settings
 from socap_cli.errors import ConfigError
+from socap_cli.files.category_rules import default_rules, load_rules
+from socap_cli.model.labels import LabelRules
 from socap_cli.providers import Prices, Provider, TwitterApiIo
 from socap_cli.store import ELECTION, Db, indexes, open_database
 from socap_cli.store.embedded import Embedded
 from socap_cli.store.importance import FirmCollections
 from socap_cli.work.context import WorkContext
-from socap_cli.work.enrich import RULES
 from socap_cli.work.writer import EngagementWriter
 
 EMBEDDED_ELECTION = 0.5
@@ -50,9 +52,7 @@ class Bootstrap:
             uri = embedded.uri
         with open_database(uri, wanted.name, patience=patience, election=election) as db:
             if not indexes.present(db):
-                indexes.ensure(
-                    db, following_index=wanted.following_index, important_people=wanted.important_people
-                )
+                indexes.ensure(db)
             yield db
 
     def embedded(self) -> Embedded:
@@ -63,6 +63,17 @@ class Bootstrap:
         """The names of the firm's own collections."""
         names = self.settings.database
         return FirmCollections(names.following_index, names.important_people)
+
+    def rules(self) -> LabelRules:
+        """The rules for categories: those of the file that is named, else the package's. Raises UsageError."""
+        path = self.rules_file()
+        return load_rules(str(path)) if path else default_rules()
+
+    def rules_file(self) -> Path | None:
+        """The file of rules that the configuration names, relative to its own place."""
+        path = self.settings.importance.categories
+        folder = self.settings.file.parent if self.settings.file else Path()
+        return folder / path.expanduser() if path else None
 
     def key(self) -> str:
         """The provider's key. Raises ConfigError that says how to set it."""
@@ -111,7 +122,7 @@ class Bootstrap:
         return WorkContext(
             db,
             client,
-            EngagementWriter(db, self.firm(), RULES, list_lease=list_lease),
+            EngagementWriter(db, self.firm(), self.rules(), list_lease=list_lease),
             client.now,
             policy=self.settings.collection,
             patience=self.settings.database.patience,

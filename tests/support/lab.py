@@ -14,6 +14,7 @@ from socap_cli.client.meter import Meter
 from socap_cli.client.metered import MeteredClient
 from socap_cli.config import Collection
 from socap_cli.enqueue import EnqueueResult, enqueue
+from socap_cli.files.category_rules import default_rules
 from socap_cli.model import LISTS, Campaign, CampaignStatus, CampaignTweet, Kind, kinds
 from socap_cli.providers import TwitterApiIo
 from socap_cli.simulator.comparison import true_keys
@@ -22,7 +23,6 @@ from socap_cli.store import Db, campaigns, claims, engagement_view, leases, queu
 from socap_cli.store.claims import Claim
 from socap_cli.store.importance import FirmCollections
 from socap_cli.work.context import WorkContext
-from socap_cli.work.enrich import RULES
 from socap_cli.work.result import WorkResult
 from socap_cli.work.unit import work_unit
 from socap_cli.work.worker import Worker, WorkerOptions
@@ -111,7 +111,7 @@ class Lab:
         database = db if db is not None else self.db
         limiter = Limiter(database, KEY, self.rate, stop or threading.Event())
         client = MeteredClient(self.provider, limiter, Meter(database), Budget(database), self.now)
-        writer = EngagementWriter(database, FirmCollections(), RULES)
+        writer = EngagementWriter(database, FirmCollections(), default_rules())
         return WorkContext(database, client, writer, self.now, policy=self.policy)
 
     def enqueue(self, *, verify: bool = False) -> EnqueueResult:

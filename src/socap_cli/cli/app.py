@@ -35,6 +35,7 @@ GROUPS = {
     "metrics": ("report:metrics_app", "Counters over time."),
     "engagements": ("engagements:app", "Who engaged."),
     "importance": ("importance:app", "Who is important, and why."),
+    "categories": ("categories:app", "What kind of account engaged: the rules."),
     "db": ("db:app", "The embedded database, and backups of any."),
 }
 """Each word with its module, what it names there, and its line in the help. Typing a word imports its module."""

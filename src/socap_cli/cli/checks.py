@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 from socap_cli.alerts.slack import check_address
 from socap_cli.bootstrap import Bootstrap, secret
 from socap_cli.errors import SocapError
+from socap_cli.store import firm_check
 
 LOW_DISK = 1 << 30
 CLOCK_TOLERANCE = 30.0
+MANY_ENTRIES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ def run_checks(built: Bootstrap, *, offline: bool) -> list[Check]:
     found = [Check("configuration", "ok", str(built.settings.file or "no file; environment and defaults"))]
     steps: list[tuple[str, Callable[[Bootstrap], Iterator[Check]]]] = [
         ("database", _database),
+        ("importance", _importance),
         ("disk", _disk),
     ]
     outside: list[tuple[str, Callable[[Bootstrap], Iterator[Check]]]] = [
@@ -58,6 +61,25 @@ def _database(built: Bootstrap) -> Iterator[Check]:
             )
         else:
             yield Check("clock", "ok", f"within {max(1, round(skew))} s of the database's")
+
+
+def _importance(built: Bootstrap) -> Iterator[Check]:
+    with built.database() as db:
+        found = firm_check.survey(db, built.firm())
+    what = f"{found.people:,} important people, {found.entries:,} accounts in the index"
+    if found.unreadable:
+        first = found.samples[0]
+        said = f"{first.collection} {first.key}: {'; '.join(first.problems)}"
+        yield Check("importance", "warn", f"{what}; {found.unreadable:,} cannot be read whole", said)
+    elif not found.entries:
+        yield Check(
+            "importance", "warn", f"{what}: nobody is important", "socap importance import, then build"
+        )
+    else:
+        yield Check("importance", "ok", what)
+    if found.missing_indexes and found.entries > MANY_ENTRIES:
+        said = f"look-ups read all {found.entries:,} entries: no index on {', '.join(found.missing_indexes)}"
+        yield Check("importance", "warn", said, "make them with: socap importance init")
 
 
 def _disk(built: Bootstrap) -> Iterator[Check]:

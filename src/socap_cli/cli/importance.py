@@ -2,143 +2,208 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import sys
-from pathlib import Path
-from typing import Annotated, Any
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Annotated
 
 import typer
 
-from socap_cli.cli.run import Run
+from socap_cli.bootstrap import Bootstrap
+from socap_cli.campaigns import register
+from socap_cli.cli import importance_text as text
+from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, account, one_of
+from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
-from socap_cli.errors import SocapError, UsageError
-from socap_cli.store import importance
+from socap_cli.errors import SocapError
+from socap_cli.files.reading import display_name, read_text
+from socap_cli.importance import accounts, building, importing, reading, rescoring
+from socap_cli.importance.accounts import entry_row
+from socap_cli.importance.building import BuildResult, Terms
+from socap_cli.store import campaigns, firm_check, important_people, locks
+from socap_cli.store import importance as index
 
 app = typer.Typer(help="Who is important, and why.", no_args_is_help=True)
 
+Name = Annotated[str, typer.Argument(metavar="@NAME", help="An account: @name, name or its link.")]
+File = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE|-", help="A table with username,weight, JSON, or a handle a line; - is stdin."
+    ),
+]
+MostFollowings = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Followings read of each person at most.")
+]
+RefreshAfter = Annotated[
+    float | None,
+    typer.Option(min=0, max=3650, metavar="DAYS", help="Who was read within this time is left out."),
+]
+
 
 @app.command("import")
-def import_(
-    ctx: typer.Context,
-    file: Annotated[
-        str, typer.Argument(metavar="FILE|-", help="JSON, or CSV with username,weight; - is JSON on stdin.")
-    ],
-) -> None:
-    """Fill important_people (CSV or JSON) or following_index (JSON)."""
-
+def import_(ctx: typer.Context, file: File, dry_run: DryRun = False) -> None:
+    """Merge a list into important_people, or into following_index. What others wrote stays."""
     run: Run = ctx.obj
-    tree = _read(file)
-    people, index = tree.get("important_people", []), tree.get("following_index", [])
-    _check(people, ("username",), f"{file}: important_people")
-    _check(index, ("followed_username", "followed_user_id", "followed_by"), f"{file}: following_index")
-    if not people and not index:
-        raise UsageError(
-            f"{file} holds nobody", hint='use {"important_people": […]}, {"following_index": […]} or CSV'
-        )
+    listed = reading.read(read_text(file), name=display_name(file))
     built = bootstrap(run)
     with built.database() as db:
-        counts = {
-            "important_people": importance.put_people(db, built.firm(), people, now=run.now()),
-            "following_index": importance.put_index(db, built.firm(), index, now=run.now()),
-        }
-    run.done(counts, text=", ".join(f"{count} in {name}" for name, count in counts.items() if count))
+        merged = importing.import_list(db, built.firm(), listed, now=_now(run), dry_run=dry_run)
+    text.left_out(run, listed, merged)
+    run.done(
+        text.merge_result(built.firm(), listed, merged, dry_run=dry_run),
+        text=lambda: text.show_changes(run, merged, dry_run=dry_run),
+        warnings=listed.notes,
+        exit_code=PARTLY_DONE if listed.rejected or merged.refused else 0,
+    )
 
 
 @app.command("build")
 def build(
     ctx: typer.Context,
-    most: Annotated[int, typer.Option(min=1, help="Followings read of each person at most.")] = 5000,
+    limit: MostFollowings = None,
+    refresh_after: RefreshAfter = None,
+    dry_run: DryRun = False,
 ) -> None:
-    """Fill following_index: read whom each important person follows. Costs requests."""
+    """Read whom each important person follows, into following_index. Costs requests, and says before how many.
 
+    Stopped anywhere, it goes on where it was. What others wrote stays; what a build wrote and no build confirms
+    expires.
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
+    terms = _terms(built, limit, refresh_after)
     with built.database() as db, built.provider() as provider:
-        people = importance.people(db, built.firm())
-        if not people:
+        due, fresh = building.due_people(db, built.firm(), terms, now=_now(run))
+        if not due and not fresh:
             raise SocapError("there are no important people yet", hint="socap importance import FILE")
+        expected = building.estimate(due, fresh, provider, terms)
+        line = text.estimate_line(expected, built.settings.provider.usd_per_credit)
+        done = BuildResult()
         client = built.client(db, provider, now=run.now)
-        followed: dict[str, dict[str, Any]] = {}
-        try:
-            for person in people:
-                for profile in client.followings(person["username"], limit=most):
-                    entry = followed.setdefault(
-                        profile.user_id,
-                        {
-                            "followed_username": profile.username,
-                            "followed_user_id": profile.user_id,
-                            "followed_by": [],
-                        },
-                    )
-                    entry["followed_by"].append(
-                        {k: person.get(k) for k in ("username", "user_id", "name")}
-                        | {"weight": person.get("weight", 1)}
-                    )
-        finally:
-            client.meter.write()
-        count = importance.put_index(db, built.firm(), followed.values(), now=run.now())
-    result = {"important_people": len(people), "following_index": count, "requests": client.counts.requests}
+        if not dry_run:
+            run.info(line)
+            with locks.held(db, "importance build"):
+                done = building.Builder(db, built.firm(), client, terms, progress=text.progress(run)).run(due)
+    text.not_read(run, done)
     run.done(
-        result, text=f"{count} accounts followed by {len(people)} people, {client.counts.requests} requests"
+        {
+            **asdict(done),
+            "requests": client.counts.requests,
+            "cost": client.counts.cost,
+            "estimate": asdict(expected),
+        },
+        text=line if dry_run else text.build_line(done, client.counts.requests),
+        exit_code=PARTLY_DONE if done.problems else 0,
     )
+
+
+@app.command("list")
+def list_(
+    ctx: typer.Context,
+    by_score: Annotated[
+        bool, typer.Option("--index", help="The accounts that they follow, by score, instead of the people.")
+    ] = False,
+    limit: Limit = 50,
+) -> None:
+    """List the important people, or the accounts that they follow."""
+    run: Run = ctx.obj
+    built = bootstrap(run)
+    with built.database() as db:
+        entries = index.highest(db, built.firm(), limit=limit) if by_score else []
+        people = [] if by_score else list(islice(important_people.listed(db, built.firm()), limit))
+    if by_score:
+        run.done(
+            {"following_index": [entry_row(entry) for entry in entries]},
+            text=lambda: text.show_entries(run, entries),
+        )
+    else:
+        run.done(
+            {"important_people": [accounts.person_row(person) for person in people]},
+            text=lambda: text.show_people(run, people),
+        )
 
 
 @app.command("show")
-def show(ctx: typer.Context, name: Annotated[str, typer.Argument(metavar="@NAME")]) -> None:
-    """Show an account's importance and its reasons."""
-
+def show(ctx: typer.Context, name: Name) -> None:
+    """Show an account's importance with all its reasons."""
     run: Run = ctx.obj
     built = bootstrap(run)
-    username = name.removeprefix("@")
     with built.database() as db:
-        found = importance.find_by_username(db, built.firm(), username)
-    score = found.score if found else 0.0
-    reasons = [{"username": who, "weight": weight} for who, weight in (found.reasons if found else ())]
-    why = ", ".join(f"@{r['username']} ({r['weight']:g})" for r in reasons) or "followed by nobody important"
+        found = accounts.find_account(db, built.firm(), account(name, "@NAME"))
+    run.done(accounts.account_row(found), text=lambda: text.show_account(run, found))
+
+
+@app.command("remove")
+def remove(ctx: typer.Context, name: Name, dry_run: DryRun = False) -> None:
+    """Forget an account: as an important person, in the reasons of those it follows, and its own score."""
+    run: Run = ctx.obj
+    built = bootstrap(run)
+    with built.database() as db:
+        found = accounts.find_account(db, built.firm(), account(name, "@NAME"))
+        if found.person is None and found.entry is None:
+            raise SocapError(f"@{found.username} is nowhere", hint="socap importance list")
+        done = accounts.remove_account(db, built.firm(), found, now=_now(run), dry_run=dry_run)
     run.done(
-        {"username": username, "importance_score": score, "reasons": reasons},
-        text=f"@{username}: {score:g} – {why}",
+        {"username": found.username, **asdict(done), "dry_run": dry_run},
+        text=text.removal_line(found.username, done, dry_run=dry_run),
     )
 
 
-def _read(file: str) -> dict[str, list[dict[str, Any]]]:
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {file}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from error
-    if file.lower().endswith(".csv"):
-        rows = list(csv.DictReader(text.splitlines()))
-        return {
-            "important_people": [
-                {**row, "username": (row.get("username") or "").strip().removeprefix("@")} for row in rows
-            ]
-        }
-    try:
-        tree = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{file}: line {error.lineno}: not JSON: {error.msg}") from error
-    if isinstance(tree, list):
-        name = (
-            "following_index"
-            if tree and isinstance(tree[0], dict) and "followed_by" in tree[0]
-            else "important_people"
-        )
-        return {name: tree}
-    if not isinstance(tree, dict):
-        raise UsageError(f"{file}: neither a list nor an object")
-    return tree
+@app.command("export")
+def export(
+    ctx: typer.Context,
+    form: Annotated[
+        str, typer.Option("--format", metavar="json|csv", help="csv holds the people only.")
+    ] = "json",
+    out: Annotated[str, typer.Option(metavar="FILE", help="Write here instead of stdout.")] = "",
+) -> None:
+    """Write both collections in the form that `importance import` reads."""
+    run: Run = ctx.obj
+    write = text.FORMATS[one_of(form, text.FORMATS, "format")]
+    built = bootstrap(run)
+    with built.database() as db:
+        content, count = write(accounts.exported(db, built.firm()))
+    text.write_out(run, content, out, count)
 
 
-def _check(rows: Any, needed: tuple[str, ...], place: str) -> None:
-    if not isinstance(rows, list):
-        raise UsageError(f"{place} is not a list")
-    for number, row in enumerate(rows, start=1):
-        missing = next((name for name in needed if not isinstance(row, dict) or not row.get(name)), None)
-        if missing:
-            raise UsageError(f"{place}: entry {number} has no {missing}")
-        for entry in (row, *(row.get("followed_by") or () if "followed_by" in needed else ())):
-            try:
-                float(entry.get("weight") or 1)
-            except (AttributeError, TypeError, ValueError):
-                raise UsageError(f"{place}: entry {number}: weight is no number") from None
+@app.command("rescore")
+def rescore(ctx: typer.Context, campaign: OnlyCampaign = "", dry_run: DryRun = False) -> None:
+    """Score and categorize what is collected anew, by the index and the rules of today."""
+    run: Run = ctx.obj
+    built = bootstrap(run)
+    rules = built.rules()
+    with built.database() as db:
+        tweet_ids = None
+        if campaign:
+            register.find(db, campaign)
+            tweet_ids = campaigns.tweet_ids_of(db, campaign)
+        done = rescoring.rescore(db, built.firm(), rules, tweet_ids=tweet_ids, dry_run=dry_run)
+    run.done({**asdict(done), "dry_run": dry_run}, text=text.rescore_line(done, dry_run=dry_run))
+
+
+@app.command("init")
+def init(ctx: typer.Context, dry_run: DryRun = False) -> None:
+    """Make indexes in the firm's own collections, so that look-ups are fast. Nothing else ever does."""
+    run: Run = ctx.obj
+    built = bootstrap(run)
+    with built.database() as db:
+        made = firm_check.create_indexes(db, built.firm(), dry_run=dry_run)
+    would = "would make" if dry_run else "made"
+    run.done(
+        {"indexes": made, "dry_run": dry_run},
+        text=f"{would} {', '.join(made)}" if made else "every index that helps is there",
+    )
+
+
+def _terms(built: Bootstrap, limit: int | None, refresh_after: float | None) -> Terms:
+    wanted = built.settings.importance
+    return Terms(
+        limit or wanted.followings_limit,
+        timedelta(days=wanted.refresh_after_days if refresh_after is None else refresh_after),
+        timedelta(days=wanted.expire_after_days),
+    )
+
+
+def _now(run: Run) -> datetime:
+    return run.now().replace(microsecond=0)

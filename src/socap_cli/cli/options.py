@@ -9,12 +9,14 @@ from typing import Annotated
 import typer
 
 from socap_cli.errors import UsageError
+from socap_cli.files.pasted import NotAHandle, handle
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The campaign.")]
 OptionalSlug = Annotated[str, typer.Argument(metavar="[SLUG]", help="Only this campaign.")]
 OnlyCampaign = Annotated[str, typer.Option("--campaign", metavar="SLUG", help="Only this campaign.")]
 Limit = Annotated[int, typer.Option(min=1, help="Rows at most.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Really do it.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")]
 
 
 def moment(text: str, option: str) -> datetime:
@@ -26,6 +28,14 @@ def moment(text: str, option: str) -> datetime:
         raise UsageError(
             f"{option}: {text!r} is no ISO time", hint="write it like 2026-01-31T09:00Z"
         ) from None
+
+
+def account(text: str, option: str) -> str:
+    """The account that a text names: @name, name or a link. Raises UsageError."""
+    try:
+        return handle(text)
+    except NotAHandle as reason:
+        raise UsageError(f"{option}: {reason}") from None
 
 
 def one_of(text: str, known: Iterable[str], what: str) -> str:

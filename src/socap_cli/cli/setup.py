@@ -37,9 +37,7 @@ def init(ctx: typer.Context) -> None:
     built = bootstrap(run)
     with built.database() as db:
         names = built.settings.database
-        count = indexes.ensure(
-            db, following_index=names.following_index, important_people=names.important_people
-        )
+        count = indexes.ensure(db)
         server = db.client.server_info()["version"]
     lines = [
         f"{'wrote' if written else 'found'} {place}",

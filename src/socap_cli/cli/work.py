@@ -22,6 +22,7 @@ from socap_cli.cli.start import bootstrap
 from socap_cli.enqueue import EnqueueResult
 from socap_cli.enqueue import enqueue as enqueue_jobs
 from socap_cli.errors import SocapError
+from socap_cli.importance.rescoring import catch_up
 from socap_cli.model import RunRecord
 from socap_cli.store import runs
 from socap_cli.supervision import Supervisor, supervised
@@ -50,7 +51,8 @@ def enqueue(
             max_attempts=built.settings.worker.max_attempts,
             patience=built.settings.database.patience,
         )
-        result = asdict(done)
+        rescored = catch_up(db, built.firm(), built.rules(), now=now)
+        result = {**asdict(done), "engagements_rescored": rescored.changed}
         warnings = [*result.pop("warnings")]
         runs.record(db, RunRecord(run.run_id, "enqueue", now, 0.0, result))
     if only is not None and not done.campaigns and not done.campaigns_completed:

@@ -31,13 +31,17 @@ def fetch_tweets(client: MeteredClient, tweet_ids: Sequence[str], campaign: str)
 def _fetch(client: MeteredClient, tweet_ids: Sequence[str], campaign: str, found: dict[str, Tweet]) -> None:
     size = client.provider.batch
     for at in range(0, len(tweet_ids), size):
-        patient = Retrying(
-            retry=retry_if_exception_type((ProviderUnavailable, RateLimited, MalformedAnswer)),
-            wait=_wait,
-            stop=stop_after_attempt(6) | stop_after_delay(PATIENCE),
-            reraise=True,
-        )
-        found.update(patient(client.tweets, tweet_ids[at : at + size], [campaign]).tweets)
+        found.update(patiently()(client.tweets, tweet_ids[at : at + size], [campaign]).tweets)
+
+
+def patiently() -> Retrying:
+    """Call again while the provider is away for a moment: somebody waits for the answer."""
+    return Retrying(
+        retry=retry_if_exception_type((ProviderUnavailable, RateLimited, MalformedAnswer)),
+        wait=_wait,
+        stop=stop_after_attempt(6) | stop_after_delay(PATIENCE),
+        reraise=True,
+    )
 
 
 def _wait(state: RetryCallState) -> float:

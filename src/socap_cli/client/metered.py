@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -23,7 +23,7 @@ from socap_cli.errors import (
     RateLimited,
     Stopping,
 )
-from socap_cli.model import METRICS, Kind, MeteredRequest, Page, Profile, TweetsAnswer
+from socap_cli.model import METRICS, Kind, MeteredRequest, Page, TweetsAnswer
 from socap_cli.providers import FOLLOWINGS, Provider
 
 log = logging.getLogger("socap.client")
@@ -88,21 +88,10 @@ class MeteredClient:
             ),
         )
 
-    def followings(self, username: str, *, limit: int) -> Iterator[Profile]:
-        """Whom an account follows, newest first, up to `limit`; pages are metered as they are read."""
-        cursor: str | None = None
-        seen: set[str] = set()
-        while len(seen) < limit:
-            page = self._ask(FOLLOWINGS, ("-",), self._followings_page(username, cursor))
-            fresh = [item.profile for item in page.items if item.source_id not in seen]
-            seen.update(profile.user_id for profile in fresh)
-            yield from fresh
-            if page.next_cursor is None or not fresh:
-                return
-            cursor = page.next_cursor
-
-    def _followings_page(self, username: str, cursor: str | None) -> Callable[[], Page]:
-        return lambda: self.provider.followings(username, cursor=cursor)
+    def followings(self, username: str, *, cursor: str | None = None) -> Page:
+        """One page of whom an account follows, paid by no campaign. Raises as `page` does."""
+        self.budget.check(Kind(FOLLOWINGS), (), self.now())
+        return self._ask(FOLLOWINGS, ("-",), lambda: self.provider.followings(username, cursor=cursor))
 
     def _ask(self, operation: str, campaigns: Sequence[str], send: Callable[[], Answer]) -> Answer:
         """Send, and send again when an answer is lost: most losses do not come twice."""

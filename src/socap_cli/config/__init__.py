@@ -7,6 +7,7 @@ from socap_cli.config.sections import (
     Budget,
     Collection,
     Database,
+    Importance,
     Provider,
     Report,
     Section,
@@ -16,6 +17,6 @@ from socap_cli.config.sections import (
 from socap_cli.config.variables import PLAN_NAMES
 
 __all__ = [
-    "FILE_NAME", "PLAN_NAMES", "Alerts", "Budget", "Collection", "Database", "Provider", "Report", "Section",
-    "Settings", "Worker", "default_data_dir", "find_file", "load", "missing_file",
+    "FILE_NAME", "PLAN_NAMES", "Alerts", "Budget", "Collection", "Database", "Importance", "Provider", "Report",
+    "Section", "Settings", "Worker", "default_data_dir", "find_file", "load", "missing_file",
 ]  # fmt: skip

@@ -114,6 +114,19 @@ class Budget(Section):
     campaign_hard: Credits = 0.0
 
 
+class Importance(Section):
+    """How the index of followings is built, and by which rules accounts are categorized."""
+
+    categories: HomePath | None = None
+    """A file of rules, relative to the configuration file; without one the package's own hold."""
+    followings_limit: int = Field(5000, ge=1, le=10_000_000)
+    """Followings read of each important person at most."""
+    refresh_after_days: float = Field(7.0, ge=0, le=3650)
+    """Whose followings were read within this time is left out of a build."""
+    expire_after_days: float = Field(90.0, gt=0, le=3650)
+    """What a build wrote and no build confirmed for so long is taken out."""
+
+
 class Report(Section):
     out: HomePath = Path("socap-report")
     top: int = Field(500, ge=1, le=1_000_000)
@@ -130,6 +143,7 @@ class Settings(Section):
     collection: Collection = Collection()
     budget: Budget = Budget()
     alerts: Alerts = Alerts()
+    importance: Importance = Importance()
     report: Report = Report()
     _file: Path | None = PrivateAttr(default=None)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,11 +12,13 @@ from socap_cli.alerts.send import plan_new, send_due
 from socap_cli.campaigns import register, source
 from socap_cli.demo.environment import CYCLE, Environment
 from socap_cli.enqueue import enqueue
+from socap_cli.importance import reading
+from socap_cli.importance.importing import import_list
 from socap_cli.model import LISTS, Campaign, CampaignStatus
 from socap_cli.report.gather import gather
 from socap_cli.report.render import render
 from socap_cli.simulator.comparison import Comparison, compare, true_keys
-from socap_cli.store import alerts, campaigns, engagement_view, importance
+from socap_cli.store import alerts, campaigns, engagement_view
 from socap_cli.work.worker import Worker
 
 SLUG = "launch"
@@ -58,12 +59,10 @@ class Scenario:
     def set_up(self) -> None:
         """Important people, the following index, and the campaign from its file."""
         here = self.environment
-        tree = json.loads((here.files / "importance.json").read_text(encoding="utf-8"))
-        firm = here.built.firm()
-        importance.put_people(here.db, firm, tree["important_people"], now=here.now())
-        importance.put_index(here.db, firm, tree["following_index"], now=here.now())
+        listed = reading.read((here.files / "importance.json").read_text(encoding="utf-8"))
+        import_list(here.db, here.built.firm(), listed, now=here.now())
         lines = source.read((here.files / "tweets.csv").read_text(encoding="utf-8"), name="tweets.csv")
-        campaign = self._campaign([person["username"] for person in tree["important_people"]])
+        campaign = self._campaign([person.username for person in listed.people.values()])
         client = here.built.client(here.db, here.provider, now=here.now)
         register.add(here.db, campaign, lines, client=client, now=here.now())
         self._count(client.counts.requests, client.counts.cost)

@@ -1,18 +1,49 @@
-"""The firm's own collections: who is important, and whom they follow. Fields are read as they are."""
+"""The firm's following index: accounts that important people follow. Its documents are read as they are.
+
+No index is demanded, made or altered here. Look-ups by id use the firm's own index when it has one; by handle
+they compare without case, which any index of plain strings cannot help.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pymongo import UpdateOne
+from bson import ObjectId
+from pymongo import InsertOne, UpdateOne
+from pymongo.collation import Collation
+from pymongo.errors import BulkWriteError
 
 from socap_cli.model import Importance, Profile
+from socap_cli.model.important import (
+    EntryUpdate,
+    Follower,
+    IndexEntry,
+    Unreadable,
+    account_of,
+    fold,
+    id_of,
+    weight_of,
+)
 from socap_cli.store.connect import Db
 
 ABSENT = Importance(0.0)
+WITHOUT_CASE = Collation("en", strength=2)
+REASONS_KEPT = 5
+"""Followers that an engagement keeps as reasons, the heaviest."""
+DUPLICATE_KEY = 11000
+CREATED_BY = "socap"
+FIELDS = {
+    "followed_user_id": 1,
+    "followed_username": 1,
+    "followed_by": 1,
+    "importance_score": 1,
+    "updated_at": 1,
+}
+Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,73 +55,265 @@ class FirmCollections:
 
 
 def look_up(db: Db, names: FirmCollections, profiles: Iterable[Profile]) -> dict[str, Importance]:
-    """Importance by user id; an account found by neither id nor username scores 0."""
+    """Importance by user id; an account found by neither id nor handle scores 0."""
     people = {profile.user_id: profile for profile in profiles}
-    if not people:
-        return {}
-    index = db[names.following_index]
-    wanted = {"followed_user_id": 1, "followed_username": 1, "followed_by": 1, "importance_score": 1}
-    found = {
-        row["followed_user_id"]: _importance(row)
-        for row in index.find({"followed_user_id": {"$in": list(people)}}, wanted)
-    }
-    rest = {p.username: p.user_id for p in people.values() if p.user_id not in found and p.username}
-    if rest:
-        for row in index.find({"followed_username": {"$in": list(rest)}}, wanted):
-            found.setdefault(rest[row["followed_username"]], _importance(row))
-    return {user_id: found.get(user_id, ABSENT) for user_id in people}
+    found = find(db, names, [(profile.user_id, profile.username) for profile in people.values()])
+    scores = (_importance(entry) if entry else ABSENT for entry in found)
+    return dict(zip(people, scores, strict=True))
 
 
-def _importance(row: dict[str, Any]) -> Importance:
-    followers = [
-        (str(f.get("username", "?")), float(f.get("weight", 1))) for f in row.get("followed_by") or ()
+def find(
+    db: Db, names: FirmCollections, accounts: Sequence[tuple[str | None, str | None]]
+) -> list[IndexEntry | None]:
+    """The entry of each (user id, handle): by id, else by handle; of several the one with the highest score."""
+    ids = {user_id for user_id, _ in accounts if user_id}
+    by_id = _best(_with_ids(db, names, ids), lambda entry: entry.user_id)
+    rest = {fold(name) for user_id, name in accounts if name and user_id not in by_id}
+    by_name = _best(_with_handles(db, names, rest), lambda entry: fold(entry.username or ""))
+    return [
+        by_id.get(user_id or "") or (by_name.get(fold(name)) if name else None) for user_id, name in accounts
     ]
-    score = row.get("importance_score")
-    total = float(score) if score is not None else sum(weight for _, weight in followers)
-    return Importance(total, tuple(sorted(followers, key=lambda f: (-f[1], f[0]))[:5]))
 
 
-def put_index(db: Db, names: FirmCollections, rows: Iterable[dict[str, Any]], *, now: datetime) -> int:
-    """Write entries of the following index, each replacing its account's; return how many."""
-    operations = []
-    for row in rows:
-        followers = row["followed_by"]
-        document = {
-            "followed_username": row["followed_username"],
-            "followed_by": followers,
-            "importance_score": sum(float(f.get("weight", 1)) for f in followers),
-            "updated_at": now,
-        }
-        operations.append(
-            UpdateOne({"followed_user_id": str(row["followed_user_id"])}, {"$set": document}, upsert=True)
+def _best(entries: Iterable[IndexEntry], key_of: Any) -> dict[str, IndexEntry]:
+    best: dict[str, IndexEntry] = {}
+    for entry in entries:
+        key = key_of(entry)
+        if key and (key not in best or entry.score > best[key].score):
+            best[key] = entry
+    return best
+
+
+def _with_ids(db: Db, names: FirmCollections, ids: Iterable[str]) -> Iterator[IndexEntry]:
+    """Entries with these ids, kept as text or as numbers."""
+    wanted: list[Any] = list(ids)
+    wanted.extend(int(user_id) for user_id in ids if user_id.isdigit() and int(user_id) < 2**63)
+    if wanted:
+        yield from map(
+            entry_of, db[names.following_index].find({"followed_user_id": {"$in": wanted}}, FIELDS)
         )
-    if operations:
-        db[names.following_index].bulk_write(operations, ordered=False)
-    return len(operations)
 
 
-def put_people(db: Db, names: FirmCollections, rows: Iterable[dict[str, Any]], *, now: datetime) -> int:
-    """Write important people, each under its username; return how many."""
-    operations = []
-    for row in rows:
-        known = {key: row[key] for key in ("user_id", "name", "tags", "organisation") if row.get(key)}
-        document = {**known, "weight": float(row.get("weight") or 1), "is_active": True, "updated_at": now}
-        operations.append(
-            UpdateOne(
-                {"username": row["username"]},
-                {"$set": document, "$setOnInsert": {"created_at": now}},
-                upsert=True,
-            )
-        )
-    if operations:
-        db[names.important_people].bulk_write(operations, ordered=False)
-    return len(operations)
+def _with_handles(db: Db, names: FirmCollections, handles: Iterable[str]) -> Iterator[IndexEntry]:
+    wanted = [spelling for handle in handles for spelling in (handle, f"@{handle}")]
+    if wanted:
+        query = {"followed_username": {"$in": wanted}}
+        yield from map(entry_of, db[names.following_index].find(query, FIELDS, collation=WITHOUT_CASE))
 
 
-def people(db: Db, names: FirmCollections) -> list[dict[str, Any]]:
-    return list(db[names.important_people].find({"is_active": {"$ne": False}}).sort("username", 1))
+def _importance(entry: IndexEntry) -> Importance:
+    heaviest = sorted(entry.followers, key=lambda follower: (-follower.weight, fold(follower.username)))
+    return Importance(entry.score, tuple((f.username, f.weight) for f in heaviest[:REASONS_KEPT]))
 
 
-def find_by_username(db: Db, names: FirmCollections, username: str) -> Importance | None:
-    row = db[names.following_index].find_one({"followed_username": username})
-    return _importance(row) if row else None
+def entry_of(row: Row) -> IndexEntry:
+    """A document as a value. What no rule can read is left out of it and named in `problems`."""
+    problems: list[str] = []
+
+    def read(name: str, rule: Any) -> Any:
+        try:
+            return rule(row.get(name))
+        except Unreadable as reason:
+            problems.append(f"{name}: {reason}")
+            return None
+
+    username, user_id = read("followed_username", account_of), read("followed_user_id", id_of)
+    stated = read("importance_score", weight_of)
+    if not username and not user_id and not problems:
+        problems.append("neither followed_username nor followed_user_id")
+    followers = []
+    for number, follower in enumerate(_followers(row, problems), start=1):
+        try:
+            followers.append(follower_of(follower))
+        except Unreadable as reason:
+            problems.append(f"followed_by {number}: {reason}")
+    changed = row.get("updated_at")
+    updated_at = changed if isinstance(changed, datetime) else None
+    return IndexEntry(
+        username, user_id, tuple(followers), stated, updated_at, tuple(problems), key=row.get("_id")
+    )
+
+
+def _followers(row: Row, problems: list[str]) -> Sequence[Any]:
+    found = row.get("followed_by")
+    if isinstance(found, list) or found is None:
+        return found or ()
+    problems.append("followed_by: no list")
+    return ()
+
+
+def follower_of(row: Any) -> Follower:
+    """An element of `followed_by`: an object, or a handle alone. A weight that is null or absent is 1.
+
+    One without a handle goes by its name or id. Raises Unreadable.
+    """
+    if isinstance(row, str):
+        row = {"username": row}
+    if not isinstance(row, Mapping):
+        raise Unreadable("neither an object nor a handle")
+    user_id = id_of(row.get("user_id"))
+    name = row.get("name") if isinstance(row.get("name"), str) else None
+    username = account_of(row.get("username")) or name or user_id
+    if not username:
+        raise Unreadable("no username")
+    weight = weight_of(row.get("weight"))
+    source, seen_at = row.get("source"), row.get("seen_at")
+    return Follower(
+        username,
+        1.0 if weight is None else weight,
+        user_id,
+        name,
+        source if isinstance(source, str) else None,
+        seen_at if isinstance(seen_at, datetime) else None,
+    )
+
+
+def entries(db: Db, names: FirmCollections, *, since: datetime | None = None) -> Iterator[IndexEntry]:
+    """Every entry that can be read in part at least, or those written from a time on."""
+    query = {"updated_at": {"$gte": since}} if since else {}
+    yield from map(entry_of, db[names.following_index].find(query, FIELDS))
+
+
+def highest(db: Db, names: FirmCollections, *, limit: int) -> list[IndexEntry]:
+    """The entries with the highest scores; scores that are no numbers come last."""
+    rows = (
+        db[names.following_index].find({}, FIELDS).sort([("importance_score", -1), ("_id", 1)]).limit(limit)
+    )
+    return sorted(map(entry_of, rows), key=lambda entry: (-entry.score, fold(entry.username or "")))
+
+
+def followed_by(db: Db, names: FirmCollections, username: str) -> Iterator[IndexEntry]:
+    """The entries that name this important person among their followers."""
+    query = {"followed_by.username": {"$in": [fold(username), f"@{fold(username)}"]}}
+    yield from map(entry_of, db[names.following_index].find(query, FIELDS, collation=WITHOUT_CASE))
+
+
+def size(db: Db, names: FirmCollections) -> int:
+    """About how many entries there are."""
+    return db[names.following_index].estimated_document_count()
+
+
+def apply_updates(
+    db: Db, names: FirmCollections, updates: Sequence[EntryUpdate], *, now: datetime
+) -> list[EntryUpdate]:
+    """Write updates; return those whose entry was changed by somebody else meanwhile, to be decided again.
+
+    Fields and followers that no update names stay as they are. An account that another document holds under a
+    unique index of the firm's is returned as well.
+    """
+    collection = db[names.following_index]
+    stored = {update.before.key for update in updates if update.before}
+    rows = {row["_id"]: row for row in collection.find({"_id": {"$in": list(stored)}})} if stored else {}
+    lost: list[EntryUpdate] = []
+    operations: list[tuple[EntryUpdate, InsertOne[dict[str, Any]] | UpdateOne]] = []
+    for update in updates:
+        if update.before is None:
+            operations.append((update, InsertOne(_new_document(update, now))))
+            continue
+        row = rows.get(update.before.key)
+        if row is None or entry_of(row) != update.before:
+            lost.append(update)
+        else:
+            operations.append((update, _update_of(row, update, now)))
+    in_the_way = write_all(collection, [operation for _, operation in operations])
+    lost.extend(operations[position][0] for position in in_the_way)
+    written = [update for position, (update, _) in enumerate(operations) if position not in in_the_way]
+    return [*lost, *_overtaken(collection, written, now)]
+
+
+def write_all(collection: Any, operations: Sequence[Any]) -> set[int]:
+    """Write what can be written; return the positions of what a unique index refused."""
+    if not operations:
+        return set()
+    try:
+        collection.bulk_write(operations, ordered=False)
+    except BulkWriteError as error:
+        failed = error.details["writeErrors"]
+        if any(entry["code"] != DUPLICATE_KEY for entry in failed) or error.details["writeConcernErrors"]:
+            raise
+        return {entry["index"] for entry in failed}
+    return set()
+
+
+def _overtaken(collection: Any, updates: Sequence[EntryUpdate], now: datetime) -> list[EntryUpdate]:
+    """Those that somebody else's write between our reading and ours kept from being written."""
+    keys = [update.before.key for update in updates if update.before]
+    late = {
+        row["_id"] for row in collection.find({"_id": {"$in": keys}, "updated_at": {"$ne": now}}, {"_id": 1})
+    }
+    return [update for update in updates if update.before and update.before.key in late]
+
+
+def _new_document(update: EntryUpdate, now: datetime) -> dict[str, Any]:
+    named = {"followed_username": update.username, "followed_user_id": update.user_id}
+    return {
+        "_id": document_id(update.user_id or fold(update.username or "")),
+        **{field: value for field, value in named.items() if value is not None},
+        "followed_by": [_follower_document({}, follower) for follower in update.put],
+        "importance_score": update.score,
+        "created_by": CREATED_BY,
+        "updated_at": now,
+    }
+
+
+def document_id(name: str) -> ObjectId:
+    """The id of a document that we add: the same for whoever adds it, so that two at once make one."""
+    return ObjectId(hashlib.sha256(f"{CREATED_BY}:{name}".encode()).digest()[:12])
+
+
+def _update_of(row: Row, update: EntryUpdate, now: datetime) -> UpdateOne:
+    """Write only where the followers are what they were when the update was decided."""
+    before = row.get("followed_by")
+    put = {fold(follower.username): follower for follower in update.put}
+    after = []
+    for one in before if isinstance(before, list) else ():
+        name = _name_in(one)
+        if name in put:
+            after.append(_follower_document(one, put.pop(name)))
+        elif name not in update.drop:
+            after.append(one)
+    after.extend(_follower_document({}, follower) for follower in put.values())
+    changes: dict[str, Any] = {"followed_by": after, "importance_score": update.score, "updated_at": now}
+    if update.user_id and not row.get("followed_user_id"):
+        changes["followed_user_id"] = update.user_id
+    same = {"followed_by": before} if "followed_by" in row else {"followed_by": {"$exists": False}}
+    return UpdateOne({"_id": row["_id"], **same}, {"$set": changes})
+
+
+def _name_in(row: Any) -> str | None:
+    """The folded handle of an element of `followed_by`; None when it cannot be read."""
+    try:
+        return fold(follower_of(row).username)
+    except Unreadable:
+        return None
+
+
+def _follower_document(row: Any, follower: Follower) -> dict[str, Any]:
+    """A follower's fields over those that were there; a handle and an id that are there stay as written."""
+    known = row if isinstance(row, dict) else {"username": row} if isinstance(row, str) else {}
+    said = {
+        "weight": follower.weight, "name": follower.name, "source": follower.source, "seen_at": follower.seen_at,
+    }  # fmt: skip
+    kept = {"username": follower.username, "user_id": follower.user_id}
+    return {
+        **{field: value for field, value in kept.items() if value is not None},
+        **known,
+        **{field: value for field, value in said.items() if value is not None},
+    }
+
+
+def written_by(db: Db, names: FirmCollections, source: str) -> Iterator[IndexEntry]:
+    """The entries that hold a follower of this source."""
+    yield from map(entry_of, db[names.following_index].find({"followed_by.source": source}, FIELDS))
+
+
+def without_followers(db: Db, names: FirmCollections) -> list[IndexEntry]:
+    """Entries that this program made and that nobody follows any more."""
+    query = {"created_by": CREATED_BY, "followed_by": {"$size": 0}, "importance_score": 0}
+    return [entry_of(row) for row in db[names.following_index].find(query, FIELDS)]
+
+
+def remove(db: Db, names: FirmCollections, entries_to_remove: Iterable[IndexEntry]) -> int:
+    """Delete these entries; return how many there were."""
+    keys = [entry.key for entry in entries_to_remove]
+    return db[names.following_index].delete_many({"_id": {"$in": keys}}).deleted_count if keys else 0

@@ -18,11 +18,11 @@ from socap_cli.model import (
     StoredItem,
     engagement_id,
 )
+from socap_cli.model.labels import LabelRules, categorize
 from socap_cli.store import Db, engagements, importance, list_leases, translate_error
 from socap_cli.store.group_commit import GroupCommit
 from socap_cli.store.importance import FirmCollections
 from socap_cli.store.list_leases import ListChange
-from socap_cli.work.enrich import Rules, categorize
 
 UNKNOWN = Importance(None)
 PAGES_AT_ONCE = 24
@@ -66,7 +66,9 @@ class StoredPage:
 class EngagementWriter:
     """One run's writer. Whatever is written here can be written again."""
 
-    def __init__(self, db: Db, firm: FirmCollections, rules: Rules, *, list_lease: float = 120.0) -> None:
+    def __init__(
+        self, db: Db, firm: FirmCollections, rules: LabelRules, *, list_lease: float = 120.0
+    ) -> None:
         self.list_lease = list_lease
         """Seconds for which a list is held between two pages."""
         self._db, self._firm, self._rules = db, firm, rules

@@ -1,0 +1,190 @@
+"""Fill the index from the provider: read whom each important person follows, page by page, and go on where it ended."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from socap_cli.client.lookup import patiently
+from socap_cli.client.metered import MeteredClient
+from socap_cli.errors import CursorRefused, RequestRefused
+from socap_cli.importance.importing import TOGETHER, merge_entries
+from socap_cli.importance.merging import BUILD, drop_followers, stale_followers
+from socap_cli.model import Page
+from socap_cli.model.important import Follower, ImportantPerson, IndexEntry, PersonUpdate, fold
+from socap_cli.providers import FOLLOWINGS, Provider
+from socap_cli.store import Db, importance, importance_builds, important_people, rescoring
+from socap_cli.store.importance import FirmCollections
+from socap_cli.store.importance_builds import BuildState
+
+PAGE = 200
+"""Accounts in one page of followings."""
+USUAL_FOLLOWINGS = 1000
+"""Taken for somebody of whom no number is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a build reads and how long its statements hold."""
+
+    limit: int = 5000
+    """Followings read of each person at most."""
+    refresh_after: timedelta = timedelta(days=7)
+    """Who was read since then is left out."""
+    expire_after: timedelta = timedelta(days=90)
+    """A statement that no later build confirmed is dropped after this time."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuildEstimate:
+    """What a build will cost, from the numbers that are known."""
+
+    people: int
+    up_to_date: int
+    requests: int
+    cost: float
+    """Credits."""
+
+
+@dataclass
+class BuildResult:
+    """What a build did."""
+
+    people: int = 0
+    accounts: int = 0
+    entries_changed: int = 0
+    followers_expired: int = 0
+    entries_removed: int = 0
+    problems: dict[str, str] = field(default_factory=dict)
+    """People who could not be read, by handle."""
+
+
+def due_people(
+    db: Db, names: FirmCollections, terms: Terms, *, now: datetime
+) -> tuple[list[tuple[ImportantPerson, BuildState]], int]:
+    """Who is to be read, with how far that is, and how many are up to date."""
+    states = importance_builds.load(db)
+    found, fresh = [], 0
+    for person in important_people.listed(db, names, active=True):
+        if not person.username:
+            continue
+        state = states.get(fold(person.username), BuildState(fold(person.username)))
+        if state.started_at is None and state.read_at and now - state.read_at < terms.refresh_after:
+            fresh += 1
+        else:
+            found.append((person, state))
+    return found, fresh
+
+
+def estimate(
+    due: Sequence[tuple[ImportantPerson, BuildState]], up_to_date: int, provider: Provider, terms: Terms
+) -> BuildEstimate:
+    """Pages of 200 accounts each, up to the limit a person; what an open reading has read is not read again."""
+    requests, cost = 0, 0.0
+    for person, state in due:
+        count = person.following_count or (state.accounts if state.read_at else 0) or USUAL_FOLLOWINGS
+        left = min(count, terms.limit) - (state.accounts if state.started_at else 0)
+        pages = max(1, math.ceil(left / PAGE))
+        requests += pages
+        cost += pages * provider.price(FOLLOWINGS, min(PAGE, max(1, left)))
+    return BuildEstimate(len(due), up_to_date, requests, round(cost, 2))
+
+
+class Builder:
+    """One run of building. Killed or failed anywhere, the next goes on with the page after the last stored."""
+
+    def __init__(
+        self,
+        db: Db,
+        names: FirmCollections,
+        client: MeteredClient,
+        terms: Terms,
+        *,
+        progress: Callable[[str, int], None] = lambda _username, _accounts: None,
+    ) -> None:
+        self._db, self._names, self._client, self._terms = db, names, client, terms
+        self._progress = progress
+        self.result = BuildResult()
+
+    def run(self, due: Iterable[tuple[ImportantPerson, BuildState]]) -> BuildResult:
+        """Read everybody who is due, then drop what no longer holds.
+
+        Raises ProviderError, BudgetReached, Stopping; what was asked is metered and what was read is kept then.
+        """
+        try:
+            for person, state in due:
+                self._read_whole(person, state)
+        finally:
+            self._client.meter.write()
+        self._expire()
+        return self.result
+
+    def _read_whole(self, person: ImportantPerson, state: BuildState) -> None:
+        """Read one person's followings to their end, or to the limit."""
+        if state.started_at is None:
+            state = replace(state, started_at=self._client.now(), cursor=None, accounts=0)
+        while state.started_at is not None:
+            try:
+                page = patiently()(self._client.followings, person.username, cursor=state.cursor)
+            except CursorRefused:
+                state = replace(state, started_at=self._client.now(), cursor=None, accounts=0)
+                continue
+            except RequestRefused as error:
+                self.result.problems[person.username] = error.message
+                state = replace(state, started_at=None, read_at=self._client.now(), problem=error.message)
+            else:
+                state = self._store(person, state, page)
+            importance_builds.save(self._db, state)
+            self._progress(person.username, state.accounts)
+        self.result.people += person.username not in self.result.problems
+
+    def _store(self, person: ImportantPerson, state: BuildState, page: Page) -> BuildState:
+        """Merge a page into the index; the state after it."""
+        now = self._client.now()
+        follower = Follower(person.username, person.effective_weight, person.user_id, person.name)
+        profiles = [item.profile for item in page.items]
+        entries = [IndexEntry(profile.username, profile.user_id, (follower,)) for profile in profiles]
+        merged = merge_entries(self._db, self._names, entries, source=BUILD, now=now)
+        self.result.accounts += len(entries)
+        self.result.entries_changed += len(merged.changes)
+        after = replace(state, cursor=page.next_cursor, accounts=state.accounts + len(entries), problem=None)
+        if page.next_cursor is not None and entries and after.accounts < self._terms.limit:
+            return after
+        is_whole = page.next_cursor is None
+        if is_whole:
+            synced = {"following_count": after.accounts, "last_synced": now}
+            update = PersonUpdate(person, person.username, synced)
+            important_people.apply_updates(self._db, self._names, [update], now=now)
+        whole_since = state.started_at if is_whole else state.whole_since
+        return replace(after, started_at=None, cursor=None, read_at=now, whole_since=whole_since)
+
+    def _expire(self) -> None:
+        """Take out followers that no longer hold, and entries of ours that nobody is left in."""
+        now = self._client.now()
+        states = importance_builds.load(self._db)
+        people = important_people.listed(self._db, self._names, active=True)
+        whole = {name: _since(states.get(name)) for name in (fold(person.username) for person in people)}
+        expire_after = self._terms.expire_after
+        updates = []
+        for entry in importance.written_by(self._db, self._names, BUILD):
+            gone = stale_followers(entry, complete=whole, now=now, expire_after=expire_after)
+            if (update := drop_followers(entry, gone)) is not None:
+                updates.append(update)
+        for at in range(0, len(updates), TOGETHER):
+            late = importance.apply_updates(self._db, self._names, updates[at : at + TOGETHER], now=now)
+            done = len(updates[at : at + TOGETHER]) - len(late)  # what was overtaken is met by the next build
+            self.result.followers_expired += done
+        empty = importance.without_followers(self._db, self._names)
+        rescoring.note_removed(self._db, [account for entry in empty for account in accounts_of(entry)])
+        self.result.entries_removed = importance.remove(self._db, self._names, empty)
+
+
+def accounts_of(entry: IndexEntry) -> list[str]:
+    """The names under which engagements may know an account: its id, its folded handle."""
+    return [name for name in (entry.user_id, fold(entry.username or "")) if name]
+
+
+def _since(state: BuildState | None) -> datetime | None:
+    return state.whole_since if state else None

@@ -1,0 +1,97 @@
+"""The firm's important people. Documents are read as they are; only the fields that an import names are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo import InsertOne, UpdateOne
+
+from socap_cli.model.important import (
+    ImportantPerson,
+    PersonUpdate,
+    Unreadable,
+    account_of,
+    fold,
+    id_of,
+    weight_of,
+)
+from socap_cli.store.connect import Db
+from socap_cli.store.importance import CREATED_BY, WITHOUT_CASE, FirmCollections, document_id, write_all
+
+Row = Mapping[str, Any]
+
+
+def listed(db: Db, names: FirmCollections, *, active: bool | None = None) -> Iterator[ImportantPerson]:
+    """Everybody by handle; with `active` those only whom the firm has not switched off."""
+    query = {"is_active": {"$ne": False}} if active else {}
+    rows = db[names.important_people].find(query).sort("username", 1)
+    yield from map(person_of, rows)
+
+
+def find(db: Db, names: FirmCollections, usernames: Sequence[str]) -> dict[str, ImportantPerson]:
+    """These people by folded handle; who is not there is absent. Of several documents the first counts."""
+    wanted = [spelling for name in usernames for spelling in (fold(name), f"@{fold(name)}")]
+    rows = db[names.important_people].find({"username": {"$in": wanted}}, collation=WITHOUT_CASE)
+    found: dict[str, ImportantPerson] = {}
+    for person in map(person_of, rows):
+        found.setdefault(fold(person.username), person)
+    return found
+
+
+def person_of(row: Row) -> ImportantPerson:
+    """A document as a value. What no rule can read is left out of it and named in `problems`."""
+    problems: list[str] = []
+
+    def read(name: str, rule: Any) -> Any:
+        try:
+            return rule(row.get(name))
+        except Unreadable as reason:
+            problems.append(f"{name}: {reason}")
+            return None
+
+    username = read("username", account_of)
+    if username is None and not problems:
+        problems.append("no username")
+    tags, count = row.get("tags"), row.get("following_count")
+    return ImportantPerson(
+        username or "",
+        read("weight", weight_of),
+        read("user_id", id_of),
+        _text(row.get("name")),
+        _text(row.get("organisation")),
+        tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
+        row["is_active"] if isinstance(row.get("is_active"), bool) else None,
+        int(count)
+        if isinstance(count, (int, float)) and not isinstance(count, bool) and 0 <= count < 1e9
+        else None,
+        tuple(problems),
+        key=row.get("_id"),
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def apply_updates(
+    db: Db, names: FirmCollections, updates: Sequence[PersonUpdate], *, now: datetime
+) -> list[PersonUpdate]:
+    """Write updates; return those that another document stands in the way of."""
+    in_the_way = write_all(db[names.important_people], [_operation(update, now) for update in updates])
+    return [updates[position] for position in sorted(in_the_way)]
+
+
+def _operation(update: PersonUpdate, now: datetime) -> InsertOne[dict[str, Any]] | UpdateOne:
+    values = {**update.values, "updated_at": now}
+    if update.before is not None:
+        return UpdateOne({"_id": update.before.key}, {"$set": values})
+    fresh = {"weight": 1.0, "is_active": True, **values, "created_at": now, "created_by": CREATED_BY}
+    return InsertOne({"_id": document_id(fold(update.username)), "username": update.username, **fresh})
+
+
+def remove(db: Db, names: FirmCollections, people: Sequence[ImportantPerson]) -> int:
+    """Delete these people; return how many there were."""
+    keys = [person.key for person in people]
+    return db[names.important_people].delete_many({"_id": {"$in": keys}}).deleted_count if keys else 0
