@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +14,8 @@ from socap_cli.cli import tables
 from socap_cli.cli.options import Limit, Slug, one_of
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
-from socap_cli.errors import SocapError, UsageError
+from socap_cli.errors import UsageError
+from socap_cli.files.writing import STDOUT, writing
 from socap_cli.model import Engagement, action_types
 from socap_cli.report.export import FORMATS, row_of
 from socap_cli.store import Db, campaigns, engagement_view
@@ -91,20 +90,15 @@ def export(
     """Write all engagements of a campaign. Cells that a spreadsheet would run are made harmless."""
     run: Run = ctx.obj
     write = FORMATS[one_of(form, FORMATS, "format")]
-    if not out and (run.json or form == "xlsx"):
+    to_stdout = out in ("", STDOUT)
+    if to_stdout and (run.json or form == "xlsx"):
         raise UsageError(f"{'--json' if run.json else form} needs a file", hint="give --out FILE")
     with bootstrap(run).database() as db:
-        wanted = _selection(db, slug, category, action_type, min_importance)
-        found = engagement_view.listed(db, wanted)
-        if not out:
-            write(found, sys.stdout.buffer)
-            return
-        try:
-            with Path(out).open("wb") as file:
-                count = write(found, file)
-        except OSError as error:
-            raise SocapError(f"cannot write {out}: {error.strerror}") from error
-    run.done({"file": out, "rows": count}, text=f"{count} rows in {out}")
+        found = engagement_view.listed(db, _selection(db, slug, category, action_type, min_importance))
+        with writing(out or STDOUT) as stream:
+            count = write(found, stream)
+    if not to_stdout:
+        run.done({"file": out, "rows": count}, text=f"{count} rows in {out}")
 
 
 def _selection(db: Db, slug: str, category: str, action_type: str, min_importance: float) -> Selection:

@@ -12,7 +12,7 @@ from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.config import find_file, missing_file
-from socap_cli.errors import SocapError
+from socap_cli.files.writing import write_file
 from socap_cli.store import indexes
 
 
@@ -23,14 +23,7 @@ def init(ctx: typer.Context) -> None:
     path = missing_file(run.config)
     written = path is not None
     if path is not None:
-        try:
-            with path.open("x", encoding="utf-8") as file:
-                file.write((files("socap_cli") / "config.example.toml").read_text(encoding="utf-8"))
-            path.chmod(0o600)
-        except OSError as error:
-            raise SocapError(
-                f"cannot write {path}: {error.strerror}", hint="name another place with --config"
-            ) from error
+        write_file(path, (files("socap_cli") / "config.example.toml").read_bytes(), mode=0o600)
         run.config = path
     found = find_file(run.config)
     place = found.path if found else None

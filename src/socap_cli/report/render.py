@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,6 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from socap_cli.errors import SocapError
+from socap_cli.files.writing import replace_if_changed
 from socap_cli.model import METRICS, Campaign, TweetCategory
 from socap_cli.report.analytics import share
 from socap_cli.report.charts import HALF, NARROW, WIDE, line_chart, short_number
@@ -95,19 +94,7 @@ def _figure(svg: str, number: int) -> str:
 
 def _write(path: Path, text: str) -> bool:
     """Replace a file in one step; True when it held the same bytes already."""
-    content = text.encode("utf-8")
-    if path.is_file() and path.read_bytes() == content:
-        return True
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return False
+    return replace_if_changed(path, text.encode("utf-8"), mode=0o644)
 
 
 def _json(report: CampaignReport, usd_per_credit: float) -> str:
