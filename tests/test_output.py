@@ -115,3 +115,36 @@ def test_a_user_without_a_home_needs_a_data_folder(given: dict[str, str], tmp_pa
         assert "no home folder" in done.stderr
         assert "--data-dir" in done.stderr
         assert done.stderr.count("\n") == 1
+
+
+BUG = """
+from socap_cli.cli import app, output
+def broken(*words): raise RuntimeError("\\ud800 unforeseen")
+app.program = broken
+app.main(["--json", *__import__("sys").argv[1:]])
+"""
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+@pytest.mark.parametrize(
+    "place", ["data", "file", "file/below", "a\nb", "~nosuchuser/x", "x" * 300, "\udcff"]
+)
+def test_a_bug_is_told_whatever_it_says_and_wherever_its_report_goes(
+    tmp_path: Path, place: str, encoding: str
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    done = subprocess.run(
+        [sys.executable, "-c", BUG],
+        env={**os.environ, "PYTHONIOENCODING": encoding, "SOCAP_DATA_DIR": place},
+        cwd=tmp_path, capture_output=True, check=False,
+    )  # fmt: skip
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, answer["exit_code"], answer["error"]["message"]) == (
+        3,
+        3,
+        "a bug in socap: RuntimeError",
+    )
+    written = list(tmp_path.rglob("bug-*.log"))
+    text = written[0].read_bytes() if written else done.stderr
+    assert b"RuntimeError: \\ud800 unforeseen" in text
+    assert not written or b"Traceback" not in done.stderr

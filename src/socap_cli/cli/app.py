@@ -11,7 +11,7 @@ import typer
 
 from socap_cli import __version__
 from socap_cli.cli import output
-from socap_cli.cli.run import BUG, INTERRUPTED, Run, split_global_options, write_bug_report
+from socap_cli.cli.run import BUG, INTERRUPTED, Run, split_global_options
 from socap_cli.errors import SocapError, UsageError
 
 # None is used, and looking for them reads the metadata of every installed package at every start.
@@ -130,8 +130,9 @@ def execute(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted(run)
     except Exception as error:  # the boundary: whatever is left is a bug, and its report is kept
-        path = write_bug_report(run, error)
-        bug = SocapError(f"a bug in socap: {type(error).__name__}", hint=f"please report it with {path}")
+        from socap_cli.cli.bug_report import write_bug_report
+
+        bug = SocapError(f"a bug in socap: {type(error).__name__}", hint=write_bug_report(run, error))
         bug.exit_code = BUG
         return run.finish(bug)
 

@@ -75,6 +75,11 @@ def flush() -> None:
             stream.flush()
 
 
+def takes_unicode() -> bool:
+    """Whether stdout takes every character as it is. An escape that it would write is none that JSON knows."""
+    return (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
+
+
 def print_line(text: str) -> None:
     """A line of the result, on stdout. Raises OutputFailed."""
     write(sys.stdout, text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -87,11 +86,12 @@ class Run:
             for warning in self.warnings:
                 output.say(f"warning: {warning}")
         if error is not None:
-            hint = f" – {error.hint}" if error.hint else ""
+            hint = f" – {one_line(error.hint)}" if error.hint else ""
             output.say(f"error: {one_line(error.message)}{hint}")
         if self.json:
-            envelope = self._envelope(error, self._code(error))
-            print_line(json.dumps(envelope, default=json_default, separators=(",", ":"), ensure_ascii=False))
+            print_line(
+                as_json(self._envelope(error, self._code(error)), ascii_only=not output.takes_unicode())
+            )
 
     def _code(self, error: SocapError | None) -> int:
         return error.exit_code if error else self.exit_code
@@ -140,6 +140,11 @@ def one_line(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
 
 
+def as_json(value: object, *, ascii_only: bool) -> str:
+    """One compact line of JSON."""
+    return json.dumps(value, default=json_default, separators=(",", ":"), ensure_ascii=ascii_only)
+
+
 def json_default(value: object) -> object:
     """What JSON cannot hold, as text."""
     if isinstance(value, datetime):
@@ -147,25 +152,3 @@ def json_default(value: object) -> object:
     if isinstance(value, (set, frozenset, tuple)):
         return list(value)
     return str(value)
-
-
-def write_bug_report(run: Run, error: BaseException) -> Path:
-    """Keep a traceback where a person can find it; return its file."""
-    import traceback
-
-    from socap_cli import __version__
-    from socap_cli.config import default_data_dir
-
-    folder = (run.data_dir or default_data_dir()) / "logs"
-    path = folder / f"bug-{run.run_id[:12]}.log"
-    text = "".join(traceback.format_exception(error))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(
-            f"socap {__version__}, Python {sys.version.split()[0]}, {sys.platform}\ncommand: {run.command}\n"
-            f"at: {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n\n{text}",
-            encoding="utf-8",
-        )
-    except OSError:
-        sys.stderr.write(text)
-    return path
