@@ -108,7 +108,7 @@ class Bootstrap:
         rate = self.settings.provider.rate
         return MeteredClient(
             provider,
-            Limiter(db, self.key(), rate, stop or threading.Event()),
+            Limiter(db, self.key(), rate, stop or threading.Event(), provider.allowed_rate),
             Meter(db),
             Budget(db, self.settings.budget),
             now,

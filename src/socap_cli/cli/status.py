@@ -11,7 +11,7 @@ import typer
 from socap_cli.cli import tables
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
-from socap_cli.model import JobStatus
+from socap_cli.model import JobStatus, LimitState
 from socap_cli.status.gather import Status, gather
 
 SUMS = ("counter", "collected", "removed")
@@ -38,7 +38,7 @@ def _result(found: Status) -> dict[str, Any]:
         "coverage_by_kind": {kind: asdict(row) for kind, row in found.coverage.items()},
         "rows_unreadable": found.rows_unreadable,
         "gaps": [asdict(gap) for gap in found.gaps],
-        "closed": [asdict(one) for one in found.closed],
+        "limits": [{**asdict(one), "is_closed": one.is_closed} for one in found.limits],
         "channels_off": found.channels_off,
         "deliveries": found.deliveries,
         "last_runs": {
@@ -77,7 +77,19 @@ def _notes(found: Status) -> Iterator[tuple[str, Any]]:
         yield "left out", f"{found.rows_unreadable} rows of answers could not be read in the last run of work"
     for gap in found.gaps[:MOST_GAPS_SHOWN]:
         yield "gap", f"{gap.begins_at:%m-%d %H:%M} {gap.kind}, {gap.tweets} tweets, {gap.reason}"
-    for one in found.closed:
-        yield "closed", f"{one.scope}: {one.reason}; asked again in {one.seconds:.0f} s"
+    for one in found.limits:
+        yield from _limit(one)
     for mark, reason in found.channels_off.items():
         yield "channel off", f"{mark}: {reason}"
+
+
+def _limit(one: LimitState) -> Iterator[tuple[str, Any]]:
+    if one.silent_for is not None:
+        yield "no answer", f"{one.scope}: for {one.silent_for:.0f} s, asked every few seconds; {one.reason}"
+    if one.blocked_for:
+        yield "closed", f"{one.scope}: the provider limits it, for {one.blocked_for:.0f} s"
+    refused = f"; {one.refused} refused" if one.refused else ""
+    if one.rate is not None:
+        yield "rate", f"{one.scope}: {one.rate:.1f} requests/s, from {one.source}{refused}"
+    elif refused:
+        yield "rate", f"{one.scope}: {one.refused} refused"

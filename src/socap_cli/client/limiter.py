@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from socap_cli.errors import EndpointClosed, ProviderError, RateLimited, Stopping
+from socap_cli.providers import AllowedRate
 from socap_cli.store import Db, rate_limits
 from socap_cli.store.group_commit import GroupCommit
 from socap_cli.store.rate_limits import Turn
 
+log = logging.getLogger("socap.client")
+
 FAILURES_TO_CLOSE = 6
 """So many answers in a row that never came close a scope."""
-LIMITED_TO_BLOCK = 2
-"""So many refusals in a row without a time block a scope; one alone only concerns its own request."""
+WINDOW = 10
+"""So many answers are looked back at when one is refused for its rate."""
+REFUSALS_TO_CUT = 2
+"""So many of them say that the rate is too high; one alone only concerns its own request."""
 FIRST_BLOCK, LONGEST_BLOCK = 0.5, 30.0
+AUTO = "auto"
+FALLBACK_RATE = 3.0
+"""Requests a second when the provider does not say what it allows."""
+LOOK_AGAIN = 600.0
+"""Seconds after which the provider is asked again what it allows."""
 
 
 @dataclass
@@ -25,27 +38,45 @@ class Limiter:
 
     db: Db
     key: str = field(repr=False)
-    rate: float
-    """Requests a second for each limit scope; 0 sets no limit of ours."""
+    rate: float | Literal["auto"]
+    """Requests a second for each limit scope; 0 sets no limit of ours, `auto` finds it."""
     stop: threading.Event
+    allowed_rate: Callable[[], AllowedRate | None] = lambda: None
+    """Asks the provider what it allows now."""
     max_wait: float = 3.0
     """Seconds that a request may sleep for its turn; beyond that the job goes back to the queue."""
 
     def __post_init__(self) -> None:
         self._reserve_together = GroupCommit[str, Turn](self._reserve)
         self._failures: dict[str, int] = {}
-        self._limited: dict[str, int] = {}
+        self._recent: dict[str, deque[bool]] = {}
+        self._ceilings: dict[str, tuple[float, float]] = {}
+        self._refused: dict[str, int] = {}
+        self._looking = threading.Lock()
         self._failing_since: dict[str, float] = {}
         self._lock = threading.Lock()
+
+    @property
+    def spaced(self) -> bool:
+        """Whether turns lie apart, so that a request sleeps for its own."""
+        return self.rate != 0
 
     def wait(self, scope: str, endpoint: str) -> bool:
         """Sleep until the next turn; True when it is a probe of a scope that did not answer.
 
         Raises Stopping, RateLimited when the turn is too far away, EndpointClosed when only probes pass.
         """
+        while True:
+            turn = self._next_turn(scope, endpoint)
+            if turn.refused == self._refused.get(scope, 0):
+                return turn.closed
+
+    def _next_turn(self, scope: str, endpoint: str) -> Turn:
+        """Reserve a turn and sleep until it. It is void when the scope refused somebody meanwhile."""
         if self.stop.is_set():
             raise Stopping
-        turn = self._reserve_together(rate_limits.limiter_id(self.key, scope))
+        self._ceiling(scope)
+        turn = self._reserve_together(scope)
         wait = turn.wait - time.monotonic()
         if not turn.granted and turn.closed:
             raise EndpointClosed("it does not answer for now", endpoint=endpoint, closed_for=max(0.0, wait))
@@ -54,27 +85,57 @@ class Limiter:
             raise RateLimited(said, endpoint=endpoint, retry_after=max(0.0, wait))
         if wait > 0 and self.stop.wait(wait):
             raise Stopping
-        return turn.closed
+        return turn
 
-    def _reserve(self, limiters: Sequence[str]) -> list[Turn]:
-        """A turn for each, those of one limiter in one reservation; `wait` is a moment of this host's clock.
+    def _ceiling(self, scope: str) -> float:
+        """The rate that may not be passed; asked for again now and then by one thread, while others go on."""
+        if not self.spaced:
+            return 0.0
+        known, asked_at = self._ceilings.get(scope, (0.0, 0.0))
+        if known and time.monotonic() - asked_at < LOOK_AGAIN:
+            return known
+        with self._looking:
+            if self._ceilings.get(scope, (0.0, 0.0))[1] == asked_at:
+                self._ceilings[scope] = self._find_ceiling(scope, known), time.monotonic()
+        return self._ceilings[scope][0]
+
+    def _find_ceiling(self, scope: str, known: float) -> float:
+        """What another process found lately, or what the provider says now."""
+        limiter = rate_limits.limiter_id(self.key, scope)
+        if self.rate != AUTO:
+            rate_limits.remember_ceiling(self.db, limiter, rate=float(self.rate), source="the configuration")
+            return float(self.rate)
+        if (found := rate_limits.ceiling(self.db, limiter, younger_than=LOOK_AGAIN)) is not None:
+            return found
+        try:
+            allowed = self.allowed_rate() or AllowedRate(FALLBACK_RATE, "the provider does not say")
+        except ProviderError as error:
+            log.info("what the provider allows could not be asked: %s", error.message)
+            return known or FALLBACK_RATE
+        rate_limits.remember_ceiling(self.db, limiter, rate=allowed.rate, source=allowed.source)
+        return allowed.rate
+
+    def _reserve(self, scopes: Sequence[str]) -> list[Turn]:
+        """A turn for each, those of one scope in one reservation; `wait` is a moment of this host's clock.
 
         A moment, not a wait: who wakes late from the reservation sleeps so much less for the turn.
         """
         turns: dict[str, Iterator[Turn]] = {}
-        for limiter in dict.fromkeys(limiters):
-            reserved = rate_limits.reserve(
-                self.db, limiter, rate=self.rate, max_wait=self.max_wait, turns=limiters.count(limiter)
-            )
+        for scope in dict.fromkeys(scopes):
+            limiter = rate_limits.limiter_id(self.key, scope)
+            rate, count = self._ceiling(scope), scopes.count(scope)
+            reserved = rate_limits.reserve(self.db, limiter, rate=rate, max_wait=self.max_wait, turns=count)
             now = time.monotonic()
-            turns[limiter] = iter([replace(turn, wait=now + turn.wait) for turn in reserved])
-        return [next(turns[limiter]) for limiter in limiters]
+            self._refused[scope] = max(self._refused.get(scope, 0), reserved[0].refused)
+            turns[scope] = iter([replace(turn, wait=now + turn.wait) for turn in reserved])
+        return [next(turns[scope]) for scope in scopes]
 
     def answered(self, scope: str, *, probe: bool) -> None:
         """A request was answered: whatever was closed here is open again."""
         with self._lock:
-            self._failures[scope] = self._limited[scope] = 0
+            self._failures[scope] = 0
             self._failing_since.pop(scope, None)
+            self._window(scope).append(False)
         if probe:
             rate_limits.reopen(self.db, rate_limits.limiter_id(self.key, scope))
 
@@ -88,13 +149,26 @@ class Limiter:
             rate_limits.close(self.db, rate_limits.limiter_id(self.key, scope), reason=error.message[:200])
 
     def limited(self, scope: str, retry_after: float | None) -> None:
-        """A request was refused for its rate: block the scope as told, or shortly when that goes on."""
+        """A request was refused for its rate: wait as told, and go on more slowly when that happens again."""
         with self._lock:
-            self._limited[scope] = run = self._limited.get(scope, 0) + 1
-        if retry_after is None and run < LIMITED_TO_BLOCK:
-            return
-        seconds = retry_after or min(LONGEST_BLOCK, FIRST_BLOCK * 2.0 ** min(run - LIMITED_TO_BLOCK, 8))
-        rate_limits.block(self.db, rate_limits.limiter_id(self.key, scope), seconds)
+            recent = self._window(scope)
+            recent.append(True)
+            share, refused = sum(recent) / len(recent), sum(recent)
+            too_fast = refused >= REFUSALS_TO_CUT
+            if too_fast and self.spaced:
+                recent.clear()
+        limiter = rate_limits.limiter_id(self.key, scope)
+        if too_fast and self.spaced:
+            factor = 1 - min(0.5, max(0.15, share / 2))
+            self._refused[scope] = rate_limits.cut(self.db, limiter, rate=self._ceiling(scope), factor=factor)
+        if retry_after is None and too_fast and not self.spaced:
+            run = min(refused - REFUSALS_TO_CUT, 8)
+            retry_after = min(LONGEST_BLOCK, FIRST_BLOCK * 2.0**run)
+        if retry_after is not None:
+            self._refused[scope] = rate_limits.block(self.db, limiter, retry_after)
+
+    def _window(self, scope: str) -> deque[bool]:
+        return self._recent.setdefault(scope, deque(maxlen=WINDOW))
 
     def silent_for(self) -> float:
         """Seconds since the first of the failures in a row that no answer has ended; 0 when it answers."""

@@ -109,10 +109,10 @@ class MeteredClient:
 
     def _ask_once(self, operation: str, campaigns: Sequence[str], send: Callable[[], Answer]) -> Answer:
         scope, endpoint = self.provider.limit_scope(operation), self.provider.endpoint(operation)
-        if not self.limiter.rate:  # turns that are not spaced are no part of what is in flight
+        if not self.limiter.spaced:  # turns that are not spaced are no part of what is in flight
             probe = self.limiter.wait(scope, endpoint)
         with self._slots:
-            if self.limiter.rate:
+            if self.limiter.spaced:
                 probe = self.limiter.wait(scope, endpoint)
             try:
                 answer = send()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
@@ -24,6 +24,7 @@ from socap_cli.config.values import (
     Words,
 )
 
+Rate = Literal["auto"] | Annotated[float, Field(ge=0, le=10_000)]
 Credits = Annotated[float, Field(ge=0, le=1e15)]
 MINUTES_OF_A_YEAR = 525_600
 
@@ -46,8 +47,8 @@ class Database(Section):
 class Provider(Section):
     api_key: Annotated[ApiKey | None, Stripped] = None
     url: BaseUrl = "https://api.twitterapi.io"
-    rate: float = Field(3.0, ge=0, le=10_000)
-    """Requests a second on the account, all processes together; 0 sets no limit of ours."""
+    rate: Rate = "auto"
+    """Requests a second on the account, all processes together; `auto` finds it, 0 sets no limit of ours."""
     batch: int = Field(50, ge=1, le=50)
     """Tweets in one metrics request."""
     timeout: float = Field(30.0, gt=0, le=3600)

@@ -42,7 +42,7 @@ from socap_cli.model.list_state import (
     coverage_of,
 )
 from socap_cli.model.queue import Job, JobRecord, JobStatus, Outcome, Result, Unit
-from socap_cli.model.run import ClosedEndpoint, MeteredRequest, RunRecord, Usage, UsageBatch
+from socap_cli.model.run import LimitState, MeteredRequest, RunRecord, Usage, UsageBatch
 from socap_cli.model.snowflake import lowest_snowflake, snowflake_time
 
 __all__ = [
@@ -54,7 +54,6 @@ __all__ = [
     "Campaign",
     "CampaignStatus",
     "CampaignTweet",
-    "ClosedEndpoint",
     "Counters",
     "Coverage",
     "Deferral",
@@ -67,6 +66,7 @@ __all__ = [
     "JobRecord",
     "JobStatus",
     "Kind",
+    "LimitState",
     "ListItem",
     "ListKind",
     "ListState",

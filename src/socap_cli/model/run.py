@@ -53,10 +53,24 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class ClosedEndpoint:
-    """A limit scope of a provider that takes no requests for now."""
+class LimitState:
+    """Requests of one scope share a limit: how fast it is asked, and whether it takes requests right now."""
 
     scope: str
-    seconds: float
-    """How long still."""
-    reason: str
+    rate: float | None
+    """Requests a second; None when no limit of ours is set."""
+    source: str | None
+    """Where the rate comes from."""
+    refused: int
+    """How often the provider refused a request for its rate."""
+    blocked_for: float
+    """Seconds for which the provider asked not to be asked."""
+    silent_for: float | None
+    """Seconds for which it has not answered; None when it answers."""
+    reason: str | None
+    """What it answered last, when it does not."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it takes no requests, but for a probe now and then."""
+        return self.silent_for is not None or self.blocked_for > 0

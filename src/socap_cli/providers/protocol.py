@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -10,6 +11,14 @@ from socap_cli.model import Kind, Page, TweetsAnswer
 
 FOLLOWINGS = "followings"
 """The operation of reading whom an account follows; the others are named by their kind of job."""
+
+
+@dataclass(frozen=True, slots=True)
+class AllowedRate:
+    """What a provider allows: requests a second in each limit scope, and what says so."""
+
+    rate: float
+    source: str
 
 
 class Provider(Protocol):
@@ -46,6 +55,9 @@ class Provider(Protocol):
 
     def followings(self, username: str, *, cursor: str | None = None) -> Page:
         """One page of whom an account follows. Raises ProviderError."""
+
+    def allowed_rate(self) -> AllowedRate | None:
+        """What it allows now; None when it does not say. Free of charge. Raises ProviderError."""
 
     def credits_left(self) -> float | None:
         """Credits on the account; None when it does not say. Raises ProviderError."""

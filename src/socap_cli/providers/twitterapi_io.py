@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,9 +23,11 @@ from socap_cli.model import (
     TweetsAnswer,
     snowflake_time,
 )
-from socap_cli.providers.protocol import FOLLOWINGS
+from socap_cli.providers.protocol import FOLLOWINGS, AllowedRate
 from socap_cli.providers.transport import Transport
 
+TIERS = ((50_000, 20.0), (10_000, 10.0), (5_000, 6.0), (1_000, 3.0), (-math.inf, 0.2))
+"""(credits from which, requests a second) of the whole account."""
 LIST_KEYS = ("tweets", "replies", "quotes", "users", "retweeters", "followings")
 ENDPOINTS: dict[str, str] = {
     METRICS: "/twitter/tweets",
@@ -93,6 +96,13 @@ class TwitterApiIo:
             if _number(body.get(name)) is not None
         ]
         return sum(float(value) for value in known) if known else None
+
+    def allowed_rate(self) -> AllowedRate | None:
+        left = self.credits_left()
+        if left is None:
+            return None
+        rate = next(rate for least, rate in TIERS if left >= least)
+        return AllowedRate(rate, f"the balance of {left:,.0f} credits")
 
     def tweets(self, tweet_ids: Sequence[str]) -> TweetsAnswer:
         """Look up to `batch` tweets up at once."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from socap_cli.model import CampaignStatus, ClosedEndpoint, Coverage, Kind, RunRecord, coverage_of
+from socap_cli.model import CampaignStatus, Coverage, Kind, LimitState, RunRecord, coverage_of
 from socap_cli.model.gaps import GapRow, gaps_of
 from socap_cli.store import Db, alerts, campaigns, queue_view, rate_limits, runs, worker_state
 
@@ -26,7 +26,7 @@ class Status:
     lag_seconds: float
     coverage: Mapping[Kind, Coverage]
     gaps: tuple[GapRow, ...]
-    closed: tuple[ClosedEndpoint, ...]
+    limits: tuple[LimitState, ...]
     channels_off: Mapping[str, str]
     deliveries: Mapping[str, int]
     last_runs: Mapping[str, RunRecord]
@@ -53,7 +53,7 @@ def gather(db: Db) -> Status:
         lag_seconds=queue_view.lag(db),
         coverage=coverage_of(states),
         gaps=gaps_of(states)[:MOST_GAPS],
-        closed=tuple(rate_limits.closed(db)),
+        limits=tuple(rate_limits.states(db)),
         channels_off=alerts.switched_off(db),
         deliveries=alerts.counts(db),
         last_runs=last,
