@@ -30,8 +30,8 @@ from socap_cli.model.important import (
     weight_of,
     weights_of,
 )
-from socap_cli.store.importance import entry_of
 from socap_cli.store.important_people import person_of
+from socap_cli.store.index_documents import entry_of
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 DAY = timedelta(days=1)

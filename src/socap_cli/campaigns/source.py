@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +64,7 @@ def read(content: str, *, name: str = "-") -> list[Line]:
     Raises UsageError when TOML is broken.
     """
     if name.lower().endswith(".toml"):
-        return list(_read_toml(content, name))
+        return list(read_tree(toml_tree(content, name), content))
     table = read_table(content, names=COLUMNS, is_key=is_tweet)
     if table.header:
         lines = [Line(row.line, *cells, row.text) for row, cells in with_header(table)]
@@ -137,17 +137,14 @@ def _category_beside(words: Sequence[str]) -> str:
     return ends[0] if ends else ""
 
 
-def _read_toml(content: str, name: str) -> Iterator[Line]:
-    """`[[tweets]]` tables with url and category, or `tweets = [urls]`, or a list of URLs per category."""
+def read_tree(tree: Mapping[str, Any], content: str) -> Iterator[Line]:
+    """The tweets of a TOML file: `[[tweets]]` with url and category, `tweets = [urls]`, or a list per category."""
     after = 0
-    for key, entries in toml_tree(content, name).items():
-        if not isinstance(entries, list):
-            continue
-        fallback = key if is_category(key) else ""
-        if not fallback and key != "tweets":
+    for key, entries in tree.items():
+        if not isinstance(entries, list) or not (key == "tweets" or is_category(key)):
             continue
         for entry in entries:
-            url, category = _toml_entry(entry, fallback)
+            url, category = _toml_entry(entry, key if is_category(key) else "")
             after = max(content.find(url, after), after) if url else after
             yield Line(content.count("\n", 0, after) + 1, url, category, url or str(entry))
             after += len(url)

@@ -130,11 +130,25 @@ def execute(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted(run)
     except Exception as error:  # the boundary: whatever is left is a bug, and its report is kept
+        if isinstance(error, UnicodeEncodeError) and (wrong := _not_text(arguments)) is not None:
+            return run.finish(wrong)
         from socap_cli.cli.bug_report import write_bug_report
 
         bug = SocapError(f"a bug in socap: {type(error).__name__}", hint=write_bug_report(run, error))
         bug.exit_code = BUG
         return run.finish(bug)
+
+
+def _not_text(arguments: list[str]) -> UsageError | None:
+    """An error for the first argument that was given as bytes which are no UTF-8, and that no database can hold."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            return UsageError(
+                f"{argument[:60]!r} is no UTF-8 text", hint="type it again, or check the locale"
+            )
+    return None
 
 
 def _usage_error(error: typer.exceptions.TyperException, arguments: list[str]) -> UsageError:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from socap_cli.cli.importance_text import write_out
+from socap_cli.cli.exporting import write_out
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.errors import UsageError

@@ -12,6 +12,7 @@ import typer
 from socap_cli.bootstrap import Bootstrap
 from socap_cli.campaigns import register
 from socap_cli.cli import importance_text as text
+from socap_cli.cli.exporting import write_out
 from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, account, one_of
 from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
@@ -164,7 +165,7 @@ def export(
     built = bootstrap(run)
     with built.database() as db:
         content, count = write(accounts.exported(db, built.firm()))
-    text.write_out(run, content, out, count)
+    write_out(run, content, out, count)
 
 
 @app.command("rescore")

@@ -6,13 +6,10 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from socap_cli.cli import tables
-from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run, json_default
-from socap_cli.errors import SocapError, UsageError
 from socap_cli.importance.accounts import Account, Removal, change_row
 from socap_cli.importance.building import BuildEstimate, BuildResult
 from socap_cli.importance.importing import MergeResult
@@ -213,19 +210,3 @@ FORMATS: dict[str, Callable[[Exported], tuple[str, int]]] = {"json": as_json, "c
 def _harmless(cell: object) -> object:
     """A text that a spreadsheet would run as a formula, quoted as text."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
-
-
-def write_out(run: Run, content: str, out: str, count: int, *, what: str = "rows") -> None:
-    """Print an export, or write it to a file. Raises UsageError when JSON is to tell the result on stdout too."""
-    if not out and run.json:
-        raise UsageError("--json needs a file", hint="give --out FILE")
-    if not out:
-        print_line(content.rstrip("\n"))
-        run.result = {what: count}
-        return
-    try:
-        Path(out).write_text(content, encoding="utf-8")
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise SocapError(f"cannot write {out}: {reason}", hint="name a file that can be written") from None
-    run.done({"file": out, what: count}, text=f"{count:,} {what} in {out}")

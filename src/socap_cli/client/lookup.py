@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 
@@ -13,33 +13,53 @@ from socap_cli.model import Tweet
 PATIENCE = 60.0
 
 
-def fetch_tweets(client: MeteredClient, tweet_ids: Sequence[str], campaign: str) -> dict[str, Tweet]:
+def fetch_tweets(
+    client: MeteredClient,
+    tweet_ids: Sequence[str],
+    campaign: str,
+    *,
+    inform: Callable[[str], None] = lambda _: None,
+) -> dict[str, Tweet]:
     """The tweets that the provider knows. What is absent is asked for twice before it counts as unknown.
+
+    `inform` is told what is waited for.
 
     Raises ProviderError, OverBudget, BudgetReached; what was asked is metered also then.
     """
     found: dict[str, Tweet] = {}
     try:
-        _fetch(client, tweet_ids, campaign, found)
+        _fetch(client, tweet_ids, campaign, found, inform)
         missing = [tweet_id for tweet_id in tweet_ids if tweet_id not in found]
-        _fetch(client, missing, campaign, found)
+        _fetch(client, missing, campaign, found, inform)
     finally:
         client.meter.write()
     return found
 
 
-def _fetch(client: MeteredClient, tweet_ids: Sequence[str], campaign: str, found: dict[str, Tweet]) -> None:
+def _fetch(
+    client: MeteredClient,
+    tweet_ids: Sequence[str],
+    campaign: str,
+    found: dict[str, Tweet],
+    inform: Callable[[str], None],
+) -> None:
     size = client.provider.batch
     for at in range(0, len(tweet_ids), size):
-        found.update(patiently()(client.tweets, tweet_ids[at : at + size], [campaign]).tweets)
+        found.update(patiently(inform)(client.tweets, tweet_ids[at : at + size], [campaign]).tweets)
 
 
-def patiently() -> Retrying:
-    """Call again while the provider is away for a moment: somebody waits for the answer."""
+def patiently(inform: Callable[[str], None] = lambda _: None) -> Retrying:
+    """Call again while the provider is away for a moment: somebody waits for the answer, and is told why."""
+
+    def say(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        inform(f"{error}; trying again in {state.upcoming_sleep:.0f} s")
+
     return Retrying(
         retry=retry_if_exception_type((ProviderUnavailable, RateLimited, MalformedAnswer)),
         wait=_wait,
         stop=stop_after_attempt(6) | stop_after_delay(PATIENCE),
+        before_sleep=say,
         reraise=True,
     )
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from socap_cli.alerts.send import plan_new, send_due
-from socap_cli.campaigns import register, source
+from socap_cli.campaigns import adding, source
+from socap_cli.campaigns.adding import Verifier
 from socap_cli.demo.environment import CYCLE, Environment
 from socap_cli.enqueue import enqueue
 from socap_cli.importance import reading
@@ -64,7 +65,7 @@ class Scenario:
         lines = source.read((here.files / "tweets.csv").read_text(encoding="utf-8"), name="tweets.csv")
         campaign = self._campaign([person.username for person in listed.people.values()])
         client = here.built.client(here.db, here.provider, now=here.now)
-        register.add(here.db, campaign, lines, client=client, now=here.now())
+        adding.add(here.db, campaign, lines, verifier=Verifier(client), now=here.now())
         self._count(client.counts.requests, client.counts.cost)
 
     def _campaign(self, people: list[str]) -> Campaign:

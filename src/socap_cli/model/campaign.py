@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class TweetCategory(StrEnum):
@@ -52,6 +53,13 @@ class Campaign:
     completed_at: datetime | None = None
     silenced_until: datetime | None = None
     """Until when no alert goes out; they wait."""
+
+
+def public_campaign(campaign: Campaign) -> dict[str, Any]:
+    """A campaign's fields for pages, terminals and programs: its webhook is a secret and only said to be set."""
+    row = asdict(campaign)
+    row["slack_webhook"] = "set" if campaign.slack_webhook else None
+    return row
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from markupsafe import Markup
 
 from socap_cli.errors import SocapError
 from socap_cli.files.writing import replace_if_changed
-from socap_cli.model import METRICS, Campaign, TweetCategory
+from socap_cli.model import METRICS, TweetCategory
+from socap_cli.model.campaign import public_campaign
 from socap_cli.report.analytics import share
 from socap_cli.report.charts import HALF, NARROW, WIDE, line_chart, short_number
 from socap_cli.report.gather import CampaignReport
@@ -106,13 +107,6 @@ def _json(report: CampaignReport, usd_per_credit: float) -> str:
         for name, points in (("totals", report.series.totals), ("growth", report.series.growth))
     }
     return json.dumps(public, default=_plain, ensure_ascii=False, separators=(",", ":"))
-
-
-def public_campaign(campaign: Campaign) -> dict[str, Any]:
-    """A campaign without its secrets."""
-    row = asdict(campaign)
-    row["slack_webhook"] = "set" if campaign.slack_webhook else None
-    return row
 
 
 def _plain(value: object) -> str:

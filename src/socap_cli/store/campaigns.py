@@ -53,6 +53,11 @@ def find(db: Db, slug: str) -> Campaign | None:
     return _campaign(row) if row else None
 
 
+def exists(db: Db, slug: str) -> bool:
+    """Whether there is a document of that slug, readable or not."""
+    return db.campaigns.find_one({"_id": slug}, {"_id": 1}) is not None
+
+
 def listed(db: Db, status: CampaignStatus | None = None) -> list[Campaign]:
     """All campaigns that can be read, or those of one status, by slug; `unreadable` names the others."""
     query = {"status": status.value} if status else {"status": {"$in": [s.value for s in CampaignStatus]}}
@@ -140,6 +145,12 @@ def add_tweets(db: Db, tweets: Sequence[CampaignTweet]) -> int:
 def remove_tweet(db: Db, slug: str, tweet_id: str) -> bool:
     """Take a tweet out of a campaign; False when it was not in it."""
     return db.tweets.delete_one({"_id": f"{slug}:{tweet_id}"}).deleted_count == 1
+
+
+def set_category(db: Db, slug: str, tweet_id: str, category: TweetCategory) -> bool:
+    """Give a tweet of a campaign a category; False when it is not in it."""
+    change = {"$set": {"category": category.value}}
+    return db.tweets.update_one({"_id": f"{slug}:{tweet_id}"}, change).matched_count == 1
 
 
 def tweets_of(db: Db, slug: str) -> list[CampaignTweet]:

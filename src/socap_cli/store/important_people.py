@@ -18,7 +18,8 @@ from socap_cli.model.important import (
     weight_of,
 )
 from socap_cli.store.connect import Db
-from socap_cli.store.importance import CREATED_BY, WITHOUT_CASE, FirmCollections, document_id, write_all
+from socap_cli.store.importance import WITHOUT_CASE, FirmCollections, write_all
+from socap_cli.store.index_documents import CREATED_BY, document_id
 
 Row = Mapping[str, Any]
 

@@ -1,0 +1,86 @@
+"""socap campaign add-tweets, edit-tweet and remove-tweet."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from socap_cli.campaigns import adding, register
+from socap_cli.cli import campaign_text as text
+from socap_cli.cli.campaign_options import (
+    NoVerify,
+    Source,
+    TweetArgument,
+    Tweets,
+    input_of,
+    tweet_category,
+    tweet_id_of,
+    verifying,
+)
+from socap_cli.cli.options import DryRun, Slug
+from socap_cli.cli.run import Run
+from socap_cli.cli.start import bootstrap
+
+app = typer.Typer()
+
+
+@app.command("add-tweets")
+def add_tweets(
+    ctx: typer.Context,
+    slug: Slug,
+    tweet: Tweets = [],  # noqa: B006
+    source: Source = None,
+    no_verify: NoVerify = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Add tweets to a campaign."""
+    run: Run = ctx.obj
+    built = bootstrap(run)
+    said = input_of(tweet, source, slug)
+    now = run.now().replace(microsecond=0)
+    verify = not no_verify and not dry_run
+    with built.database() as db, verifying(run, built, db, wanted=verify) as verifier:
+        result = adding.add_tweets(db, slug, said.lines, verifier=verifier, now=now, dry_run=dry_run)
+    ignored = [f"settings of the file are not applied: socap campaign apply {source}"] if said.given else []
+    text.tell_added(run, result, ignored, dry_run=dry_run)
+
+
+@app.command("edit-tweet")
+def edit_tweet(
+    ctx: typer.Context,
+    slug: Slug,
+    tweet: TweetArgument,
+    category: Annotated[str, typer.Option(metavar="client|influencer|investor", help="Whose tweet it is.")],
+    dry_run: DryRun = False,
+) -> None:
+    """Give a tweet another category. What was collected counts under the new one."""
+    run: Run = ctx.obj
+    tweet_id, wanted = tweet_id_of(tweet), tweet_category(category)
+    with bootstrap(run).database() as db:
+        before = register.tweet_of(db, slug, tweet_id).category
+        if not dry_run:
+            register.set_category(db, slug, tweet_id, wanted)
+    row = {
+        "slug": slug,
+        "tweet_id": tweet_id,
+        "before": before.short,
+        "category": wanted.short,
+        "dry_run": dry_run,
+    }
+    run.done(row, text=f"tweet {tweet_id}: {before.short} → {wanted.short}")
+
+
+@app.command("remove-tweet")
+def remove_tweet(ctx: typer.Context, slug: Slug, tweet: TweetArgument, dry_run: DryRun = False) -> None:
+    """Take a tweet out of a campaign. What was collected stays."""
+    run: Run = ctx.obj
+    tweet_id = tweet_id_of(tweet)
+    with bootstrap(run).database() as db:
+        register.tweet_of(db, slug, tweet_id)
+        if not dry_run:
+            register.remove_tweets(db, slug, [tweet_id])
+    done = "would remove" if dry_run else "removed"
+    run.done(
+        {"slug": slug, "tweet_id": tweet_id, "dry_run": dry_run}, text=f"{done} tweet {tweet_id} from {slug}"
+    )

@@ -1,0 +1,79 @@
+"""Campaigns in a list, and one with its tweets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from socap_cli.campaigns.overview import CampaignTotals
+from socap_cli.cli import tables
+from socap_cli.cli.campaign_text import shortened, value_text
+from socap_cli.cli.run import Run
+from socap_cli.model import Campaign, CampaignTweet, TweetState
+from socap_cli.model.campaign import public_campaign
+
+COUNTERS = ("retweets", "replies", "quotes", "likes", "views")
+LABELS = {
+    "slug": "campaign", "status": "status", "starts_at": "starts", "ends_at": "ends", "threshold": "alerts from",
+    "channels": "channels", "slack_webhook": "own webhook", "vips": "VIPs", "ignores": "ignored",
+    "spacing_minutes": "spread over, minutes", "frequency_window_minutes": "again after, minutes",
+    "client_name": "client", "client_email": "client's mail", "silenced_until": "silent until",
+    "last_cycle_at": "last cycle", "completed_at": "completed", "created_at": "created",
+}  # fmt: skip
+"""Fields of a campaign in the order and words of `campaign show`."""
+
+
+def show_list(run: Run, rows: Sequence[CampaignTotals]) -> None:
+    """A row for each campaign."""
+    if not rows:
+        run.info("no campaign: socap campaign add SLUG --from FILE")
+        return
+    columns = ("slug", "status", "tweets", "engagements", "important", "views", "alerts", "ends", "name")
+    tables.show(
+        columns,
+        (
+            [
+                row.campaign.slug, row.campaign.status.value, row.tweets, row.engagements, row.important, row.views,
+                row.alerts_sent, row.campaign.ends_at, row.campaign.name,
+            ]
+            for row in rows
+        ),
+        numbers=columns[2:7],
+    )  # fmt: skip
+
+
+def totals_row(row: CampaignTotals) -> dict[str, Any]:
+    """A campaign with its totals, for a program."""
+    totals = {
+        name: getattr(row, name) for name in ("tweets", "engagements", "important", "views", "alerts_sent")
+    }
+    return {**public_campaign(row.campaign), **totals}
+
+
+def show_campaign(
+    campaign: Campaign, tweets: Sequence[CampaignTweet], states: Mapping[str, TweetState]
+) -> None:
+    """A campaign's settings, and a row for each tweet."""
+    public = public_campaign(campaign)
+    pairs = (
+        (label, value_text(public[field]))
+        for field, label in LABELS.items()
+        if public[field] not in (None, ())
+    )
+    tables.pairs(pairs, title=campaign.name)
+    columns = ("tweet", "category", "author", "posted", *COUNTERS, "text")
+    tables.show(
+        columns,
+        (
+            [
+                tweet.tweet_id,
+                tweet.category.short,
+                f"@{tweet.author_username}" if tweet.author_username else None,
+                tweet.posted_at,
+                *(states[tweet.tweet_id].counters.get(name) for name in COUNTERS),
+                shortened(tweet.text) if tweet.text else None,
+            ]
+            for tweet in tweets
+        ),
+        numbers=COUNTERS,
+    )
