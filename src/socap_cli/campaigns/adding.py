@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -149,7 +149,19 @@ def _add(
         Accepted(entry.line.number, before.get(tweet.tweet_id, tweet), tweet.tweet_id not in before)
         for entry, tweet in zip(wanted, tweets, strict=True)
     )
-    warnings = tuple(
+    return AddResult(
+        slug,
+        accepted,
+        tuple(sorted(rejected, key=lambda one: one.line)),
+        _other_categories(slug, wanted, before),
+    )
+
+
+def _other_categories(
+    slug: str, wanted: Sequence[Wanted], before: Mapping[str, CampaignTweet]
+) -> tuple[str, ...]:
+    """A warning for each tweet that is there under another category than its line says."""
+    return tuple(
         f"tweet {entry.tweet_id} is there as {known.category.short}, not {entry.category.short}: "
         f"socap campaign edit-tweet {slug} {entry.tweet_id} --category {entry.category.short}"
         for entry in wanted
@@ -157,7 +169,6 @@ def _add(
         and entry.line.category
         and known.category is not entry.category
     )
-    return AddResult(slug, accepted, tuple(sorted(rejected, key=lambda one: one.line)), warnings)
 
 
 def _tweet(slug: str, entry: Wanted, known: Tweet | None, now: datetime) -> CampaignTweet:

@@ -65,37 +65,38 @@ def plan(db: Db, document: Document, alerts: Alerts, *, now: datetime) -> Plan:
     before = campaigns.find(db, document.slug)
     if before is None and campaigns.exists(db, document.slug):
         register.find(db, document.slug)
-    given, empty = clearing(document.given)
-    values = read_settings(given, start=before.starts_at if before else now, of_file=given)
-    values |= cleared(empty, document.slug, alerts)
-    if before is None:
-        after = windows.new_campaign(document.slug, values, alerts, now=now)
-    else:
-        after = windows.changed(before, values, now=now)
+    after = _wanted_settings(document.slug, document, before, alerts, now)
     wanted, rejected = sort_out(document.lines)
     there = {tweet.tweet_id: tweet for tweet in campaigns.tweets_of(db, document.slug)}
     listed = {entry.tweet_id for entry in wanted}
     missing = [tweet for tweet in there.values() if document.lists_tweets and tweet.tweet_id not in listed]
-    warnings: tuple[str, ...] = ()
-    if missing and rejected:
-        warnings = (
-            f"{len(missing)} tweets are not in the file; they stay until every line of it can be read",
-        )
-        missing = []
+    kept = missing if rejected else []
     return Plan(
         before,
         after,
-        tuple(differences(before, after)),
-        tuple(entry for entry in wanted if entry.tweet_id not in there),
-        tuple(
-            Recategorized(entry.tweet_id, there[entry.tweet_id].category, entry.category)
+        changes=tuple(differences(before, after)),
+        new=tuple(entry for entry in wanted if entry.tweet_id not in there),
+        recategorized=tuple(
+            Recategorized(entry.tweet_id, known.category, entry.category)
             for entry in wanted
-            if entry.tweet_id in there and there[entry.tweet_id].category is not entry.category
+            if (known := there.get(entry.tweet_id)) and known.category is not entry.category
         ),
-        tuple(missing),
-        tuple(rejected),
-        warnings,
+        removed=tuple(tweet for tweet in missing if tweet not in kept),
+        rejected=tuple(rejected),
+        warnings=(f"{len(kept)} not in the file stay until every line of it can be read",) if kept else (),
     )
+
+
+def _wanted_settings(
+    slug: str, document: Document, before: Campaign | None, alerts: Alerts, now: datetime
+) -> Campaign:
+    """The campaign with the settings that the file names. Raises UsageError."""
+    given, empty = clearing(document.given)
+    values = read_settings(given, start=before.starts_at if before else now, of_file=given)
+    values |= cleared(empty, slug, alerts)
+    if before is None:
+        return windows.new_campaign(slug, values, alerts, now=now)
+    return windows.changed(before, values, now=now)
 
 
 def carry_out(db: Db, planned: Plan, *, verifier: Verifier | None, now: datetime) -> ApplyResult:

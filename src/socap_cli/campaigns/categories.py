@@ -19,6 +19,7 @@ CATEGORY_NAMES = {
 
 
 def is_category(text: str) -> bool:
+    """Whether a text is a category's name, however it is written."""
     return fold(text) in CATEGORY_NAMES
 
 

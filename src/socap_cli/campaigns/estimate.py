@@ -11,6 +11,8 @@ CYCLES_A_DAY = 48
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
+    """What a day costs, and what that is known from."""
+
     tweets: int
     cycles_a_day: int
     requests_a_day: float

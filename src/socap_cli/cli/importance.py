@@ -23,6 +23,7 @@ from socap_cli.importance.accounts import entry_row
 from socap_cli.importance.building import BuildResult, Terms
 from socap_cli.store import campaigns, firm_check, important_people, locks
 from socap_cli.store import importance as index
+from socap_cli.store.rescoring import Scope
 
 app = typer.Typer(help="Who is important, and why.", no_args_is_help=True)
 
@@ -175,11 +176,12 @@ def rescore(ctx: typer.Context, campaign: OnlyCampaign = "", dry_run: DryRun = F
     built = bootstrap(run)
     rules = built.rules()
     with built.database() as db:
-        tweet_ids = None
+        scope = Scope()
         if campaign:
             register.find(db, campaign)
-            tweet_ids = campaigns.tweet_ids_of(db, campaign)
-        done = rescoring.rescore(db, built.firm(), rules, tweet_ids=tweet_ids, dry_run=dry_run)
+            scope = Scope(tweet_ids=campaigns.tweet_ids_of(db, campaign))
+        progress = text.rescoring_progress(run)
+        done = rescoring.rescore(db, built.firm(), rules, scope=scope, dry_run=dry_run, progress=progress)
     run.done({**asdict(done), "dry_run": dry_run}, text=text.rescore_line(done, dry_run=dry_run))
 
 

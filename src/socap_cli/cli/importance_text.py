@@ -21,6 +21,7 @@ from socap_cli.store.importance import FirmCollections
 SHOWN = 30
 """Changes that are printed one by one."""
 REASONS = 4
+LOOKED_AT_TOGETHER = 1000
 Exported = Iterable[tuple[str, dict[str, Any]]]
 
 
@@ -165,6 +166,16 @@ def not_read(run: Run, done: BuildResult) -> None:
 def progress(run: Run) -> Callable[[str, int], None]:
     """A line after each page that was read."""
     return lambda username, accounts: run.info(f"@{username}: {accounts:,} followings")
+
+
+def rescoring_progress(run: Run) -> Callable[[int], None]:
+    """A line every ten thousand engagements."""
+
+    def tell(engagements: int) -> None:
+        if engagements % 10_000 < LOOKED_AT_TOGETHER <= engagements:
+            run.info(f"{engagements:,} engagements looked at")
+
+    return tell
 
 
 def rescore_line(done: RescoreResult, *, dry_run: bool) -> str:

@@ -36,9 +36,11 @@ class Row:
 
     @property
     def is_blank(self) -> bool:
+        """Whether no cell holds anything."""
         return not any(cell.strip() for cell in self.cells)
 
     def has_key(self, is_key: IsKey) -> bool:
+        """Whether a cell is one of the things that the table lists."""
         return any(is_key(cell.strip()) for cell in self.cells)
 
 

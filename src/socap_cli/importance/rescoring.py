@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,13 +12,14 @@ from socap_cli.model.important import fold
 from socap_cli.model.labels import LabelRules, categorize
 from socap_cli.store import Db, importance, rescoring
 from socap_cli.store.importance import FirmCollections
-from socap_cli.store.rescoring import Rescored
+from socap_cli.store.rescoring import Rescored, Scope
 
 OVERLAP = timedelta(minutes=10)
 """Changes are looked for from so long before the last time: other hosts' clocks wrote them."""
 MOST_ACCOUNTS = 2000
 """From more changed accounts on all engagements are rescored, which is one pass over them."""
 SAMPLES = 20
+EVERYTHING = Scope()
 
 
 @dataclass
@@ -40,15 +41,13 @@ def rescore(
     names: FirmCollections,
     rules: LabelRules,
     *,
-    accounts: tuple[Collection[str], Collection[str]] | None = None,
-    tweet_ids: Collection[str] | None = None,
+    scope: Scope = EVERYTHING,
     dry_run: bool = False,
     progress: Callable[[int], None] = lambda _: None,
 ) -> RescoreResult:
-    """Score and categorize engagements anew: all, or those of (ids, folded handles). Repeating it changes nothing."""
+    """Score and categorize engagements anew. Repeating it changes nothing."""
     result = RescoreResult()
-    ids, usernames = accounts if accounts is not None else (None, ())
-    for batch in rescoring.read(db, ids=ids, usernames=usernames, tweet_ids=tweet_ids):
+    for batch in rescoring.read(db, scope):
         scores = importance.look_up(db, names, [one.profile for one in batch])
         changes = [
             change
@@ -81,7 +80,7 @@ def catch_up(db: Db, names: FirmCollections, rules: LabelRules, *, now: datetime
             result = RescoreResult()
         else:
             few = len(ids | handles) <= MOST_ACCOUNTS
-            result = rescore(db, names, rules, accounts=(ids, handles) if few else None)
+            result = rescore(db, names, rules, scope=Scope(ids, handles) if few else EVERYTHING)
     rescoring.note_done(db, state, index_until=now, rules=mark)
     return result
 

@@ -88,6 +88,7 @@ def follower_of(row: Any) -> Follower:
 
 
 def new_document(update: EntryUpdate, now: datetime) -> dict[str, Any]:
+    """The document of an account that is not in the index yet."""
     named = {"followed_username": update.username, "followed_user_id": update.user_id}
     return {
         "_id": document_id(update.user_id or fold(update.username or "")),

@@ -38,29 +38,34 @@ class RescoringState:
     """Handles and ids of accounts that were taken out of the index since."""
 
 
-def read(
-    db: Db,
-    *,
-    ids: Collection[str] | None = None,
-    usernames: Collection[str] = (),
-    tweet_ids: Collection[str] | None = None,
-    batch: int = 1000,
-) -> Iterator[list[Engagement]]:
-    """Engagements in batches: all, those of these accounts (handles without case), those with these tweets."""
-    query: dict[str, Any] = {}
-    if ids is not None:
-        names = [spelling for name in usernames for spelling in (name, f"@{name}")]
-        query = {"$or": [{"user_id": {"$in": list(ids)}}, {"username": {"$in": names}}]}
-    if tweet_ids is not None:
-        query["tweet_id"] = {"$in": list(tweet_ids)}
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which engagements are decided anew; None: all of them."""
+
+    ids: Collection[str] | None = None
+    """Accounts, by id."""
+    usernames: Collection[str] = ()
+    """The same accounts by folded handle, compared without case."""
+    tweet_ids: Collection[str] | None = None
+
+    def query(self) -> dict[str, Any]:
+        """The scope as a filter."""
+        wanted: dict[str, Any] = {}
+        if self.ids is not None:
+            names = [spelling for name in self.usernames for spelling in (name, f"@{name}")]
+            wanted = {"$or": [{"user_id": {"$in": list(self.ids)}}, {"username": {"$in": names}}]}
+        if self.tweet_ids is not None:
+            wanted["tweet_id"] = {"$in": list(self.tweet_ids)}
+        return wanted
+
+
+def read(db: Db, scope: Scope, *, batch: int = 1000) -> Iterator[list[Engagement]]:
+    """Engagements of a scope, in batches by id."""
+    query, collation = scope.query(), WITHOUT_CASE if scope.ids is not None else None
     last = ""
     while True:
         wanted = {**query, "_id": {"$gt": last}} if last else query
-        rows = list(
-            db.engagements.find(wanted, collation=WITHOUT_CASE if ids is not None else None)
-            .sort("_id", 1)
-            .limit(batch)
-        )
+        rows = list(db.engagements.find(wanted, collation=collation).sort("_id", 1).limit(batch))
         if not rows:
             return
         yield [engagement(row) for row in rows]
