@@ -10,7 +10,7 @@ from typing import Any
 
 from socap_cli.errors import ConfigError
 from socap_cli.files.reading import display_name, read_text
-from socap_cli.model.labels import OTHERS, LabelRules, Rule, compiled
+from socap_cli.model.labels import OTHERS, LabelRules, Rule
 
 LABEL = re.compile(r"[a-z0-9][a-z0-9_-]{0,40}")
 KEYS = ("words", "patterns", "unless")
@@ -69,7 +69,7 @@ def _category(label: str, row: dict[str, Any], name: str) -> Rule:
 def _checked(rule: Rule, name: str) -> Rule:
     """A rule that matches something, and not everything. Raises ConfigError."""
     try:
-        pattern = compiled(rule)
+        pattern = rule.expression
     except (re.error, OverflowError, RecursionError) as error:
         raise ConfigError(
             f"{name}: {rule.label}: not a pattern: {error}", hint="mend it, or use words"

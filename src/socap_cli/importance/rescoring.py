@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from socap_cli.model import Engagement, Importance
 from socap_cli.model.important import fold
-from socap_cli.model.labels import LabelRules, categorize
+from socap_cli.model.labels import LabelRules, categorize, organisations_of
 from socap_cli.store import Db, importance, rescoring
 from socap_cli.store.importance import FirmCollections
 from socap_cli.store.rescoring import Rescored, Scope
@@ -52,7 +52,7 @@ def rescore(
         changes = [
             change
             for one in batch
-            if (change := _change(one, scores[one.profile.user_id], categorize(one.profile, rules), result))
+            if (change := _change(one, scores[one.profile.user_id], rules, result)) is not None
         ]
         if not dry_run:
             rescoring.write(db, changes)
@@ -90,15 +90,14 @@ def fingerprint(rules: LabelRules) -> str:
     return hashlib.sha256(repr(rules).encode()).hexdigest()[:16]
 
 
-def _change(
-    one: Engagement, score: Importance, categories: Sequence[str], result: RescoreResult
-) -> Rescored | None:
-    if (one.importance, one.categories) == (score, tuple(categories)):
+def _change(one: Engagement, score: Importance, rules: LabelRules, result: RescoreResult) -> Rescored | None:
+    """What is different of an engagement now; None when nothing is."""
+    labels = categorize(one.profile, rules), organisations_of(one.profile, rules)
+    if (one.importance, one.categories, one.organisations) == (score, *labels):
         return None
     before, after = one.importance.score, score.score
     if before != after and len(result.samples) < SAMPLES:
         result.samples.append((one.profile.username, before, after))
-    if one.categories != tuple(categories):
-        result.recategorized += 1
+    result.recategorized += (one.categories, one.organisations) != labels
     is_higher = (after or 0.0) > (before or 0.0)
-    return Rescored(one.engagement_id, score, tuple(categories), is_higher)
+    return Rescored(one.engagement_id, score, *labels, is_higher=is_higher)

@@ -37,6 +37,8 @@ class Engagement:
     engaged_at: datetime | None = None
     """None for a retweet, which carries no time."""
     text: str | None = None
+    organisations: tuple[str, ...] = ()
+    """What the account's bio, name or handle names, by the rules for organisations."""
     removed_at: datetime | None = None
     """When a full pass did not find it any more."""
 
@@ -64,6 +66,7 @@ class FoundEngagement:
     scan: int
     backfill: bool
     now: datetime
+    organisations: tuple[str, ...] = ()
 
     @property
     def engagement_id(self) -> str:

@@ -66,6 +66,7 @@ def _document(found: FoundEngagement) -> Row:
         "text": found.item.text,
         **importance_fields(found.importance),
         "categories": list(found.categories),
+        "organisations": list(found.organisations),
     }
 
 
@@ -95,6 +96,7 @@ def engagement(row: Mapping[str, Any]) -> Engagement:
         ),
         importance=Importance(row["importance_score"], reasons),
         categories=tuple(row["categories"]),
+        organisations=tuple(row.get("organisations") or ()),
         first_seen_at=row["first_seen_at"],
         last_seen_at=row["last_seen_at"],
         backfill=row["backfill"],

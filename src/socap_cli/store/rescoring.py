@@ -24,6 +24,7 @@ class Rescored:
     engagement_id: str
     importance: Importance
     categories: tuple[str, ...]
+    organisations: tuple[str, ...]
     is_higher: bool
     """Whether alerts must consider it again."""
 
@@ -81,6 +82,7 @@ def write(db: Db, changes: Sequence[Rescored]) -> None:
                 "$set": {
                     **importance_fields(change.importance),
                     "categories": list(change.categories),
+                    "organisations": list(change.organisations),
                     **({"needs_planning": True} if change.is_higher else {}),
                 }
             },

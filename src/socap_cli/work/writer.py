@@ -18,7 +18,7 @@ from socap_cli.model import (
     StoredItem,
     engagement_id,
 )
-from socap_cli.model.labels import LabelRules, categorize
+from socap_cli.model.labels import LabelRules, categorize, organisations_of
 from socap_cli.store import Db, engagements, importance, list_leases, translate_error
 from socap_cli.store.group_commit import GroupCommit
 from socap_cli.store.importance import FirmCollections
@@ -128,6 +128,7 @@ class EngagementWriter:
                 scan=page.current.scan,
                 backfill=page.state.completed_passes == 0,
                 now=page.now,
+                organisations=organisations_of(item.profile, self._rules),
             )
             for page, item in fresh
         ]
