@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo test check lint format types imports bench fuzz soak install clean
+.PHONY: help demo test check lint format types imports bench fuzz fuzz-inputs soak install clean
 
 help: ## Show this help
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 demo: $(VENV)/.runs ## Two simulated days of a launch, and its report
 	$(BIN)/socap demo
@@ -36,6 +36,9 @@ bench: $(VENV)/.dev ## Performance, as ratios in one run; ONLY="queue cycles" ru
 
 fuzz: $(VENV)/.dev ## Thousands of crash histories against the simulator's truth
 	SOCAP_FUZZ=3000 $(BIN)/python -m pytest -n $(WORKERS) tests/test_crash_histories.py --timeout 7200
+
+fuzz-inputs: $(VENV)/.dev ## Tens of thousands of broken answers of a provider
+	SOCAP_FUZZ=1000 $(BIN)/python -m pytest -n $(WORKERS) tests/test_provider_mutations.py tests/test_cleaning.py --timeout 7200
 
 soak: $(VENV)/.dev ## Hundreds of kill -9 on workers and mongod
 	SOCAP_SOAK=200 $(BIN)/python -m pytest tests/test_kills.py --timeout 7200

@@ -323,7 +323,7 @@ def test_an_address_in_the_working_folder_gets_no_key_from_elsewhere(
 @pytest.mark.parametrize(
     "text",
     [
-        '[provider]\nurl = "https://api.twitterapi.io"\n',
+        '[provider]\nname = "twitterapi.io"\n',
         f'{EVIL}api_key = "mine"\n',
         "[worker]\nconcurrency = 2\n",
     ],

@@ -20,7 +20,7 @@ from socap_cli.config import Settings
 from socap_cli.errors import ConfigError
 from socap_cli.files.category_rules import default_rules, load_rules
 from socap_cli.model.labels import LabelRules
-from socap_cli.providers import Prices, Provider, TwitterApiIo
+from socap_cli.providers import Provider, build_provider
 from socap_cli.store import ELECTION, Db, indexes, open_database
 from socap_cli.store.embedded import Embedded
 from socap_cli.store.importance import FirmCollections
@@ -83,13 +83,11 @@ class Bootstrap:
         return key
 
     @contextmanager
-    def provider(self) -> Iterator[Provider]:
-        """The data provider, closed afterwards. Raises ConfigError."""
-        wanted = self.settings.provider
-        prices = Prices(wanted.price_tweet, wanted.price_user, wanted.price_minimum)
-        provider = TwitterApiIo(
-            self.key(), url=wanted.url, batch=wanted.batch, timeout=wanted.timeout, prices=prices
-        )
+    def provider(self, *, needs_key: bool = True) -> Iterator[Provider]:
+        """The data provider, closed afterwards; without its key it can only declare things. Raises ConfigError."""
+        if needs_key:
+            self.key()
+        provider = build_provider(self.settings.provider)
         try:
             yield provider
         finally:

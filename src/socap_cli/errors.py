@@ -23,6 +23,7 @@ SocapError                      exit 1: failed and told why
 │   ├── MalformedAnswer         an answer that is not what the endpoint promises
 │   ├── CursorRefused           start the list at the top again
 │   ├── RequestRefused          this request is wrong and will stay wrong
+│   │   └── NotFound            404, 405, 410, 3xx: its tweet is gone, or the address is wrong
 │   └── ProviderStop            no request of this run can work: stop it and tell the operator
 │       ├── KeyRefused          401, 403
 │       ├── CreditsExhausted    402 and usage caps
@@ -41,6 +42,7 @@ is_failure       whether nobody answered, so that the next wait is longer
 final            whether the same will never work
 ends_run         whether no other work of this run can work either
 closed_for       seconds for which its endpoint takes no more requests
+doubts_address   whether the address would be wrong if everything were answered so
 """
 
 from __future__ import annotations
@@ -56,6 +58,7 @@ class SocapError(Exception):
     final = False
     ends_run = False
     closed_for = 0.0
+    doubts_address = False
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -203,6 +206,12 @@ class RequestRefused(ProviderError):
     """This request is wrong and will stay wrong."""
 
     final = True
+
+
+class NotFound(RequestRefused):
+    """404, 405, 410 or a redirect: its tweet is gone. When everything is answered so, the address is wrong."""
+
+    doubts_address = True
 
 
 class ProviderStop(ProviderError):

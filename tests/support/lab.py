@@ -16,7 +16,7 @@ from socap_cli.config import Collection
 from socap_cli.enqueue import EnqueueResult, enqueue
 from socap_cli.files.category_rules import default_rules
 from socap_cli.model import LISTS, Campaign, CampaignStatus, CampaignTweet, Kind, kinds
-from socap_cli.providers import TwitterApiIo
+from socap_cli.providers.twitterapi_io import TwitterApiIo
 from socap_cli.simulator.comparison import true_keys
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db, campaigns, claims, engagement_view, leases, queue_view

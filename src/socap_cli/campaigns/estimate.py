@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from socap_cli.model import Usage
@@ -20,13 +21,14 @@ class Estimate:
     basis: str
 
 
-def estimate(
-    tweets: int, last_day: Usage | None, *, batch: int, price_tweet: float, price_minimum: float
-) -> Estimate:
-    """From the last full day's use when there is one, never below the counters alone."""
-    batches = -(-tweets // batch)
-    requests = float(batches * CYCLES_A_DAY)
-    cost = max(tweets * price_tweet, batches * price_minimum) * CYCLES_A_DAY
+def estimate(tweets: int, last_day: Usage | None, *, batch: int, price: Callable[[int], float]) -> Estimate:
+    """From the last full day's use when there is one, never below the counters alone.
+
+    `price` tells the credits that the counters of so many tweets cost in one request of at most `batch`.
+    """
+    full, rest = divmod(tweets, batch)
+    requests = float((full + bool(rest)) * CYCLES_A_DAY)
+    cost = (full * price(batch) + (price(rest) if rest else 0.0)) * CYCLES_A_DAY
     if last_day is None:
         basis = "counters only: lists cost extra when they move, and no day was measured yet"
         return Estimate(tweets, CYCLES_A_DAY, requests, cost, basis)

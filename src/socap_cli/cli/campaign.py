@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -33,7 +34,7 @@ from socap_cli.cli.options import DryRun, Slug, Yes, one_of
 from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.errors import UsageError
-from socap_cli.model import CampaignStatus
+from socap_cli.model import METRICS, CampaignStatus
 from socap_cli.model.campaign import public_campaign
 from socap_cli.store import campaigns, usage, worker_state
 
@@ -188,15 +189,14 @@ def estimate(ctx: typer.Context, slug: Slug) -> None:
     """What a day of a campaign costs in requests and money, from its size and its last day."""
     run: Run = ctx.obj
     built = bootstrap(run)
-    wanted = built.settings.provider
     with built.database() as db:
         register.find(db, slug)
         tweets = campaigns.count_tweets(db, slug)
         spent = usage.last_whole_day(db, slug)
-    found = rules.estimate(
-        tweets, spent, batch=wanted.batch, price_tweet=wanted.price_tweet, price_minimum=wanted.price_minimum
-    )
-    usd = found.credits_a_day * wanted.usd_per_credit
+    with built.provider(needs_key=False) as provider:
+        price = partial(provider.price, METRICS)
+        found = rules.estimate(tweets, spent, batch=provider.batch, price=price)
+    usd = found.credits_a_day * built.settings.provider.usd_per_credit
     run.done(
         {**asdict(found), "usd_a_day": round(usd, 4)},
         text=(

@@ -41,8 +41,8 @@ class Limiter:
     rate: float | Literal["auto"]
     """Requests a second for each limit scope; 0 sets no limit of ours, `auto` finds it."""
     stop: threading.Event
-    allowed_rate: Callable[[], AllowedRate | None] = lambda: None
-    """Asks the provider what it allows now."""
+    allowed_rate: Callable[[str], AllowedRate | None] = lambda _: None
+    """Asks the provider what it allows now in a scope."""
     max_wait: float = 3.0
     """Seconds that a request may sleep for its turn; beyond that the job goes back to the queue."""
 
@@ -108,7 +108,7 @@ class Limiter:
         if (found := rate_limits.ceiling(self.db, limiter, younger_than=LOOK_AGAIN)) is not None:
             return found
         try:
-            allowed = self.allowed_rate() or AllowedRate(FALLBACK_RATE, "the provider does not say")
+            allowed = self.allowed_rate(scope) or AllowedRate(FALLBACK_RATE, "the provider does not say")
         except ProviderError as error:
             log.info("what the provider allows could not be asked: %s", error.message)
             return known or FALLBACK_RATE

@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
+from socap_cli.client.address import AddressCheck
 from socap_cli.client.budget import Budget
 from socap_cli.client.counts import RunCounts
 from socap_cli.client.limiter import Limiter
 from socap_cli.client.meter import Meter
+from socap_cli.client.parts import ask_in_parts
 from socap_cli.errors import (
     EndpointClosed,
     MalformedAnswer,
@@ -33,6 +35,9 @@ TRIES = 3
 """How often one request is sent before its job goes back to the queue."""
 FIRST_PAUSE = 0.1
 """Seconds before the second try, doubled for the third, give or take half."""
+
+ROWS_LOGGED = 5
+"""Rows of one answer that could not be read and are logged as samples."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,7 @@ class MeteredClient:
     def __post_init__(self) -> None:
         self._slots = threading.BoundedSemaphore(self.max_in_flight)
         self._rng = random.Random()
+        self._address = AddressCheck(lambda: self.provider.credits_left())
 
     @property
     def stop(self) -> threading.Event:
@@ -75,23 +81,29 @@ class MeteredClient:
         Raises ProviderError, OverBudget, BudgetReached, Stopping.
         """
         self.budget.check(METRICS, campaigns, self.now())
-        return self._ask(METRICS, campaigns, lambda: self.provider.tweets(tweet_ids))
+
+        def ask(part: Sequence[str]) -> TweetsAnswer:
+            return self._ask(METRICS, campaigns, lambda: self.provider.tweets(part))
+
+        return self._tell_unreadable(METRICS, ask_in_parts(tweet_ids, ask))
 
     def page(self, wanted: ListRequest) -> Page:
         """One page of a list, newest first. Raises as `tweets` does, and CursorRefused."""
         self.budget.check(wanted.kind, wanted.campaigns, self.now())
-        return self._ask(
+        page = self._ask(
             wanted.kind,
             wanted.campaigns,
             lambda: self.provider.page(
                 wanted.kind, wanted.tweet_id, cursor=wanted.cursor, since=wanted.since, until=wanted.until
             ),
         )
+        return self._tell_unreadable(wanted.kind, page)
 
     def followings(self, username: str, *, cursor: str | None = None) -> Page:
         """One page of whom an account follows, paid by no campaign. Raises as `page` does."""
         self.budget.check(Kind(FOLLOWINGS), (), self.now())
-        return self._ask(FOLLOWINGS, ("-",), lambda: self.provider.followings(username, cursor=cursor))
+        page = self._ask(FOLLOWINGS, ("-",), lambda: self.provider.followings(username, cursor=cursor))
+        return self._tell_unreadable(FOLLOWINGS, page)
 
     def _ask(self, operation: str, campaigns: Sequence[str], send: Callable[[], Answer]) -> Answer:
         """Send, and send again when an answer is lost: most losses do not come twice."""
@@ -122,9 +134,17 @@ class MeteredClient:
         self.limiter.answered(scope, probe=probe)
         price = self.provider.price(operation, answer.billed_items)
         self._count(endpoint, campaigns, answer.billed_items, price)
-        for row in answer.unreadable:
+        self._address.answered()
+        return answer
+
+    def _tell_unreadable(self, operation: str, answer: Answer) -> Answer:
+        """Count the rows that were left out, and log some of them."""
+        left_out, endpoint = answer.unreadable, self.provider.endpoint(operation)
+        for row in left_out[:ROWS_LOGGED]:
             log.warning("%s: a row could not be read: %s: %s", endpoint, row.reason, row.sample)
-        self.counts.add(rows_unreadable=len(answer.unreadable))
+        if len(left_out) > ROWS_LOGGED:
+            log.warning("%s: and %d more rows of that answer", endpoint, len(left_out) - ROWS_LOGGED)
+        self.counts.add(rows_unreadable=len(left_out))
         return answer
 
     def _note_failure(
@@ -140,6 +160,7 @@ class MeteredClient:
             self.limiter.answered(scope, probe=probe)
         price = self.provider.price(operation, 0) if answered else 0.0
         self._count(self.provider.endpoint(operation), campaigns, 0, price, failed=True)
+        self._address.failed(error)
 
     def _count(
         self, endpoint: str, campaigns: Sequence[str], items: int, cost: float, *, failed: bool = False

@@ -21,6 +21,7 @@ MOST_BYTES = 1024 * 1024
 SEE_EXAMPLE = "config.example.toml shows every key with its default"
 GOES_TO: dict[Place, Place] = {
     ("provider", "url"): ("provider", "api_key"),
+    ("provider", "name"): ("provider", "api_key"),
     ("alerts", "webhook_hosts"): ("alerts", "slack_webhook"),
 }
 """Each address with the key that is sent there. A database's URI and a mail server's hold their own."""

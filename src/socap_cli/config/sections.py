@@ -45,19 +45,23 @@ class Database(Section):
 
 
 class Provider(Section):
+    """What is None is the provider's own."""
+
+    name: Text = "twitterapi.io"
+    """Its row in the table of providers."""
     api_key: Annotated[ApiKey | None, Stripped] = None
-    url: BaseUrl = "https://api.twitterapi.io"
+    url: BaseUrl | None = None
     rate: Rate = "auto"
-    """Requests a second on the account, all processes together; `auto` finds it, 0 sets no limit of ours."""
-    batch: int = Field(50, ge=1, le=50)
-    """Tweets in one metrics request."""
+    """Requests a second in each limit scope, all processes together; `auto` finds it, 0 sets no limit of ours."""
+    batch: int | None = Field(None, ge=1, le=100)
+    """Tweets in one metrics request at most."""
     timeout: float = Field(30.0, gt=0, le=3600)
     """Seconds."""
     patience: float = Field(120.0, gt=0, le=DAY)
     """Seconds after which a run ends whose provider does not answer."""
-    price_tweet: Credits = 15.0
-    price_user: Credits = 18.0
-    price_minimum: Credits = 15.0
+    price_tweet: Credits | None = None
+    price_user: Credits | None = None
+    price_minimum: Credits | None = None
     """Credits for a tweet, for an account in a list, and the least that a request costs."""
     usd_per_credit: float = Field(0.00001, ge=0, le=1e6)
 

@@ -58,6 +58,8 @@ class Page:
     billed_items: int
     unreadable: tuple[UnreadableRow, ...] = ()
     """Rows that were left out."""
+    cut_off: bool = False
+    """Whether more was promised without a way to ask for it: the list ends here, and that proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)

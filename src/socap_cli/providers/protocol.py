@@ -15,20 +15,38 @@ FOLLOWINGS = "followings"
 
 @dataclass(frozen=True, slots=True)
 class AllowedRate:
-    """What a provider allows: requests a second in each limit scope, and what says so."""
+    """What a provider allows: requests a second in a limit scope, and what says so."""
 
     rate: float
     source: str
 
 
 class Provider(Protocol):
-    """One key at one address. Threads share it."""
+    """One key at one address. Threads share it.
 
-    name: str
-    batch: int
-    """Tweets in one request at most."""
-    lists_with_times: frozenset[Kind]
-    """Lists that can be asked for what is newer or older than a time."""
+    Everything that it is answered leaves as a value or as a ProviderError; no wire format and no path is known
+    outside its package. An *operation* is a kind of job or `FOLLOWINGS`.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its row in the table of providers."""
+
+    @property
+    def batch(self) -> int:
+        """Tweets in one request at most."""
+
+    @property
+    def lists(self) -> frozenset[Kind]:
+        """Lists that it serves."""
+
+    @property
+    def lists_with_times(self) -> frozenset[Kind]:
+        """Lists that can be asked for what is newer or older than a time."""
+
+    @property
+    def usd_per_credit(self) -> float:
+        """What one of its credits costs, unless the settings say otherwise."""
 
     def endpoint(self, operation: str) -> str:
         """What a request of this operation is metered under."""
@@ -37,7 +55,7 @@ class Provider(Protocol):
         """Requests of one scope share a rate limit."""
 
     def price(self, operation: str, items: int) -> float:
-        """Credits that an answer with so many items costs."""
+        """Credits that an answer with so many items costs; with none, an empty one or an answered failure."""
 
     def tweets(self, tweet_ids: Sequence[str]) -> TweetsAnswer:
         """Look up to `batch` tweets up at once. Raises ProviderError."""
@@ -51,16 +69,22 @@ class Provider(Protocol):
         since: datetime | None = None,
         until: datetime | None = None,
     ) -> Page:
-        """One page of a list, newest first; times bound it where `lists_with_times` says so. Raises ProviderError."""
+        """One page of a list, newest first. Raises ProviderError.
+
+        Times bound it where `lists_with_times` says so: since inclusive, until exclusive, in whole seconds.
+        """
 
     def followings(self, username: str, *, cursor: str | None = None) -> Page:
         """One page of whom an account follows. Raises ProviderError."""
 
-    def allowed_rate(self) -> AllowedRate | None:
-        """What it allows now; None when it does not say. Free of charge. Raises ProviderError."""
-
     def credits_left(self) -> float | None:
-        """Credits on the account; None when it does not say. Raises ProviderError."""
+        """Credits on the account; None when it does not say. Free of charge.
+
+        Raises ProviderError; NotFound, since no tweet was asked for, says that the address is wrong.
+        """
+
+    def allowed_rate(self, scope: str) -> AllowedRate | None:
+        """What it allows now in a limit scope; None when it does not say. Free of charge. Raises ProviderError."""
 
     def close(self) -> None:
         """Let go of connections."""

@@ -1,181 +1,247 @@
-"""One HTTP GET that ends in JSON or in a typed error. Foreign exceptions are translated here, once."""
+"""One HTTP GET that ends in an answer or in a typed error, bounded in time and size.
+
+What an answer means is its provider's to say. Foreign exceptions are translated here, once.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+import ssl
+import zlib
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from math import isnan
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from math import inf
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
+import httpcore
 import httpx
 
 from socap_cli import __version__
-from socap_cli.errors import (
-    ConfigError,
-    CreditsExhausted,
-    CursorRefused,
-    KeyRefused,
-    MalformedAnswer,
-    ProviderError,
-    ProviderUnavailable,
-    RateLimited,
-    RequestRefused,
-    WrongAddress,
+from socap_cli.config.environment import check_http_environment, proxy_for
+from socap_cli.errors import ConfigError, MalformedAnswer, ProviderUnavailable
+from socap_cli.model import cleaning
+from socap_cli.providers.masking import Mask
+from socap_cli.providers.network import Connection, proxy_at
+
+LARGEST_ANSWER = 20 * 2**20
+"""Bytes after decompression. A page holds 20 to 200 rows of some kilobytes."""
+MOST_CONTAINERS = 1_000_000
+"""Objects and lists in an answer: in memory each is thirty times as large as in its text."""
+LONGEST_COMPLAINT = 64 * 1024
+"""Bytes that are read of an answer which is an error."""
+TOTAL_TIMEOUTS = 2.0
+"""A request is over after so many time-outs, however steadily its answer drips."""
+LONGEST_CONNECT = 10.0
+LONGEST_INTEGER = 40
+PIECE = 2**20
+HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+NETWORK_ERRORS = (
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+    httpcore.ConnectionNotAvailable,
+    OSError,
+    UnicodeError,
 )
 
-DEFAULT_RETRY_AFTER = 5.0
-LONGEST_RETRY_AFTER = 960.0
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back. `body` is the JSON value, or None when the body is no JSON."""
+
+    path: str
+    status: int
+    body: Any
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """By lower-case name."""
+    text: str = ""
+    """The beginning of a body that is no JSON, or why it is none: one line, cleaned and masked."""
+    has_cursor: bool = False
+    """Whether a page was asked for by its cursor."""
+    clean: Callable[[str], str] = cleaning.one_line
+    """Makes what a body says fit for people: masked, one line, cut."""
 
 
 class Transport:
-    """HTTP to one provider. Safe to share between threads.
+    """HTTP to one provider. Threads share it.
 
-    Each request in flight has a client, and so a kept connection, of its own: httpx looks through all
-    connections of a client at every request, which at fifty of them costs more than the request.
+    Each request in flight has a kept connection of its own.
     """
 
-    def __init__(self, url: str, headers: dict[str, str], *, timeout: float) -> None:
-        self._url = url.rstrip("/")
-        self._headers = {
-            "User-Agent": f"socap/{__version__}",
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip, deflate",
-            **headers,
-        }
-        self._timeout = httpx.Timeout(timeout, connect=min(timeout, 10.0))
-        self._verify = httpx.create_ssl_context() if self._url.startswith("https:") else False
-        self._idle: deque[httpx.Client] = deque()
-        self._urls: dict[str, httpx.URL] = {}
-        try:
-            self._request("", {})
-        except (httpx.InvalidURL, UnicodeEncodeError, ValueError) as error:
-            raise ConfigError(f"TWITTER_API_URL or the key is not usable: {type(error).__name__}") from None
+    def __init__(
+        self, url: str, headers: Mapping[str, str], *, timeout: float, secrets: tuple[str, ...]
+    ) -> None:
+        """Raises ConfigError for an address, key or proxy that cannot be used, and repeats none of them."""
+        if not all(HEADER_VALUE.fullmatch(value) for value in headers.values()):
+            raise ConfigError(
+                "the provider's key holds a character that no key has", hint="see TWITTER_API_KEY"
+            )
+        self._base = _base(url)
+        check_http_environment(url)
+        proxy = proxy_for(url)
+        self._proxy = proxy_at(proxy) if proxy else None
+        password = urlsplit(proxy).password if proxy else None
+        self.mask = Mask((*secrets, password or ""))
+        self._path = self._base.target.decode().rstrip("/")
+        self._headers = [
+            ("User-Agent", f"socap/{__version__}"),
+            ("Accept", "application/json"),
+            ("Accept-Encoding", "gzip, deflate"),
+            *headers.items(),
+        ]
+        self._timeout = timeout
+        self._ssl = _ssl_context(url, proxy)
+        self._idle: deque[Connection] = deque()
 
-    def get(self, endpoint: str, params: dict[str, str]) -> dict[str, Any]:
-        """The body as an object. Raises ProviderError for everything else."""
+    def get(self, path: str, params: Mapping[str, str], *, has_cursor: bool = False) -> Answer:
+        """Ask once. Raises ProviderUnavailable, and MalformedAnswer for a body that is too large or damaged."""
         try:
-            with self._client() as client:
-                response = client.send(self._request(endpoint, params))
-        except httpx.TimeoutException as error:
-            raise ProviderUnavailable("no answer in time", endpoint=endpoint) from error
-        except httpx.HTTPError as error:
-            raise ProviderUnavailable(f"connection failed: {error}", endpoint=endpoint) from error
-        except httpx.InvalidURL as error:
-            raise ConfigError(f"TWITTER_API_URL is not usable: {error}") from error
-        return read_answer(endpoint, response, has_cursor=bool(params.get("cursor")))
+            with self._connection() as connection:
+                status, headers, body = self._exchange(connection, path, params)
+        except httpcore.TimeoutException:
+            raise ProviderUnavailable("no complete answer in time", endpoint=path) from None
+        except NETWORK_ERRORS as error:
+            said = self.clean(str(error) or type(error).__name__)
+            raise ProviderUnavailable(f"connection failed: {said}", endpoint=path) from None
+        except (zlib.error, TooLarge) as error:
+            raise MalformedAnswer(self.clean(str(error)), endpoint=path) from None
+        value, text = self._parsed(body)
+        return Answer(path, status, value, headers, text, has_cursor, self.clean)
 
-    def _request(self, endpoint: str, params: dict[str, str]) -> httpx.Request:
-        """Made whole at once, over a URL that is parsed once: a client would parse it three times a request."""
-        url = self._urls.get(endpoint)
-        if url is None:
-            url = self._urls[endpoint] = httpx.URL(f"{self._url}{endpoint}")
-        query = b"?" + urlencode(params).encode() if params else b""
-        extensions = {"timeout": self._timeout.as_dict(), "target": url.raw_path + query}
-        return httpx.Request("GET", url, headers=self._headers, extensions=extensions)
-
-    @contextmanager
-    def _client(self) -> Iterator[httpx.Client]:
-        try:
-            client = self._idle.pop()
-        except IndexError:
-            client = httpx.Client(verify=self._verify)
-        try:
-            yield client
-        finally:
-            self._idle.append(client)
+    def clean(self, text: str) -> str:
+        """A message for people: masked, one line, cut."""
+        return cleaning.one_line(self.mask(text))
 
     def close(self) -> None:
+        """Let go of all idle connections."""
         while self._idle:
             self._idle.pop().close()
 
-
-def read_answer(endpoint: str, response: httpx.Response, *, has_cursor: bool) -> dict[str, Any]:
-    """The JSON object of a response, or the error that its status and body stand for."""
-    if response.status_code >= 300:
-        raise _error_for(endpoint, response, has_cursor=has_cursor)
-    try:
-        body = response.json()
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise MalformedAnswer("the answer is not JSON", endpoint=endpoint) from error
-    if not isinstance(body, dict):
-        raise MalformedAnswer(f"the answer is a {type(body).__name__}, not an object", endpoint=endpoint)
-    if body.get("status") == "error":
-        raise _refused(endpoint, said_by(body), has_cursor=has_cursor)
-    return body
-
-
-def _error_for(endpoint: str, response: httpx.Response, *, has_cursor: bool) -> ProviderError:
-    status = response.status_code
-    said = said_by_response(response)
-    if status in (401, 403):
-        return KeyRefused(f"the key was refused: {said}", endpoint=endpoint, hint="check TWITTER_API_KEY")
-    if status == 402:
-        return CreditsExhausted(f"no credits left: {said}", endpoint=endpoint, hint="recharge the account")
-    if status in (404, 405) or 300 <= status < 400:
-        return WrongAddress(f"HTTP {status}: {said}", endpoint=endpoint, hint="check TWITTER_API_URL")
-    if status == 429:
-        wait = retry_after(response, now=datetime.now(UTC))
-        return RateLimited(f"rate limit: {said}", endpoint=endpoint, retry_after=wait)
-    if status >= 500 or status == 408:
-        return ProviderUnavailable(f"HTTP {status}: {said}", endpoint=endpoint)
-    return _refused(endpoint, f"HTTP {status}: {said}", has_cursor=has_cursor)
-
-
-def _refused(endpoint: str, said: str, *, has_cursor: bool) -> ProviderError:
-    lowered = said.lower()
-    if has_cursor and "cursor" in lowered:
-        return CursorRefused(said, endpoint=endpoint)
-    return RequestRefused(said, endpoint=endpoint)
-
-
-def retry_after(response: httpx.Response, *, now: datetime) -> float:
-    """Seconds to wait from `Retry-After` (seconds or an HTTP date) or a reset header, by the answer's own `Date`."""
-    value = response.headers.get("Retry-After", "").strip()
-    if not value and response.headers.get("x-rate-limit-remaining", "0").strip() == "0":
-        value = _until_reset(response, now)
-    try:
-        seconds = float(value)
-    except ValueError:
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
         try:
-            until = parsedate_to_datetime(value)
-            sent = response.headers.get("Date")
-            seconds = (until - (parsedate_to_datetime(sent) if sent else now)).total_seconds()
-        except (ValueError, TypeError):
-            seconds = DEFAULT_RETRY_AFTER
-    if isnan(seconds):
-        seconds = DEFAULT_RETRY_AFTER
-    return min(max(seconds, 0.5), LONGEST_RETRY_AFTER)
+            connection = self._idle.pop()
+        except IndexError:
+            connection = Connection(self._ssl, self._proxy)
+        try:
+            yield connection
+        finally:
+            self._idle.append(connection)
+
+    def _exchange(
+        self, connection: Connection, path: str, params: Mapping[str, str]
+    ) -> tuple[int, dict[str, str], bytes]:
+        query = f"?{urlencode(params, errors='replace')}" if params else ""
+        base = self._base
+        url = httpcore.URL(
+            scheme=base.scheme, host=base.host, port=base.port, target=f"{self._path}{path}{query}".encode()
+        )
+        connect = min(self._timeout, LONGEST_CONNECT)
+        timeouts = {"connect": connect, "read": self._timeout, "write": self._timeout, "pool": self._timeout}
+        connection.deadline.begin(TOTAL_TIMEOUTS * self._timeout)
+        with connection.pool.stream(
+            "GET", url, headers=self._headers, extensions={"timeout": timeouts}
+        ) as response:
+            headers = {
+                name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
+            }
+            good = 200 <= response.status < 300
+            return response.status, headers, (_read if good else _read_beginning)(response, headers)
+
+    def _parsed(self, body: bytes) -> tuple[Any, str]:
+        """(JSON value, ""), or (None, what the body says or why it is no JSON)."""
+        try:
+            if len(body) > 2 * MOST_CONTAINERS and body.count(b"{") + body.count(b"[") > MOST_CONTAINERS:
+                return None, "the answer holds too many objects"
+            return read_json(self.mask.body(body)), ""
+        except RecursionError:
+            return None, "the answer is nested too deep"
+        except ValueError:
+            return None, self.clean(body[:LONGEST_COMPLAINT].decode("utf-8", "replace"))
 
 
-def _until_reset(response: httpx.Response, now: datetime) -> str:
-    """Seconds until `x-rate-limit-reset` (unix seconds), by the answer's own clock where it tells it."""
+class TooLarge(Exception):
+    """An answer of more bytes than any page has."""
+
+
+def read_json(body: bytes) -> Any:
+    """A JSON value, whatever character set its header names. Raises ValueError, RecursionError.
+
+    Bytes that are no UTF-8 cost the character they stand for, and a number of thousands of digits costs itself:
+    not the answer.
+    """
+    written = body.decode(json.detect_encoding(body), "replace")
+    return DECODER.decode(written.removeprefix("\ufeff").strip())
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= LONGEST_INTEGER else inf
+
+
+DECODER = json.JSONDecoder(strict=False, parse_int=_integer)
+
+
+def _read(response: httpcore.Response, headers: Mapping[str, str]) -> bytes:
+    """The whole decoded body. Raises TooLarge, zlib.error."""
+    body = bytearray()
+    for part in _decoded(response, headers):
+        body += part
+        if len(body) > LARGEST_ANSWER:
+            raise TooLarge(f"the answer is larger than {LARGEST_ANSWER // 2**20} MB")
+    return bytes(body)
+
+
+def _read_beginning(response: httpcore.Response, headers: Mapping[str, str]) -> bytes:
+    """The beginning of an error's body, as far as it can be read."""
+    body = bytearray()
+    with suppress(zlib.error):
+        for part in _decoded(response, headers):
+            body += part
+            if len(body) > LONGEST_COMPLAINT:
+                break
+    return bytes(body[:LONGEST_COMPLAINT])
+
+
+def _decoded(response: httpcore.Response, headers: Mapping[str, str]) -> Iterator[bytes]:
+    """Decompress piece by piece: a few bytes may stand for gigabytes. Raises zlib.error."""
+    encoding = headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        yield from response.iter_stream()
+        return
+    decoder = None
+    for raw in response.iter_stream():
+        decoder = decoder or zlib.decompressobj(_window(raw, encoding))
+        while raw and not decoder.eof:
+            yield decoder.decompress(raw, PIECE)
+            raw = decoder.unconsumed_tail
+    if decoder is not None and not decoder.eof:
+        raise zlib.error("the compressed answer is cut off")
+
+
+def _window(raw: bytes, encoding: str) -> int:
+    """zlib's parameter for gzip, for deflate, and for the deflate without a header that some servers send."""
+    if encoding != "deflate":
+        return zlib.MAX_WBITS | 16
+    return zlib.MAX_WBITS if raw[:1] and raw[0] & 0x0F == 8 else -zlib.MAX_WBITS
+
+
+def _base(url: str) -> httpcore.URL:
     try:
-        reset = float(response.headers["x-rate-limit-reset"])
-        sent = response.headers.get("Date")
-        return str(reset - (parsedate_to_datetime(sent) if sent else now).timestamp())
-    except (KeyError, ValueError, TypeError):
-        return ""
+        parts = urlsplit(url)
+        base = httpcore.URL(url)
+        if parts.scheme not in ("http", "https") or not base.host:
+            raise ValueError("not an HTTP address")
+    except (ValueError, UnicodeError):
+        raise ConfigError("the provider's address is not usable", hint="see TWITTER_API_URL") from None
+    return base
 
 
-def said_by_response(response: httpx.Response) -> str:
-    try:
-        return said_by(response.json())
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        return " ".join(response.text[:200].split()) or "(no text)"
-
-
-def said_by(body: Any) -> str:
-    """What an error body says: message, msg, detail, error, else the body itself, cut."""
-    if isinstance(body, dict):
-        for name in ("message", "msg", "detail", "error"):
-            value = body.get(name)
-            if isinstance(value, str) and value:
-                return value[:200]
-            if isinstance(value, list) and value:
-                return json.dumps(value)[:200]
-    return json.dumps(body)[:200]
+def _ssl_context(url: str, proxy: str | None) -> ssl.SSLContext | None:
+    """Certificates are verified wherever TLS is spoken; none are loaded where it is not."""
+    spoken = any(address.lower().startswith("https:") for address in (url, proxy or ""))
+    return httpx.create_ssl_context() if spoken else None

@@ -23,12 +23,18 @@ def run(context: WorkContext, unit: Unit) -> UnitResult:
     Raises ProviderError, OverBudget, BudgetReached, Stopping.
     """
     before = worker_state.load(context.db, unit.tweet_ids)
-    tweets = context.client.tweets(unit.tweet_ids, unit.campaigns).tweets
+    answer = context.client.tweets(unit.tweet_ids, unit.campaigns)
+    tweets = answer.tweets
+    # A tweet that is absent beside rows that could not be read may be one of them: that proves nothing.
+    told = {
+        tweet_id: state for tweet_id, state in before.items() if tweet_id in tweets or not answer.unreadable
+    }
     gap_after = timedelta(minutes=context.policy.gap_after_minutes)
-    recorded = record_counters(context.db, before, tweets, now=context.now(), gap_after=gap_after)
+    recorded = record_counters(context.db, told, tweets, now=context.now(), gap_after=gap_after)
     context.client.counts.add(snapshots=recorded.snapshots)
     last_cycle = frozenset(job.tweet_id for job in unit.jobs if job.last_cycle)
-    release, end = _decide(context, before, recorded.observations, last_cycle)
+    release, end = _decide(context, told, recorded.observations, last_cycle)
+    end += [(tweet_id, kind) for tweet_id in before.keys() - told.keys() for kind in before[tweet_id].lists]
     ended = jobs.release_lists(context.db, release, end)
     found = {True: Result.COLLECTED, False: Result.MISSING}
     return UnitResult(

@@ -20,7 +20,7 @@ class Advance:
     current: Pass
     ended: bool
     gave_up: bool
-    """Whether it ended in circles or blanks, which proves nothing."""
+    """Whether it ended in circles, in blanks or in the middle, which proves nothing."""
 
 
 @dataclass
@@ -59,7 +59,7 @@ class PassTracker:
         self._seen.update(ids)
         more = page.next_cursor is not None
         circling = more and (page.next_cursor == current.cursor or self._stale >= STALE_PAGES)
-        gave_up = circling or (more and self._blank > self.empty_pages)
+        gave_up = circling or page.cut_off or (more and self._blank > self.empty_pages)
         after = replace(
             current,
             known_run=delta.run_of_known(current.known_run, known, self.boundary_run),

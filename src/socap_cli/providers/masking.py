@@ -1,0 +1,50 @@
+"""No secret comes back: what a server echoes is masked before anybody sees or stores it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from html import escape
+
+MASK = "***"
+SHORTEST = 4
+"""A shorter secret than this is no secret, and would mask words."""
+SHORTEST_IN_BODIES = 8
+LONGEST_SEARCHED = 20_000
+"""Characters of a message that are looked at; no more of it is ever shown."""
+
+
+class Mask:
+    """Masks the secrets of one connection, also where characters of them are percent-encoded or escaped."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        known = [secret for secret in secrets if len(secret) >= SHORTEST]
+        self._pattern = re.compile("|".join(map(_pattern, known)), re.IGNORECASE) if known else None
+        self._in_bodies = [s.encode() for s in known if len(s) >= SHORTEST_IN_BODIES]
+
+    def __call__(self, message: str) -> str:
+        """A message without the secrets."""
+        message = message[:LONGEST_SEARCHED]
+        return self._pattern.sub(MASK, message) if self._pattern else message
+
+    def body(self, body: bytes) -> bytes:
+        """An answer without the secrets as they are: a fast look at whatever is stored of it."""
+        for secret in self._in_bodies:
+            body = body.replace(secret, MASK.encode())
+        return body
+
+
+def _pattern(secret: str) -> str:
+    return "".join(f"(?:{'|'.join(_spellings(character))})" for character in secret)
+
+
+def _spellings(character: str) -> tuple[str, ...]:
+    """A character as JSON, Python and HTML escape it, percent-encoded once or twice, and, last, as it is."""
+    code = ord(character)
+    return (
+        rf"\\{{1,4}}(?:u00|x){code:02x}",
+        f"&#(?:0*{code}|x0*{code:x});",
+        re.escape(escape(character)),
+        f"%(?:25)?{code:02x}",
+        rf"\\{{0,4}}{re.escape(character)}",
+    )

@@ -1,0 +1,78 @@
+"""twitterapi.io's endpoints as a table: where each is, what its rows are, what they cost. A list is one row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from socap_cli.model import METRICS, QUOTES, REPLIES, RETWEETS, Kind, ListItem
+from socap_cli.providers.protocol import FOLLOWINGS
+from socap_cli.providers.twitterapi_io import wire
+
+ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One operation."""
+
+    path: str
+    row_keys: tuple[str, ...] = ()
+    """Where its rows may stand, the likeliest first."""
+    read: Callable[[Any, str], ListItem | None] = wire.read_account
+    """Reads a row of the list of a tweet; None when the row is of no concern. Raises Unreadable."""
+    counter: str | None = None
+    """The field of a tweet that counts its list; None when it is no list of a tweet."""
+    rows_are_posts: bool = True
+    """Whether a row is charged as a tweet, else as an account."""
+    takes_times: bool = False
+
+
+ENDPOINTS: dict[str, Endpoint] = {
+    METRICS: Endpoint("/twitter/tweets", ("tweets",)),
+    RETWEETS: Endpoint(
+        "/twitter/tweet/retweeters", ("users", "retweeters"), counter="retweetCount", rows_are_posts=False
+    ),
+    REPLIES: Endpoint(
+        "/twitter/tweet/replies", ("tweets", "replies"), wire.read_reply, "replyCount", takes_times=True
+    ),
+    QUOTES: Endpoint(
+        "/twitter/tweet/quotes", ("tweets", "quotes"), wire.read_quote, "quoteCount", takes_times=True
+    ),
+    FOLLOWINGS: Endpoint("/twitter/user/followings", ("followings", "users"), rows_are_posts=False),
+    ACCOUNT: Endpoint("/oapi/my/info"),
+}
+
+TIERS = ((50_000.0, 20.0), (10_000.0, 10.0), (5_000.0, 6.0), (1_000.0, 3.0))
+"""Requests a second of an account by the credits on it."""
+LOWEST_TIER = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Credits for a tweet, for an account in a list, and the least that a request costs, empty or failed."""
+
+    tweet: float = 15.0
+    user: float = 18.0
+    minimum: float = 15.0
+
+    def of(self, endpoint: Endpoint, items: int) -> float:
+        """What an answer with so many rows costs."""
+        return max(self.minimum, items * (self.tweet if endpoint.rows_are_posts else self.user))
+
+
+def lists() -> dict[Kind, Endpoint]:
+    """The lists of a tweet by kind."""
+    return {Kind(name): endpoint for name, endpoint in ENDPOINTS.items() if endpoint.counter is not None}
+
+
+def counter_fields() -> dict[str, str]:
+    """The fields of a tweet by the name of the counter that they hold."""
+    counted = {str(kind): endpoint.counter or "" for kind, endpoint in lists().items()}
+    return {**wire.COUNTER_FIELDS, **counted}
+
+
+def rate_of(credits_left: float) -> float:
+    """Requests a second that an account with these credits is allowed."""
+    return next((rate for least, rate in TIERS if credits_left >= least), LOWEST_TIER)

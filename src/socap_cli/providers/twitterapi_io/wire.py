@@ -1,0 +1,129 @@
+"""What twitterapi.io's rows say, read into values. Every field may be missing, of another type, or nonsense."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from socap_cli.model import Counters, ListItem, Profile, Tweet, cleaning, snowflake_time
+from socap_cli.providers.rows import Unreadable
+
+COUNTER_FIELDS = {"likes": "likeCount", "views": "viewCount", "bookmarks": "bookmarkCount"}
+"""Counters without a list that is read; those of lists stand in the table of endpoints."""
+GONE_TYPES = frozenset({"tombstone", "unavailable", "tweet_unavailable"})
+LONGEST_NAME = 100
+LONGEST_BIO = 2_000
+
+
+def read_tweet(row: Any, counter_fields: dict[str, str]) -> Tweet | None:
+    """A tweet with its counters; None for one that the provider says is gone. Raises Unreadable."""
+    row = _object(row)
+    tweet_id = cleaning.post_id(row.get("id"))
+    if _is_gone(row):
+        return None
+    if tweet_id is None:
+        raise Unreadable("its id is missing or no id")
+    author = row.get("author")
+    known = isinstance(author, dict) and cleaning.user_id(author.get("id")) is not None
+    return Tweet(
+        tweet_id=tweet_id,
+        author=read_profile(author) if known else None,
+        text=cleaning.text(row.get("text"), references=True),
+        posted_at=cleaning.moment(row.get("createdAt")) or snowflake_time(tweet_id),
+        counters=read_counters(row, counter_fields),
+    )
+
+
+def read_counters(row: dict[str, Any], fields: dict[str, str]) -> Counters:
+    """Every counter by name; None is unknown."""
+    return {name: cleaning.number(row.get(field)) for name, field in fields.items()}
+
+
+def read_profile(row: Any) -> Profile:
+    """An account. Raises Unreadable when it has no id."""
+    row = _object(row)
+    user_id = cleaning.user_id(row.get("id"))
+    if user_id is None:
+        if _is_gone(row):
+            reason = cleaning.one_line(row.get("unavailableReason")) or "no reason told"
+            raise Unreadable(f"unavailable: {reason}", is_gone=True)
+        raise Unreadable("its id is missing or no id")
+    bio = row.get("profile_bio")
+    bios = (bio.get("description") if isinstance(bio, dict) else None, row.get("description"), row.get("bio"))
+    username = _first(row, "userName", "screen_name")
+    return Profile(
+        user_id=user_id,
+        username=cleaning.handle(username)
+        or cleaning.one_line(username, limit=LONGEST_NAME, references=True),
+        name=cleaning.one_line(row.get("name"), limit=LONGEST_NAME, references=True),
+        bio=next((text for text in map(_bio, bios) if text), ""),
+        followers=cleaning.number(_first(row, "followers", "followers_count")),
+        verified=any(cleaning.flag(row.get(name)) for name in ("isBlueVerified", "isVerified", "verified")),
+    )
+
+
+def read_account(row: Any, tweet_id: str) -> ListItem:  # noqa: ARG001
+    """An item that is an account: a retweeter, somebody who is followed. Raises Unreadable."""
+    profile = read_profile(row)
+    return ListItem(profile.user_id, profile)
+
+
+def read_reply(row: Any, tweet_id: str) -> ListItem | None:
+    """A reply; None when it replies to another post than this tweet. Raises Unreadable."""
+    parent = cleaning.post_id(_object(row).get("inReplyToId"))
+    return read_post(row) if parent in (None, tweet_id) else None
+
+
+def read_quote(row: Any, tweet_id: str) -> ListItem | None:
+    """A quote; None when it quotes another post than this tweet. Raises Unreadable."""
+    quoted = _object(row).get("quoted_tweet")
+    quoted_id = cleaning.post_id(quoted.get("id")) if isinstance(quoted, dict) else None
+    return read_post(row) if quoted_id in (None, tweet_id) else None
+
+
+def read_post(row: Any) -> ListItem:
+    """A post with its author. Raises Unreadable: without an author nobody can be told who it was."""
+    row = _object(row)
+    post_id = cleaning.post_id(row.get("id"))
+    if post_id is None:
+        raise Unreadable("its id is missing or no id", is_gone=_is_gone(row))
+    return ListItem(
+        source_id=post_id,
+        profile=_author(row),
+        engaged_at=cleaning.moment(row.get("createdAt")) or snowflake_time(post_id),
+        text=cleaning.text(row.get("text"), references=True),
+    )
+
+
+def _author(row: dict[str, Any]) -> Profile:
+    author = row.get("author")
+    if author is None or (isinstance(author, dict) and author.get("id") is None):
+        raise Unreadable("its author is gone", is_gone=True)
+    if not isinstance(author, dict):
+        raise Unreadable(f"its author is {_kind(author)}")
+    try:
+        return read_profile(author)
+    except Unreadable as error:
+        raise Unreadable(f"its author: {error.reason}", is_gone=error.is_gone) from None
+
+
+def _object(row: Any) -> dict[str, Any]:
+    if isinstance(row, dict):
+        return row
+    raise Unreadable(f"it is {_kind(row)}", is_gone=row is None)
+
+
+def _kind(value: Any) -> str:
+    return "null" if value is None else f"a {type(value).__name__}, not an object"
+
+
+def _is_gone(row: dict[str, Any]) -> bool:
+    kind = row.get("type")
+    return cleaning.flag(row.get("unavailable")) is True or (isinstance(kind, str) and kind in GONE_TYPES)
+
+
+def _bio(value: Any) -> str:
+    return cleaning.text(value, limit=LONGEST_BIO, references=True)
+
+
+def _first(row: dict[str, Any], *names: str) -> Any:
+    return next((row[name] for name in names if row.get(name) is not None), None)
