@@ -68,7 +68,7 @@ def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 def _explain(error: ValidationError, variables: Variables, found: Found | None) -> ConfigError:
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    place = tuple(str(part) for part in first["loc"] if not isinstance(part, int))
+    place = tuple(str(part) for part in first["loc"] if not isinstance(part, int))[:2]
     said = first["msg"].removeprefix("Value error, ")
     said = {"extra_forbidden": "no such setting", "model_type": "a section, not a setting"}.get(
         first["type"], said[:1].lower() + said[1:]
