@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Literal
 
 from socap_cli.errors import EndpointClosed, ProviderError, RateLimited, Stopping
@@ -20,16 +21,19 @@ log = logging.getLogger("socap.client")
 
 FAILURES_TO_CLOSE = 6
 """So many answers in a row that never came close a scope."""
-WINDOW = 10
+WINDOW = 20
 """So many answers are looked back at when one is refused for its rate."""
-REFUSALS_TO_CUT = 2
-"""So many of them say that the rate is too high; one alone only concerns its own request."""
-FIRST_BLOCK, LONGEST_BLOCK = 0.5, 30.0
+TOO_MANY = 6
+"""So many refusals among them say that the rate is far too high; fewer may concern single requests only."""
+CAREFUL_FOR = 120.0
+"""Seconds after such a cut in which two refusals among ten answers are enough for a smaller one."""
+FIRST_BLOCK = 0.5
+"""Seconds for which nothing is asked when there is no limit of ours that could be lowered."""
 AUTO = "auto"
 FALLBACK_RATE = 3.0
 """Requests a second when the provider does not say what it allows."""
-LOOK_AGAIN = 600.0
-"""Seconds after which the provider is asked again what it allows."""
+LOOK_AGAIN, ASK_AGAIN = 600.0, 2.0
+"""Seconds after which the provider is asked again what it allows: once it said so, and when it did not answer."""
 
 
 @dataclass
@@ -52,6 +56,7 @@ class Limiter:
         self._recent: dict[str, deque[bool]] = {}
         self._ceilings: dict[str, tuple[float, float]] = {}
         self._refused: dict[str, int] = {}
+        self._cut_at: dict[str, float] = {}
         self._looking = threading.Lock()
         self._failing_since: dict[str, float] = {}
         self._lock = threading.Lock()
@@ -91,29 +96,30 @@ class Limiter:
         """The rate that may not be passed; asked for again now and then by one thread, while others go on."""
         if not self.spaced:
             return 0.0
-        known, asked_at = self._ceilings.get(scope, (0.0, 0.0))
-        if known and time.monotonic() - asked_at < LOOK_AGAIN:
+        known, good_until = self._ceilings.get(scope, (0.0, 0.0))
+        if time.monotonic() < good_until:
             return known
         with self._looking:
-            if self._ceilings.get(scope, (0.0, 0.0))[1] == asked_at:
-                self._ceilings[scope] = self._find_ceiling(scope, known), time.monotonic()
+            if self._ceilings.get(scope, (0.0, 0.0))[1] == good_until:
+                rate, good_for = self._find_ceiling(scope, known)
+                self._ceilings[scope] = rate, time.monotonic() + good_for
         return self._ceilings[scope][0]
 
-    def _find_ceiling(self, scope: str, known: float) -> float:
-        """What another process found lately, or what the provider says now."""
+    def _find_ceiling(self, scope: str, known: float) -> tuple[float, float]:
+        """What another process found lately, or what the provider says now; and for how many seconds it is good."""
         limiter = rate_limits.limiter_id(self.key, scope)
         if self.rate != AUTO:
             rate_limits.remember_ceiling(self.db, limiter, rate=float(self.rate), source="the configuration")
-            return float(self.rate)
+            return float(self.rate), inf
         if (found := rate_limits.ceiling(self.db, limiter, younger_than=LOOK_AGAIN)) is not None:
-            return found
+            return found, LOOK_AGAIN
         try:
             allowed = self.allowed_rate(scope) or AllowedRate(FALLBACK_RATE, "the provider does not say")
         except ProviderError as error:
             log.info("what the provider allows could not be asked: %s", error.message)
-            return known or FALLBACK_RATE
+            return known or FALLBACK_RATE, ASK_AGAIN
         rate_limits.remember_ceiling(self.db, limiter, rate=allowed.rate, source=allowed.source)
-        return allowed.rate
+        return allowed.rate, LOOK_AGAIN
 
     def _reserve(self, scopes: Sequence[str]) -> list[Turn]:
         """A turn for each, those of one scope in one reservation; `wait` is a moment of this host's clock.
@@ -150,22 +156,31 @@ class Limiter:
 
     def limited(self, scope: str, retry_after: float | None) -> None:
         """A request was refused for its rate: wait as told, and go on more slowly when that happens again."""
+        factor = self._factor(scope)
+        limiter = rate_limits.limiter_id(self.key, scope)
+        if factor < 1 and self.spaced:
+            rate = self._ceiling(scope)
+            self._refused[scope] = rate_limits.cut(self.db, limiter, rate=rate, factor=factor)
+        elif factor < 1 and retry_after is None:
+            retry_after = FIRST_BLOCK
+        if retry_after is not None:
+            self._refused[scope] = rate_limits.block(self.db, limiter, retry_after)
+
+    def _factor(self, scope: str) -> float:
+        """By how much the rate must fall after one more refusal; 1 when it need not."""
         with self._lock:
             recent = self._window(scope)
             recent.append(True)
-            share, refused = sum(recent) / len(recent), sum(recent)
-            too_fast = refused >= REFUSALS_TO_CUT
-            if too_fast and self.spaced:
-                recent.clear()
-        limiter = rate_limits.limiter_id(self.key, scope)
-        if too_fast and self.spaced:
-            factor = 1 - min(0.5, max(0.15, share / 2))
-            self._refused[scope] = rate_limits.cut(self.db, limiter, rate=self._ceiling(scope), factor=factor)
-        if retry_after is None and too_fast and not self.spaced:
-            run = min(refused - REFUSALS_TO_CUT, 8)
-            retry_after = min(LONGEST_BLOCK, FIRST_BLOCK * 2.0**run)
-        if retry_after is not None:
-            self._refused[scope] = rate_limits.block(self.db, limiter, retry_after)
+            now = time.monotonic()
+            if sum(recent) >= TOO_MANY:
+                self._cut_at[scope] = now
+                factor = 0.5
+            elif now - self._cut_at.get(scope, -CAREFUL_FOR) < CAREFUL_FOR and sum(list(recent)[-10:]) >= 2:
+                factor = 0.85
+            else:
+                return 1.0
+            recent.clear()
+            return factor
 
     def _window(self, scope: str) -> deque[bool]:
         return self._recent.setdefault(scope, deque(maxlen=WINDOW))
