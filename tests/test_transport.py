@@ -21,10 +21,10 @@ from support.answers import Canned, Serve, canned_provider
 from socap_cli import errors
 from socap_cli.errors import ConfigError, MalformedAnswer, ProviderError, ProviderUnavailable
 from socap_cli.model import REPLIES
+from socap_cli.network.connection import proxy_at
+from socap_cli.network.masking import Mask
 from socap_cli.providers import transport
 from socap_cli.providers.complaints import LONGEST_WAIT, SHORTEST_WAIT, retry_after
-from socap_cli.providers.masking import Mask
-from socap_cli.providers.network import proxy_at
 from socap_cli.providers.twitterapi_io import TwitterApiIo
 
 KEY = "sk-Live/0123+abc=&XYZ"

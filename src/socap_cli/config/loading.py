@@ -23,6 +23,7 @@ GOES_TO: dict[Place, Place] = {
     ("provider", "url"): ("provider", "api_key"),
     ("provider", "name"): ("provider", "api_key"),
     ("alerts", "webhook_hosts"): ("alerts", "slack_webhook"),
+    ("alerts", "webhooks"): ("alerts", "webhook_secret"),
 }
 """Each address with the key that is sent there. A database's URI and a mail server's hold their own."""
 

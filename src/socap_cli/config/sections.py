@@ -16,12 +16,18 @@ from socap_cli.config.values import (
     CollectionName,
     HomePath,
     Hosts,
+    MailAddresses,
+    MailSender,
     MongoUri,
+    QuietHoursText,
+    Receivers,
+    SecretText,
+    SecretWords,
     SmtpUrl,
     Stripped,
     Text,
     WebhookUrl,
-    Words,
+    WebhookUrls,
 )
 
 Rate = Literal["auto"] | Annotated[float, Field(ge=0, le=10_000)]
@@ -98,9 +104,26 @@ class Collection(Section):
 class Alerts(Section):
     slack_webhook: Annotated[WebhookUrl | None, Stripped] = None
     email_smtp: Annotated[SmtpUrl | None, Stripped] = None
-    email_from: Text = "socap@localhost"
-    email_to: Words = ()
+    email_from: MailSender = "socap@localhost"
+    email_to: MailAddresses = ()
+    webhooks: WebhookUrls = ()
+    """Receivers of signed JSON."""
+    webhook_secret: Annotated[SecretText | None, Stripped] = None
+    """What the JSON is signed with; behind `whsec_` it is base64."""
+    webhook_key_id: Text = Field("1", pattern=r"^[A-Za-z0-9._-]{1,64}$")
+    """Tells a receiver which secret signed."""
+    apprise: SecretWords = ()
+    to: Receivers = ()
+    """More receivers of every campaign that names none."""
     webhook_hosts: Hosts = ("hooks.slack.com",)
+    templates: HomePath | None = None
+    """A folder of templates that replace ours."""
+    report_url: BaseUrl | None = None
+    """Where the pages of `report render` can be seen; alerts link there."""
+    digest: Literal["off", "hourly", "daily"] = "off"
+    digest_after: int = Field(10, ge=1, le=10_000)
+    """From more people due at once than this, they are told together."""
+    quiet_hours: Annotated[QuietHoursText | None, Stripped] = None
     threshold: float = Field(10.0, ge=0, le=1e12)
     spacing_minutes: int = Field(20, ge=0, le=MINUTES_OF_A_YEAR)
     frequency_window_minutes: int = Field(30, ge=0, le=MINUTES_OF_A_YEAR)

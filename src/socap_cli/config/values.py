@@ -11,6 +11,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from socap_cli.config.mail_address import check_address, check_sender
+from socap_cli.model.quiet_hours import parse_quiet_hours
+from socap_cli.model.receiver import parse_receiver
+
 DAY = 86_400.0
 YEAR = 365 * DAY
 
@@ -19,6 +23,10 @@ def _split(value: object) -> object:
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
+
+
+def _split_at_blanks(value: object) -> object:
+    return value.split() if isinstance(value, str) else value
 
 
 def _strip(value: object) -> object:
@@ -93,6 +101,20 @@ def _base_url(value: str) -> str:
     return value
 
 
+def _receiver(value: SecretStr) -> SecretStr:
+    parse_receiver(check_text(value.get_secret_value()))
+    return value
+
+
+def _secret_text(value: SecretStr) -> SecretStr:
+    check_text(value.get_secret_value())
+    return value
+
+
+def _quiet_hours(value: str) -> str:
+    return str(parse_quiet_hours(check_text(value)))
+
+
 def _path(value: Path) -> Path:
     if "\0" in str(value):
         raise ValueError("holds a NUL character")
@@ -129,5 +151,16 @@ ApiKey = Annotated[SecretStr, AfterValidator(_api_key)]
 WebhookUrl = Annotated[SecretStr, _secret_url("http", "https", ascii_only=True)]
 SmtpUrl = Annotated[SecretStr, _secret_url("smtp", "smtps")]
 MongoUri = Annotated[SecretStr, AfterValidator(_mongodb)]
+WebhookUrls = Annotated[tuple[WebhookUrl, ...], BeforeValidator(_split_at_blanks)]
+"""A list in TOML, parted by blanks in the environment."""
+SecretText = Annotated[SecretStr, AfterValidator(_secret_text)]
+SecretWords = Annotated[tuple[SecretText, ...], BeforeValidator(_split_at_blanks)]
+Receivers = Annotated[
+    tuple[Annotated[SecretStr, AfterValidator(_receiver)], ...], BeforeValidator(_split_at_blanks)
+]
+"""`CHANNEL=ADDRESS,min=IMPORTANCE`: the address may be a secret."""
+MailSender = Annotated[Text, AfterValidator(check_sender)]
+MailAddresses = Annotated[tuple[Annotated[Text, AfterValidator(check_address)], ...], BeforeValidator(_split)]
+QuietHoursText = Annotated[str, AfterValidator(_quiet_hours)]
 Stripped = BeforeValidator(_strip)
 """Blanks around a secret are no part of it, and nothing but blanks is none."""

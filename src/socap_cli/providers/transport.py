@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -18,14 +17,13 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httpcore
-import httpx
 
 from socap_cli import __version__
 from socap_cli.config.environment import check_http_environment, proxy_for
 from socap_cli.errors import ConfigError, MalformedAnswer, ProviderUnavailable
 from socap_cli.model import cleaning
-from socap_cli.providers.masking import Mask
-from socap_cli.providers.network import Connection, proxy_at
+from socap_cli.network.connection import Connection, proxy_at, tls_for
+from socap_cli.network.masking import Mask
 
 LARGEST_ANSWER = 20 * 2**20
 """Bytes after decompression. A page holds 20 to 200 rows of some kilobytes."""
@@ -95,7 +93,7 @@ class Transport:
             *headers.items(),
         ]
         self._timeout = timeout
-        self._ssl = _ssl_context(url, proxy)
+        self._ssl = tls_for(url, proxy)
         self._idle: deque[Connection] = deque()
 
     def get(self, path: str, params: Mapping[str, str], *, has_cursor: bool = False) -> Answer:
@@ -239,9 +237,3 @@ def _base(url: str) -> httpcore.URL:
     except (ValueError, UnicodeError):
         raise ConfigError("the provider's address is not usable", hint="see TWITTER_API_URL") from None
     return base
-
-
-def _ssl_context(url: str, proxy: str | None) -> ssl.SSLContext | None:
-    """Certificates are verified wherever TLS is spoken; none are loaded where it is not."""
-    spoken = any(address.lower().startswith("https:") for address in (url, proxy or ""))
-    return httpx.create_ssl_context() if spoken else None

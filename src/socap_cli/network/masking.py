@@ -44,7 +44,7 @@ def _spellings(character: str) -> tuple[str, ...]:
     return (
         rf"\\{{1,4}}(?:u00|x){code:02x}",
         f"&#(?:0*{code}|x0*{code:x});",
-        re.escape(escape(character)),
         f"%(?:25)?{code:02x}",
+        re.escape(escape(character)),
         rf"\\{{0,4}}{re.escape(character)}",
     )

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import httpcore
+import httpx
 
 KEEP_ALIVE = 5.0
 """Seconds for which an idle connection is kept."""
@@ -110,3 +111,9 @@ def proxy_at(url: str) -> httpcore.Proxy:
     bare = url.replace(f"{parts.netloc.rpartition('@')[0]}@", "", 1) if "@" in parts.netloc else url
     auth = (user.encode(), password.encode()) if user or password else None
     return httpcore.Proxy(bare, auth=auth)
+
+
+def tls_for(url: str, proxy: str | None) -> ssl.SSLContext | None:
+    """Certificates are verified wherever TLS is spoken; none are loaded where it is not."""
+    spoken = any(address.lower().startswith("https:") for address in (url, proxy or ""))
+    return httpx.create_ssl_context() if spoken else None

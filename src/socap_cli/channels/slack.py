@@ -1,0 +1,184 @@
+"""Slack's incoming webhooks, and what speaks like them (Mattermost, Rocket.Chat, n8n)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from socap_cli.channels.mentions import without_mentions
+from socap_cli.channels.posting import LIMITED_FOR, LONGEST_WAIT, MEND_ADDRESS, Reply, post, raise_for_status
+from socap_cli.channels.templates import Templates
+from socap_cli.channels.webhook_address import check_webhook, host_of
+from socap_cli.config import Alerts
+from socap_cli.errors import ChannelDead, DeliveryFailed, DeliveryUnknown, MessageRefused
+from socap_cli.model import Campaign, cleaning
+from socap_cli.model.message import Message, ToldPerson
+
+LONGEST_SECTION = 3000
+LONGEST_HEADER = 150
+LONGEST_TEXT = 4000
+"""Characters that Slack shows in a notification's text; it takes 40,000."""
+REFUSES_MESSAGE = frozenset(
+    {
+        "invalid_payload", "invalid_blocks", "invalid_blocks_format", "no_text", "user_not_found",
+        "too_many_attachments", "missing_text_or_fallback_or_attachments", "msg_too_long", "invalid_attachments",
+    }
+)  # fmt: skip
+REFUSES_CHANNEL = frozenset(
+    {
+        "action_prohibited", "invalid_token", "posting_to_general_channel_denied", "channel_not_found",
+        "no_service", "no_service_id", "no_team", "team_disabled", "channel_is_archived", "no_active_hooks",
+        "token_revoked", "invalid_auth", "account_inactive",
+    }
+)  # fmt: skip
+LIMITS = frozenset({"rate_limited", "ratelimited"})
+
+
+class Slack:
+    """One message a second to each webhook, as Slack asks."""
+
+    name = "slack"
+    interval = 1.0
+    most_people = 45
+    missing = "no Slack webhook; set SOCAP_ALERT_SLACK_WEBHOOK or --slack-webhook"
+
+    def __init__(self, settings: Alerts) -> None:
+        self._webhook = settings.slack_webhook
+        self._hosts = settings.webhook_hosts
+        self._timeout = settings.timeout
+        self._templates = SlackTemplates(settings.templates)
+
+    def receivers(self, campaign: Campaign) -> tuple[str, ...]:
+        """The campaign's own webhook, else that of the configuration."""
+        if campaign.slack_webhook:
+            return (campaign.slack_webhook,)
+        return (self._webhook.get_secret_value(),) if self._webhook else ()
+
+    def check(self, address: str) -> str:
+        """See Channel."""
+        return check_webhook(address, self._hosts, "Slack webhook")
+
+    def shown(self, address: str) -> str:
+        """The host only: the rest is the password."""
+        return f"webhook at {host_of(address)}"
+
+    def examine(self, address: str) -> str:
+        """A webhook can only be tried by sending."""
+        self.check(address)
+        return "the webhook's address is allowed; send a message with: socap alerts test slack"
+
+    def send(self, address: str, message: Message) -> None:
+        """See Channel. Every 2xx is taken, unless its body is a refusal of Slack's own."""
+        self._post(address, payload(message, self._templates))
+
+    def notify(self, address: str, text: str) -> None:
+        """See Channel."""
+        self._post(address, {"text": escape(text)[:LONGEST_TEXT]})
+
+    def _post(self, address: str, body: dict[str, Any]) -> None:
+        content = json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        judge(post(self.check(address), content, headers, timeout=self._timeout, name="Slack"))
+
+
+def judge(reply: Reply) -> None:
+    """Nothing when the message was taken; else raises the ChannelError that the reply stands for."""
+    word, is_refusal, wait = _refusal(reply.body)
+    if word in REFUSES_CHANNEL:
+        raise ChannelDead(
+            f"Slack refuses this webhook for good: HTTP {reply.status} {word}", hint=MEND_ADDRESS
+        )
+    if word in REFUSES_MESSAGE:
+        raise MessageRefused(f"Slack refused the message: HTTP {reply.status} {word}")
+    if word in LIMITS or reply.status == 429:
+        raise DeliveryFailed(
+            "Slack limits this webhook", retry_after=reply.retry_after or wait or LIMITED_FOR
+        )
+    if reply.is_taken and is_refusal:
+        raise DeliveryUnknown(f"Slack answered HTTP {reply.status}, but not ok: {reply.said}")
+    raise_for_status(reply, "Slack")
+
+
+def _refusal(body: bytes) -> tuple[str, bool, float | None]:
+    """(the word of a body, whether it says that it is none of ok, seconds to wait)."""
+    text = body.decode("utf-8", "replace").strip()
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return text, False, None
+    if not isinstance(found, dict):
+        return (found if isinstance(found, str) else ""), False, None
+    word, wait = found.get("error"), found.get("retry_after")
+    seconds = float(wait) if isinstance(wait, (int, float)) and 0 < wait <= LONGEST_WAIT else None
+    return (word if isinstance(word, str) else ""), found.get("ok") is False, seconds
+
+
+def payload(message: Message, templates: SlackTemplates) -> dict[str, Any]:
+    """The message as blocks, within Slack's limits, with everything that strangers wrote escaped."""
+    title = templates.title(message)
+    return {
+        "text": escape(title)[:LONGEST_TEXT],
+        "blocks": [
+            {
+                "type": "header",
+                "text": {"type": "plain_text", "text": without_mentions(title)[:LONGEST_HEADER]},
+            },
+            *(_markup(templates.rows(message, person)) for person in message.people),
+            {"type": "context", "elements": [_text([_footer(message)])]},
+        ],
+        "unfurl_links": False,
+        "unfurl_media": False,
+    }
+
+
+def _footer(message: Message) -> str:
+    parts = [f"Campaign {escape(message.campaign_name)}"]
+    if len(message.people) > 1:
+        parts.append(f"{len(message.people)} people")
+    if message.report_url:
+        parts.append(f"<{escape(message.report_url)}|report>")
+    return " · ".join(parts)
+
+
+class SlackTemplates:
+    """The templates of a message, with what they are given escaped where it is markup."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._plain = Templates(folder)
+        self._markup = Templates(folder, escape=_escape_value)
+
+    def title(self, message: Message) -> str:
+        """The title, as plain text."""
+        title = cleaning.one_line(self._plain.render("subject.txt", message))
+        return f"{title} (repeated: it may have arrived before)" if message.may_be_repeated else title
+
+    def rows(self, message: Message, person: ToldPerson) -> list[str]:
+        """What is said of one person, as lines of markup."""
+        return self._markup.render("slack.txt", message, person=person).strip().splitlines()
+
+
+def _markup(rows: Sequence[str]) -> dict[str, Any]:
+    return {"type": "section", "text": _text(rows)}
+
+
+def _text(rows: Sequence[str]) -> dict[str, Any]:
+    """As many whole rows as a section can hold: no link and no entity is cut."""
+    kept: list[str] = []
+    for row in rows:
+        if sum(map(len, kept)) + len(kept) + len(row) > LONGEST_SECTION:
+            break
+        kept.append(row)
+    return {"type": "mrkdwn", "text": "\n".join(kept) or "(too long to be shown)", "verbatim": True}
+
+
+def escape(text: str) -> str:
+    """Only these three are markup of their own; without a mention of many nobody is called."""
+    plain = without_mentions(text).replace("```", "'''")
+    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _escape_value(value: Any) -> Any:
+    """What a template shows is a part of one line."""
+    return escape(" ".join(value.splitlines())) if isinstance(value, str) else value

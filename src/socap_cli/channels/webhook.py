@@ -1,0 +1,166 @@
+"""A JSON webhook, signed as Standard Webhooks (standardwebhooks.com) says.
+
+Headers: `webhook-id` (the same when a message is sent again), `webhook-timestamp` (seconds since 1970),
+`webhook-signature`: `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`, and `webhook-key-id`: which
+key signed it. The body is documented in docs/alerts.md; its `schema_version` grows with every change that a
+reader could stumble over.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from socap_cli.channels.posting import post, raise_for_status
+from socap_cli.channels.webhook_address import check_webhook, host_of
+from socap_cli.config import Alerts
+from socap_cli.errors import ConfigError
+from socap_cli.model import Campaign
+from socap_cli.model.message import Message, ToldEngagement, ToldPerson
+
+SCHEMA_VERSION = 1
+PREFIX = "whsec_"
+
+
+class Webhook:
+    """JSON to any program that can verify an HMAC."""
+
+    name = "webhook"
+    interval = 0.0
+    most_people = 200
+    missing = "no webhook; set SOCAP_ALERTS__WEBHOOKS and SOCAP_ALERTS__WEBHOOK_SECRET"
+
+    def __init__(self, settings: Alerts, *, clock: Callable[[], float] = time.time) -> None:
+        self._settings = settings
+        self._clock = clock
+        secret = settings.webhook_secret
+        self._key = signing_key(secret.get_secret_value()) if secret else None
+
+    def receivers(self, campaign: Campaign) -> tuple[str, ...]:  # noqa: ARG002  (the same for every campaign)
+        """Those of the configuration."""
+        return tuple(url.get_secret_value() for url in self._settings.webhooks)
+
+    def check(self, address: str) -> str:
+        """See Channel. An unsigned message is never sent."""
+        if self._key is None:
+            raise ConfigError(
+                "webhooks are signed, and there is no key", hint="set SOCAP_ALERTS__WEBHOOK_SECRET"
+            )
+        return check_webhook(address, self._settings.webhook_hosts, "webhook")
+
+    def shown(self, address: str) -> str:
+        """The host only."""
+        return f"webhook at {host_of(address)}"
+
+    def examine(self, address: str) -> str:
+        """A webhook can only be tried by sending."""
+        self.check(address)
+        return "the webhook's address is allowed; send a message with: socap alerts test webhook"
+
+    def send(self, address: str, message: Message) -> None:
+        """See Channel. Every 2xx is taken."""
+        self._post(address, message.message_id, payload(message))
+
+    def notify(self, address: str, text: str) -> None:
+        """See Channel."""
+        at = datetime.fromtimestamp(self._clock(), UTC)
+        body = {"type": "notice", "created_at": _time(at), "text": text}
+        self._post(address, f"notice-{hashlib.sha256(f'{text}{at}'.encode()).hexdigest()[:24]}", body)
+
+    def _post(self, address: str, message_id: str, body: dict[str, Any]) -> None:
+        url = self.check(address)
+        assert self._key is not None  # checked with the address
+        key_id = self._settings.webhook_key_id
+        content = json.dumps({"schema_version": SCHEMA_VERSION, "key_id": key_id, **body}).encode()
+        stamp = int(self._clock())
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": message_id,
+            "webhook-timestamp": str(stamp),
+            "webhook-key-id": key_id,
+            "webhook-signature": sign(self._key, message_id, stamp, content),
+        }
+        raise_for_status(
+            post(url, content, headers, timeout=self._settings.timeout, name="the webhook"), "the webhook"
+        )
+
+
+def signing_key(secret: str) -> bytes:
+    """The key of a secret: base64 behind `whsec_`, else its own characters. Raises ConfigError."""
+    if not secret.startswith(PREFIX):
+        return secret.encode()
+    try:
+        return base64.b64decode(secret.removeprefix(PREFIX) + "==", validate=False)
+    except (binascii.Error, ValueError):
+        raise ConfigError("the webhooks' secret behind whsec_ is no base64") from None
+
+
+def sign(key: bytes, message_id: str, timestamp: int, content: bytes) -> str:
+    """The `webhook-signature` of a body."""
+    signed = f"{message_id}.{timestamp}.".encode() + content
+    return f"v1,{base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()}"
+
+
+def payload(message: Message) -> dict[str, Any]:
+    """The body of an alert, as documented in docs/alerts.md."""
+    return {
+        "type": "alert",
+        "kind": message.kind.value,
+        "message_id": message.message_id,
+        "created_at": _time(message.created_at),
+        "may_be_repeated": message.may_be_repeated,
+        "title": message.title,
+        "campaign": {"slug": message.campaign_id, "name": message.campaign_name},
+        "report_url": message.report_url or None,
+        "people": [_person(person) for person in message.people],
+    }
+
+
+def _person(person: ToldPerson) -> dict[str, Any]:
+    return {
+        "user_id": person.user_id,
+        "username": person.username,
+        "name": person.name,
+        "url": person.url,
+        "is_vip": person.is_vip,
+        "is_verified": person.is_verified,
+        "followers": person.followers,
+        "bio": person.bio,
+        "labels": list(person.labels),
+        "importance_score": person.score,
+        "followed_by": [{"username": username, "weight": weight} for username, weight in person.reasons],
+        "important_followers": person.important_followers,
+        "organisation": person.organisation or None,
+        "why": person.why,
+        "report_url": person.report_url or None,
+        "left_out": person.left_out,
+        "engagements": [_engagement(engagement) for engagement in person.engagements],
+    }
+
+
+def _engagement(engagement: ToldEngagement) -> dict[str, Any]:
+    return {
+        "engagement_id": engagement.engagement_id,
+        "action_type": engagement.action_type,
+        "url": engagement.url,
+        "at": _time(engagement.at),
+        "text": engagement.text,
+        "taken_back": engagement.taken_back,
+        "tweet": {
+            "tweet_id": engagement.tweet_id,
+            "url": engagement.tweet_url,
+            "label": engagement.tweet_label,
+            "category": engagement.tweet_category or None,
+        },
+    }
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
