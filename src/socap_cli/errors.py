@@ -14,6 +14,7 @@ SocapError                      exit 1: failed and told why
 │   ├── DatabaseUnreachable     exit 7: away for now: the same may work later
 │   ├── DatabaseRefused         this user may not
 │   ├── SchemaMismatch          the database was written by another version of this program
+│   ├── NotABackup              a file that no database can be restored from, and why
 │   └── NoMongod                no URI, and no usable mongod on this machine
 ├── LeaseLost                   somebody else owns this work now: write nothing
 ├── ProviderError               the data provider
@@ -141,6 +142,10 @@ class DatabaseRefused(StoreError):
 
 class SchemaMismatch(StoreError):
     """The database was written by another version of this program."""
+
+
+class NotABackup(StoreError):
+    """A file that no database can be restored from; the message says why."""
 
 
 class NoMongod(StoreError):

@@ -1,27 +1,34 @@
-"""socap db …: the embedded database."""
+"""socap db …: the embedded database, and backups of any."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import sys
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
-from socap_cli.bootstrap import Bootstrap
+from socap_cli.bootstrap import Bootstrap, secret
 from socap_cli.cli import tables
 from socap_cli.cli.options import Yes
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.errors import UsageError
-from socap_cli.store import backup as stage
-from socap_cli.store import indexes, open_database
+from socap_cli.files.reading import display_name
+from socap_cli.files.writing import STDOUT, writing
+from socap_cli.store import backup as backups
+from socap_cli.store import open_database
+from socap_cli.store.backup_format import Manifest
+from socap_cli.store.restore import restore as restore_backup
+from socap_cli.store.size import size_of
 
 app = typer.Typer(help="The embedded database, and backups of any.", no_args_is_help=True)
 
+Source = Annotated[str, typer.Argument(metavar="FILE|-", help="What `socap db backup` wrote; - is stdin.")]
+
 
 def _own(run: Run) -> Bootstrap:
-    """The built of a run whose database is the embedded one."""
-
+    """The program of a run whose database is the embedded one. Raises UsageError."""
     built = bootstrap(run)
     if built.settings.database.uri:
         raise UsageError(
@@ -36,10 +43,10 @@ def start(ctx: typer.Context) -> None:
     run: Run = ctx.obj
     embedded = _own(run).embedded()
     started = embedded.start()
-    said = "started" if started else "already runs"
+    state = "started" if started else "already runs"
     run.done(
         {"started": started, "pid": embedded.pid(), "uri": embedded.uri},
-        text=f"{said}, pid {embedded.pid()}: {embedded.uri}",
+        text=f"{state}, pid {embedded.pid()}: {embedded.uri}",
     )
 
 
@@ -54,54 +61,69 @@ def stop(ctx: typer.Context) -> None:
 @app.command("status")
 def status(ctx: typer.Context) -> None:
     """Tell whether it runs and how large it is. Starts nothing."""
-
     run: Run = ctx.obj
     built = bootstrap(run)
-    uri = built.settings.database.uri
+    uri = secret(built.settings.database.uri)
     embedded = built.embedded()
     running = bool(uri) or embedded.pid() is not None
     result: dict[str, Any] = {"embedded": not uri, "running": running, "pid": None if uri else embedded.pid()}
     if running:
-        with open_database(
-            uri.get_secret_value() if uri else embedded.uri, built.settings.database.name
-        ) as db:
-            stats = db.command("dbStats")
-            result |= {
-                "documents": int(stats["objects"]),
-                "bytes": int(stats["dataSize"] + stats["indexSize"]),
-            }
+        with open_database(uri or embedded.uri, built.settings.database.name) as db:
+            result |= asdict(size_of(db))
     if not uri:
         result |= {"data_dir": str(embedded.data_dir), "socket": str(embedded.socket_path)}
-
-    def show() -> None:
-
-        tables.pairs(result.items())
-
-    run.done(result, text=show)
+    run.done(result, text=lambda: tables.pairs(result.items()))
 
 
 @app.command("backup")
 def backup(
-    ctx: typer.Context, file: Annotated[str, typer.Argument(metavar="FILE", help="A .tar.gz of BSON files.")]
+    ctx: typer.Context,
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="A .tar.gz of BSON files; - is stdout.")],
 ) -> None:
     """Write every collection into one file, in the layout that mongorestore reads."""
-
     run: Run = ctx.obj
-    with bootstrap(run).database() as db:
-        count = stage.write(db, Path(file))
-    run.done({"file": file, "documents": count}, text=f"{count:,} documents in {file}")
+    to_stdout = file == STDOUT
+    if to_stdout and (run.json or sys.stdout.isatty()):
+        raise UsageError(
+            f"{'--json' if run.json else 'a backup'} needs a file", hint="name a FILE, or a pipe"
+        )
+    with bootstrap(run).database() as db, writing(file, mode=0o600) as stream:
+        manifest = backups.write(db, stream, now=run.now())
+    name = display_name(file)
+    line = f"{manifest.documents:,} documents in {'stdout' if to_stdout else name}"
+    if to_stdout:
+        run.info(line)
+    else:
+        run.done({"file": file, **_counts(manifest)}, text=line)
+
+
+@app.command("check")
+def check(ctx: typer.Context, file: Source) -> None:
+    """Read a backup to its end and judge every document. Touches no database."""
+    run: Run = ctx.obj
+    manifest = backups.check(file)
+    run.done(
+        {"file": file, "created_at": manifest.created_at, "program": manifest.program, **_counts(manifest)},
+        text=f"whole: {manifest.documents:,} documents of {manifest.created_at}",
+    )
 
 
 @app.command("restore")
-def restore(
-    ctx: typer.Context, file: Annotated[str, typer.Argument(metavar="FILE")], yes: Yes = False
-) -> None:
-    """Replace the database by a backup."""
-
+def restore(ctx: typer.Context, file: Source, yes: Yes = False) -> None:
+    """Replace the database by a backup, whole or not at all. No worker may be at work."""
     run: Run = ctx.obj
     if not yes:
         raise UsageError("this replaces everything in the database", hint="say --yes to do it")
-    with bootstrap(run).database() as db:
-        count = stage.read(db, Path(file))
-        indexes.ensure(db)
-    run.done({"documents": count}, text=f"{count:,} documents restored")
+    with bootstrap(run).database(may_be_new=True) as db:
+        restored = restore_backup(db, file)
+    left = ", ".join(restored.left)
+    run.done(
+        {**_counts(restored.manifest), "left": list(restored.left)},
+        text=f"{restored.manifest.documents:,} documents restored",
+        warnings=[f"not in the backup, and left as they are: {left}"] if left else [],
+    )
+
+
+def _counts(manifest: Manifest) -> dict[str, Any]:
+    collections = {name: entry.documents for name, entry in manifest.collections.items()}
+    return {"documents": manifest.documents, "collections": collections}

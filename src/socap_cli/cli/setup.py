@@ -28,7 +28,7 @@ def init(ctx: typer.Context) -> None:
     found = find_file(run.config)
     place = found.path if found else None
     built = bootstrap(run)
-    with built.database() as db:
+    with built.database(may_be_new=True) as db:
         names = built.settings.database
         count = indexes.ensure(db)
         server = db.client.server_info()["version"]

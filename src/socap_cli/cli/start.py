@@ -10,4 +10,4 @@ from socap_cli.cli.run import Run
 def bootstrap(run: Run) -> Bootstrap:
     """What builds things from the settings that this run names. Raises ConfigError."""
     settings = config.load(run.config, data_dir=run.data_dir)
-    return Bootstrap(settings, inform=run.info)
+    return Bootstrap(settings, inform=run.info, warn=run.warnings.append)

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from socap_cli.bootstrap import Bootstrap
+from socap_cli.bootstrap import LOOK_FOR_IT, Bootstrap
 from socap_cli.campaigns import register
 from socap_cli.cli.live import Watch, watching
 from socap_cli.cli.options import OnlyCampaign
@@ -24,7 +24,7 @@ from socap_cli.enqueue import enqueue as enqueue_jobs
 from socap_cli.errors import SocapError
 from socap_cli.importance.rescoring import catch_up
 from socap_cli.model import RunRecord
-from socap_cli.store import runs
+from socap_cli.store import campaigns, runs
 from socap_cli.supervision import Supervisor, supervised
 from socap_cli.work.worker import THREADS_PER_REQUEST, Worker, WorkerOptions
 
@@ -54,6 +54,8 @@ def enqueue(
         rescored = catch_up(db, built.firm(), built.rules(), now=now)
         result = {**asdict(done), "engagements_rescored": rescored.changed}
         warnings = [*result.pop("warnings")]
+        if not campaigns.any_at_all(db):
+            warnings.append(f"there is no campaign in {built.place}; if you have one, {LOOK_FOR_IT}")
         runs.record(db, RunRecord(run.run_id, "enqueue", now, 0.0, result))
     if only is not None and not done.campaigns and not done.campaigns_completed:
         warnings.append(f"{campaign} is {only.status.value} or outside its window: nothing armed")

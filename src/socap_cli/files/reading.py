@@ -70,7 +70,7 @@ def _bytes_of(source: str, most_bytes: int) -> bytes:
     name = display_name(source)
     try:
         if source == STDIN:
-            content = _stdin().read(most_bytes + 1)
+            content = open_stdin().read(most_bytes + 1)
         else:
             with Path(source).open("rb") as stream:
                 content = stream.read(most_bytes + 1)
@@ -86,7 +86,7 @@ def _bytes_of(source: str, most_bytes: int) -> bytes:
     return content
 
 
-def _stdin() -> BinaryIO:
+def open_stdin() -> BinaryIO:
     """The bytes of stdin. Raises ValueError when it is closed."""
     if sys.stdin is None or sys.stdin.closed:
         raise ValueError("it is closed")

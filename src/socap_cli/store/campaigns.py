@@ -65,6 +65,11 @@ def listed(db: Db, status: CampaignStatus | None = None) -> list[Campaign]:
     return [campaign for campaign in found if campaign is not None]
 
 
+def any_at_all(db: Db) -> bool:
+    """Whether there is any campaign, readable or not."""
+    return db.campaigns.find_one({}, {"_id": 1}) is not None
+
+
 def unreadable(db: Db) -> list[str]:
     """The slugs of documents that are no campaign: a field is missing or of a wrong type."""
     return [str(row["_id"]) for row in db.campaigns.find().sort("_id", 1) if _campaign(row) is None]
