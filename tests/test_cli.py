@@ -210,7 +210,8 @@ def test_exit_zero_and_quiet_are_heeded_wherever_they_stand(cli: Cli) -> None:
     assert execute(["--exit-zero", "campaign", "show", "nope"]) == 0
     assert execute(["campaign", "show", "nope", "--exit-zero"]) == 0
     cli.capsys.readouterr()
-    assert cli.text("enqueue", "-q") == ("", "")
+    assert cli.text("campaign", "list", "-q") == ("", "")
+    assert cli.text("enqueue", "-q")[1].startswith("warning: there is no campaign in ")
 
 
 def test_no_command_at_all_shows_the_help_and_says_so(cli: Cli) -> None:

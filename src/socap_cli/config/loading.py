@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from socap_cli.config.places import Found, find_file, read_limited
 from socap_cli.config.sections import Section, Settings
@@ -68,13 +69,24 @@ def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def _explain(error: ValidationError, variables: Variables, found: Found | None) -> ConfigError:
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    place = tuple(str(part) for part in first["loc"] if not isinstance(part, int))[:2]
-    said = first["msg"].removeprefix("Value error, ")
-    said = {"extra_forbidden": "no such setting", "model_type": "a section, not a setting"}.get(
-        first["type"], said[:1].lower() + said[1:]
-    )
-    return ConfigError(f"{_source_of(place, variables, found)}: {said}", hint=SEE_EXAMPLE)
+    """The first setting that is wrong, with everything that is said of it: a line for each kind that it may be."""
+    details = error.errors(include_input=False, include_url=False, include_context=False)
+    place = _place_of(details[0], variables)
+    said = dict.fromkeys(_said(detail) for detail in details if _place_of(detail, variables) == place)
+    return ConfigError(f"{_source_of(place, variables, found)}: {', or '.join(said)}", hint=SEE_EXAMPLE)
+
+
+def _place_of(detail: ErrorDetails, variables: Variables) -> Place:
+    """The setting; what pydantic adds, the number of an item or one of several kinds, is none of its name."""
+    names = tuple(str(part) for part in detail["loc"] if not isinstance(part, int))
+    starts = (names[:length] for length in range(1, len(names)))
+    return next((start for start in starts if start in variables.known), names)
+
+
+def _said(detail: ErrorDetails) -> str:
+    text = detail["msg"].removeprefix("Value error, ")
+    instead = {"extra_forbidden": "no such setting", "model_type": "a section, not a setting"}
+    return instead.get(detail["type"], text[:1].lower() + text[1:])
 
 
 def _source_of(place: Place, variables: Variables, found: Found | None) -> str:

@@ -33,7 +33,7 @@ class Variables:
     """What the environment sets, and which variable set it. Raises ConfigError for a name that sets nothing."""
 
     def __init__(self, settings: type[BaseModel], environment: Mapping[str, str] | None = None) -> None:
-        self._known, self._sections = _places(settings)
+        self.known, self._sections = _places(settings)
         self.tree: dict[str, Any] = {}
         self.names: dict[Place, str] = {}
         given = dict(os.environ if environment is None else environment)
@@ -46,7 +46,7 @@ class Variables:
                 self._put(place, name, value)
 
     def _is_file(self, name: str) -> bool:
-        return name.endswith(FILE_SUFFIX) and name not in PLAN_NAMES and _place(name) not in self._known
+        return name.endswith(FILE_SUFFIX) and name not in PLAN_NAMES and _place(name) not in self.known
 
     def _place_of(self, name: str) -> Place | None:
         """Where a variable belongs; None for what is none of ours."""
@@ -56,7 +56,7 @@ class Variables:
         if not name.startswith(PREFIX) or name in NO_SETTINGS:
             return None
         place = _place(base)
-        if place in self._known:
+        if place in self.known:
             return place
         shown = name.encode("utf-8", "backslashreplace").decode()
         if place in self._sections:

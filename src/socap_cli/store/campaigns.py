@@ -67,7 +67,7 @@ def listed(db: Db, status: CampaignStatus | None = None) -> list[Campaign]:
 
 def any_at_all(db: Db) -> bool:
     """Whether there is any campaign, readable or not."""
-    return db.campaigns.find_one({}, {"_id": 1}) is not None
+    return db.campaigns.find_one({}, {"_id": 1}, hint=[("_id", 1)]) is not None
 
 
 def unreadable(db: Db) -> list[str]:
