@@ -37,8 +37,9 @@ bench: $(VENV)/.dev ## Performance, as ratios in one run; ONLY="queue cycles" ru
 fuzz: $(VENV)/.dev ## Thousands of crash histories against the simulator's truth
 	SOCAP_FUZZ=3000 $(BIN)/python -m pytest -n $(WORKERS) tests/test_crash_histories.py --timeout 7200
 
-fuzz-inputs: $(VENV)/.dev ## Tens of thousands of broken answers of a provider
-	SOCAP_FUZZ=1000 $(BIN)/python -m pytest -n $(WORKERS) tests/test_provider_mutations.py tests/test_cleaning.py --timeout 7200
+fuzz-inputs: $(VENV)/.dev ## Tens of thousands of broken answers, a hundred thousand lines of arguments
+	SOCAP_FUZZ=1000 $(BIN)/python -m pytest -n $(WORKERS) tests/test_provider_mutations.py tests/test_cleaning.py \
+	  tests/test_argument_lines.py --timeout 7200
 
 soak: $(VENV)/.dev ## Hundreds of kill -9 on workers and mongod
 	SOCAP_SOAK=200 $(BIN)/python -m pytest tests/test_kills.py --timeout 7200

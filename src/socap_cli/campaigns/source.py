@@ -117,6 +117,8 @@ def sort_out(lines: Sequence[Line]) -> tuple[list[Wanted], list[Rejected]]:
 
 
 def _shown(text: str) -> str:
+    """The beginning of a line; bytes that were no text as escapes, so that any stream can take it."""
+    text = text[:LONGEST_SHOWN].encode(errors="backslashreplace").decode() + text[LONGEST_SHOWN:]
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from socap_cli.files.pasted import is_our_site, visible
+from socap_cli.files.reading import printable
 
 REDIRECTORS = ("safelinks.protection.outlook.com", "slack-redir.net", "l.facebook.com", "google.com")
 """Hosts that wrap a link when it is copied out of mail, chat or a search."""
@@ -168,7 +169,7 @@ def _from_link(word: str) -> str:
     if parts.scheme in APP_SCHEMES:
         return _from_app(parts)
     if parts.scheme != "https":
-        raise NotATweet(f"not a web address: {parts.scheme}; paste one like {EXAMPLE}")
+        raise NotATweet(f"not a web address: {printable(parts.scheme[:20])}; paste one like {EXAMPLE}")
     if host == "t.co":
         raise NotATweet("a t.co short link hides where it leads; open it and paste the address it ends at")
     query = parse_qs(parts.query)
@@ -176,7 +177,8 @@ def _from_link(word: str) -> str:
         for target in (value for name in TARGETS for value in query.get(name, ())):
             return _from_link(target)  # shorter than what it was taken from, so this ends
     if not is_our_site(host) or parts.port not in PORTS or "@" in parts.netloc:
-        raise NotATweet(f"not a tweet of x.com or twitter.com: {parts.netloc[:60]}; paste one like {EXAMPLE}")
+        where = printable(parts.netloc[:60])
+        raise NotATweet(f"not a tweet of x.com or twitter.com: {where}; paste one like {EXAMPLE}")
     path = query[AFTER_LOGIN][0] if AFTER_LOGIN in query else parts.path
     if match := PATH.match(f"{path}#{parts.fragment}" if parts.fragment else path):
         return _checked(match.group(1))
@@ -229,7 +231,7 @@ def _no_link(text: str, words: list[str]) -> str:
             return str(reason)
     if len(words) > 1:
         return f"no tweet's address in it; paste one like {EXAMPLE}"
-    return f"not a tweet of x.com or twitter.com: {text[:60]}; paste one like {EXAMPLE}"
+    return f"not a tweet of x.com or twitter.com: {printable(text[:60])}; paste one like {EXAMPLE}"
 
 
 def _checked(digits: str) -> str:
