@@ -11,7 +11,7 @@ from typing import Any
 from socap_cli.cli import tables
 from socap_cli.cli.run import Run, json_default
 from socap_cli.importance.accounts import Account, Removal, change_row
-from socap_cli.importance.building import BuildEstimate, BuildResult
+from socap_cli.importance.building import USUAL_FOLLOWINGS, BuildEstimate, BuildResult
 from socap_cli.importance.importing import MergeResult
 from socap_cli.importance.rescoring import RescoreResult
 from socap_cli.importance.rows import Listed
@@ -141,10 +141,11 @@ def removal_line(username: str, done: Removal, *, dry_run: bool) -> str:
 
 def estimate_line(expected: BuildEstimate, usd_per_credit: float) -> str:
     """What a build will cost."""
+    unknown = f"; {USUAL_FOLLOWINGS:,} followings assumed of {expected.assumed}" if expected.assumed else ""
     return (
         f"{_count(expected.people, 'person', 'people')} to read ({expected.up_to_date} up to date): about "
         f"{_count(expected.requests, 'request', 'requests')}, {expected.cost:,.0f} credits "
-        f"(${expected.cost * usd_per_credit:.2f})"
+        f"(${expected.cost * usd_per_credit:.2f}){unknown}"
     )
 
 

@@ -43,6 +43,8 @@ class BuildEstimate:
 
     people: int
     up_to_date: int
+    assumed: int
+    """People of whom nobody knows how many they follow."""
     requests: int
     cost: float
     """Credits."""
@@ -82,14 +84,16 @@ def estimate(
     due: Sequence[tuple[ImportantPerson, BuildState]], up_to_date: int, provider: Provider, terms: Terms
 ) -> BuildEstimate:
     """Pages of 200 accounts each, up to the limit a person; what an open reading has read is not read again."""
-    requests, cost = 0, 0.0
+    requests, cost, assumed = 0, 0.0, 0
     for person, state in due:
-        count = person.following_count or (state.accounts if state.read_at else 0) or USUAL_FOLLOWINGS
+        known = person.following_count or (state.accounts if state.read_at else 0)
+        assumed += not known
+        count = known or USUAL_FOLLOWINGS
         left = min(count, terms.limit) - (state.accounts if state.started_at else 0)
         pages = max(1, math.ceil(left / PAGE))
         requests += pages
         cost += pages * provider.price(FOLLOWINGS, min(PAGE, max(1, left)))
-    return BuildEstimate(len(due), up_to_date, requests, round(cost, 2))
+    return BuildEstimate(len(due), up_to_date, assumed, requests, round(cost, 2))
 
 
 class Builder:
