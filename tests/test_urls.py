@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socap_cli.campaigns.urls import Found, NotATweet, tweet_id, tweet_ids
+from socap_cli.campaigns.urls import Found, tweet_id, tweet_ids
+from socap_cli.errors import NotATweet
 
 ID = "1996518988151706110"
 

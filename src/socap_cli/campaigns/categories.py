@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from socap_cli.campaigns.urls import NotATweet
+from socap_cli.errors import NotATweet
 from socap_cli.files.tables import fold
 from socap_cli.model import TweetCategory
 

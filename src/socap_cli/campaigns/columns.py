@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from socap_cli.campaigns.categories import is_category
-from socap_cli.campaigns.urls import NotATweet, is_tweet, tweet_ids
+from socap_cli.campaigns.urls import is_tweet, tweet_ids
+from socap_cli.errors import NotATweet
 from socap_cli.files.tables import Row, Table
 
 URL_COLUMNS = (

@@ -17,8 +17,8 @@ from socap_cli.campaigns.columns import (
     with_header,
     without_header,
 )
-from socap_cli.campaigns.urls import NotATweet, is_tweet, tweet_ids
-from socap_cli.errors import UsageError
+from socap_cli.campaigns.urls import is_tweet, tweet_ids
+from socap_cli.errors import NotATweet, UsageError
 from socap_cli.files.pasted import visible
 from socap_cli.files.tables import COMMENT, fold, read_table, split_lines
 from socap_cli.model import TweetCategory

@@ -8,6 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from socap_cli.errors import NotATweet
 from socap_cli.files.pasted import is_our_site, visible
 from socap_cli.files.reading import printable
 
@@ -65,10 +66,6 @@ NOT_TWEETS = (
     ("/status", "a status link without a usable id"),
 )
 """Parts of paths, and what their pages are."""
-
-
-class NotATweet(ValueError):
-    """Says why a text names no tweet, and what to change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,11 @@ from socap_cli.campaigns.categories import category_of
 from socap_cli.campaigns.document import clearing, read_document
 from socap_cli.campaigns.settings import DAYS, SETTINGS, cleared, over_file, read_settings
 from socap_cli.campaigns.source import Line, from_options, read
-from socap_cli.campaigns.urls import NotATweet, tweet_id
+from socap_cli.campaigns.urls import tweet_id
 from socap_cli.campaigns.values import read_accounts
 from socap_cli.cli.run import Run
 from socap_cli.config import Alerts
-from socap_cli.errors import UsageError
+from socap_cli.errors import NotATweet, UsageError
 from socap_cli.files.reading import display_name, printable, read_text
 from socap_cli.model import Campaign, TweetCategory
 from socap_cli.model.alert import Channel

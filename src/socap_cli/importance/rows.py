@@ -9,6 +9,7 @@ from typing import Any
 
 from socap_cli.files.pasted import NotAHandle, handle
 from socap_cli.files.tables import fold
+from socap_cli.model import cleaning
 from socap_cli.model.important import Follower, ImportantPerson, IndexEntry, Unreadable, id_of, weight_of
 
 NAMES = {
@@ -161,17 +162,15 @@ def _id(fields: Fields, place: str, listed: Listed) -> str | None:
 
 
 def _text(fields: Fields, name: str, place: str, listed: Listed) -> str | None:
-    """A text without half characters and control characters, which no database and no page can hold."""
+    """A text that a database and a page can hold."""
     value = fields.get(name)
     if not isinstance(value, str):
         if value is not None:
             listed.notes.append(f"{place}: {name} left out: no text")
         return None
-    whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    clean = " ".join("".join(c if c.isprintable() else " " for c in whole).split())
-    if whole != value:
+    if any("\ud800" <= character <= "\udfff" for character in value):
         listed.notes.append(f"{place}: {name}: half a character replaced")
-    return shortened(clean) or None
+    return cleaning.one_line(value, limit=LONGEST_TEXT) or None
 
 
 def _tags(value: Any) -> tuple[str, ...]:

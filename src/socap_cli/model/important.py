@@ -7,16 +7,16 @@ The documents are the firm's own and may be older than this program: ids as numb
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from socap_cli.model import cleaning
+
 DEFAULT_WEIGHT = 1.0
 HEAVIEST = 1e9
-DIGITS = re.compile(r"[0-9]{1,20}")
-HANDLE = re.compile(r"[A-Za-z0-9_]{1,50}")
-"""Wider than what X allows today: a document is read, not judged."""
+WHOLE_DOUBLES = 2**53
+"""Below it a number of a document that is kept as a double has lost no digit."""
 
 
 class Unreadable(ValueError):
@@ -138,56 +138,38 @@ def fold(username: str) -> str:
 
 def account_of(value: object) -> str | None:
     """A handle as it is written, without @; None for null or blank. Raises Unreadable."""
-    if value is None or (isinstance(value, str) and not value.strip(" @")):
+    if _is_blank(value) or value == "@":
         return None
-    if isinstance(value, str) and HANDLE.fullmatch(name := value.strip().removeprefix("@")):
-        return name
-    raise Unreadable(f"{_shown(value)} is no handle")
+    if (name := cleaning.handle(value)) is None:
+        raise Unreadable(f"{_shown(value)} is no handle")
+    return name
 
 
 def id_of(value: object) -> str | None:
-    """An id as digits, from text or a whole number; None for null or blank. Raises Unreadable."""
-    if value is None or (isinstance(value, str) and not value.strip()):
+    """An id as digits, from text or a whole number of any type; None for null or blank. Raises Unreadable."""
+    if _is_blank(value):
         return None
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+    if isinstance(value, float) and value.is_integer() and abs(value) < WHOLE_DOUBLES:
         value = int(value)
-    is_number = isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10**20
-    text = str(value).strip() if is_number or isinstance(value, str) else ""
-    if DIGITS.fullmatch(text) and int(text) > 0:
-        return str(int(text))
-    raise Unreadable(f"{_shown(value)} is no id (digits, at most 20)")
+    if (found := cleaning.user_id(value)) is None:
+        raise Unreadable(f"{_shown(value)} is no id (digits, at most 19)")
+    return found
 
 
 def weight_of(value: object) -> float | None:
     """A weight or score: a finite number from 0 on, also as text; None for null or blank. Raises Unreadable."""
-    if value is None or (isinstance(value, str) and not value.strip()):
+    if _is_blank(value):
         return None
-    if isinstance(value, (bool, list, tuple, Mapping)):
-        raise Unreadable(f"{_shown(value)} is no number")
-    try:
-        number = float(plain_number(str(value)))
-    except ValueError:
-        raise Unreadable(f"{_shown(value)} is no number") from None
-    if not math.isfinite(number):
+    number = cleaning.real(value)
+    if number is None:
         raise Unreadable(f"{_shown(value)} is no finite number")
     if not 0 <= number <= HEAVIEST:
         raise Unreadable(f"{_shown(value)} is not between 0 and {HEAVIEST:,.0f}")
     return number
 
 
-def plain_number(text: str) -> str:
-    """A number as people write it, in the form that `float` reads.
-
-    With both a comma and a point the last one parts the decimals. Marks alone part thousands when three digits
-    follow each of several, or one comma; else decimals: 1,234 is 1234, 1.234 and 1,5 are decimals.
-    """
-    text = re.sub(r"[\s'’_]", "", text)
-    point, comma = text.rfind("."), text.rfind(",")
-    if point >= 0 and comma >= 0:
-        return text.replace(",", "") if point > comma else text.replace(".", "").replace(",", ".")
-    if re.fullmatch(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+|[+-]?[0-9]{1,3}(?:\.[0-9]{3}){2,}", text):
-        return text.replace(",", "").replace(".", "")
-    return text.replace(",", ".")
+def _is_blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _shown(value: object) -> str:

@@ -15,11 +15,10 @@ from socap_cli.model.important import (
     account_of,
     fold,
     id_of,
-    weight_of,
 )
 from socap_cli.store.connect import Db
 from socap_cli.store.importance import WITHOUT_CASE, FirmCollections, write_all
-from socap_cli.store.index_documents import CREATED_BY, document_id
+from socap_cli.store.index_documents import CREATED_BY, document_id, number_of
 
 Row = Mapping[str, Any]
 
@@ -58,7 +57,7 @@ def person_of(row: Row) -> ImportantPerson:
     tags, count = row.get("tags"), row.get("following_count")
     return ImportantPerson(
         username or "",
-        read("weight", weight_of),
+        read("weight", number_of),
         read("user_id", id_of),
         _text(row.get("name")),
         _text(row.get("organisation")),

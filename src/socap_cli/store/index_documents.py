@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from bson import ObjectId
+from bson import Decimal128, ObjectId
 from pymongo import UpdateOne
 
 from socap_cli.model.important import (
@@ -25,6 +25,11 @@ CREATED_BY = "socap"
 Row = Mapping[str, Any]
 
 
+def number_of(value: Any) -> float | None:
+    """A weight or score of a document, of any of the database's numbers. Raises Unreadable."""
+    return weight_of(float(value.to_decimal()) if isinstance(value, Decimal128) else value)
+
+
 def entry_of(row: Row) -> IndexEntry:
     """A document as a value. What no rule can read is left out of it and named in `problems`."""
     problems: list[str] = []
@@ -37,7 +42,7 @@ def entry_of(row: Row) -> IndexEntry:
             return None
 
     username, user_id = read("followed_username", account_of), read("followed_user_id", id_of)
-    stated = read("importance_score", weight_of)
+    stated = read("importance_score", number_of)
     if not username and not user_id and not problems:
         problems.append("neither followed_username nor followed_user_id")
     followers = []
@@ -75,7 +80,7 @@ def follower_of(row: Any) -> Follower:
     username = account_of(row.get("username")) or name or user_id
     if not username:
         raise Unreadable("no username")
-    weight = weight_of(row.get("weight"))
+    weight = number_of(row.get("weight"))
     source, seen_at = row.get("source"), row.get("seen_at")
     return Follower(
         username,
