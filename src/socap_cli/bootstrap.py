@@ -138,12 +138,10 @@ class Bootstrap:
 
     def work_context(self, db: Db, client: MeteredClient) -> WorkContext:
         """What the units of one run share."""
-        # A list is held for longer than a job, so that a taken-over job finds it free again or waits its turn.
-        list_lease = 2 * self.settings.worker.lease
         return WorkContext(
             db,
             client,
-            EngagementWriter(db, self.firm(), self.rules(), list_lease=list_lease),
+            EngagementWriter(db, self.firm(), self.rules(), list_lease=self.settings.worker.lease),
             client.now,
             policy=self.settings.collection,
             patience=self.settings.database.patience,

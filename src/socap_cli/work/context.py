@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from socap_cli.client.metered import MeteredClient
@@ -30,6 +32,8 @@ class WorkContext:
     """Seconds after which a run ends whose provider does not answer."""
     restart: Callable[[], None] = lambda: None
     """What may bring the database back."""
+    ahead: Executor = field(default_factory=partial(ThreadPoolExecutor, 64, thread_name_prefix="ahead"))
+    """Threads that ask for the next page while those of units store one."""
 
     def until_available(self, call: Callable[[], Answer]) -> Answer:
         """Do what can be repeated, waiting for the database while it is away and no stop is asked for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from socap_cli.client.metered import ListRequest
@@ -65,6 +66,8 @@ class ListCollector:
 
     def __post_init__(self) -> None:
         self._counts: StoredCounts | None = None
+        self._ahead: tuple[ListRequest, Future[Page]] | None = None
+        """The next page, asked for already."""
         self._deadline = time.monotonic() + self.context.writer.list_lease * 0.9
 
     def run(self) -> Result:
@@ -128,7 +131,9 @@ class ListCollector:
         self._pages += 1
         while True:
             try:
-                return self.context.client.page(self._request(current)), current
+                page = self._page(self._request(current))
+                self._read_ahead(current, page)
+                return page, current
             except CursorRefused:
                 current = self._from_the_top(delta.restarted(current, state=self.state))
                 self._save(current)
@@ -136,6 +141,19 @@ class ListCollector:
                 self._restarts += 1
                 if self._restarts > RESTARTS:
                     raise
+
+    def _page(self, wanted: ListRequest) -> Page:
+        asked, self._ahead = self._ahead, None
+        if asked is not None and asked[0] == wanted:
+            return asked[1].result()
+        return self.context.client.page(wanted)
+
+    def _read_ahead(self, current: Pass, page: Page) -> None:
+        """Ask for the next page while this one is stored: a full pass reads it in any case."""
+        more = page.next_cursor is not None and page.next_cursor != current.cursor
+        if current.full and more and page.items and self._pages < self.context.policy.pages_per_job:
+            following = self._request(replace(current, cursor=page.next_cursor))
+            self._ahead = following, self.context.ahead.submit(self.context.client.page, following)
 
     def _request(self, current: Pass) -> ListRequest:
         return ListRequest(

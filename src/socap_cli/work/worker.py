@@ -30,7 +30,7 @@ Answer = TypeVar("Answer")
 GRACE = 2.5
 """Seconds that running units get after a stop was asked for."""
 IDLE_MIN, IDLE_MAX = 0.02, 1.0
-SWEEPS_A_LEASE = 4
+SWEEPS_A_LEASE = 6
 BEATS_A_LEASE = 3
 PROMOTE_EVERY = 1.0
 COUNT_EVERY = 3.0
@@ -78,6 +78,7 @@ class Worker:
                 late = self._wind_down()
         finally:
             self._threads.close()
+            self.context.ahead.shutdown(wait=False, cancel_futures=True)
         if (error := fatal or late) is not None:
             raise error
         return self.result(stopped=not dry)

@@ -66,9 +66,7 @@ class StoredPage:
 class EngagementWriter:
     """One run's writer. Whatever is written here can be written again."""
 
-    def __init__(
-        self, db: Db, firm: FirmCollections, rules: LabelRules, *, list_lease: float = 120.0
-    ) -> None:
+    def __init__(self, db: Db, firm: FirmCollections, rules: LabelRules, *, list_lease: float = 60.0) -> None:
         self.list_lease = list_lease
         """Seconds for which a list is held between two pages."""
         self._db, self._firm, self._rules = db, firm, rules
