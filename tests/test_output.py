@@ -112,9 +112,9 @@ def test_a_user_without_a_home_needs_a_data_folder(given: dict[str, str], tmp_pa
     answer = json.loads(done.stdout.splitlines()[-1])
     assert done.returncode == answer["exit_code"] == (0 if given else 2)
     if not given:
-        assert "no home folder" in done.stderr
-        assert "--data-dir" in done.stderr
-        assert done.stderr.count("\n") == 1
+        assert "no home folder" in answer["error"]["message"]
+        assert "--data-dir" in answer["error"]["hint"]
+    assert done.stderr == ""
 
 
 BUG = """

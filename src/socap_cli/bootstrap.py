@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from socap_cli.alerts import mail
 from socap_cli.alerts.send import Outlets
+from socap_cli.channels.posting import secrets_of
 from socap_cli.client.budget import Budget
 from socap_cli.client.limiter import Limiter
 from socap_cli.client.meter import Meter
@@ -30,6 +32,12 @@ from socap_cli.work.writer import EngagementWriter
 
 EMBEDDED_ELECTION = 0.5
 """Seconds; none is held there: nobody but this program brings the embedded one back."""
+
+WITH_PASSWORD = frozenset({"mongodb", "mongodb+srv", "smtp", "smtps"})
+"""Addresses of which only the user's part is secret."""
+
+SIGNING = "whsec_"
+"""How a secret that signs may begin."""
 
 LOOK_FOR_IT = "check --data-dir, HOME, MONGODB_URI and the configuration file"
 
@@ -168,6 +176,34 @@ class Bootstrap:
             max_attempts=wanted.max_attempts,
             resend_unknown=wanted.resend_unknown,
         )
+
+
+def secrets_in(settings: Settings) -> tuple[str, ...]:
+    """Every text of the settings that nothing may print or log: keys, passwords, and addresses that are secrets."""
+    found: list[str] = []
+    for text in _secret_texts(settings):
+        try:
+            address = urlsplit(text)
+            password = address.password or ""
+        except ValueError:
+            found.append(text)
+            continue
+        if address.scheme in WITH_PASSWORD:
+            found += [password, unquote(password), address.netloc.rpartition("@")[0]]
+        else:
+            found += secrets_of(text) if address.scheme else [text, text.removeprefix(SIGNING)]
+    return tuple(dict.fromkeys(text for text in found if text))
+
+
+def _secret_texts(value: object) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value().strip()
+    elif isinstance(value, BaseModel):
+        for _, part in value:
+            yield from _secret_texts(part)
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from _secret_texts(part)
 
 
 def secret(value: SecretStr | None) -> str | None:

@@ -111,8 +111,11 @@ class Supervisor:
 
     def _follow(self, number: int, stream: IO[str]) -> None:
         for line in stream:
-            if (progress := _last_json(line)) is not None:
+            progress = _last_json(line)
+            if progress is not None and "done" in progress:
                 self._progress[number] = progress
+            else:  # a line of its log
+                sys.stderr.write(line)
 
     def _sum(self) -> Progress | None:
         latest = list(self._progress.values())

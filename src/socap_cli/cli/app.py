@@ -95,7 +95,12 @@ def everywhere(
     data_dir: Annotated[str, typer.Option(metavar="DIR", help="Embedded database and logs.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing on success.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell more on stderr.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Tell more on stderr; -vv everything, with tracebacks.")
+    ] = False,
+    log_format: Annotated[
+        str, typer.Option(metavar="text|json", help="How lines of the log are written.")
+    ] = "text",
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 whatever happened.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
@@ -119,6 +124,8 @@ def execute(arguments: list[str]) -> int:
     run, rest = Run(), list(arguments)
     try:
         rest = split_global_options(run, arguments)
+        _check_encoding(arguments)
+        run.log()
         code = program(*rest)(rest, prog_name="socap", standalone_mode=False, obj=run)
         output.flush()
         run.exit_code = run.exit_code or (code if isinstance(code, int) else 0)
@@ -130,8 +137,6 @@ def execute(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted(run)
     except Exception as error:  # the boundary: whatever is left is a bug, and its report is kept
-        if isinstance(error, UnicodeEncodeError) and (wrong := _not_text(arguments)) is not None:
-            return run.finish(wrong)
         from socap_cli.cli.bug_report import write_bug_report
 
         bug = SocapError(f"a bug in socap: {type(error).__name__}", hint=write_bug_report(run, error))
@@ -139,19 +144,19 @@ def execute(arguments: list[str]) -> int:
         return run.finish(bug)
 
 
-def _not_text(arguments: list[str]) -> UsageError | None:
-    """An error for the first argument that was given as bytes which are no UTF-8, and that no database can hold."""
+def _check_encoding(arguments: list[str]) -> None:
+    """Refuse an argument that was given as bytes which are no UTF-8: no database can hold it. Raises UsageError."""
     for argument in arguments:
         try:
             argument.encode()
         except UnicodeEncodeError:
-            return UsageError(
+            raise UsageError(
                 f"{argument[:60]!r} is no UTF-8 text", hint="type it again, or check the locale"
-            )
-    return None
+            ) from None
 
 
 def _usage_error(error: typer.exceptions.TyperException, arguments: list[str]) -> UsageError:
+    """What the parser complains of, as ours, with the help that says what is right."""
     said = error.format_message() if hasattr(error, "format_message") else str(error)
     words = [word for word in arguments[:2] if not word.startswith("-")]
     place = " ".join(["socap", *words]) if not said.startswith("No such command") else "socap"

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from socap_cli.cli import tables
-from socap_cli.cli.run import Run, json_default
+from socap_cli.cli.run import Run
 from socap_cli.importance.accounts import Account, Removal, change_row
 from socap_cli.importance.building import USUAL_FOLLOWINGS, BuildEstimate, BuildResult
 from socap_cli.importance.importing import MergeResult
 from socap_cli.importance.rescoring import RescoreResult
 from socap_cli.importance.rows import Listed
 from socap_cli.model.important import Change, Follower, ImportantPerson, IndexEntry
+from socap_cli.model.json_text import json_text
 from socap_cli.store.importance import FirmCollections
 
 SHOWN = 30
@@ -197,7 +197,7 @@ def as_json(rows: Exported) -> tuple[str, int]:
     tree: dict[str, list[dict[str, Any]]] = {"important_people": [], "following_index": []}
     for name, row in rows:
         tree[name].append(row)
-    text = json.dumps(tree, default=json_default, ensure_ascii=False, indent=1)
+    text = json_text(tree, indent=1)
     return text + "\n", sum(map(len, tree.values()))
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 
 from rich.console import Group
 from rich.live import Live
@@ -20,6 +18,7 @@ from socap_cli.cli.output import STDERR
 from socap_cli.cli.run import Run, one_line
 from socap_cli.cli.tables import console
 from socap_cli.errors import UsageError
+from socap_cli.model.json_text import json_text
 from socap_cli.work.result import Progress
 
 LOOK_EVERY = 0.2
@@ -48,7 +47,7 @@ def _tell_program(progress: Progress) -> None:
     """An object on stderr. When nobody reads it any more, whoever started this run is gone: stop."""
     try:
         # Not through sys.stderr, where a reader that went away is no news.
-        os.write(STDERR, json.dumps(asdict(progress)).encode() + b"\n")
+        os.write(STDERR, json_text(progress).encode() + b"\n")
     except BrokenPipeError:
         signal.raise_signal(signal.SIGTERM)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import logging
+import re
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -13,14 +14,21 @@ from typing import Any
 
 from socap_cli.cli import output
 from socap_cli.cli.output import OutputFailed, print_line
-from socap_cli.errors import MissingValue, SocapError
+from socap_cli.errors import MissingValue, SocapError, UsageError
+from socap_cli.logs import FORMS, Logs
+from socap_cli.model.json_text import json_text
+
+log = logging.getLogger("socap.cli")
 
 PARTLY_DONE, BUG, INTERRUPTED = 4, 3, 130
-FLAGS = {
-    "--json": "json", "-q": "quiet", "--quiet": "quiet", "-v": "verbose", "--verbose": "verbose",
-    "--exit-zero": "exit_zero",
-}  # fmt: skip
-VALUES = {"--config": "config", "--data-dir": "data_dir"}
+FLAGS = {"--json": "json", "-q": "quiet", "--quiet": "quiet", "--exit-zero": "exit_zero"}
+VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
+    "--config": ("config", Path),
+    "--data-dir": ("data_dir", Path),
+    "--log-format": ("log_format", str),
+}
+VERBOSE = re.compile("--verbose|-v+")
+DRY_RUN = "--dry-run"
 
 
 @dataclass
@@ -29,7 +37,9 @@ class Run:
 
     json: bool = False
     quiet: bool = False
-    verbose: bool = False
+    verbose: int = 0
+    """How often -v was given: 2 shows everything that is logged, with tracebacks."""
+    log_format: str = "text"
     exit_zero: bool = False
     config: Path | None = None
     data_dir: Path | None = None
@@ -38,10 +48,19 @@ class Run:
     result: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     exit_code: int = 0
+    logs: Logs | None = None
     started: float = field(default_factory=time.monotonic)
 
     def now(self) -> datetime:
+        """The time by this host's clock."""
         return datetime.now(UTC)
+
+    def log(self) -> None:
+        """Set logging up as the command line asks. Raises UsageError."""
+        if self.log_format not in FORMS:
+            raise UsageError(f"no log format {self.log_format!r}", hint=f"--log-format {' or '.join(FORMS)}")
+        self.logs = Logs(self.run_id, verbose=self.verbose, form=self.log_format)
+        log.debug("socap %s", self.command)
 
     def done(
         self,
@@ -55,16 +74,16 @@ class Run:
         self.result = result
         self.warnings.extend(warnings)
         self.exit_code = exit_code
-        if self.json:
+        if self.json or (self.quiet and exit_code == 0):
             return
         if callable(text):
             text()
-        elif text and not self.quiet:
+        elif text:
             print_line(text)
 
     def print(self, text: str) -> None:
         """Print for a person, on stdout."""
-        if not self.json:
+        if not self.json and not (self.quiet and self.exit_code == 0):
             print_line(text)
 
     def info(self, text: str) -> None:
@@ -78,20 +97,19 @@ class Run:
             self._tell(error)
         except OutputFailed as failed:
             error = error or failed
-            self._tell(error)
+            output.say(_error_line(error))
         return 0 if self.exit_zero else self._code(error)
 
     def _tell(self, error: SocapError | None) -> None:
-        if not self.json:
-            for warning in self.warnings:
-                output.say(f"warning: {warning}")
-        if error is not None:
-            hint = f" – {one_line(error.hint)}" if error.hint else ""
-            output.say(f"error: {one_line(error.message)}{hint}")
+        """To a program everything in the one object, to a person on stderr; nobody is told anything twice."""
         if self.json:
-            print_line(
-                as_json(self._envelope(error, self._code(error)), ascii_only=not output.takes_unicode())
-            )
+            envelope = self._envelope(error, self._code(error))
+            print_line(json_text(envelope, ascii_only=not output.takes_unicode()))
+            return
+        for warning in self.warnings:
+            output.say(f"warning: {one_line(warning)}")
+        if error is not None:
+            output.say(_error_line(error))
 
     def _code(self, error: SocapError | None) -> int:
         return error.exit_code if error else self.exit_code
@@ -114,41 +132,43 @@ class Run:
 def split_global_options(run: Run, arguments: Sequence[str]) -> list[str]:
     """Move the global options of a command line into the run, wherever they stand; return the command's own words.
 
-    Raises MissingValue.
+    `--dry-run` is an option of each command that writes: before the command's name it is moved behind it. An option
+    is no other one's value. Raises MissingValue.
     """
-    rest = []
-    words = iter(arguments)
+    split = list(arguments).index("--") if "--" in arguments else len(arguments)
+    before, behind = arguments[:split], list(arguments[split:])
+    run.json = "--json" in before  # known first: whatever is wrong is told in the form that is asked for
+    rest: list[str] = []
+    moved: list[str] = []
+    words = iter(before)
     for word in words:
         name, mark, value = word.partition("=")
-        if word == "--":
-            rest.extend([word, *words])
-        elif word in FLAGS:
+        if word in FLAGS:
             setattr(run, FLAGS[word], True)
+        elif VERBOSE.fullmatch(word):
+            run.verbose += word.count("v") if word.startswith("-v") else 1
         elif name in VALUES:
-            given = value if mark else next(words, None)
-            if not given:
-                raise MissingValue(f"option {name} needs a value")
-            setattr(run, VALUES[name], Path(given))
+            _set_value(run, name, value if mark else next(words, ""))
+        elif word == DRY_RUN and not rest:
+            moved.append(word)
         else:
             rest.append(word)
     run.command = " ".join(word for word in rest[:2] if not word.startswith("-"))
-    return rest
+    return [*rest, *moved, *behind]
+
+
+def _set_value(run: Run, name: str, given: str) -> None:
+    if not given or given in FLAGS or given.partition("=")[0] in VALUES:
+        raise MissingValue(f"option {name} needs a value")
+    attribute, kind = VALUES[name]
+    setattr(run, attribute, kind(given))
+
+
+def _error_line(error: SocapError) -> str:
+    hint = f" – {one_line(error.hint)}" if error.hint else ""
+    return f"error: {one_line(error.message)}{hint}"
 
 
 def one_line(text: str) -> str:
     """A message as one line, without control characters that a stranger's text may hold."""
     return "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
-
-
-def as_json(value: object, *, ascii_only: bool) -> str:
-    """One compact line of JSON."""
-    return json.dumps(value, default=json_default, separators=(",", ":"), ensure_ascii=ascii_only)
-
-
-def json_default(value: object) -> object:
-    """What JSON cannot hold, as text."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, (set, frozenset, tuple)):
-        return list(value)
-    return str(value)

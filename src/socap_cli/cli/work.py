@@ -97,7 +97,9 @@ def work(
     with watching(run, progress) as watch:
         if processes > 1:
             places = [("--config", str(run.config or "")), ("--data-dir", str(run.data_dir or ""))]
+            places.append(("--log-format", run.log_format))
             options = [word for name, value in (*places, *limits) if value for word in (name, value)]
+            options += ["-v"] * run.verbose
             crew = Supervisor([*supervised(), *options, *(["--wait"] if wait else [])], watch)
             done = crew.run(processes)
         else:

@@ -8,6 +8,7 @@ from socap_cli.config.sections import (
     Collection,
     Database,
     Importance,
+    Logging,
     Provider,
     Report,
     Section,
@@ -17,6 +18,6 @@ from socap_cli.config.sections import (
 from socap_cli.config.variables import PLAN_NAMES
 
 __all__ = [
-    "FILE_NAME", "PLAN_NAMES", "Alerts", "Budget", "Collection", "Database", "Importance", "Provider", "Report",
-    "Section", "Settings", "Worker", "default_data_dir", "find_file", "load", "missing_file",
+    "FILE_NAME", "PLAN_NAMES", "Alerts", "Budget", "Collection", "Database", "Importance", "Logging", "Provider",
+    "Report", "Section", "Settings", "Worker", "default_data_dir", "find_file", "load", "missing_file",
 ]  # fmt: skip

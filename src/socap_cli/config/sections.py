@@ -161,6 +161,16 @@ class Report(Section):
     """Engagements listed on a page, the most important first."""
 
 
+class Logging(Section):
+    """A log below the data folder, `logs/socap.log`, beside what reaches stderr."""
+
+    file: bool = False
+    megabytes: float = Field(10.0, ge=0.01, le=10_000)
+    """How large it grows before it is moved aside."""
+    files: int = Field(5, ge=1, le=1000)
+    """Old ones that are kept."""
+
+
 class Settings(Section):
     """Everything that an operator can set."""
 
@@ -173,6 +183,7 @@ class Settings(Section):
     alerts: Alerts = Alerts()
     importance: Importance = Importance()
     report: Report = Report()
+    logging: Logging = Logging()
     _file: Path | None = PrivateAttr(default=None)
 
     @property

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, BinaryIO
 
 from socap_cli.errors import SocapError
 from socap_cli.model import Engagement
+from socap_cli.model.json_text import iso, json_text
 from socap_cli.model.links import engagement_url
 
 DANGEROUS = tuple("=+-@\t\r\n＝＋－＠")
@@ -58,11 +58,6 @@ WHITE = " \x0b\x0c\xa0\u200b"
 """What a spreadsheet may skip before it looks for a formula."""
 
 
-def iso(moment: datetime) -> str:
-    """A moment in UTC, as ISO 8601 with Z."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
 def write_csv(found: Iterable[Engagement], out: BinaryIO) -> int:
     """RFC 4180 with a byte order mark, as spreadsheets like it; returns the number of rows."""
     text = io.TextIOWrapper(out, encoding="utf-8-sig", newline="", write_through=True)
@@ -79,8 +74,7 @@ def write_jsonl(found: Iterable[Engagement], out: BinaryIO) -> int:
     """An object a line; returns the number of rows."""
     count = 0
     for count, one in enumerate(found, start=1):  # noqa: B007
-        row = {name: iso(v) if isinstance(v, datetime) else v for name, v in row_of(one).items()}
-        out.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+        out.write(json_text(row_of(one)).encode() + b"\n")
     return count
 
 

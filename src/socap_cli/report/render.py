@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from socap_cli.errors import SocapError
 from socap_cli.files.writing import replace_if_changed
 from socap_cli.model import METRICS, TweetCategory
 from socap_cli.model.campaign import public_campaign
+from socap_cli.model.json_text import json_text
 from socap_cli.report.analytics import share
 from socap_cli.report.charts import HALF, NARROW, WIDE, line_chart, short_number
 from socap_cli.report.gather import CampaignReport
@@ -106,11 +106,7 @@ def _json(report: CampaignReport, usd_per_credit: float) -> str:
         name: [{"at": moment, **values} for moment, values in points]
         for name, points in (("totals", report.series.totals), ("growth", report.series.growth))
     }
-    return json.dumps(public, default=_plain, ensure_ascii=False, separators=(",", ":"))
-
-
-def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    return json_text(public)
 
 
 @cache

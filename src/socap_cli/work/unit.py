@@ -7,6 +7,7 @@ import random
 import traceback
 
 from socap_cli.errors import OverBudget, SocapError
+from socap_cli.logs import about_job
 from socap_cli.model import METRICS, Job, Outcome, Result, Unit
 from socap_cli.store import translate_error, worker_state
 from socap_cli.work import lists, metrics
@@ -15,17 +16,20 @@ from socap_cli.work.outcomes import back_off, outcome_after
 from socap_cli.work.result import UnitResult
 
 log = logging.getLogger("socap.work")
+JOBS_NAMED = 3
+"""Jobs of one unit that its log lines name."""
 
 
 def work_unit(context: WorkContext, unit: Unit, rng: random.Random) -> UnitResult:
     """Do what a unit asks for. Outcomes are returned, not written: the caller settles them in bulk."""
-    try:
-        return _work(context, unit)
-    except Exception as error:
+    with about_job(", ".join(job.job_id for job in unit.jobs[:JOBS_NAMED])):
         try:
-            return _after_error(context, unit, error, rng)
-        except Exception as second:  # what it wanted to note could not be written: the unit comes again
-            return _after_bug(unit, second, rng)
+            return _work(context, unit)
+        except Exception as error:
+            try:
+                return _after_error(context, unit, error, rng)
+            except Exception as second:  # what it wanted to note could not be written: the unit comes again
+                return _after_bug(unit, second, rng)
 
 
 def _work(context: WorkContext, unit: Unit) -> UnitResult:
