@@ -1,0 +1,126 @@
+"""One bad thing never costs another: what nobody foresaw fails its own unit, with its traceback kept."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import pytest
+from support.lab import SLUG, Lab, campaign
+
+from socap_cli.client.budget import Budget
+from socap_cli.config import Budget as Limits
+from socap_cli.model import RETWEETS, MeteredRequest, Outcome, Unit, UsageBatch, kinds
+from socap_cli.store import campaigns, claims, queue_view, usage
+from socap_cli.store.claims import Claim
+from socap_cli.work.context import WorkContext
+from socap_cli.work.result import UnitResult
+from socap_cli.work.settler import BUGS_TO_END
+from socap_cli.work.unit import work_unit
+from socap_cli.work.worker import Worker, WorkerOptions
+
+MakeLab = Callable[..., Lab]
+
+
+def test_an_unforeseen_error_fails_one_list_and_keeps_its_traceback(lab: MakeLab) -> None:
+    one = lab(tweets=3, engagements=20.0)
+    bad = one.tweet_ids[0]
+    one.enqueue()
+    one.db.jobs.update_many({}, {"$set": {"max_attempts": 1}})
+    broken = one.context()
+    page = broken.client.provider.page
+
+    def poisoned(kind: str, tweet_id: str, **bounds: object) -> object:
+        if tweet_id == bad and kind == RETWEETS:
+            raise ZeroDivisionError("nobody foresaw this")
+        return page(kind, tweet_id, **bounds)  # type: ignore[arg-type]
+
+    broken.client.provider = _Delegate(broken.client.provider, page=poisoned)  # type: ignore[assignment]
+    result = Worker(broken, WorkerOptions(threads=8)).run()
+    assert result.failed == 1
+    job = queue_view.find(one.db, f"launch:{bad}:retweets")
+    assert job is not None
+    assert job.last_error == "a bug: ZeroDivisionError: nobody foresaw this"
+    assert "Traceback" in (job.traceback or "")
+    assert {key for key in one.truth() if key[0] != bad or key[1] != "retweet"} == set(one.stored())
+
+
+class _Delegate:
+    """A provider with one part of it replaced."""
+
+    def __init__(self, provider: object, **parts: object) -> None:
+        self._provider = provider
+        self.__dict__.update(parts)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._provider, name)
+
+
+def test_a_series_of_unforeseen_errors_ends_the_run(lab: MakeLab) -> None:
+    one = lab(tweets=BUGS_TO_END * 2)
+    one.enqueue()
+
+    def always_broken(_context: WorkContext, unit: Unit, _rng: random.Random) -> UnitResult:
+        outcomes = [Outcome(job, delay=0.0, error="a bug", counts_attempt=True) for job in unit.jobs]
+        return UnitResult(unit, outcomes, bug=ZeroDivisionError())
+
+    one.db.jobs.update_many({}, [{"$set": {"waits_for_metrics": False, "due": "$rank"}}])
+    with pytest.raises(ZeroDivisionError):
+        Worker(one.context(), WorkerOptions(threads=8), work=always_broken).run()
+    assert one.db.jobs.count_documents({"status": "processing"}) == 0
+
+
+def test_the_last_attempt_that_fails_is_counted_as_failed(lab: MakeLab) -> None:
+    one = lab(tweets=1)
+    one.engage(RETWEETS, 3)
+    one.enqueue()
+    one.db.jobs.update_many({}, {"$set": {"max_attempts": 1}})
+    one.simulator.faults.update({"script": ["ok", "empty", "empty", "empty"]})
+    result = one.work(threads=1)
+    assert (result.failed, result.requeued) == (1, 0)
+    assert one.db.jobs.count_documents({"status": "failed"}) == 1
+
+
+def test_lists_behind_failed_metrics_are_read_without_counters(lab: MakeLab) -> None:
+    one = lab(tweets=1)
+    one.engage(RETWEETS, 3)
+    one.enqueue()
+    one.db.jobs.update_many({}, {"$set": {"max_attempts": 1}})
+    one.simulator.faults.update({"script": ["garble", "garble", "garble"]})
+    result = one.work(threads=1)
+    assert result.failed == 1
+    assert one.db.jobs.count_documents({"status": "pending"}) == 0
+    one.assert_exact()
+
+
+def test_a_campaign_document_that_is_none_is_skipped_and_named(lab: MakeLab) -> None:
+    one = lab(tweets=1)
+    one.db.campaigns.insert_many(
+        [{"_id": "no-window", "status": "active", "name": "x"}, {"_id": "odd", "status": "active", "name": 7}]
+    )
+    one.enqueue()
+    one.work()
+    assert [campaign.slug for campaign in campaigns.listed(one.db)] == ["launch"]
+    assert campaigns.unreadable(one.db) == ["no-window", "odd"]
+
+
+def test_a_metrics_batch_of_two_campaigns_is_paid_by_the_one_that_may(lab: MakeLab) -> None:
+    one = lab(tweets=4)
+    one.add_campaign(campaign("other", at=one.now()), one.tweet_ids[:1])
+    spent = MeteredRequest("/x", [SLUG], 0, 900.0, False, one.now())
+    usage.record(one.db, UsageBatch("b", [spent]))
+    context = one.context()
+    context.client.budget = Budget(one.db, Limits(campaign_hard=800.0))
+    one.enqueue()
+    done = work_unit(context, _claimed(one), random.Random(0))
+    context.client.meter.write()
+    ended = {(outcome.job.campaign_id, str(outcome.result)) for outcome in done.outcomes}
+    assert ended == {(SLUG, "over budget"), ("other", "collected")}
+    assert usage.of_campaign(one.db, SLUG).cost == 900.0
+    assert usage.of_campaign(one.db, "other").cost == 15.0
+
+
+def _claimed(one: Lab) -> Unit:
+    wanted = Claim(kinds(), units=1, batch=50, worker="w", lease=60)
+    (unit,) = claims.claim(one.db, wanted, rng=random.Random(0)).units
+    return unit

@@ -1,0 +1,103 @@
+"""An outage belongs to the provider, not to the jobs: noticed once, probed by one, over at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from support.lab import KEY, Lab
+
+from socap_cli.errors import ProviderUnavailable
+from socap_cli.status.gather import gather
+from socap_cli.store import rate_limits
+from socap_cli.work.worker import Worker, WorkerOptions
+
+MakeLab = Callable[..., Lab]
+
+
+def test_a_provider_that_is_away_is_asked_by_a_probe_now_and_then_and_told(lab: MakeLab) -> None:
+    one = lab(tweets=60, engagements=4.0)
+    one.enqueue()
+    one.simulator.faults.update({"errors": 1.0})
+    result = Worker(one.context(), WorkerOptions(threads=40, max_runtime=5.0)).run()
+    assert result.requests < 40  # the first few, then one in two seconds
+    assert one.db.jobs.count_documents({"attempts": {"$gt": 0}}) == 0
+    assert one.db.jobs.count_documents({"status": "failed"}) == 0
+    (state,) = gather(one.db).limits
+    assert state.silent_for is not None
+    assert "HTTP 50" in (state.reason or "")
+
+
+def test_when_it_answers_again_everything_goes_on_at_once(lab: MakeLab) -> None:
+    one = lab(tweets=60, engagements=4.0)
+    one.enqueue()
+    one.simulator.faults.update({"errors": 1.0})
+    back = threading.Timer(4.0, one.simulator.faults.update, [{"errors": 0.0}])
+    back.start()
+    began = time.monotonic()
+    result = Worker(one.context(), WorkerOptions(threads=40)).run()
+    back.join()
+    one.assert_exact()
+    assert not result.stopped
+    assert time.monotonic() - began < 4.0 + 10.0
+    assert not [state for state in rate_limits.states(one.db) if state.is_closed]
+
+
+def test_a_run_whose_provider_stays_away_ends_with_a_code_of_its_own(lab: MakeLab) -> None:
+    one = lab(tweets=3)
+    one.enqueue()
+    one.simulator.faults.update({"errors": 1.0})
+    context = one.context()
+    context.provider_patience = 1.0
+    with pytest.raises(ProviderUnavailable, match="has not answered for") as raised:
+        Worker(context, WorkerOptions(threads=4)).run()
+    assert raised.value.exit_code == 7
+    one.simulator.faults.update({"errors": 0.0})
+    time.sleep(rate_limits.PROBE_EVERY)
+    one.work()
+    one.assert_exact()
+
+
+def test_a_single_lost_answer_is_asked_for_again_and_no_job_waits(lab: MakeLab) -> None:
+    one = lab(tweets=4, engagements=20.0)
+    one.enqueue()
+    one.simulator.faults.update({"script": ["ok", "error", "ok", "garble", "drop"]})
+    result = one.work()
+    assert (result.requeued, result.failed) == (0, 0)
+    one.assert_exact()
+
+
+def test_a_rate_that_is_refused_is_left_and_what_was_reserved_at_it_is_void(lab: MakeLab) -> None:
+    one = lab(tweets=1)
+    limiter = rate_limits.limiter_id(KEY, "account")
+    before = rate_limits.reserve(one.db, limiter, rate=20, max_wait=60, turns=20)[-1]
+    refused = rate_limits.cut(one.db, limiter, rate=20, factor=0.5)
+    first, second = rate_limits.reserve(one.db, limiter, rate=20, max_wait=60, turns=2)
+    assert (before.refused, first.refused, refused) == (0, 1, 1)
+    assert second.wait - first.wait == pytest.approx(1 / (10 * rate_limits.SAFETY), rel=0.05)
+    (state,) = rate_limits.states(one.db)
+    assert state.refused == 1
+
+
+def test_a_burst_of_refusals_cuts_once(lab: MakeLab) -> None:
+    one = lab(tweets=1)
+    limiter = rate_limits.limiter_id(KEY, "account")
+    for _ in range(5):
+        rate_limits.cut(one.db, limiter, rate=20, factor=0.5)
+    first, second = rate_limits.reserve(one.db, limiter, rate=20, max_wait=60, turns=2)
+    assert second.wait - first.wait == pytest.approx(1 / (10 * rate_limits.SAFETY), rel=0.05)
+
+
+def test_the_rate_is_found_from_the_balance_and_shared(lab: MakeLab) -> None:
+    one = lab(tweets=2)
+    one.simulator.faults.update({"credits": 12_000})
+    context = one.context()
+    context.client.limiter.rate = "auto"
+    context.client.limiter.allowed_rate = one.provider.allowed_rate
+    one.enqueue()
+    Worker(context, WorkerOptions(threads=4)).run()
+    (state,) = rate_limits.states(one.db)
+    assert state.rate == pytest.approx(10 * rate_limits.SAFETY)
+    assert state.source == "the balance of 12,000 credits"
