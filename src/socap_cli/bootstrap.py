@@ -19,7 +19,7 @@ from socap_cli.client.limiter import Limiter
 from socap_cli.client.meter import Meter
 from socap_cli.client.metered import MeteredClient
 from socap_cli.config import Settings
-from socap_cli.errors import ConfigError
+from socap_cli.errors import ConfigError, DatabaseUnreachable
 from socap_cli.files.category_rules import default_rules, load_rules
 from socap_cli.model.labels import LabelRules
 from socap_cli.providers import Provider, build_provider
@@ -27,11 +27,9 @@ from socap_cli.store import ELECTION, Db, open_database
 from socap_cli.store.embedded import Embedded
 from socap_cli.store.importance import FirmCollections
 from socap_cli.store.preparing import prepare
+from socap_cli.store.restarting import Restarter
 from socap_cli.work.context import WorkContext
 from socap_cli.work.writer import EngagementWriter
-
-EMBEDDED_ELECTION = 0.5
-"""Seconds; none is held there: nobody but this program brings the embedded one back."""
 
 WITH_PASSWORD = frozenset({"mongodb", "mongodb+srv", "smtp", "smtps"})
 """Addresses of which only the user's part is secret."""
@@ -39,6 +37,8 @@ WITH_PASSWORD = frozenset({"mongodb", "mongodb+srv", "smtp", "smtps"})
 SIGNING = "whsec_"
 """How a secret that signs may begin."""
 
+RESTART = 15.0
+"""Seconds in which the embedded server comes back, if it does."""
 LOOK_FOR_IT = "check --data-dir, HOME, MONGODB_URI and the configuration file"
 
 
@@ -63,22 +63,44 @@ class Bootstrap:
         A new one is warned of, unless it may be: a wrong home or configuration looks like that. Raises StoreError,
         and LockHeld while a restore is under way.
         """
-        wanted = self.settings.database
-        uri = secret(wanted.uri)
-        election = min(ELECTION, wanted.patience)
-        if not uri:
-            election = EMBEDDED_ELECTION
-            embedded = self.embedded()
-            if embedded.start():
-                self._inform(f"started the embedded database in {embedded.data_dir}")
-            uri = embedded.uri
-        with open_database(uri, wanted.name, patience=patience, election=election) as db:
+        with self._opened(patience) as db:
             prepared = prepare(db)
             if prepared.is_new and not may_be_new:
                 self._warn(f"made a new empty database in {self.place}; if you have one, {LOOK_FOR_IT}")
             if prepared.ended:
                 self._warn(prepared.ended)
             yield db
+
+    @contextmanager
+    def _opened(self, patience: float) -> Iterator[Db]:
+        wanted = self.settings.database
+        if uri := secret(wanted.uri):
+            with open_database(
+                uri, wanted.name, patience=patience, election=min(ELECTION, wanted.patience)
+            ) as db:
+                yield db
+            return
+        with self._embedded_server() as (uri, restarter):
+            election = min(RESTART, wanted.patience)
+            with open_database(
+                uri, wanted.name, patience=max(patience, election), election=election, listeners=[restarter]
+            ) as db:
+                yield db
+
+    @contextmanager
+    def _embedded_server(self) -> Iterator[tuple[str, Restarter]]:
+        """The embedded server's URI. It is started, again whenever it goes away; a stop waits for the block."""
+        embedded = self.embedded()
+        restarter = Restarter(embedded.start)
+        with embedded.in_use():
+            if embedded.start():
+                self._inform(f"started the embedded database in {embedded.data_dir}")
+            try:
+                yield embedded.uri, restarter
+            except DatabaseUnreachable as error:
+                raise restarter.failure or error from error
+            finally:
+                restarter.close()
 
     @property
     def place(self) -> str:

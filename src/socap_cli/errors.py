@@ -15,6 +15,7 @@ SocapError                      exit 1: failed and told why
 │   ├── DatabaseRefused         this user may not
 │   ├── SchemaMismatch          the database was written by another version of this program
 │   ├── NotABackup              a file that no database can be restored from, and why
+│   ├── MongodFailed            the embedded mongod did not start; says why
 │   └── NoMongod                no URI, and no usable mongod on this machine
 ├── LeaseLost                   somebody else owns this work now: write nothing
 ├── ProviderError               the data provider
@@ -146,6 +147,15 @@ class SchemaMismatch(StoreError):
 
 class NotABackup(StoreError):
     """A file that no database can be restored from; the message says why."""
+
+
+class MongodFailed(StoreError):
+    """The embedded mongod did not start, for the reason that it gave."""
+
+    def __init__(self, message: str, *, hint: str | None = None, in_use: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.in_use = in_use
+        """Whether another server had not quite left: the same may work in a moment."""
 
 
 class NoMongod(StoreError):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import pymongo
 from pymongo import MongoClient, errors
 from pymongo.database import Database
+from pymongo.monitoring import ServerHeartbeatListener
 
 from socap_cli.errors import ConfigError, DatabaseRefused, DatabaseUnreachable, StoreError
 
@@ -33,7 +34,14 @@ GONE = frozenset({91, 189, 10107, 11600, 11602, 13435, 13436})
 
 
 @contextmanager
-def open_database(uri: str, name: str, *, patience: float = 5.0, election: float = ELECTION) -> Iterator[Db]:
+def open_database(
+    uri: str,
+    name: str,
+    *,
+    patience: float = 5.0,
+    election: float = ELECTION,
+    listeners: Sequence[ServerHeartbeatListener] = (),
+) -> Iterator[Db]:
     """Yield the database and close the client afterwards; MongoDB's errors leave as StoreError.
 
     `patience` is how many seconds an unreachable server is waited for at first. One that goes away later is
@@ -43,7 +51,9 @@ def open_database(uri: str, name: str, *, patience: float = 5.0, election: float
     wanted = {**DEFAULTS, "serverSelectionTimeoutMS": int(election * 1000)}
     options = {key: value for key, value in wanted.items() if f"{key.lower()}=" not in given}
     try:
-        client: MongoClient[dict[str, Any]] = MongoClient(uri, tz_aware=True, appname="socap", **options)
+        client: MongoClient[dict[str, Any]] = MongoClient(
+            uri, tz_aware=True, appname="socap", event_listeners=list(listeners), **options
+        )
     except (errors.PyMongoError, ValueError) as error:
         raise ConfigError(
             f"the database URI is not usable: {_without_credentials(str(error), uri)}",
