@@ -6,14 +6,18 @@ import shutil
 import smtplib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from socap_cli.alerts.slack import check_address
 from socap_cli.bootstrap import Bootstrap, secret
+from socap_cli.config import secrets_in
 from socap_cli.errors import SocapError
-from socap_cli.store import firm_check
+from socap_cli.store import Db, firm_check, indexes, usage
 
 LOW_DISK = 1 << 30
+OTHERS = 0o077
+LITTLE_USD = 0.05
+"""A balance below this is little, whatever a day takes."""
 CLOCK_TOLERANCE = 30.0
 MANY_ENTRIES = 20_000
 
@@ -29,9 +33,11 @@ class Check:
 
 def run_checks(built: Bootstrap, *, offline: bool) -> list[Check]:
     """Every check, in the order in which an operator would look."""
-    found = [Check("configuration", "ok", str(built.settings.file or "no file; environment and defaults"))]
+    found: list[Check] = []
     steps: list[tuple[str, Callable[[Bootstrap], Iterator[Check]]]] = [
+        ("configuration", _configuration),
         ("database", _database),
+        ("indexes", _indexes),
         ("importance", _importance),
         ("disk", _disk),
     ]
@@ -47,6 +53,26 @@ def run_checks(built: Bootstrap, *, offline: bool) -> list[Check]:
     if offline:
         found.extend(Check(name, "skip", "not asked: --offline") for name, _ in outside)
     return found
+
+
+def _configuration(built: Bootstrap) -> Iterator[Check]:
+    file = built.settings.file
+    if file is None:
+        yield Check("configuration", "ok", "no file; environment and defaults")
+    elif file.stat().st_mode & OTHERS and (secrets := secrets_in(file)):
+        said = f"{file} can be read by others, and holds {', '.join(secrets)}"
+        yield Check("configuration", "warn", said, f"chmod 600 {file}")
+    else:
+        yield Check("configuration", "ok", str(file))
+
+
+def _indexes(built: Bootstrap) -> Iterator[Check]:
+    with built.database() as db:
+        missing = indexes.missing(db)
+    if missing:
+        yield Check("indexes", "fail", f"missing: {', '.join(missing)}", "make them with: socap init")
+    else:
+        yield Check("indexes", "ok", "all there")
 
 
 def _database(built: Bootstrap) -> Iterator[Check]:
@@ -92,14 +118,24 @@ def _disk(built: Bootstrap) -> Iterator[Check]:
 
 
 def _provider(built: Bootstrap) -> Iterator[Check]:
-    with built.provider() as provider:
+    with built.database() as db, built.provider() as provider:
         left = provider.credits_left()
+        enough = max(_used_in_a_day(db), LITTLE_USD / (provider.usd_per_credit or 1.0))
     if left is None:
         yield Check("provider", "ok", "the key is accepted; credits are not told")
     elif left <= 0:
         yield Check("provider", "fail", "no credits left", "recharge the account")
+    elif left < enough:
+        said = f"{left:,.0f} credits left, less than the {enough:,.0f} that a day may take"
+        yield Check("provider", "warn", said, "recharge the account")
     else:
         yield Check("provider", "ok", f"the key is accepted, {left:,.0f} credits left")
+
+
+def _used_in_a_day(db: Db) -> float:
+    """Credits that today or yesterday took, whichever took more."""
+    today = datetime.now(UTC).date()
+    return max(sum(usage.spent(db, day.isoformat()).values()) for day in (today, today - timedelta(days=1)))
 
 
 def _slack(built: Bootstrap) -> Iterator[Check]:

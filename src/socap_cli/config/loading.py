@@ -46,6 +46,23 @@ def load(named: Path | None = None, *, data_dir: Path | None = None) -> Settings
     return settings.read_from(found.path if found else None)
 
 
+def secrets_in(path: Path) -> list[str]:
+    """The keys of a configuration file that hold secrets, as `section.key`. Raises ConfigError."""
+    return [
+        f"{section}.{key}"
+        for section, tree in _read_toml(path).items()
+        if isinstance(tree, dict)
+        for key in tree
+        if "Secret" in repr(_field(section, key))
+    ]
+
+
+def _field(section: str, key: str) -> object:
+    """How a setting is declared."""
+    fields = getattr(Settings.model_fields[section].annotation, "model_fields", {})
+    return fields[key].annotation if key in fields else None
+
+
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(read_limited(path, MOST_BYTES).decode("utf-8-sig"))

@@ -83,6 +83,16 @@ def ensure(db: Db) -> int:
     return sum(len(indexes) for indexes in INDEXES.values())
 
 
+def missing(db: Db) -> list[str]:
+    """The indexes that somebody dropped, as `collection.name`."""
+    wanted = {name: {index.model().document["name"] for index in rows} for name, rows in INDEXES.items()}
+    return [
+        f"{collection}.{name}"
+        for collection, names in wanted.items()
+        for name in sorted(names - {index["name"] for index in db[collection].list_indexes()})
+    ]
+
+
 def present(db: Db) -> bool:
     """Whether the indexes were made by this version of the table; one cheap read."""
     row = db.locks.find_one({"_id": "indexes"})
