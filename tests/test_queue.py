@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections import Counter
@@ -22,7 +21,7 @@ def arm(db: Db, slug: str = "c", tweets: int = 3) -> tuple[int, int]:
 
 def claim(db: Db, units: int = 100, *, batch: int = 50, only: list[Kind] | None = None) -> list[Unit]:
     wanted = Claim(only or kinds(), units=units, batch=batch, worker="w", lease=60)
-    return claims.claim(db, wanted, rng=random.Random()).units
+    return claims.claim(db, wanted)
 
 
 def claimed(db: Db, units: int = 100, **options: Any) -> list[Job]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -99,7 +98,7 @@ class Queue(RuleBasedStateMachine):
     def _somebody(self, which: int) -> ClaimedOnce | None:
         """Somebody who claimed a job once; half of the time somebody whose claim still stands."""
         if not any(claimed.stands for claimed in self.model.claimed):
-            self._claim(set(kinds()), units=5, contended=False)
+            self._claim(set(kinds()), units=5)
         standing = [claimed for claimed in self.model.claimed if claimed.stands]
         choice = standing if which % 2 and standing else self.model.claimed
         return choice[which // 2 % len(choice)] if choice else None
@@ -109,26 +108,25 @@ class Queue(RuleBasedStateMachine):
         self.arm("a", 2)
         self.arm("b", 3)
 
-    @rule(wanted=some_kinds, units=st.integers(1, 5), contended=st.booleans())
-    def claim(self, wanted: set[Kind], units: int, contended: bool) -> None:
-        self._claim(wanted, units=units, contended=contended)
+    @rule(wanted=some_kinds, units=st.integers(1, 5))
+    def claim(self, wanted: set[Kind], units: int) -> None:
+        self._claim(wanted, units=units)
 
-    def _claim(self, wanted: set[Kind], *, units: int, contended: bool) -> None:
+    def _claim(self, wanted: set[Kind], *, units: int) -> None:
         free = {
             job_id
             for job_id, known in self.model.jobs.items()
             if known.state is JobStatus.PENDING and not known.waits and Kind(job_id.split(":")[2]) in wanted
         }
-        shards = 4 if contended else 1
-        asked = Claim(sorted(wanted), units=units, batch=BATCH, worker="w", lease=600, shards=shards)
-        claim = claims.claim(self.db, asked, rng=random.Random())
-        got = [job for unit in claim.units for job in unit.jobs]
+        asked = Claim(sorted(wanted), units=units, batch=BATCH, worker="w", lease=600)
+        claim = claims.claim(self.db, asked)
+        got = [job for unit in claim for job in unit.jobs]
         ids = {job.job_id for job in got}
         assert len(ids) == len(got)
         assert ids <= free
-        assert len(claim.units) <= units
+        assert len(claim) <= units
         assert bool(got) == bool(free)
-        for unit in claim.units:  # a unit holds every campaign's job on its tweets
+        for unit in claim:  # a unit holds every campaign's job on its tweets
             on_them = {j for j in free if j.split(":")[1] in unit.tweet_ids and j.endswith(f":{unit.kind}")}
             assert on_them == {job.job_id for job in unit.jobs}
         for job in got:

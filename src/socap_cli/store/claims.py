@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,41 +21,27 @@ JOB_FIELDS = [
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What to claim: up to `units` of work of these kinds, for a worker, leased for so many seconds.
-
-    `shards` splits the head of the queue while several claimers meet there: each takes one part at random.
-    """
+    """What to claim: up to `units` of work of these kinds, for a worker, leased for so many seconds."""
 
     kinds: Sequence[Kind]
     units: int
     batch: int
     worker: str
     lease: float
-    shards: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """What a claim got: units of work, and whether other claimers wanted the same jobs."""
-
-    units: list[Unit]
-    contended: bool = False
-
-
-def claim(db: Db, wanted: Claim, *, rng: random.Random) -> Claimed:
+def claim(db: Db, wanted: Claim) -> list[Unit]:
     """Lease due jobs in order, each with all the others that its request serves."""
-    chosen = _choose(db, wanted, shard=rng.randrange(wanted.shards))
+    chosen = _choose(db, wanted)
     if not chosen:
-        return Claimed([])
+        return []
     token = secrets.token_hex(12)
     these = {"$or": [{"job_type": kind, "tweet_id": {"$in": ids}} for kind, ids in chosen.items()]}
     free = {**these, "status": JobStatus.PENDING.value, **NOW_DUE}
     taken = db.jobs.update_many(free, _lease(token, wanted), hint=LIST_INDEX)
     mine = {**these, "lease_token": token}
     held = db.jobs.find(mine, JOB_FIELDS, hint=LIST_INDEX) if taken.matched_count else ()
-    asked = sum(len(ids) for ids in chosen.values())
-    units = _units([_job(row) for row in held], wanted.batch)
-    return Claimed(units, contended=taken.matched_count * 2 < asked)
+    return _units([_job(row) for row in held], wanted.batch)
 
 
 def _lease(token: str, wanted: Claim) -> list[dict[str, Any]]:
@@ -72,13 +57,12 @@ def _lease(token: str, wanted: Claim) -> list[dict[str, Any]]:
     return [{"$set": fields}]
 
 
-def _choose(db: Db, wanted: Claim, *, shard: int) -> dict[Kind, list[str]]:
+def _choose(db: Db, wanted: Claim) -> dict[Kind, list[str]]:
     """Tweets to claim of each kind: those of the first due jobs, whatever their campaign, that fill the units."""
     rows: list[dict[str, Any]] = []
     for group, limit in (([METRICS], wanted.units * wanted.batch), (list(LISTS), wanted.units)):
-        limit = min(limit, LARGEST_CLAIM)
         kinds = [kind for kind in group if kind in wanted.kinds]
-        rows.extend(_head(db, kinds, skip=shard * limit, limit=limit))
+        rows.extend(_head(db, kinds, limit=min(limit, LARGEST_CLAIM)))
     rows.sort(key=lambda row: (row["due"], row["_id"]))
     chosen: dict[Kind, dict[str, None]] = {}
     used = 0
@@ -95,14 +79,13 @@ def _choose(db: Db, wanted: Claim, *, shard: int) -> dict[Kind, list[str]]:
     return {kind: list(tweets) for kind, tweets in chosen.items() if tweets}
 
 
-def _head(db: Db, kinds: Sequence[Kind], *, skip: int, limit: int) -> list[dict[str, Any]]:
-    """The first due jobs of these kinds, from the index alone; a shard that is empty gives way to the first."""
+def _head(db: Db, kinds: Sequence[Kind], *, limit: int) -> list[dict[str, Any]]:
+    """The first due jobs of these kinds, from the index alone."""
     if not kinds or limit <= 0:
         return []
     query = {"status": JobStatus.PENDING.value, "job_type": {"$in": list(kinds)}, **NOW_DUE}
     found = db.jobs.find(query, {"_id": 1, "job_type": 1, "tweet_id": 1, "due": 1}).sort(NEXT_FIRST)
-    rows = list(found.clone().skip(skip).limit(limit))
-    return rows if rows or not skip else list(found.limit(limit))
+    return list(found.limit(limit))
 
 
 def _job(row: dict[str, Any]) -> Job:

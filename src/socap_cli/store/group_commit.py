@@ -8,7 +8,6 @@ served next, by the first of them. A lone caller waits for nobody; the busier it
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Generic, TypeVar
@@ -16,8 +15,6 @@ from typing import Generic, TypeVar
 from socap_cli.errors import StoreError
 from socap_cli.store.connect import translate_error
 
-LINGER = 0.004
-"""Seconds for which more callers are waited for, while different ones follow each other within four times that."""
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -47,14 +44,11 @@ class GroupCommit(Generic[Item, Answer]):
         self._lock = threading.Lock()
         self._waiting: list[_Caller[Item, Answer]] = []
         self._serving = False
-        self._last_caller = 0
-        self._last_at = self._busy_until = 0.0
 
     def __call__(self, item: Item) -> Answer:
         """The answer for this item; raises what `serve` raised for it."""
         me = _Caller[Item, Answer](item)
         with self._lock:
-            self._note_caller()
             leads = not self._serving
             self._serving = True
             if not leads:
@@ -63,16 +57,8 @@ class GroupCommit(Generic[Item, Answer]):
             self._lead(me)
         return me.answer.result()
 
-    def _note_caller(self) -> None:
-        now, caller = time.monotonic(), threading.get_ident()
-        if caller != self._last_caller:
-            self._busy_until = now + 4 * LINGER if now - self._last_at < 4 * LINGER else 0.0
-        self._last_caller, self._last_at = caller, now
-
     def _lead(self, me: _Caller[Item, Answer]) -> None:
         """Serve a group, wake its members, and let the first of those who came meanwhile serve the next."""
-        if time.monotonic() < self._busy_until:
-            time.sleep(LINGER)
         with self._lock:
             others = self._waiting[: self._limit - 1]
             del self._waiting[: self._limit - 1]

@@ -14,8 +14,6 @@ from socap_cli.store.claims import Claim
 from socap_cli.work.context import WorkContext
 
 IDLE_MIN, IDLE_MAX = 0.02, 1.0
-SHARDS = 4
-"""Into how many parts the head of the queue is split while several claimers meet there."""
 
 
 class Claimer:
@@ -25,7 +23,6 @@ class Claimer:
         self.worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._context, self._lease, self._rng = context, lease, rng
         self._closed: dict[Kind, float] = {}
-        self._contended = False
         self._idle = IDLE_MIN
         self._next_at = 0.0
 
@@ -40,13 +37,11 @@ class Claimer:
             batch=self._context.client.provider.batch,
             worker=self.worker,
             lease=self._lease,
-            shards=SHARDS if self._contended else 1,
         )
-        claimed = claims.claim(self._context.db, wanted, rng=self._rng)
-        self._contended = claimed.contended
-        self._idle = IDLE_MIN if claimed.units else min(IDLE_MAX, self._idle * 2)
-        self._next_at = 0.0 if claimed.units else now + self._idle * self._rng.uniform(0.5, 1.5)
-        return claimed.units
+        units_claimed = claims.claim(self._context.db, wanted)
+        self._idle = IDLE_MIN if units_claimed else min(IDLE_MAX, self._idle * 2)
+        self._next_at = 0.0 if units_claimed else now + self._idle * self._rng.uniform(0.5, 1.5)
+        return units_claimed
 
     def claim_at_once(self) -> None:
         """There may be more now: the next claim asks."""
