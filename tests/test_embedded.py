@@ -176,7 +176,7 @@ STRANGE_IDS = [
 ]
 
 
-@pytest.mark.parametrize("text", STRANGE_IDS, ids=lambda text: text[:20])
+@pytest.mark.parametrize("text", STRANGE_IDS, ids=range(len(STRANGE_IDS)))
 def test_a_strange_process_id_names_nobody(own: Embedded, text: str) -> None:
     own.data_dir.mkdir()
     own.pid_path.write_text(text)
