@@ -1,220 +1,300 @@
-"""The report: right numbers, harmless text, a page that a real browser opens."""
+"""The report over a real database and a simulated world: every figure of the page is the truth's."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
-import re
-import shutil
-import subprocess
+import zipfile
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from support.lab import SLUG, Lab, change
+from support.documents import BRAND, wanted
+from support.lab import SLUG, START, Lab, campaign, change
+from support.pages import PageReader, read_page
+from support.terminal import Cli
 
-from socap_cli.model import REPLIES, Snapshot, counter_names
-from socap_cli.report.analytics import floor, growth_between, intervals, sum_series, thin, ticks
-from socap_cli.report.charts import short_number
-from socap_cli.report.edition import compose
-from socap_cli.report.gather import CampaignReport, gather
-from socap_cli.report.render import render
-from socap_cli.store import campaigns
+from socap_cli.model import LISTS, RETWEETS, CampaignStatus
+from socap_cli.report.gather import gather
+from socap_cli.report.mail import as_zip, compose
+from socap_cli.report.page import campaign_page
+from socap_cli.report.publish import publish
+from socap_cli.report.values import CampaignReport, Edition
+from socap_cli.simulator.mailbox import Mailbox
+from socap_cli.store import campaigns, engagement_columns
 
-START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-ATTACK = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
-
-
-def shot(tweet: str, minutes: int, **counters: int) -> Snapshot:
-    return Snapshot(tweet, START + timedelta(minutes=minutes), {**counters})
+COUNTERS = (*LISTS, "likes", "views", "bookmarks")
 
 
-def test_a_tweet_that_joins_late_adds_to_totals_but_not_to_growth() -> None:
-    series = sum_series([shot("a", 0, likes=10), shot("a", 30, likes=15), shot("b", 30, likes=500)])
-    assert [point["likes"] for _, point in series.totals] == [10, 515]
-    assert [point["likes"] for _, point in series.growth] == [0, 5]
+def report_of(one: Lab, edition: Edition = Edition.OPERATOR) -> CampaignReport:
+    found = campaigns.find(one.db, SLUG)
+    assert found is not None
+    return gather(one.db, found, wanted(edition), now=one.now())
 
 
-def test_an_unknown_counter_keeps_its_last_value_and_a_fall_is_data() -> None:
-    series = sum_series([shot("a", 0, likes=10), shot("a", 30), shot("a", 60, likes=7)])
-    assert [point["likes"] for _, point in series.totals] == [10, 10, 7]
-    assert series.growth[-1][1]["likes"] == -3
+def page_of(one: Lab) -> PageReader:
+    return read_page(campaign_page(report_of(one), BRAND, UTC))
 
 
-def test_intervals_add_up_to_the_growth() -> None:
-    series = sum_series([shot("a", minutes, likes=minutes * 2) for minutes in range(0, 300, 30)])
-    hours = intervals(series, "hour")
-    assert sum(interval.growth["likes"] for interval in hours) == series.growth[-1][1]["likes"] == 540
-    assert [interval.growth["likes"] for interval in hours[:2]] == [60, 120]
+def important_ids(one: Lab) -> set[str]:
+    return {row["followed_user_id"] for row in one.world.following_index if row["importance_score"] >= 10}
 
 
-counts = st.integers(0, 10**6)
-shots = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 600), counts), max_size=40)
+def true_figures(one: Lab) -> dict[str, str]:
+    """What the page should say, from the simulator alone."""
+    at = one.now().timestamp()
+    tweets = [tweet for tweet in one.world.tweets.values() if tweet.exists_at(at)]
+    seen = [
+        (tweet, kind, item)
+        for tweet in tweets
+        for kind in LISTS
+        for item in tweet.lists[kind].newest_first(at)
+        if not item.nested
+    ]
+    people = {item.account.user_id for _, _, item in seen}
+    totals = {name: sum(tweet.counters(at)[name] for tweet in tweets) for name in COUNTERS}
+    interactions = sum(totals[name] for name in COUNTERS if name != "views")
+    figures = {
+        "people": len(people),
+        "important": len(people & important_ids(one)),
+        "engagements": len(seen),
+        "views": totals["views"],
+        "likes": totals["likes"],
+        "counted": sum(totals[kind] for kind in LISTS),
+        **{
+            f"collected-{kind.action_type}": sum(k == kind.name for _, k, _ in seen)
+            for kind in LISTS.values()
+        },
+        **{f"all-{name}": totals[name] for name in COUNTERS},
+        **{f"tweet-{t.tweet_id}": sum(other is t for other, _, _ in seen) for t in tweets},
+    }
+    for category in {tweet.category for tweet in tweets}:
+        for name in COUNTERS:
+            mine = sum(t.counters(at)[name] for t in tweets if t.category is category)
+            figures[f"{category.short}-{name}"] = mine
+    rate = {"rate": f"{100 * interactions / totals['views']:.2f} %"} if totals["views"] else {}
+    return {name: f"{value:,}" for name, value in figures.items()} | rate
 
 
-@given(shots)
-def test_the_last_total_is_the_sum_of_last_values(rows: list[tuple[str, int, int]]) -> None:
-    series = sum_series([shot(tweet, minutes, likes=likes) for tweet, minutes, likes in dict_rows(rows)])
-    last = {tweet: likes for tweet, _, likes in sorted(dict_rows(rows), key=lambda row: row[1])}
-    assert (series.totals[-1][1]["likes"] if series.totals else 0) == sum(last.values())
-    firsts: dict[str, int] = {}
-    for tweet, _, likes in sorted(dict_rows(rows), key=lambda row: row[1]):
-        firsts.setdefault(tweet, likes)
-    assert (series.growth[-1][1]["likes"] if series.growth else 0) == sum(last.values()) - sum(
-        firsts.values()
+def first(one: Lab) -> None:
+    one.cycle()
+
+
+def a_minute_later(one: Lab) -> None:
+    one.cycle()
+    one.advance(minutes=1)
+    one.engage(RETWEETS, 3)
+    one.cycle()
+
+
+def many(one: Lab) -> None:
+    for _ in range(4):
+        one.cycle()
+        one.advance(minutes=30)
+    retweets = one.world.tweets[one.tweet_ids[0]].lists[RETWEETS]
+    one.withdraw(RETWEETS, next(retweets.newest_first(one.now().timestamp())).source_id)
+    one.cycle(verify=True)
+
+
+def paused(one: Lab) -> None:
+    a_minute_later(one)
+    change(one.db, SLUG, status=CampaignStatus.PAUSED)
+
+
+def completed(one: Lab) -> None:
+    many(one)
+    change(one.db, SLUG, status=CampaignStatus.COMPLETED, ends_at=one.now(), completed_at=one.now())
+
+
+@pytest.mark.parametrize("state", [first, a_minute_later, many, paused, completed])
+def test_every_figure_of_the_page_is_the_truths(
+    state: Callable[[Lab], None], lab: Callable[..., Lab]
+) -> None:
+    one = lab(tweets=5, engagements=14.0, accounts=300)
+    one.db.following_index.insert_many([dict(row) for row in one.world.following_index])
+    state(one)
+    one.assert_exact()
+    page = page_of(one)
+    truth = true_figures(one)
+    assert {name: page.figures.get(name) for name in truth} == truth
+    changes = {name for name in page.figures if name.endswith("-change")}
+    assert (state is first) == (changes == set())
+
+
+def test_a_campaign_that_was_never_read_has_no_figure(lab: Callable[..., Lab]) -> None:
+    one = lab(tweets=2)
+    page = read_page(campaign_page(report_of(one, Edition.CLIENT), BRAND, UTC))
+    assert "Nothing has been read yet" in page.text
+    assert set(page.figures) <= {f"tweet-{tweet}" for tweet in one.tweet_ids}
+
+
+def test_what_is_kept_as_columns_is_what_is_stored_whatever_happens_between(lab: Callable[..., Lab]) -> None:
+    one = lab(tweets=3, engagements=10.0)
+    for step in range(5):
+        one.cycle(verify=step == 3)
+        one.advance(minutes=40)
+        one.engage(RETWEETS, 2, tweet=step % 3)
+        columns = engagement_columns.read(one.db, one.tweet_ids, now=one.now())
+        one.db.engagement_columns.find_one({"_id": f"{one.tweet_ids[0]}:retweet"})
+        found = {columns.engagement_id(row) for row in range(len(columns))}
+        assert found == {":".join(key) for key in one.stored()}
+
+
+def test_a_page_is_made_again_when_something_was_read_and_only_then(
+    lab: Callable[..., Lab], tmp_path: Path
+) -> None:
+    one = lab(tweets=2, engagements=8.0)
+    one.cycle()
+
+    def again() -> int:
+        found = campaigns.listed(one.db)
+        return publish(one.db, found, tmp_path, wanted=wanted(), brand=BRAND, now=one.now()).unchanged
+
+    assert [again(), again()] == [0, 2]
+    one.advance(minutes=30)
+    one.cycle()
+    assert [again(), again()] == [0, 2]
+
+
+def parts_of(mail: Message) -> dict[str, Message]:
+    return {part.get_content_type(): part for part in mail.walk()}
+
+
+def content(part: Message) -> bytes:
+    found = part.get_payload(decode=True)
+    assert isinstance(found, bytes)
+    return found
+
+
+def test_the_mail_edition_is_small_has_a_title_and_carries_its_chart(lab: Callable[..., Lab]) -> None:
+    one = lab(tweets=4, engagements=12.0)
+    one.db.following_index.insert_many([dict(row) for row in one.world.following_index])
+    many(one)
+    report = report_of(one, Edition.CLIENT)
+    edition = compose(
+        report, BRAND, UTC, url="https://reports.example/x", attachments=(as_zip("launch", b"<page>"),)
     )
+    mail = message_from_bytes(edition.body().as_bytes())
+    parts = parts_of(mail)
+    assert set(parts) >= {"text/plain", "text/html", "image/png", "application/zip"}
+    html = content(parts["text/html"]).decode()
+    assert len(html) < 90_000
+    assert html.lstrip().startswith("<!doctype html>")
+    for expected in (
+        'lang="en"',
+        "<title>Launch",
+        "https://reports.example/x/launch.html",
+        f"cid:{parts['image/png']['Content-ID'][1:-1]}",
+    ):
+        assert expected in html
+    assert html.count("Important people") == 2
+    assert "<script" not in html
+    assert 'width="600" style' not in html
+    text = content(parts["text/plain"]).decode()
+    assert f"Engagements       {report.collected:,}" in text
+    assert "https://reports.example/x/launch.html" in text
+    archive = zipfile.ZipFile(io.BytesIO(content(parts["application/zip"])))
+    assert archive.read("launch.html") == b"<page>"
 
 
-def dict_rows(rows: list[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
-    return [(tweet, minutes, likes) for (tweet, minutes), likes in {(r[0], r[1]): r[2] for r in rows}.items()]
-
-
-def test_growth_of_a_day_is_since_the_last_reading_before_it() -> None:
-    series = sum_series([shot("a", minutes, likes=minutes) for minutes in (0, 60, 120, 180)])
-    assert growth_between(series, START + timedelta(minutes=90))["likes"] == 120
-    assert growth_between(sum_series([]), START) == dict.fromkeys(counter_names(), 0)
-
-
-@given(st.integers(1, 60 * 24 * 400), st.integers(2, 12))
-def test_ticks_are_round_few_and_within(minutes: int, most: int) -> None:
-    found = ticks(START, START + timedelta(minutes=minutes), most)
-    assert len(found) <= most
-    assert all(START <= moment <= START + timedelta(minutes=minutes) for moment in found)
-
-
-@given(st.integers(2, 3000), st.integers(2, 500))
-def test_thinning_keeps_the_last_point(size: int, most: int) -> None:
-    points = [(START + timedelta(minutes=n), {"likes": n}) for n in range(size)]
-    kept = thin(points, most)
-    assert kept[-1] == points[-1]
-    assert len(kept) <= most + 1
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0"),
-        (999, "999"),
-        (1000, "1k"),
-        (1250, "1.2k"),
-        (99_960, "100.0k"),
-        (123_456, "123k"),
-        (2_500_000, "2.5M"),
-    ],
-)
-def test_numbers_are_short(value: int, text: str) -> None:
-    assert short_number(value) == text
-
-
-def test_a_moment_falls_into_its_step() -> None:
-    assert floor(START + timedelta(minutes=59), timedelta(hours=1)) == START
+def test_a_campaign_without_anything_has_a_mail_too(lab: Callable[..., Lab]) -> None:
+    one = lab(tweets=1)
+    edition = compose(report_of(one, Edition.CLIENT), BRAND, UTC)
+    assert edition.chart == b""
+    assert "Nothing has been read yet" in edition.text
 
 
 @pytest.fixture
-def report(lab: Callable[..., Lab]) -> tuple[Lab, CampaignReport]:
-    one = lab(tweets=4, engagements=12.0)
-    who = one.world.accounts[0]
-    who.name, who.bio = ATTACK, ATTACK
-    item = one.world.engage(one.tweet_ids[0], REPLIES, one.now(), account=who)
-    item.text = ATTACK
-    one.db.following_index.insert_one(
-        {
-            "followed_user_id": who.user_id,
-            "followed_by": [{"username": ATTACK, "weight": 9}],
-            "importance_score": 99,
-        }
-    )
-    for _ in range(3):
-        one.cycle()
-        one.advance(minutes=30)
-    change(one.db, SLUG, slack_webhook="https://hooks.slack.com/services/hush", name=ATTACK)
-    campaign = campaigns.find(one.db, SLUG)
-    assert campaign is not None
-    return one, gather(one.db, campaign, top=50)
+def reported(lab: Callable[..., Lab], cli: Cli, monkeypatch: pytest.MonkeyPatch, mailbox: Mailbox) -> Lab:
+    one = lab(tweets=3, engagements=9.0)
+    many(one)
+    monkeypatch.setenv("SOCAP_ALERT_EMAIL_SMTP", mailbox.url)
+    monkeypatch.setenv("SOCAP_ALERTS__EMAIL_FROM", "Reports <reports@agency.example>")
+    return one
 
 
-def test_the_numbers_are_the_databases(report: tuple[Lab, CampaignReport], tmp_path: Path) -> None:
-    one, gathered = report
-    assert sum(gathered.engagements.values()) == len(one.stored())
-    assert sum(row.engagements for row in gathered.tweet_categories) == len(one.stored())
-    assert sum(row.collected for row in gathered.coverage) == len(one.stored())
-    render([gathered], tmp_path, usd_per_credit=0.00001)
-    numbers = json.loads((tmp_path / f"{SLUG}.json").read_text())
-    assert numbers["engagements"] == gathered.engagements
-    assert numbers["totals"] == gathered.totals
+def test_report_send_mails_the_client_edition(reported: Lab, cli: Cli, mailbox: Mailbox) -> None:
+    assert cli("report", "send", SLUG, "--to", "a@x.example", "--to", "b@x.example", "--attach", "zip")["result"] == {
+        "sent": 2, "failed": 0,
+    }  # fmt: skip
+    assert len(mailbox.messages) == 2
+    cli("report", "send", SLUG, code=2)
+    cli("report", "send", code=2)
+    cli("report", "send", SLUG, "--to", "nobody", code=2)
 
 
-def test_what_strangers_wrote_is_only_text_and_secrets_stay_out(
-    report: tuple[Lab, CampaignReport], tmp_path: Path
+def test_a_completed_campaigns_final_report_is_sent_once(reported: Lab, cli: Cli, mailbox: Mailbox) -> None:
+    change(reported.db, SLUG, client_email="client@x.example")
+    assert cli("report", "send", "--final")["result"]["sent"] == 0
+    change(reported.db, SLUG, status=CampaignStatus.COMPLETED, completed_at=START)
+    assert [cli("report", "send", "--final")["result"]["sent"] for _ in range(2)] == [1, 0]
+    change(reported.db, SLUG, completed_at=START + timedelta(days=1))
+    assert cli("report", "send", "--final")["result"]["sent"] == 1
+    assert len(mailbox.messages) == 2
+
+
+def test_a_final_report_that_could_not_be_sent_is_sent_by_the_next_run(
+    reported: Lab, cli: Cli, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    render([report[1]], tmp_path, usd_per_credit=0.00001)
-    for path in tmp_path.glob("*.*"):
-        text = path.read_text(encoding="utf-8")
-        assert "hush" not in text
-        if path.suffix == ".html":
-            assert ATTACK not in text
-            assert "<img src=x" not in text
+    change(reported.db, SLUG, client_email="c@x.example", status=CampaignStatus.COMPLETED, completed_at=START)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("SOCAP_ALERT_EMAIL_SMTP", "smtp://127.0.0.1:9")
+        cli("report", "send", "--final", code=1)
+    assert cli("report", "send", "--final")["result"]["sent"] == 1
 
 
-def test_no_request_leaves_the_page(report: tuple[Lab, CampaignReport], tmp_path: Path) -> None:
-    render([report[1]], tmp_path, usd_per_credit=0.00001)
-    for path in tmp_path.glob("*.html"):
-        text = path.read_text(encoding="utf-8")
-        assert not re.findall(r"""(?:src|xlink:href|@import|url\()\s*=?\s*["']?https?:""", text)
-        assert not re.findall(r"<link\b", text)
+def test_metrics_series_tells_all_categories_in_one_output(reported: Lab, cli: Cli, tmp_path: Path) -> None:
+    result = cli("metrics", "series", SLUG, "--granularity", "hour")["result"]
+    assert set(result["categories"]) == {t.category.short for t in reported.world.tweets.values()}
+    last = result["intervals"][-1]["totals"]
+    assert last["views"] == sum(part[-1]["totals"]["views"] for part in result["categories"].values())
+    out, _ = cli.text("metrics", "series", SLUG, "--granularity", "hour", "--png", str(tmp_path / "x.png"))
+    assert "█" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+    rows = list(csv.DictReader(io.StringIO(cli.text("metrics", "series", SLUG, "--format", "csv")[0])))
+    assert {row["tweets"] for row in rows} == {"all", *result["categories"]}
+    assert int(rows[0]["views"]) == last["views"]
 
 
-def test_rendering_again_changes_no_byte(report: tuple[Lab, CampaignReport], tmp_path: Path) -> None:
-    assert render([report[1]], tmp_path, usd_per_credit=0.00001).unchanged == 0
-    assert render([report[1]], tmp_path, usd_per_credit=0.00001).unchanged == 2
-
-
-def test_an_empty_campaign_has_a_page_too(lab: Callable[..., Lab], tmp_path: Path) -> None:
-    one = lab(tweets=1)
-    campaign = campaigns.find(one.db, SLUG)
-    assert campaign is not None
-    render([gather(one.db, campaign, top=5)], tmp_path, usd_per_credit=0.00001)
-    assert "Nothing was read yet" in (tmp_path / f"{SLUG}.html").read_text()
-
-
-def test_the_mail_edition_is_small_and_carries_its_chart(report: tuple[Lab, CampaignReport]) -> None:
-    gathered = replace(report[1], top=report[1].top * 3)
-    mail = message_from_bytes(
-        compose(gathered, sender="a@b.example", receiver="c@d.example", now=START).as_bytes()
-    )
-    parts = {part.get_content_type(): part for part in mail.walk()}
-    assert {"text/plain", "text/html", "image/png"} <= set(parts)
-    html = parts["text/html"].get_payload(decode=True)
-    assert isinstance(html, bytes)
-    assert len(html) < 90_000
-    assert b"cid:growth@b.example" in html
-    assert b"<script" not in html
-    assert parts["image/png"]["Content-ID"] == "<growth@b.example>"
-
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium on the PATH")
-def test_a_real_browser_opens_the_page_from_its_file(
-    report: tuple[Lab, CampaignReport], tmp_path: Path
+def test_metrics_series_of_a_time_has_the_intervals_that_share_a_moment_with_it(
+    reported: Lab, cli: Cli
 ) -> None:
-    """Scripts run, nothing is refused by the page's own policy, no stranger's script among them."""
-    assert CHROMIUM is not None
-    render([report[1]], tmp_path, usd_per_credit=0.00001)
-    page = (tmp_path / f"{SLUG}.html").resolve().as_uri()
-    options = [
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr",
-        f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=2000", "--dump-dom", page,
-    ]  # fmt: skip
-    done = subprocess.run([CHROMIUM, *options], capture_output=True, text=True, timeout=120, check=False)
-    assert 'class="js"' in done.stdout  # the page's own script ran
-    assert "<button" in done.stdout
-    assert "&lt;script&gt;alert(1)" in done.stdout
-    consoled = [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-    assert consoled == []
+    since = (START + timedelta(minutes=10)).isoformat()
+    until = (START + timedelta(minutes=50)).isoformat()
+    words = ("metrics", "series", SLUG, "--from", since)
+    assert len(cli(*words, "--granularity", "day")["result"]["intervals"]) == 1
+    assert len(cli(*words, "--to", until, "--granularity", "hour")["result"]["intervals"]) == 1
+    cli(*words, "--to", since, code=2)
+
+
+def test_report_compare_sets_campaigns_beside_each_other_at_the_same_age(reported: Lab, cli: Cli) -> None:
+    reported.add_campaign(campaign("later", at=reported.now() - timedelta(minutes=60)))
+    result = cli("report", "compare", SLUG, "later")["result"]["campaigns"]
+    assert [row["slug"] for row in result] == [SLUG, "later"]
+    ages = [[at["age_hours"] for at in row["at"]] for row in result]
+    assert ages[0] == ages[1]
+    assert any(at["growth"] for at in result[0]["at"])
+    out, _ = cli.text("report", "compare", SLUG, "later")
+    assert "30 min" in out
+    cli("report", "compare", SLUG, code=2)
+    cli("report", "compare", SLUG, "nope", code=1)
+
+
+def test_report_render_writes_the_edition_that_is_asked_for(
+    reported: Lab, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = str(tmp_path / "pages")
+    cli("report", "render", "--out", out)
+    page = tmp_path / "pages" / f"{SLUG}.html"
+    assert "Operations" not in page.read_text()
+    cli("report", "render", SLUG, "--out", out, "--edition", "operator")
+    assert "Operations" in page.read_text()
+    assert json.loads((tmp_path / "pages" / f"{SLUG}.json").read_text())["edition"] == "operator"
+    monkeypatch.setenv("SOCAP_REPORT__EDITION", "operator")
+    assert cli("report", "render", SLUG, "--out", out)["result"]["unchanged"] == 1
+    cli("report", "render", "--edition", "nobody", code=2)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, SecretStr
 
@@ -23,6 +24,10 @@ from socap_cli.errors import ConfigError, DatabaseUnreachable
 from socap_cli.files.category_rules import default_rules, load_rules
 from socap_cli.model.labels import LabelRules
 from socap_cli.providers import Provider, build_provider
+from socap_cli.report.brand import brand_of
+from socap_cli.report.gather import Wanted
+from socap_cli.report.page import Brand
+from socap_cli.report.values import Edition
 from socap_cli.store import ELECTION, Db, open_database
 from socap_cli.store.embedded import Embedded
 from socap_cli.store.importance import FirmCollections
@@ -127,6 +132,19 @@ class Bootstrap:
         path = self.settings.importance.categories
         folder = self.settings.file.parent if self.settings.file else Path()
         return folder / path.expanduser() if path else None
+
+    def report_wanted(self, edition: Edition) -> Wanted:
+        """What a report is to hold, for whom."""
+        settings = self.settings
+        zone = ZoneInfo(settings.report.timezone)
+        return Wanted(edition, settings.report.rows, zone, self.firm(), settings.provider.usd_per_credit)
+
+    def brand(self) -> Brand:
+        """Whose reports these are; the logo's file is relative to the configuration. Raises ConfigError."""
+        wanted = self.settings.report
+        folder = self.settings.file.parent if self.settings.file else Path()
+        logo = folder / wanted.logo.expanduser() if wanted.logo else None
+        return brand_of(wanted.model_copy(update={"logo": logo}))
 
     def key(self) -> str:
         """The provider's key. Raises ConfigError that says how to set it."""

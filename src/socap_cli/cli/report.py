@@ -1,32 +1,50 @@
-"""socap report … and socap metrics …"""
+"""socap report …"""
 
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from socap_cli.alerts import mail
+from socap_cli.bootstrap import Bootstrap
 from socap_cli.campaigns import register
-from socap_cli.campaigns.categories import category_of, is_category
+from socap_cli.channels.smtp import parse_server
 from socap_cli.cli import tables
-from socap_cli.cli.options import OptionalSlug, Slug, moment
+from socap_cli.cli.options import OptionalSlug, one_of
 from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
+from socap_cli.config.mail_address import check_address, parse_address
 from socap_cli.errors import ConfigError, SocapError, UsageError
-from socap_cli.model import RunRecord, counter_names
-from socap_cli.report import analytics
-from socap_cli.report.edition import compose
+from socap_cli.model import Campaign, RunRecord
+from socap_cli.report.analytics import AtAge, list_total
+from socap_cli.report.charts import short_number
+from socap_cli.report.compare import Compared
+from socap_cli.report.compare import compare as stage_compare
 from socap_cli.report.gather import gather
-from socap_cli.report.render import render as stage
-from socap_cli.store import campaigns, runs, snapshots
+from socap_cli.report.mail import Attachment, MailEdition, as_html, as_zip, compose
+from socap_cli.report.page import campaign_page
+from socap_cli.report.pdf import as_pdf
+from socap_cli.report.publish import publish
+from socap_cli.report.sending import PostOffice, send_final
+from socap_cli.report.sending import send as stage_send
+from socap_cli.report.story import duration
+from socap_cli.report.values import Edition
+from socap_cli.store import Db, campaigns, runs
 
-app = typer.Typer(help="Static pages, and the mail edition.", no_args_is_help=True)
-metrics_app = typer.Typer(help="Counters over time.", no_args_is_help=True)
+app = typer.Typer(help="Static pages, the mail edition, campaigns compared.", no_args_is_help=True)
+ATTACHMENTS: dict[str, Callable[[str, bytes], Attachment] | None] = {
+    "none": None, "html": as_html, "zip": as_zip, "pdf": as_pdf,
+}  # fmt: skip
+
+EditionOption = Annotated[
+    str, typer.Option(metavar="client|operator", help="For whom (default: [report] edition).")
+]
+Attach = Annotated[str, typer.Option(metavar="none|html|zip|pdf", help="The page beside the mail.")]
 
 
 @app.command("render")
@@ -36,100 +54,152 @@ def render(
     out: Annotated[
         str, typer.Option(metavar="DIR", help="Folder of the pages (default: socap-report).")
     ] = "",
+    edition: EditionOption = "",
 ) -> None:
     """Write a page per campaign and an index, with the same numbers as JSON beside them."""
-
     run: Run = ctx.obj
     built = bootstrap(run)
+    wanted = built.report_wanted(_edition(built, edition))
     folder = Path(out) if out else built.settings.report.out
     started, since = run.now(), time.monotonic()
     with built.database() as db:
         chosen = [register.find(db, slug)] if slug else campaigns.listed(db)
-        reports = [gather(db, campaign, top=built.settings.report.top) for campaign in chosen]
-        done = stage(reports, folder, usd_per_credit=built.settings.provider.usd_per_credit, index=not slug)
+        unread = [] if slug else campaigns.unreadable(db)
+        done = publish(db, chosen, folder, wanted=wanted, brand=built.brand(), now=started, index=not slug)
         result = {"pages": [str(path) for path in done.pages], "unchanged": done.unchanged}
         seconds = time.monotonic() - since
         runs.record(db, RunRecord(run.run_id, "report render", started, seconds, result))
+    warnings = [*done.left_out, *(f"{name}: its document is no campaign" for name in unread)]
 
     def show() -> None:
         if not run.quiet:
             for path in done.pages:
                 print_line(str(path))
 
-    run.done(result, text=show)
+    run.done(result, text=show, warnings=warnings, exit_code=4 if warnings else 0)
+
+
+def _edition(built: Bootstrap, text: str) -> Edition:
+    return Edition(one_of(text or built.settings.report.edition, list(Edition), "edition"))
 
 
 @app.command("send")
 def send(
     ctx: typer.Context,
-    slug: Slug,
+    slug: OptionalSlug = "",
     to: Annotated[
         list[str],
         typer.Option("--to", metavar="ADDR", help="Receiver; may be repeated (default: the client)."),
     ] = [],  # noqa: B006
+    attach: Attach = "",
+    final: Annotated[
+        bool, typer.Option("--final", help="To the client of each completed campaign, once.")
+    ] = False,
 ) -> None:
-    """Mail a campaign's report."""
-
+    """Mail a campaign's report: the client edition."""
     run: Run = ctx.obj
     built = bootstrap(run)
-    outlets = built.outlets()
-    if outlets.mail_server is None:
-        raise ConfigError("no mail server", hint="set SOCAP_ALERT_EMAIL_SMTP")
+    office = _office(built)
+    how = one_of(attach or built.settings.report.attach, ATTACHMENTS, "attachment")
+    if final == bool(to) and final:
+        raise UsageError("--final goes to the client", hint="leave --to out")
+    if not slug and not final:
+        raise UsageError("which campaign?", hint="socap report send SLUG, or --final for all that completed")
     with built.database() as db:
-        campaign = register.find(db, slug)
-        report = gather(db, campaign, top=15)
-    receivers = [mail.check_address(a) for a in to] or (
-        [campaign.client_email] if campaign.client_email else []
-    )
-    if not receivers:
-        raise UsageError("nobody to mail to", hint="give --to ADDR, or the campaign a --client-email")
-    refused: list[str] = []
-    for receiver in receivers:
-        edition = compose(report, sender=outlets.mail_from, receiver=receiver, now=run.now())
-        try:
-            mail.hand_in(outlets.mail_server, outlets.mail_from, receiver, edition, timeout=outlets.timeout)
-        except SocapError as error:
-            refused.append(f"{receiver}: {error.message}")
-    if len(refused) == len(receivers):
-        raise SocapError(refused[0], hint="check SOCAP_ALERT_EMAIL_SMTP")
-    sent = len(receivers) - len(refused)
+        chosen = [register.find(db, slug)] if slug else campaigns.listed(db)
+
+        def edition(campaign: Campaign) -> MailEdition:
+            return _mail(db, built, campaign, how, run)
+
+        if final:
+            done = send_final(db, office, chosen, edition, now=run.now())
+        else:
+            receivers = _receivers(chosen[0], to)
+            composed = edition(chosen[0])
+            done = stage_send(office, chosen[0], composed, receivers, mark=composed.subject, now=run.now())
+    if done.refused and not done.sent:
+        raise SocapError(done.refused[0], hint="check SOCAP_ALERT_EMAIL_SMTP")
     run.done(
-        {"sent": sent, "failed": len(refused)},
-        text=f"sent to {sent}",
-        warnings=refused,
-        exit_code=4 if refused else 0,
+        {"sent": done.sent, "failed": len(done.refused)},
+        text=f"sent to {done.sent}",
+        warnings=done.refused,
+        exit_code=4 if done.refused else 0,
     )
 
 
-@metrics_app.command("series")
-def series(
+def _office(built: Bootstrap) -> PostOffice:
+    """Raises ConfigError without a mail server."""
+    settings = built.settings.alerts
+    if settings.email_smtp is None:
+        raise ConfigError("no mail server", hint="set SOCAP_ALERT_EMAIL_SMTP")
+    server = parse_server(settings.email_smtp.get_secret_value())
+    return PostOffice(server, parse_address(settings.email_from), settings.timeout)
+
+
+def _receivers(campaign: Campaign, to: Sequence[str]) -> list[str]:
+    try:
+        found = [check_address(address) for address in to]
+    except ValueError as error:
+        raise UsageError(f"--to {error}", hint="as in --to ada@example.com") from None
+    found = found or ([campaign.client_email] if campaign.client_email else [])
+    if not found:
+        raise UsageError("nobody to mail to", hint="give --to ADDR, or the campaign a --client-email")
+    return list(dict.fromkeys(found))
+
+
+def _mail(db: Db, built: Bootstrap, campaign: Campaign, how: str, run: Run) -> MailEdition:
+    """What a client may see, whatever the edition of the pages is."""
+    wanted, brand = built.report_wanted(Edition.CLIENT), built.brand()
+    report = gather(db, campaign, wanted, now=run.now())
+    make = ATTACHMENTS[how]
+    page = campaign_page(report, brand, wanted.zone).encode("utf-8", "replace") if make else b""
+    attachments = (make(campaign.slug, page),) if make else ()
+    return compose(report, brand, wanted.zone, url=built.settings.report.url, attachments=attachments)
+
+
+@app.command("compare")
+def compare(
     ctx: typer.Context,
-    slug: Slug,
-    granularity: Annotated[str, typer.Option(metavar="hour|day")] = "day",
-    since: Annotated[str, typer.Option("--from", metavar="ISO", help="Only from this time on.")] = "",
-    category: Annotated[str, typer.Option(metavar="C", help="Only tweets of this category.")] = "",
+    slugs: Annotated[list[str], typer.Argument(metavar="SLUG SLUG…", help="Two campaigns or more.")],
 ) -> None:
-    """A campaign's counters, cumulative and per interval."""
-
+    """Campaigns at the same age: what each had grown by so long after its start."""
     run: Run = ctx.obj
-    if granularity not in analytics.STEPS:
-        raise UsageError(f"no granularity {granularity!r}", hint="there are hour, day")
-    wanted = category_of(category) if is_category(category) else None
-    if category and wanted is None:
-        raise UsageError(f"no category {category!r}", hint="there are client, influencer, investor")
-    begin = moment(since, "--from") if since else None
+    names = list(dict.fromkeys(slugs))
+    if len(names) < 2:
+        raise UsageError("one campaign cannot be compared", hint="socap report compare launch relaunch")
     with bootstrap(run).database() as db:
-        register.find(db, slug)
-        tweets = [t.tweet_id for t in campaigns.tweets_of(db, slug) if wanted in (None, t.category)]
-        summed = analytics.sum_series(snapshots.series(db, tweets))
-    rows = [i for i in analytics.intervals(summed, granularity) if begin is None or i.starts_at >= begin]
+        found = stage_compare(db, [register.find(db, slug) for slug in names])
+    rows = [_compared(one) for one in found]
+    run.done({"campaigns": rows}, text=lambda: _show_compared(run, found))
 
-    def show() -> None:
 
-        tables.show(
-            ("from", *counter_names()),
-            ([i.starts_at, *(f"{i.totals[n]:,} ({i.growth[n]:+,})" for n in counter_names())] for i in rows),
-            numbers=counter_names(),
-        )
+def _compared(one: Compared) -> dict[str, Any]:
+    at = [
+        {"age_hours": row.age / timedelta(hours=1), "growth": dict(row.growth) if row.growth else None}
+        for row in one.at
+    ]
+    return {"slug": one.campaign.slug, "starts_at": one.campaign.starts_at, "at": at}
 
-    run.done({"granularity": granularity, "intervals": [asdict(row) for row in rows]}, text=show)
+
+def _show_compared(run: Run, found: Sequence[Compared]) -> None:
+    if not found[0].at:
+        run.info("none of them was read a minute after its start")
+        return
+    slugs = [one.campaign.slug for one in found]
+    for label, value in MEASURES.items():
+        rows = [
+            [duration(row.age), *(_grown(one.at[n], value) for one in found)]
+            for n, row in enumerate(found[0].at)
+        ]
+        tables.show(("age", *slugs), rows, numbers=slugs, title=label)
+
+
+MEASURES: dict[str, Callable[[AtAge], int]] = {
+    "engagements since the start": lambda row: list_total(row.growth or {}),
+    "likes": lambda row: (row.growth or {}).get("likes", 0),
+    "views": lambda row: (row.growth or {}).get("views", 0),
+}
+
+
+def _grown(row: AtAge, value: Callable[[AtAge], int]) -> str:
+    return "–" if row.growth is None else f"{'+' if value(row) > 0 else ''}{short_number(value(row))}"

@@ -26,6 +26,7 @@ from socap_cli.config.values import (
     SmtpUrl,
     Stripped,
     Text,
+    TimeZone,
     WebhookUrl,
     WebhookUrls,
 )
@@ -156,9 +157,24 @@ class Importance(Section):
 
 
 class Report(Section):
+    """Pages and the mail edition."""
+
     out: HomePath = Path("socap-report")
-    top: int = Field(500, ge=1, le=1_000_000)
-    """Engagements listed on a page, the most important first."""
+    edition: Literal["client", "operator"] = "client"
+    rows: int = Field(5000, ge=1, le=100_000)
+    """Engagements that a page holds to be browsed: the most important and the newest."""
+    title: str = Field("", max_length=100)
+    """Who reports: stands above each page."""
+    logo: HomePath | None = None
+    """A PNG, JPEG, SVG or WebP file of at most 200 KB; it becomes part of each page."""
+    accent: str = Field("#2f5bd7", pattern=r"^#[0-9a-fA-F]{6}$")
+    """The colour of links and of the first bar; moved until it can be read."""
+    timezone: TimeZone = "UTC"
+    """Of the times on pages and in mails, like Europe/Berlin."""
+    url: Annotated[BaseUrl | None, Stripped] = None
+    """Where the folder of pages is published: the link in mails; without it mails have none."""
+    attach: Literal["none", "html", "zip", "pdf"] = "none"
+    """The client edition as an attachment of mails."""
 
 
 class Logging(Section):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
@@ -115,6 +116,14 @@ def _quiet_hours(value: str) -> str:
     return str(parse_quiet_hours(check_text(value)))
 
 
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(check_text(value))
+    except (KeyError, OSError, ValueError):
+        raise ValueError("is no time zone that this machine knows; write it like Europe/Berlin") from None
+    return value
+
+
 def _path(value: Path) -> Path:
     if "\0" in str(value):
         raise ValueError("holds a NUL character")
@@ -164,3 +173,4 @@ MailAddresses = Annotated[tuple[Annotated[Text, AfterValidator(check_address)], 
 QuietHoursText = Annotated[str, AfterValidator(_quiet_hours)]
 Stripped = BeforeValidator(_strip)
 """Blanks around a secret are no part of it, and nothing but blanks is none."""
+TimeZone = Annotated[str, AfterValidator(_time_zone)]

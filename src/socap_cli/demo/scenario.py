@@ -16,8 +16,8 @@ from socap_cli.enqueue import enqueue
 from socap_cli.importance import reading
 from socap_cli.importance.importing import import_list
 from socap_cli.model import LISTS, Campaign, CampaignStatus
-from socap_cli.report.gather import gather
-from socap_cli.report.render import render
+from socap_cli.report.publish import publish
+from socap_cli.report.values import Edition
 from socap_cli.simulator.comparison import Comparison, compare, true_keys
 from socap_cli.store import alerts, campaigns, engagement_view
 from socap_cli.work.worker import Worker
@@ -115,8 +115,9 @@ class Scenario:
         """Render the report, and compare what is stored with what is true."""
         here = self.environment
         price = here.built.settings.provider.usd_per_credit
-        report = [gather(here.db, campaign, top=500) for campaign in campaigns.listed(here.db)]
-        pages = render(report, folder, usd_per_credit=price).pages
+        wanted = here.built.report_wanted(Edition.OPERATOR)
+        found = campaigns.listed(here.db)
+        pages = publish(here.db, found, folder, wanted=wanted, brand=here.built.brand(), now=here.now()).pages
         stored = list(engagement_view.stored_ids(here.db, present=True))
         keys = true_keys(truth)
         lists = {kind.name: compare(keys, stored, action_type=kind.action_type) for kind in LISTS.values()}

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -15,7 +15,7 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def json_text(value: object, *, ascii_only: bool = False, indent: int | None = None) -> str:
-    """A value as JSON: times in UTC with Z, a number that is none (NaN, infinity) as null, values by their fields.
+    """A value as JSON: times in UTC with Z, spans in seconds, a number that is none (NaN, infinity) as null, values by their fields.
 
     Nothing that a value holds makes it fail, and every strict parser reads it. Compact unless `indent` says how far
     each level goes in.
@@ -68,6 +68,7 @@ _RULES: tuple[tuple[Any, Any], ...] = (
     (float, lambda value: value if math.isfinite(value) else None),
     (datetime, iso),
     (date, date.isoformat),
+    (timedelta, timedelta.total_seconds),
     (Mapping, _object),
     ((set, frozenset), lambda value: sorted((plain(entry) for entry in value), key=str)),
     ((list, tuple), lambda value: [plain(entry) for entry in value]),

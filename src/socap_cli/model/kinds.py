@@ -42,7 +42,7 @@ LISTS: dict[Kind, ListKind] = {
     for kind in (
         ListKind(RETWEETS, "retweet", "retweeted", "Retweets", "#2f5bd7", is_post=False, priority=2),
         ListKind(REPLIES, "reply", "replied to", "Replies", "#0f9d7a", is_post=True, priority=3),
-        ListKind(QUOTES, "quote", "quoted", "Quotes", "#d9822b", is_post=True, priority=3),
+        ListKind(QUOTES, "quote", "quoted", "Quotes", "#c06a10", is_post=True, priority=3),
     )
 }
 

@@ -1,1 +1,1 @@
-"""The dashboard as static pages: gather, analyse (pure), draw, render."""
+"""The dashboard as static pages, and as mail: gather, analyse (pure), draw, publish."""

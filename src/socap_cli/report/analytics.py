@@ -1,119 +1,174 @@
-"""Figures from snapshots. Pure: values in, values out.
-
-A tweet's first snapshot is its baseline: it adds to totals but not to growth, so that a tweet which joins
-late is no spike. Between two snapshots a counter keeps its last known value. A fall is data: growth may
-be negative.
-"""
+"""The metrics that a report states. Pure; each formula stands in its docstring and in docs/metrics.md."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from socap_cli.model import Snapshot, counter_names
+from socap_cli.model import LISTS, Counters
+from socap_cli.report.series import Point, value_at
 
-Point = tuple[datetime, dict[str, int]]
-STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """Sums over tweets at each moment: `totals` as counted, `growth` since each tweet's first snapshot."""
-
-    totals: tuple[Point, ...]
-    growth: tuple[Point, ...]
-
-
-def sum_series(snapshots: Iterable[Snapshot], *, bucket: timedelta = timedelta(minutes=5)) -> Series:
-    """Add up the snapshots of many tweets; those of one bucket make one point at its end."""
-    last: dict[tuple[str, str], int] = {}
-    total = dict.fromkeys(counter_names(), 0)
-    growth = dict.fromkeys(counter_names(), 0)
-    totals: dict[datetime, dict[str, int]] = {}
-    grown: dict[datetime, dict[str, int]] = {}
-    for shot in sorted(snapshots, key=lambda shot: (shot.captured_at, shot.tweet_id)):
-        for name, value in shot.counters.items():
-            if value is None:
-                continue
-            before = last.get((shot.tweet_id, name))
-            total[name] += value - (before or 0)
-            growth[name] += value - before if before is not None else 0
-            last[shot.tweet_id, name] = value
-        at = floor(shot.captured_at, bucket)
-        totals[at], grown[at] = dict(total), dict(growth)
-    return Series(tuple(totals.items()), tuple(grown.items()))
-
-
-def floor(moment: datetime, step: timedelta) -> datetime:
-    """The start of the step that a moment is in."""
-    seconds = step.total_seconds()
-    since_epoch = moment.timestamp()
-    return datetime.fromtimestamp(since_epoch - since_epoch % seconds, tz=moment.tzinfo)
+DAY = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
-    """One hour or day: the totals at its end and how much they grew in it."""
+class Change:
+    """How a figure moved within some time; `percent` is None when there was nothing before."""
 
-    starts_at: datetime
-    totals: dict[str, int]
-    growth: dict[str, int]
-
-
-def intervals(series: Series, granularity: str) -> tuple[Interval, ...]:
-    """The series per hour or day, empty ones left out."""
-    step = STEPS[granularity]
-    ends: dict[datetime, tuple[dict[str, int], dict[str, int]]] = {}
-    for (moment, totals), (_, growth) in zip(series.totals, series.growth, strict=True):
-        ends[floor(moment, step)] = (totals, growth)
-    found = []
-    before = dict.fromkeys(counter_names(), 0)
-    for starts_at, (totals, growth) in ends.items():
-        found.append(
-            Interval(starts_at, totals, {name: growth[name] - before[name] for name in counter_names()})
-        )
-        before = growth
-    return tuple(found)
+    absolute: int
+    percent: float | None
 
 
-def growth_between(series: Series, since: datetime) -> dict[str, int]:
-    """How much each counter grew after a moment."""
-    if not series.growth:
-        return dict.fromkeys(counter_names(), 0)
-    earlier = [point for moment, point in series.growth if moment <= since]
-    start = earlier[-1] if earlier else dict.fromkeys(counter_names(), 0)
-    end = series.growth[-1][1]
-    return {name: end[name] - start[name] for name in counter_names()}
+def change(now: int, absolute: int) -> Change:
+    """The change against the value before: percent = 100 × absolute ÷ (now − absolute)."""
+    before = now - absolute
+    return Change(absolute, 100 * absolute / before if before > 0 else None)
 
 
 def share(part: float, whole: float) -> float:
-    """A part of a whole between 0 and 1; 0 of nothing is 0."""
+    """A part of a whole; 0 of nothing is 0."""
     return part / whole if whole else 0.0
 
 
-def thin(points: Sequence[Point], most: int) -> Sequence[Point]:
-    """At most about `most` points, the last one always among them."""
-    if len(points) <= most:
-        return points
-    stride = -(-len(points) // most)
-    kept = list(points[::stride])
-    return kept if kept[-1] == points[-1] else [*kept, points[-1]]
+def interactions(counters: Counters) -> int:
+    """Likes + retweets + replies + quotes + bookmarks, of which unknown ones count nothing."""
+    return sum(counters.get(name) or 0 for name in (*LISTS, "likes", "bookmarks"))
 
 
-TICK_STEPS = tuple(
-    timedelta(minutes=minutes)
-    for minutes in (5, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080, 20160, 43200)
-)
+def engagement_rate(counters: Counters) -> float | None:
+    """(likes + retweets + replies + quotes + bookmarks) ÷ views; None when no view is known."""
+    views = counters.get("views")
+    return interactions(counters) / views if views else None
 
 
-def ticks(first: datetime, last: datetime, most: int) -> tuple[datetime, ...]:
-    """Round moments between two times, at most `most` of them."""
-    step = next((step for step in TICK_STEPS if (last - first) / step < most), (last - first) / most)
-    moment = floor(first, step)
-    found = []
-    while moment <= last:
-        if moment >= first:
-            found.append(moment)
-        moment += step
-    return tuple(found[:most])
+def list_total(counters: Mapping[str, int | None]) -> int:
+    """Retweets + replies + quotes: what the lists hold by the counters."""
+    return sum(counters.get(kind) or 0 for kind in LISTS)
+
+
+def velocity(growth: Sequence[Point], *, over: timedelta) -> float | None:
+    """Engagements an hour lately: (G(t) − G(t − w)) ÷ w, with G the growth of retweets + replies + quotes.
+
+    t is the last reading; w is `over`, or the time since the first reading when that is shorter. None for fewer
+    than two readings.
+    """
+    if len(growth) < 2:
+        return None
+    end, last = growth[-1]
+    begin = max(end - over, growth[0][0])
+    start = value_at(growth, begin) or {}
+    return (list_total(last) - list_total(start)) / ((end - begin) / timedelta(hours=1))
+
+
+@dataclass(frozen=True, slots=True)
+class HalfLife:
+    """The time after which half of what there is was there; `at_most` when it was there at the first look already."""
+
+    value: timedelta
+    at_most: bool = False
+
+
+def half_life(totals: Sequence[Point], posted_at: datetime | None) -> HalfLife | None:
+    """The first reading with T(t) ≥ ½ T(end), minus the time of the post; T = retweets + replies + quotes.
+
+    None without a time of the post, a reading after it, or an engagement. It moves while a tweet still grows.
+    """
+    if posted_at is None or not totals or not list_total(totals[-1][1]):
+        return None
+    half = list_total(totals[-1][1]) / 2
+    position, moment = next(
+        (n, moment) for n, (moment, values) in enumerate(totals) if list_total(values) >= half
+    )
+    return HalfLife(moment - posted_at, at_most=position == 0) if moment >= posted_at else None
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whom one of several groups of engagements reached."""
+
+    people: int
+    only_here: int
+    """Accounts that are in no other group: what this one added."""
+
+    @property
+    def also_elsewhere(self) -> int:
+        """Accounts that another group reached as well."""
+        return self.people - self.only_here
+
+
+def amplification(audiences: Mapping[str, Iterable[object]]) -> dict[str, Audience]:
+    """Per group, |A| and |A minus the union of all others|, over sets of accounts that engaged."""
+    sets = {name: frozenset(people) for name, people in audiences.items()}
+    seen_in: dict[object, int] = defaultdict(int)
+    for people in sets.values():
+        for person in people:
+            seen_in[person] += 1
+    return {
+        name: Audience(len(people), sum(seen_in[person] == 1 for person in people))
+        for name, people in sets.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What came through one important person or organisation."""
+
+    name: str
+    people: int
+    """Accounts that engaged and that it follows."""
+    engagements: int
+    """What these accounts did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engager:
+    """One account, for roll-ups: who that matters follows it, and how much it did."""
+
+    followed_by: tuple[str, ...]
+    engagements: int
+
+
+def roll_up(engagers: Iterable[Engager], group_of: Mapping[str, str] | None = None) -> tuple[Reached, ...]:
+    """Accounts that engaged, by the important person that follows them, or by that person's group; the most first.
+
+    An account that several follow counts once for each, and once only for a group. With `group_of` (handle in
+    lower case → organisation) followers without a group are left out.
+    """
+    people: dict[str, int] = defaultdict(int)
+    engagements: dict[str, int] = defaultdict(int)
+    for engager in engagers:
+        names = (
+            engager.followed_by
+            if group_of is None
+            else [group_of[who.lower()] for who in engager.followed_by if who.lower() in group_of]
+        )
+        for name in dict.fromkeys(names):
+            people[name] += 1
+            engagements[name] += engager.engagements
+    rows = [Reached(name, count, engagements[name]) for name, count in people.items()]
+    return tuple(sorted(rows, key=lambda row: (-row.people, -row.engagements, row.name.lower(), row.name)))
+
+
+@dataclass(frozen=True, slots=True)
+class AtAge:
+    """A campaign's growth when it was this old."""
+
+    age: timedelta
+    growth: Mapping[str, int] | None
+    """None when it was never read at that age: it is younger, or its monitoring began later."""
+
+
+def at_ages(growth: Sequence[Point], starts_at: datetime, ages: Iterable[timedelta]) -> tuple[AtAge, ...]:
+    """G(start + age) for each age, so that campaigns of different dates can be compared; G is growth since the
+    first reading. An age after the last reading is not known.
+    """
+    last = growth[-1][0] if growth else None
+    return tuple(
+        AtAge(
+            age,
+            value_at(growth, starts_at + age) if last is not None and starts_at + age <= last else None,
+        )
+        for age in ages
+    )

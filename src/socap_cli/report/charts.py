@@ -1,116 +1,239 @@
-"""Charts as inline SVG whose colours are the page's own, so that they follow light and dark."""
+"""Curves by matplotlib: two panels over one time axis, growth per interval above, growth in all below."""
 
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta, tzinfo
+from itertools import pairwise
 from typing import Any
 
-from socap_cli.report.analytics import Point, thin, ticks
+from socap_cli.model import LISTS
+from socap_cli.report import ink
+from socap_cli.report.series import Interval, Point, thin, ticks
 
-INKS = {
-    "#010101": "var(--ink-soft)",
-    "#020202": "var(--line)",
-    "#030303": "var(--c1)",
-    "#040404": "var(--c2)",
-    "#050505": "var(--c3)",
-}
-AXIS, GRID, *SERIES = INKS
-MAIL_INKS = ("#2f5bd7", "#0f9d7a", "#d9822b")
-MOST_POINTS = 400
+MOST_POINTS = 200
+Span = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A chart's size in inches at 72 points each, and how many dates stand under it."""
+    """A chart's size in pixels, how many dates stand under it, and the room for the labels at the lines' ends."""
 
     name: str
-    width: float
-    height: float
+    width: int
+    height: int
     dates: int
+    label_room: int
 
 
-WIDE = Shape("wide", 13.0, 3.6, 10)
-HALF = Shape("wide", 6.4, 3.0, 5)
-NARROW = Shape("narrow", 4.4, 2.6, 4)
-MAIL = Shape("mail", 7.6, 2.6, 6)
+WIDE = Shape("wide", 1076, 420, 10, 104)
+MID = Shape("mid", 700, 400, 6, 100)
+NARROW = Shape("narrow", 332, 380, 4, 84)
+MAIL = Shape("mail", 600, 380, 5, 92)
+SHAPES = (WIDE, MID, NARROW)
 
 
-def line_chart(
-    points: Sequence[Point],
-    names: Sequence[str],
-    *,
-    shape: Shape,
-    salt: str,
-    gaps: Sequence[tuple[datetime, datetime]] = (),
-) -> str:
-    """Counters over time as SVG, times without a reading shaded; empty when there are fewer than two points."""
-    if len(points) < 2:
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One counter and how it is drawn."""
+
+    name: str
+    label: str
+    colour: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """Everything that is in a chart."""
+
+    points: Sequence[Point]
+    """Growth since the first reading."""
+    columns: Sequence[Interval]
+    step: timedelta
+    zone: tzinfo
+    gaps: Sequence[Span] = ()
+    posts: Sequence[tuple[datetime, str]] = ()
+    """When tweets were posted, and the mark for their category."""
+    alerts: Sequence[datetime] = ()
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """The inks of a picture."""
+
+    lines: Sequence[Line]
+    soft: str
+    grid: str
+    font: float = 11.0
+
+
+def list_lines(colours: Sequence[str] | None = None) -> tuple[Line, ...]:
+    """A line for each kind of list, in its own colour or in these."""
+    inks = colours or [kind.colour for kind in LISTS.values()]
+    return tuple(
+        Line(kind.name, kind.label, colour) for kind, colour in zip(LISTS.values(), inks, strict=False)
+    )
+
+
+def svg_chart(drawing: Drawing, shape: Shape, *, salt: str) -> str:
+    """The chart as inline SVG in the page's own colours; empty when there are fewer than two points."""
+    if len(drawing.points) < 2:
         return ""
     from matplotlib import rc_context
 
-    style: dict[str, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": f"{salt}-{shape.name}",
-        "axes.edgecolor": GRID,
-        "xtick.color": AXIS,
-        "ytick.color": AXIS,
-        "text.color": AXIS,
-        "font.size": 10,
-    }
-    with rc_context(style):
-        figure = _draw(thin(points, MOST_POINTS), names, shape)
-        for begin, end in gaps:
-            figure.axes[0].axvspan(begin, end, facecolor=GRID, edgecolor="none", alpha=0.5, zorder=0)
+    style = Style(list_lines(ink.series(len(LISTS))), ink.SOFT, ink.GRID)
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": f"{salt}-{shape.name}"}):
+        figure = _draw(drawing, shape, style)
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _inline(out.getvalue())
+    return ink.inline(out.getvalue(), prefix=f"{salt}-{shape.name}")
 
 
-def png_chart(points: Sequence[Point], names: Sequence[str]) -> bytes:
-    """The same chart for mail: PNG on a solid ground, in fixed colours; empty when there is nothing to draw."""
-    if len(points) < 2:
+def png_chart(drawing: Drawing, *, shape: Shape = MAIL) -> bytes:
+    """The same for mail: PNG on a solid ground in fixed colours; empty when there is nothing to draw."""
+    if len(drawing.points) < 2:
         return b""
-    figure = _draw(thin(points, MOST_POINTS), names, MAIL, inks=MAIL_INKS)
-    figure.axes[0].legend([name.capitalize() for name in names], frameon=False, loc="upper left", fontsize=9)
+    style = Style(list_lines(), "#5c6675", "#dfe3e9", font=12.0)
+    figure = _draw(drawing, shape, style)
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=144, facecolor="#fefefe", metadata={"Software": None})
     return out.getvalue()
 
 
-def _draw(
-    points: Sequence[Point], names: Sequence[str], shape: Shape, *, inks: Sequence[str] = SERIES
-) -> Any:
-    from matplotlib.dates import date2num
+def _draw(drawing: Drawing, shape: Shape, style: Style) -> Any:
+    """One unit of the figure is a pixel of the page: 72 points an inch."""
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    figure = Figure(figsize=(shape.width, shape.height), layout="constrained")
-    axes = figure.add_subplot()
-    times = [float(date2num(moment)) for moment, _ in points]
-    for ink, name in zip(inks, names, strict=False):
-        axes.plot(
-            times, [values[name] for _, values in points], color=ink, linewidth=1.8, solid_joinstyle="round"
+    with rc_context({"font.size": style.font, "text.color": style.soft}):
+        figure = Figure(figsize=(shape.width / 72, shape.height / 72))
+        left, right = 44 / shape.width, 1 - shape.label_room / shape.width
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(2, 3))
+        figure.subplots_adjust(
+            left=left, right=right, top=1 - 26 / shape.height, bottom=40 / shape.height, hspace=0.28
         )
-    axes.set_ylim(bottom=0)
-    axes.margins(x=0.01)
-    axes.grid(axis="y", color=GRID if inks is SERIES else "#e3e6eb", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(length=0)
-    marks = ticks(points[0][0], points[-1][0], shape.dates)
-    axes.set_xticks([float(date2num(moment)) for moment in marks], [tick_label(moment) for moment in marks])
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
+        for axes in (upper, lower):
+            _dress(axes, style)
+        _fill_columns(upper, drawing, style)
+        _fill_lines(lower, drawing, style, shape)
+        _mark(upper, lower, drawing, style)
+        _date(upper, lower, drawing, shape)
     return figure
 
 
-def tick_label(moment: datetime) -> str:
-    """A date at midnight, a time of day otherwise."""
-    return f"{moment.day} {moment:%b}" if (moment.hour, moment.minute) == (0, 0) else f"{moment:%H:%M}"
+def _dress(axes: Any, style: Style) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    axes.grid(axis="y", color=style.grid, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(style.grid)
+    axes.tick_params(length=0, colors=style.soft, pad=5)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True, min_n_ticks=2))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
+
+
+def _fill_columns(axes: Any, drawing: Drawing, style: Style) -> None:
+    """Growth per interval, one action upon the other; what fell goes below the axis."""
+    width = drawing.step / timedelta(days=1)
+    above, below = [0] * len(drawing.columns), [0] * len(drawing.columns)
+    places = [_day(column.starts_at) for column in drawing.columns]
+    for line in style.lines:
+        heights = [column.growth[line.name] for column in drawing.columns]
+        bottoms = [above[n] if value >= 0 else below[n] for n, value in enumerate(heights)]
+        axes.bar(places, heights, width * 0.86, bottoms, align="edge", color=line.colour, linewidth=0)
+        for n, value in enumerate(heights):
+            above[n], below[n] = above[n] + max(value, 0), below[n] + min(value, 0)
+    axes.set_ylim(min(below, default=0) * 1.05, max([*above, 1]) * 1.12)
+
+
+def _fill_lines(axes: Any, drawing: Drawing, style: Style, shape: Shape) -> None:
+    points = thin(drawing.points, MOST_POINTS)
+    times = [_day(moment) for moment, _ in points]
+    for line in style.lines:
+        axes.plot(times, [values[line.name] for _, values in points], color=line.colour, linewidth=2)
+    ends = [(points[-1][1][line.name], line) for line in style.lines]
+    low = min([0, *(values[line.name] for _, values in points for line in style.lines)])
+    high = max([1, *(values[line.name] for _, values in points for line in style.lines)])
+    axes.set_ylim(low * 1.05, high * 1.08)
+    per_pixel = (high * 1.08 - low * 1.05) / (shape.height * 0.5)
+    for place, (value, line) in zip(_apart([v for v, _ in ends], 15 * per_pixel), ends, strict=True):
+        axes.annotate(
+            f"{line.label} {short_number(value)}", (times[-1], place), (7, 0), textcoords="offset points",
+            va="center", color=line.colour, annotation_clip=False,
+        )  # fmt: skip
+
+
+def _apart(values: Sequence[float], least: float) -> list[float]:
+    """Places near these values, each at least so far from the next."""
+    order = sorted(range(len(values)), key=lambda n: values[n])
+    places = list(values)
+    for below, above in pairwise(order):
+        places[above] = max(places[above], places[below] + least)
+    return places
+
+
+def _mark(upper: Any, lower: Any, drawing: Drawing, style: Style) -> None:
+    """Gaps with a word, posts, alerts, and the campaign's end."""
+    first, last = drawing.points[0][0], drawing.points[-1][0]
+    for begin, end in drawing.gaps:
+        for axes in (upper, lower):
+            axes.axvspan(_day(begin), _day(end), facecolor=style.grid, edgecolor="none", alpha=0.55, zorder=0)
+        if (end - begin) / max(last - first, timedelta(seconds=1)) > 0.06:
+            _write(lower, begin + (end - begin) / 2, 0.9, "not read", style)
+    for moment, mark in drawing.posts:
+        _write(upper, moment, 1.03, mark, style)
+    for moment in drawing.alerts:
+        upper.plot(
+            [_day(moment)] * 2, [0.94, 1.0], transform=upper.get_xaxis_transform(), color=style.soft,
+            linewidth=1.4, clip_on=False,
+        )  # fmt: skip
+    if drawing.ends_at and first <= drawing.ends_at <= last:
+        for axes in (upper, lower):
+            axes.axvline(_day(drawing.ends_at), color=style.soft, linewidth=1, linestyle=(0, (3, 3)))
+        _write(upper, drawing.ends_at, 1.03, "end ", style, aligned="right")
+
+
+def _write(
+    axes: Any, moment: datetime, height: float, text: str, style: Style, *, aligned: str = "center"
+) -> None:
+    """A word at a moment, its height a part of the panel's."""
+    axes.text(_day(moment), height, text, transform=axes.get_xaxis_transform(), ha=aligned, color=style.soft)
+
+
+def _date(upper: Any, lower: Any, drawing: Drawing, shape: Shape) -> None:
+    first, last = drawing.points[0][0], drawing.points[-1][0]
+    if drawing.columns:
+        first = min(first, drawing.columns[0].starts_at)
+        last = max(last, drawing.columns[-1].starts_at + drawing.step)
+    marks = ticks(first.astimezone(drawing.zone), last.astimezone(drawing.zone), shape.dates)
+    label = tick_labels(marks)
+    lower.set_xlim(_day(first), _day(last))
+    lower.set_xticks([_day(moment) for moment in marks], label)
+    upper.tick_params(labelbottom=False)
+
+
+def _day(moment: datetime) -> float:
+    from matplotlib.dates import date2num
+
+    convert: Callable[[datetime], Any] = date2num
+    return float(convert(moment))
+
+
+def tick_labels(marks: Sequence[datetime]) -> list[str]:
+    """Times of day; the date at midnight and under the first, so that no axis is without one."""
+    precise = any(moment.second for moment in marks)
+    found = []
+    for number, moment in enumerate(marks):
+        if (moment.hour, moment.minute, moment.second) == (0, 0, 0):
+            found.append(f"{moment.day} {moment:%b}")
+        else:
+            time = f"{moment:%H:%M:%S}" if precise else f"{moment:%H:%M}"
+            found.append(f"{time}\n{moment.day} {moment:%b}" if number == 0 else time)
+    return found
 
 
 def short_number(value: float) -> str:
@@ -118,16 +241,6 @@ def short_number(value: float) -> str:
     for limit, letter in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= limit:
             scaled = value / limit
-            digits = 0 if abs(scaled) >= 100 or scaled == int(scaled) else 1
+            digits = 0 if abs(scaled) >= 99.95 or scaled == int(scaled) else 1
             return f"{scaled:.{digits}f}{letter}"
     return f"{value:.0f}"
-
-
-def _inline(svg: str) -> str:
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'\s(?:width|height)="[\d.]+pt"', "", svg, count=2)
-    svg = svg.replace("<svg ", '<svg aria-hidden="true" focusable="false" ', 1)
-    for token, ink in INKS.items():
-        svg = svg.replace(token, ink)
-    return svg.strip()

@@ -2,190 +2,198 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
-from socap_cli.model import (
-    LISTS,
-    Campaign,
-    CampaignTweet,
-    Coverage,
-    Engagement,
-    TweetCategory,
-    TweetState,
-    counter_names,
-    coverage_of,
+from socap_cli.model import LISTS, Campaign, CampaignTweet, Snapshot, TweetState, counter_names, coverage_of
+from socap_cli.model.gaps import gaps_of
+from socap_cli.report import figures, rows, tweets
+from socap_cli.report.analytics import DAY, Engager, engagement_rate, half_life, list_total, roll_up, velocity
+from socap_cli.report.crowd import Crowd
+from socap_cli.report.rows import engagement_row
+from socap_cli.report.series import Series, bucket_for, growth_between, span_of, sum_series
+from socap_cli.report.values import (
+    CampaignReport,
+    Edition,
+    EngagementRow,
+    FirstImportant,
+    Operations,
+    Through,
 )
-from socap_cli.model.gaps import GapRow, gaps_of
-from socap_cli.model.links import engagement_url
-from socap_cli.report.analytics import Series, growth_between, sum_series
-from socap_cli.store import Db, alerts, campaigns, engagement_view, snapshots, usage, worker_state
-from socap_cli.store.engagement_view import Selection
+from socap_cli.store import (
+    Db,
+    alert_view,
+    campaigns,
+    engagement_columns,
+    engagement_view,
+    important_people,
+    snapshots,
+    usage,
+    worker_state,
+)
+from socap_cli.store.importance import FirmCollections
 
-SNIPPET = 160
-
-
-@dataclass(frozen=True, slots=True)
-class CategoryRow:
-    """One of the campaign's tweet categories."""
-
-    category: str
-    tweets: int
-    engagements: int
-    counters: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class TweetRow:
-    tweet: CampaignTweet
-    counters: dict[str, int | None]
-    engagements: int
-    state: str
+LEADERS = 100
+LATEST = 50
+CONSIDERED = 2000
+"""Accounts whose important followers are summed up."""
 
 
 @dataclass(frozen=True, slots=True)
-class EngagementRow:
-    """One engagement, ready to show."""
+class Wanted:
+    """What a report is to hold."""
 
-    engagement_id: str
-    name: str
-    username: str
-    user_id: str
-    action_type: str
-    importance_score: float | None
-    reasons: tuple[tuple[str, float], ...]
-    categories: tuple[str, ...]
-    followers: int | None
-    verified: bool
-    text: str
-    at: datetime
-    at_is_ours: bool
-    """True when the time is when we first saw it, since a retweet carries none."""
-    backfill: bool
-    url: str
-    tweet_author: str
-    tweet_url: str
-    tweet_category: str
+    edition: Edition
+    rows: int
+    """Engagements to browse at most."""
+    zone: tzinfo
+    firm: FirmCollections
+    usd_per_credit: float
 
 
 @dataclass(frozen=True, slots=True)
-class CampaignReport:
-    """Every number of one campaign's page."""
+class Collected:
+    """What was read of one campaign."""
 
     campaign: Campaign
-    as_of: datetime | None
-    totals: dict[str, int]
-    growth_24h: dict[str, int]
-    engagements: dict[str, int]
-    people: int
-    important: int
-    removed: int
-    coverage: tuple[Coverage, ...]
-    tweet_categories: tuple[CategoryRow, ...]
-    engager_categories: tuple[tuple[str, int], ...]
+    tweets: Mapping[str, CampaignTweet]
+    states: Mapping[str, TweetState]
+    shots: Sequence[Snapshot]
     series: Series
-    tweets: tuple[TweetRow, ...]
-    top: tuple[EngagementRow, ...]
-    alerts: dict[str, int]
-    usage: dict[str, float]
-    gaps: tuple[GapRow, ...]
-    baseline_requests: int
-    """What reading everything every cycle would have asked."""
+    crowd: Crowd
+    as_of: datetime | None
+
+    @property
+    def since(self) -> datetime | None:
+        """A day before the latest reading."""
+        return self.as_of - DAY if self.as_of else None
 
 
-def gather(db: Db, campaign: Campaign, *, top: int) -> CampaignReport:
-    """Everything about one campaign, as of its latest reading."""
-    tweets = campaigns.tweets_of(db, campaign.slug)
-    ids = [tweet.tweet_id for tweet in tweets]
-    states = worker_state.load(db, ids)
-    shots = snapshots.series(db, ids)
-    series = sum_series(shots)
-    checked = [state.checked_at for state in states.values() if state.checked_at]
-    as_of = max(checked, default=None)
-    by_action = engagement_view.count_by(db, ids, "action_type")
-    per_tweet = engagement_view.count_by(db, ids, "tweet_id")
-    by_category = engagement_view.count_by(db, ids, "categories")
-    spent = usage.of_campaign(db, campaign.slug)
+def gather(db: Db, campaign: Campaign, wanted: Wanted, *, now: datetime) -> CampaignReport:
+    """Everything about one campaign, as of its latest reading. `now` only says how fresh a rescoring is."""
+    read = _collect(db, campaign, now)
+    shown = _rows(db, read, wanted.rows)
+    sums = figures.sums(read.states.values())
+    growth_24h = growth_between(read.series, read.since) if read.since else dict.fromkeys(counter_names(), 0)
+    start = read.series.totals[0][0] if read.series.totals else None
+    tweet_rows = tweets.tweet_rows(read.tweets.values(), read.states, read.shots, read.crowd, read.since)
+    leaders = [shown[key] for key in read.crowd.leaders(LEADERS) if key in shown]
+    told = alert_view.told(db, campaign.slug) if wanted.edition is Edition.OPERATOR else None
     return CampaignReport(
         campaign=campaign,
-        as_of=as_of,
-        totals={name: sum(s.counters.get(name) or 0 for s in states.values()) for name in counter_names()},
-        growth_24h=growth_between(series, as_of - timedelta(hours=24))
-        if as_of
-        else dict.fromkeys(counter_names(), 0),
-        engagements={kind.action_type: by_action.get(kind.action_type, 0) for kind in LISTS.values()},
-        people=engagement_view.count_people(db, ids),
-        important=engagement_view.count_important(db, ids, campaign.threshold),
-        removed=sum(s.lists[kind].removed for s in states.values() for kind in LISTS),
-        coverage=tuple(coverage_of(states.values()).values()),
-        tweet_categories=_tweet_categories(tweets, states, per_tweet),
-        engager_categories=tuple(by_category.items()),
-        series=series,
-        tweets=tuple(_tweet_row(tweet, states[tweet.tweet_id], per_tweet) for tweet in tweets),
-        top=_top(db, tweets, top),
-        alerts=alerts.counts(db, campaign.slug),
-        usage={"requests": spent.requests, "cost": spent.cost},
-        gaps=gaps_of(states.values()),
-        baseline_requests=len(shots) * (1 + len(LISTS)),
+        edition=wanted.edition,
+        as_of=read.as_of,
+        first_reading=start,
+        readings=len(read.series.totals),
+        figures=figures.key_figures(read.crowd, read.series, sums, read.as_of),
+        rate=engagement_rate(sums),
+        rate_24h_before=figures.rate_before(sums, growth_24h, read.series, read.since),
+        totals={name: sums.get(name) or 0 for name in counter_names()},
+        growth_24h=growth_24h,
+        window=min(read.as_of - start, DAY) if read.as_of and start else timedelta(),
+        engagements=_by_action(read.crowd),
+        removed=sum(s.lists[kind].removed for s in read.states.values() for kind in s.lists),
+        coverage=tuple(coverage_of(read.states.values()).values()),
+        velocity=velocity(read.series.growth, over=DAY),
+        half_life=half_life(_engaged(read.series), campaign.starts_at),
+        first_important=FirstImportant(*read.crowd.first_important(campaign.starts_at)),
+        tweet_categories=tweets.category_rows(
+            tuple(read.tweets.values()), read.states, read.shots, read.crowd
+        ),
+        people_by_label=read.crowd.people_by_label(),
+        series=read.series,
+        tweets=tweet_rows,
+        people=rows.grouped(leaders, since=read.since),
+        through=_through(db, read.crowd, shown, wanted.firm),
+        latest=tuple(shown[key] for key in read.crowd.newest(LATEST) if key in shown),
+        rows=_browsed(read.crowd, shown, wanted.rows),
+        hours=read.crowd.hours(wanted.zone),
+        gaps=gaps_of(read.states.values()),
+        unread=sum(state.checked_at is None for state in read.states.values()),
+        alert_times=told.times if told else (),
+        operations=_operations(db, read, told, wanted) if told else None,
+        known_labels=tuple(read.crowd.people_by_label()),
     )
 
 
-def _tweet_categories(
-    tweets: Sequence[CampaignTweet], states: Mapping[str, TweetState], per_tweet: Mapping[str, int]
-) -> tuple[CategoryRow, ...]:
-    rows = []
-    for category in TweetCategory:
-        mine = [tweet.tweet_id for tweet in tweets if tweet.category is category]
-        counters: Counter[str] = Counter()
-        for tweet_id in mine:
-            counters.update({name: states[tweet_id].counters.get(name) or 0 for name in counter_names()})
-        engaged = sum(per_tweet.get(tweet_id, 0) for tweet_id in mine)
-        rows.append(
-            CategoryRow(
-                category.short, len(mine), engaged, {name: counters[name] for name in counter_names()}
-            )
+def _collect(db: Db, campaign: Campaign, now: datetime) -> Collected:
+    found = {tweet.tweet_id: tweet for tweet in campaigns.tweets_of(db, campaign.slug)}
+    ids = list(found)
+    states = worker_state.load(db, ids)
+    shots = snapshots.series(db, ids)
+    checked = [state.checked_at for state in states.values() if state.checked_at]
+    columns = engagement_columns.read(db, ids, now=now)
+    return Collected(
+        campaign=campaign,
+        tweets=found,
+        states=states,
+        shots=shots,
+        series=sum_series(shots, bucket=bucket_for(span_of(shots))),
+        crowd=Crowd(columns, campaign.threshold),
+        as_of=max(checked, default=None),
+    )
+
+
+def _by_action(crowd: Crowd) -> dict[str, int]:
+    counts = crowd.by_action()
+    return {kind.action_type: counts.get(kind.action_type, 0) for kind in LISTS.values()}
+
+
+def _engaged(series: Series) -> Sequence[tuple[datetime, dict[str, int]]]:
+    """Growth without the moments before anything grew: the campaign's own half-life leaves out what was there."""
+    return series.growth if series.growth and list_total(series.growth[-1][1]) > 0 else ()
+
+
+def _rows(db: Db, read: Collected, most: int) -> dict[str, EngagementRow]:
+    """Every engagement that some part of the page shows, by id."""
+    crowd = read.crowd
+    ids = dict.fromkeys(
+        [
+            *crowd.most_important(most),
+            *crowd.newest(max(most // 5, LATEST)),
+            *crowd.leaders(LEADERS),
+            *(key for key, _ in crowd.scored(CONSIDERED)),
+        ]
+    )
+    found = engagement_view.of_ids(db, list(ids))
+    return {key: engagement_row(one, read.tweets[one.tweet_id]) for key, one in found.items()}
+
+
+def _browsed(crowd: Crowd, shown: Mapping[str, EngagementRow], most: int) -> tuple[EngagementRow, ...]:
+    """All when there is room; else four of five by importance, and the newest."""
+    by_importance = crowd.most_important(most)
+    if len(crowd.columns) > most:
+        newest = crowd.newest(most // 5)
+        kept = dict.fromkeys([*by_importance[: most - len(newest)], *newest])
+        by_importance = [*kept, *(key for key in by_importance if key not in kept)][:most]
+    found = [shown[key] for key in by_importance if key in shown]
+    return tuple(
+        sorted(
+            found, key=lambda row: (-(row.importance_score or 0.0), -row.at.timestamp(), row.engagement_id)
         )
-    return tuple(rows)
+    )
 
 
-def _tweet_row(tweet: CampaignTweet, state: TweetState, per_tweet: Mapping[str, int]) -> TweetRow:
-    if state.vanished:
-        said = "vanished"
-    elif state.checked_at is None:
-        said = "not read yet"
-    else:
-        said = "watched"
-    return TweetRow(tweet, dict(state.counters), per_tweet.get(tweet.tweet_id, 0), said)
+def _through(db: Db, crowd: Crowd, shown: Mapping[str, EngagementRow], firm: FirmCollections) -> Through:
+    engagers = [
+        Engager(tuple(who for who, _ in shown[key].reasons), count)
+        for key, count in crowd.scored(CONSIDERED)
+        if key in shown
+    ]
+    followers = sorted({who for engager in engagers for who in engager.followed_by})
+    people = important_people.find(db, firm, followers) if followers else {}
+    group_of = {name: person.organisation for name, person in people.items() if person.organisation}
+    return Through(roll_up(engagers), roll_up(engagers, group_of), len(engagers), crowd.count_scored())
 
 
-def _top(db: Db, tweets: Sequence[CampaignTweet], limit: int) -> tuple[EngagementRow, ...]:
-    homes = {tweet.tweet_id: tweet for tweet in tweets}
-    found = engagement_view.listed(db, Selection(list(homes), present=True), limit=limit)
-    return tuple(engagement_row(one, homes[one.tweet_id]) for one in found)
-
-
-def engagement_row(engagement: Engagement, tweet: CampaignTweet) -> EngagementRow:
-    """An engagement as a row of the page."""
-    profile = engagement.profile
-    return EngagementRow(
-        engagement_id=engagement.engagement_id,
-        name=profile.name or profile.username,
-        username=profile.username,
-        user_id=profile.user_id,
-        action_type=engagement.action_type,
-        importance_score=engagement.importance.score,
-        reasons=engagement.importance.reasons,
-        categories=engagement.categories,
-        followers=profile.followers,
-        verified=profile.verified,
-        text=(engagement.text or "")[:SNIPPET],
-        at=engagement.at,
-        at_is_ours=engagement.engaged_at is None,
-        backfill=engagement.backfill,
-        url=engagement_url(engagement),
-        tweet_author=tweet.author_username or "",
-        tweet_url=tweet.url,
-        tweet_category=tweet.category.short,
+def _operations(db: Db, read: Collected, told: alert_view.AlertsTold, wanted: Wanted) -> Operations:
+    spent = usage.of_campaign(db, read.campaign.slug)
+    return Operations(
+        alerts=told.alerts,
+        deliveries={channel: dict(states) for channel, states in told.deliveries.items()},
+        requests=spent.requests,
+        cost=spent.cost,
+        usd=spent.cost * wanted.usd_per_credit,
+        requests_without_gate=len(read.shots) * (1 + len(LISTS)),
     )

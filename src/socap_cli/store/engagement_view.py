@@ -75,17 +75,17 @@ def count_by(db: Db, tweet_ids: Sequence[str], field: str) -> dict[str, int]:
     return {row["_id"]: row["n"] for row in db.engagements.aggregate(pipeline)}
 
 
-def count_people(db: Db, tweet_ids: Sequence[str]) -> int:
-    """How many different accounts engaged."""
-    pipeline: list[dict[str, Any]] = [
-        {"$match": Selection(tweet_ids, present=True).query()},
-        {"$group": {"_id": "$user_id"}},
-        {"$count": "n"},
-    ]
-    return next((row["n"] for row in db.engagements.aggregate(pipeline)), 0)
-
-
 def count_important(db: Db, tweet_ids: Sequence[str], threshold: float) -> int:
     """How many present engagements are by accounts at or over a threshold."""
     wanted = Selection(tweet_ids, min_importance=threshold, present=True)
     return db.engagements.count_documents(wanted.query())
+
+
+def of_ids(db: Db, ids: Sequence[str], *, batch: int = 1000) -> dict[str, Engagement]:
+    """These engagements by id; one that is gone meanwhile is absent."""
+    found: dict[str, Engagement] = {}
+    for start in range(0, len(ids), batch):
+        wanted = list(ids[start : start + batch])
+        for row in db.engagements.find({"_id": {"$in": wanted}}):
+            found[row["_id"]] = engagement(row)
+    return found

@@ -44,6 +44,7 @@ INDEXES: dict[str, tuple[Index, ...]] = {
         up("needs_planning", partialFilterExpression={"needs_planning": True}),
         Index((("tweet_id", UP), ("importance_score", DOWN))),
     ),
+    "engagement_columns": (up("tweet_id"),),
     "metric_snapshots": (up("tweet_id", "captured_at"),),
     "alert_queue": (
         up("state", "scheduled_at"),
@@ -57,6 +58,7 @@ INDEXES: dict[str, tuple[Index, ...]] = {
     "channels": (),
     "api_usage": (up("day"), up("campaign_id", "day")),
     "rate_limits": (up("blocked_until"), up("closed_since")),
+    "final_reports": (up("campaign_id"),),
     "importance_state": (),
     "importance_builds": (),
     "locks": (),

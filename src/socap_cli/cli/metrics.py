@@ -1,0 +1,159 @@
+"""socap metrics …"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, timedelta
+from typing import Annotated
+
+import typer
+
+from socap_cli.campaigns import register
+from socap_cli.campaigns.categories import category_of, is_category
+from socap_cli.cli import tables
+from socap_cli.cli.exporting import write_out
+from socap_cli.cli.options import Slug, moment, one_of
+from socap_cli.cli.run import Run
+from socap_cli.cli.start import bootstrap
+from socap_cli.errors import UsageError
+from socap_cli.files.writing import write_file
+from socap_cli.model import LISTS, CampaignTweet, TweetCategory, counter_names
+from socap_cli.model.json_text import iso
+from socap_cli.report import series as rules
+from socap_cli.report.analytics import list_total
+from socap_cli.report.charts import Drawing, png_chart, short_number
+from socap_cli.report.series import Interval, Series
+from socap_cli.store import Db, campaigns, snapshots
+
+app = typer.Typer(help="Counters over time.", no_args_is_help=True)
+ALL = "all"
+BLOCKS = "▁▂▃▄▅▆▇█"
+SHOWN = (*LISTS, "likes", "views")
+"""What fits into 80 columns; programs get every counter."""
+
+
+@app.callback()
+def _group() -> None:
+    """Counters over time."""
+
+
+@app.command("series")
+def series(
+    ctx: typer.Context,
+    slug: Slug,
+    granularity: Annotated[str, typer.Option(metavar="hour|day")] = "day",
+    since: Annotated[str, typer.Option("--from", metavar="ISO", help="Only from this time on.")] = "",
+    until: Annotated[str, typer.Option("--to", metavar="ISO", help="Only before this time.")] = "",
+    category: Annotated[str, typer.Option(metavar="C", help="Only tweets of this category.")] = "",
+    form: Annotated[str, typer.Option("--format", metavar="table|csv")] = "table",
+    out: Annotated[str, typer.Option(metavar="FILE", help="Write the CSV here.")] = "",
+    png: Annotated[str, typer.Option(metavar="FILE", help="Draw it there as well.")] = "",
+) -> None:
+    """A campaign's counters, cumulative and per interval: of all tweets, and of each category."""
+    run: Run = ctx.obj
+    step = rules.STEPS[one_of(granularity, rules.STEPS, "granularity")]
+    as_csv = one_of(form, ("table", "csv"), "format") == "csv"
+    begin = moment(since, "--from") if since else None
+    end = moment(until, "--to") if until else None
+    if begin and end and begin >= end:
+        raise UsageError("--to is not after --from", hint="there is nothing between them")
+    with bootstrap(run).database() as db:
+        register.find(db, slug)
+        found = _series(db, _tweets(db, slug, category))
+    rows = {
+        name: rules.within(rules.intervals(one, step), step, since=begin, until=end)
+        for name, one in found.items()
+    }
+    if png:
+        _draw(found[ALL], rows[ALL], step, png)
+    if as_csv:
+        write_out(run, _csv(rows), out, sum(map(len, rows.values())))
+        return
+    result = {
+        "granularity": granularity,
+        "intervals": [asdict(row) for row in rows[ALL]],
+        "categories": {name: [asdict(row) for row in part] for name, part in rows.items() if name != ALL},
+    }
+    run.done(result, text=lambda: _show(run, rows))
+
+
+def _tweets(db: Db, slug: str, category: str) -> list[CampaignTweet]:
+    wanted = category_of(category) if is_category(category) else None
+    if category and wanted is None:
+        raise UsageError(f"no category {category!r}", hint="there are client, influencer, investor")
+    return [tweet for tweet in campaigns.tweets_of(db, slug) if wanted in (None, tweet.category)]
+
+
+def _series(db: Db, tweets: Sequence[CampaignTweet]) -> dict[str, Series]:
+    """The series of all tweets, and of each category that there is."""
+    shots = snapshots.series(db, [tweet.tweet_id for tweet in tweets])
+    bucket = rules.bucket_for(rules.span_of(shots))
+    found = {ALL: rules.sum_series(shots, bucket=bucket)}
+    for category in TweetCategory:
+        mine = {tweet.tweet_id for tweet in tweets if tweet.category is category}
+        if mine:
+            found[category.short] = rules.sum_series([s for s in shots if s.tweet_id in mine], bucket=bucket)
+    return found
+
+
+def _show(run: Run, rows: Mapping[str, Sequence[Interval]]) -> None:
+    if not rows[ALL]:
+        run.info("no reading in that time")
+        return
+    sums = [[name, *_last(part), _spark(part)] for name, part in rows.items() if part]
+    tables.show(
+        ("tweets", *SHOWN, "growth"), sums, numbers=SHOWN, title="at the end, and growth in that time"
+    )
+    times = [[f"{row.starts_at:%m-%d %H:%M}", *(_cell(row, name) for name in SHOWN)] for row in rows[ALL]]
+    tables.show(("from (UTC)", *SHOWN), times, numbers=SHOWN, title="per interval: total and growth")
+
+
+def _last(rows: Sequence[Interval]) -> list[str]:
+    return [
+        f"{short_number(rows[-1].totals[n])} {_signed(sum(row.growth[n] for row in rows))}" for n in SHOWN
+    ]
+
+
+def _cell(row: Interval, name: str) -> str:
+    return f"{short_number(row.totals[name])} {_signed(row.growth[name])}"
+
+
+def _signed(value: int) -> str:
+    return f"+{short_number(value)}" if value >= 0 else short_number(value)
+
+
+def _spark(rows: Sequence[Interval], width: int = 12) -> str:
+    """Growth of engagements as blocks, the latest at the right."""
+    values = [max(list_total(row.growth), 0) for row in rows][-width:]
+    most = max(values, default=0) or 1
+    return "".join(BLOCKS[min(value * len(BLOCKS) // most, len(BLOCKS) - 1)] for value in values)
+
+
+def _csv(rows: Mapping[str, Sequence[Interval]]) -> str:
+    """A line for each interval and category, every counter with its growth."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    names = counter_names()
+    writer.writerow(
+        ["starts_at", "tweets", *(column for name in names for column in (name, f"{name}_growth"))]
+    )
+    for category, part in rows.items():
+        for row in part:
+            values = (value for name in names for value in (row.totals[name], row.growth[name]))
+            writer.writerow([iso(row.starts_at), category, *values])
+    return out.getvalue()
+
+
+def _draw(found: Series, rows: Sequence[Interval], step: timedelta, path: str) -> None:
+    """Raises UsageError when there is nothing to draw yet, SocapError when it cannot be written."""
+    span = (rows[0].starts_at, rows[-1].starts_at + step) if rows else None
+    points = [point for point in found.growth if span and span[0] <= point[0] < span[1]]
+    picture = png_chart(Drawing(points, rows, step, UTC))
+    if not picture:
+        raise UsageError(
+            "a curve needs two readings, and there are fewer in that time", hint="leave --png out"
+        )
+    write_file(path, picture)

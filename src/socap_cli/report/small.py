@@ -1,0 +1,50 @@
+"""The geometry of small pictures that are written by hand: sparklines, rings, shades. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+def polyline(values: Sequence[int], width: float, height: float) -> str:
+    """The points of a curve from its lowest value at the bottom to its highest at the top; flat in the middle."""
+    if len(values) < 2:
+        return ""
+    low, high = min(values), max(values)
+    span = (high - low) or 1
+    step = width / (len(values) - 1)
+    flat = height / 2 if high == low else None
+    return " ".join(
+        f"{n * step:.1f},{flat if flat is not None else height - (value - low) / span * height:.1f}"
+        for n, value in enumerate(values)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Arc:
+    """A part of a ring of circumference 100."""
+
+    name: str
+    place: int
+    """Among the parts, those of nothing counted."""
+    value: int
+    percent: float
+    begins: float
+
+
+def ring(parts: Mapping[str, int]) -> tuple[Arc, ...]:
+    """Exclusive parts of a whole as arcs, in their order; parts of nothing are left out."""
+    whole = sum(parts.values())
+    arcs, begins = [], 0.0
+    for place, (name, value) in enumerate(parts.items()):
+        if value > 0:
+            percent = 100 * value / whole
+            arcs.append(Arc(name, place, value, percent, begins))
+            begins += percent
+    return tuple(arcs)
+
+
+def shades(table: Sequence[Sequence[int]], levels: int = 5) -> tuple[tuple[int, ...], ...]:
+    """Each value as a level: 0 for nothing, then 1 to `levels` in equal steps up to the highest."""
+    most = max((value for row in table for value in row), default=0)
+    return tuple(tuple(-(-value * levels // most) if most else 0 for value in row) for row in table)
