@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo test check lint format types imports bench fuzz fuzz-inputs soak install clean
+.PHONY: help demo test check lint format types imports bench fuzz fuzz-inputs fuzz-restore soak install clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -37,9 +37,12 @@ bench: $(VENV)/.dev ## Performance, as ratios in one run; ONLY="queue cycles" ru
 fuzz: $(VENV)/.dev ## Thousands of crash histories against the simulator's truth
 	SOCAP_FUZZ=3000 $(BIN)/python -m pytest -n $(WORKERS) tests/test_crash_histories.py --timeout 7200
 
-fuzz-inputs: $(VENV)/.dev ## Tens of thousands of broken answers, a hundred thousand lines of arguments
+fuzz-inputs: $(VENV)/.dev ## Tens of thousands of broken answers and configurations, a hundred thousand argument lines
 	SOCAP_FUZZ=1000 $(BIN)/python -m pytest -n $(WORKERS) tests/test_provider_mutations.py tests/test_cleaning.py \
-	  tests/test_argument_lines.py --timeout 7200
+	  tests/test_argument_lines.py tests/test_configurations.py --timeout 7200
+
+fuzz-restore: $(VENV)/.dev ## A thousand broken backups, and two hundred restores that are killed
+	SOCAP_FUZZ_RESTORE=1000 $(BIN)/python -m pytest -n $(WORKERS) tests/test_backups.py --timeout 7200
 
 soak: $(VENV)/.dev ## Hundreds of kill -9 on workers and mongod
 	SOCAP_SOAK=200 $(BIN)/python -m pytest tests/test_kills.py --timeout 7200

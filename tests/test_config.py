@@ -194,10 +194,10 @@ def test_blanks_around_a_secret_are_no_part_of_it(monkeypatch: pytest.MonkeyPatc
         (
             "TWITTER_API_KEY_FILE",
             "/no/such/file",
-            "TWITTER_API_KEY_FILE: cannot read /no/such/file: No such file",
+            "TWITTER_API_KEY_FILE: cannot read its file: No such file",
         ),
-        ("TWITTER_API_KEY_FILE", "/", "TWITTER_API_KEY_FILE: cannot read /: Is a directory"),
-        ("TWITTER_API_KEY_FILE", "x" * 300, "TWITTER_API_KEY_FILE: cannot read xxx"),
+        ("TWITTER_API_KEY_FILE", "/", "TWITTER_API_KEY_FILE: cannot read its file: Is a directory"),
+        ("TWITTER_API_KEY_FILE", "x" * 300, "TWITTER_API_KEY_FILE: cannot read its file: File name"),
         ("SOCAP_WORKER__CONCURRENCY", "9" * 5000, "SOCAP_WORKER__CONCURRENCY"),
         ("SOCAP_CONFIG", "/no/such/file", "no configuration file at /no/such/file"),
         ("SOCAP_CONFIG", "x" * 300, "File name too long"),

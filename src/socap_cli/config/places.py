@@ -64,7 +64,7 @@ def find_file(named: Path | None) -> Found | None:
     """
     if wanted := named_file(named):
         if not _is_there(wanted):
-            raise ConfigError(f"no configuration file at {_shown(wanted)}", hint="write one with: socap init")
+            raise ConfigError(f"no configuration file at {shown(wanted)}", hint="write one with: socap init")
         return Found(wanted, trusted=True)
     here = Path(FILE_NAME)
     if _is_there(here):
@@ -90,10 +90,10 @@ def read_limited(path: Path, most_bytes: int) -> bytes:
             content = stream.read(most_bytes + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = getattr(error, "strerror", None) or "its name holds a NUL character"
-        raise ConfigError(f"cannot read {_shown(path)}: {reason}", hint="name a readable file") from None
+        raise ConfigError(f"cannot read {shown(path)}: {reason}", hint="name a readable file") from None
     if len(content) > most_bytes:
         raise ConfigError(
-            f"{_shown(path)} is larger than {most_bytes // 1024} KiB", hint="that is another file"
+            f"{shown(path)} is larger than {most_bytes // 1024} KiB", hint="that is another file"
         )
     return content
 
@@ -111,7 +111,7 @@ def _is_there(path: Path) -> bool:
         if error.errno in NO_SUCH_FILE:
             return False
         raise ConfigError(
-            f"cannot look for a configuration at {_shown(path)}: {error.strerror}",
+            f"cannot look for a configuration at {shown(path)}: {error.strerror}",
             hint="name another with --config or SOCAP_CONFIG",
         ) from None
     except ValueError:
@@ -119,6 +119,7 @@ def _is_there(path: Path) -> bool:
     return True
 
 
-def _shown(path: Path) -> str:
+def shown(path: Path) -> str:
+    """A path as it is told: printable, and not too long."""
     text = str(path).encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= 200 else f"{text[:100]}…{text[-60:]}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from socap_cli.config.places import read_limited
+from socap_cli.config.places import read_limited, shown
 from socap_cli.errors import ConfigError
 
 PLAN_NAMES = {
@@ -58,13 +58,13 @@ class Variables:
         place = _place(base)
         if place in self.known:
             return place
-        shown = name.encode("utf-8", "backslashreplace").decode()
+        printed = name.encode("utf-8", "backslashreplace").decode()
         if place in self._sections:
             raise ConfigError(
-                f"environment variable {shown}: a section, not a setting", hint=f"set {shown}__<KEY>"
+                f"environment variable {printed}: a section, not a setting", hint=f"set {printed}__<KEY>"
             )
         raise ConfigError(
-            f"environment variable {shown}: no such setting",
+            f"environment variable {printed}: no such setting",
             hint="unset it; settings are SOCAP_<SECTION>__<KEY>, as in config.example.toml",
         )
 
@@ -96,10 +96,13 @@ def _places(settings: type[BaseModel], under: Place = ()) -> tuple[frozenset[Pla
 
 
 def _content(name: str, path: str) -> str:
-    """What a `_FILE` holds, without blanks around it."""
+    """What a `_FILE` holds, without blanks around it. The path is not repeated: it may be the secret itself."""
     try:
         return read_limited(Path(path), MOST_BYTES).decode("utf-8").strip()
     except UnicodeDecodeError:
         raise ConfigError(f"environment variable {name}: its file is not UTF-8 text") from None
     except ConfigError as error:
-        raise ConfigError(f"environment variable {name}: {error.message}", hint=error.hint) from None
+        said = error.message.replace(shown(Path(path)), "its file")
+        raise ConfigError(
+            f"environment variable {name}: {said}", hint="name a readable file, or unset it"
+        ) from None
