@@ -15,7 +15,7 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def json_text(value: object, *, ascii_only: bool = False, indent: int | None = None) -> str:
-    """A value as JSON: times in UTC with Z, spans in seconds, a number that is none (NaN, infinity) as null, values by their fields.
+    """A value as JSON: times in UTC with Z, spans in seconds, values by their fields; NaN and infinity are null.
 
     Nothing that a value holds makes it fail, and every strict parser reads it. Compact unless `indent` says how far
     each level goes in.
