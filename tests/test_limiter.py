@@ -16,8 +16,8 @@ def test_the_key_is_not_in_the_limiters_name() -> None:
 
 
 def test_turns_are_handed_out_one_interval_apart(db: Db) -> None:
-    waits = [rate_limits.reserve(db, LIMITER, rate=10, max_wait=60)[0].wait for _ in range(20)]
-    assert 1.8 < waits[-1] < 2.2
+    waits = [turn.wait for turn in rate_limits.reserve(db, LIMITER, rate=10, max_wait=60, turns=20)]
+    assert waits[-1] - waits[0] == pytest.approx(19 / (10 * rate_limits.SAFETY))
 
 
 def test_a_refusal_leaves_the_limiter_as_it_was(db: Db) -> None:

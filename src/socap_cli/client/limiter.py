@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Literal
 
-from socap_cli.errors import EndpointClosed, ProviderError, RateLimited, Stopping
+from socap_cli.errors import EndpointClosed, ProviderError, Stopping, TurnTooFar
 from socap_cli.providers import AllowedRate
 from socap_cli.store import Db, rate_limits
 from socap_cli.store.group_commit import GroupCommit
@@ -69,7 +69,7 @@ class Limiter:
     def wait(self, scope: str, endpoint: str) -> bool:
         """Sleep until the next turn; True when it is a probe of a scope that did not answer.
 
-        Raises Stopping, RateLimited when the turn is too far away, EndpointClosed when only probes pass.
+        Raises Stopping, TurnTooFar when the turn is too far away, EndpointClosed when only probes pass.
         """
         while True:
             turn = self._next_turn(scope, endpoint)
@@ -87,7 +87,7 @@ class Limiter:
             raise EndpointClosed("it does not answer for now", endpoint=endpoint, closed_for=max(0.0, wait))
         if not turn.granted:
             said = f"its next turn is in {max(0.0, wait):.0f} s"
-            raise RateLimited(said, endpoint=endpoint, retry_after=max(0.0, wait))
+            raise TurnTooFar(said, endpoint=endpoint, retry_after=max(0.0, wait))
         if wait > 0 and self.stop.wait(wait):
             raise Stopping
         return turn

@@ -20,6 +20,7 @@ SocapError                      exit 1: failed and told why
 ├── LeaseLost                   somebody else owns this work now: write nothing
 ├── ProviderError               the data provider
 │   ├── RateLimited             ask again after `retry_after` seconds; not the job's fault
+│   │   └── TurnTooFar          our own limiter has no turn soon
 │   ├── ProviderUnavailable     exit 7: 5xx, time-out, broken connection: ask again later
 │   │   └── EndpointClosed      it has not answered for a while: only a probe now and then is let through
 │   ├── MalformedAnswer         an answer that is not what the endpoint promises
@@ -86,6 +87,7 @@ from socap_cli.errors.provider import (
     ProviderUnavailable,
     RateLimited,
     RequestRefused,
+    TurnTooFar,
     WrongAddress,
 )
 
@@ -123,6 +125,7 @@ __all__ = [
     "SocapError",
     "Stopping",
     "StoreError",
+    "TurnTooFar",
     "UsageError",
     "WrongAddress",
 ]

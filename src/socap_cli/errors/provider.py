@@ -23,6 +23,15 @@ class RateLimited(ProviderError):
         self.retry_after = retry_after
         self.closed_for = retry_after or 0.0
 
+    asked = True
+    """Whether it was the provider that refused."""
+
+
+class TurnTooFar(RateLimited):
+    """Our own limiter has no turn soon: the provider was not asked."""
+
+    asked = False
+
 
 class ProviderUnavailable(ProviderError):
     """5xx, time-out, broken connection: ask again later."""

@@ -7,7 +7,7 @@ lists and writes their passes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -92,7 +92,14 @@ def _operations(seen: Observation, now: datetime) -> Iterator[UpdateOne]:
     since = seen.unread_since
     gap = push_gap(Gap(METRICS, since, now, "not read")) if since is not None else {}
     update = {
-        "$set": {**known, **flags, "checked_at": now, "last_success": now, "misses": 0},
+        "$set": {
+            **known,
+            **flags,
+            "checked_at": now,
+            "last_success": now,
+            "blocked_until": None,
+            "misses": 0,
+        },
         "$currentDate": {"metrics_at": True},
         "$unset": {"missing_since": ""},
     }
@@ -124,6 +131,12 @@ def note_deferred(db: Db, tweet_id: str, kind: Kind, *, reason: str, now: dateti
         [{"$set": {f"{kind}.deferred": {"$ifNull": [f"${kind}.deferred", first]}}}],
         upsert=True,
     )
+
+
+def note_blocked(db: Db, tweet_ids: Sequence[str], *, seconds: float) -> None:
+    """Remember until when the provider did not want to be asked about these tweets."""
+    until = {"$add": ["$$NOW", int(seconds * 1000)]}
+    db.worker_state.update_many({"_id": {"$in": list(tweet_ids)}}, [{"$set": {"blocked_until": until}}])
 
 
 def push_gap(gap: Gap) -> dict[str, Any]:

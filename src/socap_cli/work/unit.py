@@ -6,7 +6,7 @@ import logging
 import random
 import traceback
 
-from socap_cli.errors import OverBudget, SocapError
+from socap_cli.errors import OverBudget, RateLimited, SocapError
 from socap_cli.logs import about_job
 from socap_cli.model import METRICS, Job, Outcome, Result, Unit
 from socap_cli.store import translate_error, worker_state
@@ -56,6 +56,8 @@ def _after_error(context: WorkContext, unit: Unit, error: Exception, rng: random
     if isinstance(fault, OverBudget):
         _note_deferred(context, unit, Result.OVER_BUDGET.value)
         return UnitResult(unit, [_over_budget(job) for job in unit.jobs])
+    if isinstance(fault, RateLimited) and fault.asked:
+        worker_state.note_blocked(context.db, unit.tweet_ids, seconds=fault.retry_after or 0.0)
     outcomes = [outcome_after(job, fault, rng) for job in unit.jobs]
     if any(outcome.failed for outcome in outcomes):
         _note_deferred(context, unit, fault.message[:200])
