@@ -206,7 +206,7 @@ def test_a_worker_process_that_dies_is_replaced_and_told(slow: Lab, mongod: str)
     out, err = crew.communicate(timeout=120)
     told = json.loads(out.splitlines()[-1])
     assert (crew.returncode, told["result"]["processes_restarted"]) == (0, 1), err
-    assert told["warnings"] == ["1 workers died and were replaced"]
+    assert told["warnings"] == ["1 worker died; others were started instead"]
     assert db.jobs.distinct("status") == ["completed"]
     slow.assert_exact()
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 
 from socap_cli.errors import StoreError
-from socap_cli.model import Campaign, CampaignStatus
+from socap_cli.model import Campaign, CampaignStatus, kinds
 from socap_cli.store import (
     Db,
     campaigns,
@@ -21,6 +21,8 @@ from socap_cli.store import (
 
 @dataclass(frozen=True, slots=True)
 class EnqueueResult:
+    """How many campaigns and jobs it was, and what went wrong with some of them."""
+
     campaigns: int
     jobs_armed: int
     jobs_already_open: int
@@ -61,11 +63,35 @@ def enqueue(
     return EnqueueResult(**counts, warnings=tuple(warnings))
 
 
+def planned(db: Db, *, now: datetime, only: Campaign | None = None) -> EnqueueResult:
+    """What `enqueue` would do now; nothing is written."""
+    found = EnqueueResult(0, 0, 0, 0)
+    for campaign in [only] if only else campaigns.listed(db, CampaignStatus.ACTIVE):
+        if campaign.status is not CampaignStatus.ACTIVE or campaign.starts_at > now:
+            continue
+        already_open = queue_view.count_open(db, campaign.slug)
+        if _is_past_last_cycle(campaign, now):
+            found = replace(found, campaigns_completed=found.campaigns_completed + (already_open == 0))
+            continue
+        wanted = len(campaigns.tweet_ids_of(db, campaign.slug)) * len(kinds())
+        found = replace(
+            found,
+            campaigns=found.campaigns + 1,
+            jobs_armed=found.jobs_armed + max(0, wanted - already_open),
+            jobs_already_open=found.jobs_already_open + already_open,
+        )
+    return found
+
+
+def _is_past_last_cycle(campaign: Campaign, now: datetime) -> bool:
+    return campaign.ends_at is not None and campaign.ends_at <= now and campaign.last_cycle_at is not None
+
+
 def _enqueue_one(
     db: Db, campaign: Campaign, *, now: datetime, verify: bool, max_attempts: int
 ) -> dict[str, int]:
     ended = campaign.ends_at is not None and campaign.ends_at <= now
-    if ended and campaign.last_cycle_at is not None:
+    if _is_past_last_cycle(campaign, now):
         if queue_view.count_open(db, campaign.slug) == 0:
             completed = replace(campaign, status=CampaignStatus.COMPLETED, completed_at=now)
             campaigns.update(db, campaign, completed)

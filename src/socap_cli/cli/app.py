@@ -20,7 +20,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 COMMANDS = {
     "init": ("setup:init", "Write a commented configuration, create the indexes, say what was found."),
     "doctor": ("setup:doctor", "Check configuration, database, provider, channels, clock and disk."),
-    "enqueue": ("work:enqueue", "Arm the jobs of all active campaigns."),
+    "enqueue": ("enqueue:enqueue", "Arm the jobs of all active campaigns."),
     "work": ("work:work", "Work the queue until it is dry."),
     "status": ("status:status", "The queue, last runs, coverage, closed endpoints."),
     "demo": ("demo:demo", "Two simulated days of a launch, everything included."),
@@ -48,6 +48,7 @@ def program(*words: str) -> typer.Typer:
         help="Monitor engagement campaigns on X/Twitter: collect, score, alert, report.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # boxes neither wrap well nor can be searched
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(everywhere)
@@ -58,8 +59,29 @@ def program(*words: str) -> typer.Typer:
         app.add_typer(_named(GROUPS[word][0]), name=word)
     else:
         for name, (_, line) in (*COMMANDS.items(), *GROUPS.items()):
-            app.command(name, help=line)(_only_named)
+            app.command(name, help=line, short_help=line)(_only_named)
     return app
+
+
+def in_plain_words(app: typer.Typer) -> Any:
+    """The parser of a program whose help names values in words: NUMBER, TEXT; not in a programmer's types."""
+    parser = typer.main.get_command(app)
+    commands = [parser]
+    while commands:
+        command = commands.pop()
+        commands += getattr(command, "commands", {}).values()
+        for parameter in command.params:
+            if isinstance(parameter, typer.core.TyperArgument):
+                # Its name says what it is; there is no other way to leave the type out.
+                parameter.display_type_rich = _no_type  # type: ignore[method-assign]
+            elif isinstance(parameter, typer.core.TyperOption) and not parameter.is_flag:
+                is_number = {int, float} & {parameter.type_descriptor.annotation}
+                parameter.metavar = parameter.metavar or ("NUMBER" if is_number else "TEXT")
+    return parser
+
+
+def _no_type(ctx: object) -> str:  # noqa: ARG001
+    return ""
 
 
 def _only_named() -> None:
@@ -126,14 +148,15 @@ def execute(arguments: list[str]) -> int:
         rest = split_global_options(run, arguments)
         _check_encoding(arguments)
         run.log()
-        code = program(*rest)(rest, prog_name="socap", standalone_mode=False, obj=run)
+        parse = in_plain_words(program(*rest))
+        code = parse(rest, prog_name="socap", standalone_mode=False, obj=run)
         output.flush()
         run.exit_code = run.exit_code or (code if isinstance(code, int) else 0)
         return run.finish() if run.result or run.exit_code else 0
     except SocapError as error:
         return run.finish(error)
     except typer.exceptions.TyperException as error:
-        return run.finish(_usage_error(error, rest))
+        return run.finish(_usage_error(run, error, rest))
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted(run)
     except Exception as error:  # the boundary: whatever is left is a bug, and its report is kept
@@ -155,9 +178,12 @@ def _check_encoding(arguments: list[str]) -> None:
             ) from None
 
 
-def _usage_error(error: typer.exceptions.TyperException, arguments: list[str]) -> UsageError:
+def _usage_error(run: Run, error: typer.exceptions.TyperException, arguments: list[str]) -> UsageError:
     """What the parser complains of, as ours, with the help that says what is right."""
     said = error.format_message() if hasattr(error, "format_message") else str(error)
+    if said.startswith("Usage: "):  # nothing was typed: it brings the help
+        run.print(said)
+        said = ""
     words = [word for word in arguments[:2] if not word.startswith("-")]
     place = " ".join(["socap", *words]) if not said.startswith("No such command") else "socap"
     return UsageError(said.rstrip(".") or "a command is needed", hint=f"see: {place} --help")

@@ -33,6 +33,7 @@ from socap_cli.cli.campaign_options import (
 from socap_cli.cli.options import DryRun, Slug, Yes, one_of
 from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
+from socap_cli.cli.wording import counted
 from socap_cli.errors import UsageError
 from socap_cli.model import METRICS, CampaignStatus
 from socap_cli.model.campaign import public_campaign
@@ -200,7 +201,7 @@ def estimate(ctx: typer.Context, slug: Slug) -> None:
     run.done(
         {**asdict(found), "usd_a_day": round(usd, 4)},
         text=(
-            f"{text.counted(tweets, 'tweet')}, {found.cycles_a_day} cycles a day: about "
+            f"{counted(tweets, 'tweet')}, {found.cycles_a_day} cycles a day: about "
             f"{found.requests_a_day:,.0f} requests and {found.credits_a_day:,.0f} credits (${usd:.2f}) a day; "
             f"{found.basis}"
         ),

@@ -14,15 +14,11 @@ from socap_cli.campaigns.register import Deletion
 from socap_cli.campaigns.source import Rejected
 from socap_cli.cli import tables
 from socap_cli.cli.run import PARTLY_DONE, Run, one_line
+from socap_cli.cli.wording import counted
 from socap_cli.model import Campaign, CampaignTweet
 from socap_cli.model.campaign import public_campaign
 
 TEXT_SHOWN = 60
-
-
-def counted(number: int, what: str) -> str:
-    """A number with its noun: 1 tweet, 2 tweets."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def without_end(campaign: Campaign) -> list[str]:

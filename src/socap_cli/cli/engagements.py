@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -14,20 +15,34 @@ from socap_cli.cli import tables
 from socap_cli.cli.options import Limit, Slug, one_of
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
+from socap_cli.cli.wording import counted
 from socap_cli.errors import UsageError
 from socap_cli.files.writing import STDOUT, writing
-from socap_cli.model import Engagement, action_types
+from socap_cli.model import Engagement, TweetCategory, action_types
+from socap_cli.model.labels import OTHERS, LabelRules
 from socap_cli.report.export import FORMATS, row_of
 from socap_cli.store import Db, campaigns, engagement_view
 from socap_cli.store.engagement_view import ORDERS, Order, Selection
 
 app = typer.Typer(help="Who engaged.", no_args_is_help=True)
 
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The options that select engagements."""
+
+    category: str
+    action_type: str
+    min_importance: float | None
+
+
 Category = Annotated[
     str, typer.Option(metavar="C", help="An engager's category (founders, vcs, …) or a tweet's (client, …).")
 ]
 ActionTypeOption = Annotated[str, typer.Option("--action-type", metavar="retweet|reply|quote")]
-MinImportance = Annotated[float, typer.Option(help="At least this important.")]
+MinImportance = Annotated[
+    float | None, typer.Option(metavar="NUMBER", help="At least this important.", show_default=False)
+]
 
 
 @app.command("list")
@@ -35,45 +50,50 @@ def list_(
     ctx: typer.Context,
     slug: Slug,
     limit: Limit = 50,
-    offset: Annotated[int, typer.Option(min=0)] = 0,
+    offset: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Rows left out at the top.")] = 0,
     sort: Annotated[str, typer.Option(metavar="importance_score|timestamp")] = "importance_score",
     category: Category = "",
     action_type: ActionTypeOption = "",
-    min_importance: MinImportance = -1.0,
+    min_importance: MinImportance = None,
 ) -> None:
     """List a campaign's engagements, the most important first."""
     run: Run = ctx.obj
     order: Order = one_of(sort, ORDERS, "order")  # type: ignore[assignment]
-    with bootstrap(run).database() as db:
-        wanted = _selection(db, slug, category, action_type, min_importance)
+    built = bootstrap(run)
+    with built.database() as db:
+        options = _Wanted(category, action_type, min_importance)
+        wanted = _selection(db, slug, built.rules(), options)
         found = list(engagement_view.listed(db, wanted, order=order, limit=limit, offset=offset))
     run.done(
         {"engagements": [row_of(one) for one in found], "offset": offset, "limit": limit},
-        text=lambda: _show(run, found),
+        text=lambda: show_engagements(run, found, now=run.now()),
     )
 
 
-def _show(run: Run, found: Sequence[Engagement]) -> None:
+def show_engagements(run: Run, found: Sequence[Engagement], *, now: datetime) -> None:
+    """A row for each engagement: when, who, what they did to which tweet, how important they are."""
     if not found:
-        run.info("no such engagement")
+        run.info("no engagement is like that")
         return
-    columns = ("importance", "who", "name", "action", "tweet", "followers", "first seen", "taken back")
     tables.show(
-        columns,
+        ("seen", "who", "action", "tweet", "score", "followers", "name", "categories"),
         (
             [
-                one.importance.score,
+                one.at,
                 f"@{one.profile.username}",
-                one.profile.name,
-                one.action_type,
+                f"{one.action_type}, taken back" if one.removed_at else one.action_type,
                 one.tweet_id,
+                "?" if one.importance.score is None else one.importance.score,
                 one.profile.followers,
-                one.first_seen_at,
-                one.removed_at,
+                one.profile.name,
+                ", ".join(one.categories),
             ]
             for one in found
         ),
-        numbers=("importance", "followers"),
+        numbers=("score", "followers"),
+        cut=("name", "categories"),
+        drop=("categories", "followers", "name", "score", "seen"),
+        now=now,
     )
 
 
@@ -85,7 +105,7 @@ def export(
     out: Annotated[str, typer.Option(metavar="FILE", help="Write here instead of stdout.")] = "",
     category: Category = "",
     action_type: ActionTypeOption = "",
-    min_importance: MinImportance = -1.0,
+    min_importance: MinImportance = None,
 ) -> None:
     """Write all engagements of a campaign. Cells that a spreadsheet would run are made harmless."""
     run: Run = ctx.obj
@@ -93,26 +113,29 @@ def export(
     to_stdout = out in ("", STDOUT)
     if to_stdout and (run.json or form == "xlsx"):
         raise UsageError(f"{'--json' if run.json else form} needs a file", hint="give --out FILE")
-    with bootstrap(run).database() as db:
-        found = engagement_view.listed(db, _selection(db, slug, category, action_type, min_importance))
+    built = bootstrap(run)
+    with built.database() as db:
+        options = _Wanted(category, action_type, min_importance)
+        found = engagement_view.listed(db, _selection(db, slug, built.rules(), options))
         with writing(out or STDOUT) as stream:
             count = write(found, stream)
     if not to_stdout:
-        run.done({"file": out, "rows": count}, text=f"{count} rows in {out}")
+        run.done({"file": out, "rows": count}, text=f"{counted(count, 'row')} in {out}")
 
 
-def _selection(db: Db, slug: str, category: str, action_type: str, min_importance: float) -> Selection:
+def _selection(db: Db, slug: str, rules: LabelRules, wanted: _Wanted) -> Selection:
     """What the options select of a campaign. Raises UsageError, and SocapError for an unknown campaign."""
     register.find(db, slug)
     tweets = campaigns.tweets_of(db, slug)
+    category = wanted.category
     whose = category_of(category) if is_category(category) else None
-    wanted = Selection(
+    if category and whose is None:
+        engagers = [rule.label for rule in rules.categories]
+        one_of(category.lower(), [*(known.short for known in TweetCategory), *engagers, OTHERS], "category")
+    action = one_of(wanted.action_type, action_types(), "action type") if wanted.action_type else None
+    return Selection(
         [tweet.tweet_id for tweet in tweets if whose in (None, tweet.category)],
         category=category.lower() if category and whose is None else None,
-        min_importance=min_importance if min_importance >= 0 else None,
-    )
-    return (
-        replace(wanted, action_type=one_of(action_type, action_types(), "action type"))
-        if action_type
-        else wanted
+        min_importance=wanted.min_importance,
+        action_type=action,
     )

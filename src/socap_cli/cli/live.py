@@ -17,6 +17,7 @@ from rich.text import Text
 from socap_cli.cli.output import STDERR
 from socap_cli.cli.run import Run, one_line
 from socap_cli.cli.tables import console
+from socap_cli.cli.wording import counted
 from socap_cli.errors import UsageError
 from socap_cli.model.json_text import json_text
 from socap_cli.work.result import Progress
@@ -86,8 +87,9 @@ def lines(progress: Progress) -> list[str]:
     kinds = [f"{kind} {count:,}" for kind, count in progress.by_kind.items() if count]
     kinds += [f"unchanged {done.unchanged:,}"] if done.unchanged else []
     told = [
-        f"{ended:,} jobs ended, {progress.left:,} open, {progress.running} claimed{pace}",
-        f"{done.engagements_new:,} new engagements, {done.requests:,} requests, {done.cost:,.0f} credits",
+        f"{counted(ended, 'job')} ended, {progress.left:,} open, {progress.running} claimed{pace}",
+        f"{counted(done.engagements_new, 'new engagement')}, {counted(done.requests, 'request')}, "
+        f"{done.cost:,.0f} credits",
     ]
     told += [" · ".join(kinds)] if kinds else []
     told += [f"last trouble: {one_line(done.last_error)}"] if done.last_error else []

@@ -14,7 +14,7 @@ from socap_cli.files.pasted import NotAHandle, handle
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The campaign.")]
 OptionalSlug = Annotated[str, typer.Argument(metavar="[SLUG]", help="Only this campaign.")]
 OnlyCampaign = Annotated[str, typer.Option("--campaign", metavar="SLUG", help="Only this campaign.")]
-Limit = Annotated[int, typer.Option(min=1, help="Rows at most.")]
+Limit = Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Rows at most.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Really do it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import typer
@@ -11,11 +12,14 @@ import typer
 from socap_cli.cli import tables
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
+from socap_cli.cli.wording import counted, duration, since
 from socap_cli.model import JobStatus, LimitState
 from socap_cli.status.gather import Status, gather
 
 SUMS = ("counter", "collected", "removed")
 MOST_GAPS_SHOWN = 5
+WORTH_TELLING = ("dead", "unknown")
+"""States of deliveries that wait for a person."""
 
 
 def status(ctx: typer.Context) -> None:
@@ -23,7 +27,7 @@ def status(ctx: typer.Context) -> None:
     run: Run = ctx.obj
     with bootstrap(run).database() as db:
         found = gather(db)
-    run.done(_result(found), text=lambda: _show(found))
+    run.done(_result(found), text=lambda: show_status(found, now=run.now()))
 
 
 def _result(found: Status) -> dict[str, Any]:
@@ -48,7 +52,8 @@ def _result(found: Status) -> dict[str, Any]:
     }
 
 
-def _show(found: Status) -> None:
+def show_status(found: Status, *, now: datetime) -> None:
+    """The queue and the coverage as tables, then what else is to be known, a line each."""
     states = [status.value for status in JobStatus]
     tables.show(
         ("jobs", *states),
@@ -57,39 +62,48 @@ def _show(found: Status) -> None:
     )
     columns = (*SUMS, "unread")
     tables.show(
-        ("coverage", *columns, "oldest"),
+        ("coverage", *columns, "oldest pass"),
         (
             [kind, *(getattr(row, name) for name in columns), row.oldest_pass_at]
             for kind, row in found.coverage.items()
         ),
         numbers=columns,
+        now=now,
     )
-    tables.pairs(list(_notes(found)))
+    tables.pairs(list(_notes(found, now)))
 
 
-def _notes(found: Status) -> Iterator[tuple[str, Any]]:
-    yield "lag", f"{found.lag_seconds:.0f} s"
+def _notes(found: Status, now: datetime) -> Iterator[tuple[str, str]]:
+    yield "campaigns", f"{found.campaigns_active:,} active, {counted(found.tweets, 'tweet')}"
+    yield "lag", duration(found.lag_seconds)
     for command, last in found.last_runs.items():
-        yield f"last {command}", last.started_at
+        took = f", took {last.seconds:.1f} s" if last.seconds else ""
+        yield f"last {command}", f"{since(last.started_at, now)}{took}"
     for slug in found.campaigns_unreadable:
         yield "unreadable", f"the document of campaign {slug}: it is skipped; a field is missing or wrong"
     if found.rows_unreadable:
-        yield "left out", f"{found.rows_unreadable} rows of answers could not be read in the last run of work"
+        rows = counted(found.rows_unreadable, "row")
+        yield "left out", f"{rows} of answers could not be read in the last run of work"
     for gap in found.gaps[:MOST_GAPS_SHOWN]:
-        yield "gap", f"{gap.begins_at:%m-%d %H:%M} {gap.kind}, {gap.tweets} tweets, {gap.reason}"
+        tweets = counted(gap.tweets, "tweet")
+        yield "gap", f"{gap.begins_at:%Y-%m-%d %H:%M} {gap.kind}, {tweets}, {gap.reason}"
     for one in found.limits:
         yield from _limit(one)
-    for mark, reason in found.channels_off.items():
-        yield "channel off", f"{mark}: {reason}"
+    for channel, reason in found.channels_off.items():
+        yield "channel off", f"{channel}: {reason}"
+    for state in WORTH_TELLING:
+        if count := found.deliveries.get(state):
+            yield "deliveries", f"{count:,} {state}; see: socap alerts list --state {state}"
 
 
-def _limit(one: LimitState) -> Iterator[tuple[str, Any]]:
+def _limit(one: LimitState) -> Iterator[tuple[str, str]]:
     if one.silent_for is not None:
-        yield "no answer", f"{one.scope}: for {one.silent_for:.0f} s, asked every few seconds; {one.reason}"
+        waited = duration(one.silent_for)
+        yield "no answer", f"{one.scope}: for {waited}, asked every few seconds; {one.reason}"
     if one.blocked_for:
-        yield "closed", f"{one.scope}: the provider limits it, for {one.blocked_for:.0f} s"
-    refused = f"; {one.refused} refused" if one.refused else ""
+        yield "closed", f"{one.scope}: the provider limits it, for {duration(one.blocked_for)}"
+    refused = f"; {one.refused:,} refused" if one.refused else ""
     if one.rate is not None:
         yield "rate", f"{one.scope}: {one.rate:.1f} requests/s, from {one.source}{refused}"
     elif refused:
-        yield "rate", f"{one.scope}: {one.refused} refused"
+        yield "rate", f"{one.scope}: {one.refused:,} refused"

@@ -1,68 +1,158 @@
-"""Terminal tables that stay readable in a narrow window."""
+"""Terminal tables that stay readable in a narrow window.
+
+What identifies a row is never cut or folded, so that it can be copied. When a table is too wide, texts are shortened
+first, then whole columns are left out, in an order that the table states, and named below it.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from socap_cli.cli.run import one_line
+from socap_cli.cli.wording import since
+
+GAP = 2
+UNLIMITED = 1_000_000
+"""Not a terminal: no pipe or log ever sees a folded or cut line."""
+LEAST_OF_A_TEXT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of texts under names."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numbers: frozenset[str] = frozenset()
+    """Columns that align right."""
+    cut: frozenset[str] = frozenset()
+    """Columns whose texts may be shortened."""
+    drop: tuple[str, ...] = ()
+    """Columns that may be left out, the first first."""
+
+    def lines(self, width: int) -> list[str]:
+        """The header and the rows, in no more columns of the terminal than this if that can be."""
+        kept, widths = self._fitted(width)
+        shown = [self.columns, *self.rows]
+        return [
+            (" " * GAP).join(self._cell(row[at], at, widths[at]) for at in kept).rstrip() for row in shown
+        ]
+
+    def left_out(self, width: int) -> list[str]:
+        """The names of the columns for which there is no room."""
+        kept, _ = self._fitted(width)
+        return [name for at, name in enumerate(self.columns) if at not in kept]
+
+    def _fitted(self, width: int) -> tuple[list[int], dict[int, int]]:
+        natural = {
+            at: max(cell_len(row[at]) for row in (self.columns, *self.rows))
+            for at in range(len(self.columns))
+        }
+        least = {
+            at: min(wide, LEAST_OF_A_TEXT) if self.columns[at] in self.cut else wide
+            for at, wide in natural.items()
+        }
+        kept = list(natural)
+        for name in self.drop:
+            if _total(least[at] for at in kept) <= width:
+                break
+            kept = [at for at in kept if self.columns[at] != name]
+        spare = width - _total(least[at] for at in kept)
+        for at in kept:
+            more = max(0, min(spare, natural[at] - least[at]))
+            least[at] += more
+            spare -= more
+        return kept, least
+
+    def _cell(self, text: str, at: int, width: int) -> str:
+        name = self.columns[at]
+        if name in self.cut and cell_len(text) > width:
+            return set_cell_size(text, width - 1).rstrip() + "…"
+        padding = " " * (width - cell_len(text))
+        return padding + text if name in self.numbers else text + padding
+
+
+def _total(widths: Iterable[int]) -> int:
+    sizes = list(widths)
+    return sum(sizes) + GAP * (len(sizes) - 1)
 
 
 def show(
-    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str = "", numbers: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    title: str = "",
+    numbers: Sequence[str] = (),
+    cut: Sequence[str] = (),
+    drop: Sequence[str] | None = None,
+    now: datetime | None = None,
 ) -> None:
-    """Draw a table on stdout; `numbers` names the columns that align right."""
+    """Draw a table on stdout; `numbers` align right.
 
-    table = Table(
-        title=title or None,
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
-    for column in columns:
-        right = column in numbers
-        table.add_column(
-            column, justify="right" if right else "left", header_style="dim", no_wrap=right, overflow="fold"
-        )
-    for row in rows:
-        table.add_row(*(Text(one_line(cell_text(value))) for value in row))
-    console().print(table)
+    In a narrow window the texts of `cut` are shortened, then the columns of `drop` go, the first first: without it
+    from the right, all but the first. With `now` a time is said by how long ago it was.
+    """
+    texts = tuple(tuple(one_line(cell_text(value, now)) for value in row) for row in rows)
+    order = tuple(reversed(columns[1:])) if drop is None else tuple(drop)
+    table = Table(tuple(columns), texts, frozenset(numbers), frozenset(cut), order)
+    width = stdout_width()
+    out = console()
+    if title:
+        _print(out, title, style="bold")
+    header, *body = table.lines(width)
+    _print(out, header, style="dim")
+    for line in body:
+        _print(out, line)
+    if missing := table.left_out(width):
+        _print(out, f"no room here for {', '.join(missing)}; --json has all", style="dim")
 
 
-def pairs(rows: Iterable[tuple[str, Any]], *, title: str = "") -> None:
+def pairs(rows: Iterable[tuple[str, Any]], *, title: str = "", now: datetime | None = None) -> None:
     """Draw names and values, one pair a line."""
-
-    table = Table(
-        title=title or None,
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        show_header=False,
-        pad_edge=False,
-        padding=(0, 2, 0, 0),
-    )
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in rows:
-        table.add_row(name, Text(one_line(cell_text(value))))
-    console().print(table)
+    out, width = console(), stdout_width()
+    if title:
+        _print(out, title, style="bold")
+    shown = [(name, one_line(cell_text(value, now))) for name, value in rows]
+    indent = max((cell_len(name) for name, _ in shown), default=0) + GAP
+    for name, value in shown:
+        lines = textwrap.wrap(
+            value, max(20, width - indent), break_long_words=False, break_on_hyphens=False
+        ) or [""]
+        text = Text(name.ljust(indent), style="dim")
+        text.append(f"\n{' ' * indent}".join(lines), style="not dim")
+        out.print(text, soft_wrap=True)
 
 
-def console(*, stderr: bool = False) -> Any:
+def _print(out: Console, line: str, *, style: str = "") -> None:
+    out.print(Text(line, style=style), soft_wrap=True)
 
-    # Not a terminal: wide enough that no pipe or log ever sees a folded line.
+
+def stdout_width() -> int:
+    """Columns of the terminal, or of COLUMNS; without either there is no limit."""
+    if sys.stdout.isatty():
+        return console().width
+    given = os.environ.get("COLUMNS", "")
+    return int(given) if given.isdecimal() and int(given) > 0 else UNLIMITED
+
+
+def console(*, stderr: bool = False) -> Console:
+    """What draws on a stream; colours only where a terminal shows them."""
     stream = sys.stderr if stderr else sys.stdout
     return Console(stderr=stderr, width=None if stream.isatty() else 160, highlight=False)
 
 
-def cell_text(value: Any) -> str:
+def cell_text(value: Any, now: datetime | None = None) -> str:
+    """A value as people read it; a time relative to `now` when it is given."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -71,6 +161,6 @@ def cell_text(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.2f}".rstrip("0").rstrip(".")
-    if hasattr(value, "strftime"):
-        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, datetime):
+        return since(value, now) if now else f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
     return str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, get_args
 
@@ -15,7 +16,8 @@ from socap_cli.model import Usage
 from socap_cli.store import usage as table
 from socap_cli.store.usage import By
 
-COLUMNS = ("requests", "items", "cost", "usd", "failed")
+COLUMNS = {"requests": "requests", "items": "items", "cost": "credits", "usd": "USD", "failed": "failed"}
+"""Sums, with the words for them."""
 
 
 def usage(
@@ -35,7 +37,7 @@ def usage(
     result["budget_left"] = round(max(0.0, limit - today), 2) if limit else None
     if by:
         result["rows"] = [{by: row.of, **_priced(row, price)} for row in rows]
-    run.done(result, text=lambda: _show(result, by))
+    run.done(result, text=lambda: show_usage(result, by))
 
 
 def _priced(sums: Usage, usd_per_credit: float) -> dict[str, Any]:
@@ -44,8 +46,15 @@ def _priced(sums: Usage, usd_per_credit: float) -> dict[str, Any]:
     return {**row, "usd": round(sums.cost * usd_per_credit, 4)}
 
 
-def _show(result: dict[str, Any], by: str) -> None:
-    body = [[row[by], *(row[c] for c in COLUMNS)] for row in result.get("rows", [])]
-    tables.show((by, *COLUMNS), [*body, ["all", *(result[c] for c in COLUMNS)]], numbers=COLUMNS)
+def show_usage(result: Mapping[str, Any], by: str) -> None:
+    """A row for each part, one for all, and what is left to spend."""
+    body = [[row[by], *(row[name] for name in COLUMNS)] for row in result.get("rows", [])]
+    labels = tuple(COLUMNS.values())
+    tables.show(
+        (by or "of", *labels),
+        [*body, ["all", *(result[name] for name in COLUMNS)]],
+        numbers=labels,
+        drop=("failed", "items"),
+    )
     if result["budget_left"] is not None:
         tables.pairs([("left of today's budget", f"{result['budget_left']:,.0f} credits")])

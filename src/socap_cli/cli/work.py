@@ -1,11 +1,11 @@
-"""socap enqueue and socap work."""
+"""socap work."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
@@ -13,61 +13,19 @@ from typing import Annotated, Any
 
 import typer
 
-from socap_cli.bootstrap import LOOK_FOR_IT, Bootstrap
-from socap_cli.campaigns import register
+from socap_cli.bootstrap import Bootstrap
 from socap_cli.cli.live import Watch, watching
-from socap_cli.cli.options import OnlyCampaign
 from socap_cli.cli.run import INTERRUPTED, PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
-from socap_cli.enqueue import EnqueueResult
-from socap_cli.enqueue import enqueue as enqueue_jobs
+from socap_cli.cli.wording import counted
 from socap_cli.errors import SocapError
-from socap_cli.importance.rescoring import catch_up
 from socap_cli.model import RunRecord
-from socap_cli.store import campaigns, runs
+from socap_cli.store import runs
 from socap_cli.supervision import Supervisor, supervised
 from socap_cli.work.worker import THREADS_PER_REQUEST, Worker, WorkerOptions
 
 STOPPED_WITHIN = 3.6
 """Seconds after a signal."""
-
-
-def enqueue(
-    ctx: typer.Context,
-    campaign: OnlyCampaign = "",
-    verify: Annotated[bool, typer.Option("--verify", help="Ask for a full pass over every list.")] = False,
-) -> None:
-    """Arm the jobs of all active campaigns inside their window. Running it twice changes nothing."""
-    run: Run = ctx.obj
-    built = bootstrap(run)
-    now = run.now()
-    with built.database() as db:
-        only = register.find(db, campaign) if campaign else None
-        done = enqueue_jobs(
-            db,
-            now=now,
-            only=only,
-            verify=verify,
-            max_attempts=built.settings.worker.max_attempts,
-            patience=built.settings.database.patience,
-        )
-        rescored = catch_up(db, built.firm(), built.rules(), now=now)
-        result = {**asdict(done), "engagements_rescored": rescored.changed}
-        warnings = [*result.pop("warnings")]
-        if not campaigns.any_at_all(db):
-            warnings.append(f"there is no campaign in {built.place}; if you have one, {LOOK_FOR_IT}")
-        runs.record(db, RunRecord(run.run_id, "enqueue", now, 0.0, result))
-    if only is not None and not done.campaigns and not done.campaigns_completed:
-        warnings.append(f"{campaign} is {only.status.value} or outside its window: nothing armed")
-    run.done(result, text=_enqueued(done), warnings=warnings, exit_code=PARTLY_DONE if done.warnings else 0)
-
-
-def _enqueued(done: EnqueueResult) -> str:
-    completed = f", {done.campaigns_completed} campaigns completed" if done.campaigns_completed else ""
-    return (
-        f"{done.campaigns} campaigns: {done.jobs_armed} jobs armed, {done.jobs_already_open} already open"
-        + completed
-    )
 
 
 def work(
@@ -76,12 +34,22 @@ def work(
         int,
         typer.Option(
             min=0,
+            metavar="NUMBER",
+            show_default=False,
             help="Requests at a time in each process (default: pool_size × concurrency of the configuration).",
         ),
     ] = 0,
-    processes: Annotated[int, typer.Option(min=1, max=64, help="Processes on this host.")] = 1,
+    processes: Annotated[
+        int, typer.Option(min=1, max=64, metavar="NUMBER", help="Processes on this host.")
+    ] = 1,
     max_runtime: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="Stop claiming after this time.")
+        float,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            show_default=False,
+            help="Stop claiming after this time (default: max_runtime of the configuration).",
+        ),
     ] = 0.0,
     wait: Annotated[bool, typer.Option("--wait", help="Stay when the queue is dry; work for ever.")] = False,
     progress: Annotated[
@@ -93,19 +61,21 @@ def work(
     run: Run = ctx.obj
     built = bootstrap(run)
     built.key()
-    limits = [("--concurrency", str(concurrency)), ("--max-runtime", str(max_runtime))]
     with watching(run, progress) as watch:
         if processes > 1:
-            places = [("--config", str(run.config or "")), ("--data-dir", str(run.data_dir or ""))]
-            places.append(("--log-format", run.log_format))
-            options = [word for name, value in (*places, *limits) if value for word in (name, value)]
-            options += ["-v"] * run.verbose
-            crew = Supervisor([*supervised(), *options, *(["--wait"] if wait else [])], watch)
-            done = crew.run(processes)
+            given = [("--concurrency", str(concurrency)), ("--max-runtime", str(max_runtime))]
+            words = [*_places(run), *(word for pair in given for word in pair), *(["--wait"] if wait else [])]
+            done = Supervisor([*supervised(), *words], watch).run(processes)
         else:
             options_here = _options(built, concurrency, max_runtime, wait=wait)
             done = _work_here(run, built, watch, options_here)
     _report(run, done, wait=wait)
+
+
+def _places(run: Run) -> list[str]:
+    """This run's global options, for a process of its own."""
+    given = [("--config", run.config), ("--data-dir", run.data_dir), ("--log-format", run.log_format)]
+    return [*(word for name, value in given if value for word in (name, str(value))), *["-v"] * run.verbose]
 
 
 def _options(built: Bootstrap, concurrency: int, max_runtime: float, *, wait: bool) -> WorkerOptions:
@@ -138,25 +108,32 @@ def _report(run: Run, done: dict[str, Any], *, wait: bool) -> None:
     troubled = done["failed"] or done["over_budget"] or early
     run.done(
         done,
-        text=(
-            f"{done['completed']} jobs completed, {done['unchanged']} unchanged, {done['requeued']} requeued, "
-            f"{done['failed']} failed in {done['seconds']:.1f} s: {done['engagements_new']} new engagements, "
-            f"{done['snapshots']} snapshots, {done['requests']} requests"
-        ),
-        warnings=list(_warnings(done, early=early)),
+        text=worked_line(done),
+        warnings=list(work_warnings(done, early=early)),
         exit_code=PARTLY_DONE if troubled else 0,
     )
 
 
-def _warnings(done: dict[str, Any], *, early: bool) -> Iterator[str]:
+def worked_line(done: Mapping[str, Any]) -> str:
+    """What a run of the worker did, for a person."""
+    return (
+        f"{counted(done['completed'], 'job')} completed, {done['unchanged']:,} unchanged, "
+        f"{done['requeued']:,} requeued, {done['failed']:,} failed in {done['seconds']:.1f} s: "
+        f"{counted(done['engagements_new'], 'new engagement')}, {counted(done['snapshots'], 'snapshot')}, "
+        f"{counted(done['requests'], 'request')}"
+    )
+
+
+def work_warnings(done: Mapping[str, Any], *, early: bool) -> Iterator[str]:
+    """What went wrong in a run of the worker, and where to look."""
     if done["failed"]:
-        yield f"{done['failed']} jobs failed; see: socap jobs list --status failed"
+        yield f"{counted(done['failed'], 'job')} failed; see: socap jobs list --status failed"
     if done["over_budget"]:
-        yield f"{done['over_budget']} jobs were not worked, over budget; see: socap usage --by campaign"
+        yield f"{counted(done['over_budget'], 'job')} not worked, over budget; see: socap usage --by campaign"
     if done["rows_unreadable"]:
-        yield f"{done['rows_unreadable']} rows of answers could not be read and were left out; see the log"
+        yield f"{counted(done['rows_unreadable'], 'row')} of answers could not be read: left out; see the log"
     if done.get("processes_restarted"):
-        yield f"{done['processes_restarted']} workers died and were replaced"
+        yield f"{counted(done['processes_restarted'], 'worker')} died; others were started instead"
     if early:
         why = f" (the last trouble: {done['last_error']})" if done["last_error"] else ""
         yield f"stopped before the queue was dry; the next run goes on{why}"

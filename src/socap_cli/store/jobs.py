@@ -173,11 +173,6 @@ def metrics_open(db: Db, tweet_id: str) -> bool:
 
 def retry_failed(db: Db, job_ids: Sequence[str], *, campaign_id: str | None = None) -> int:
     """Arm failed jobs again: those named, else all (of a campaign)."""
-    query: dict[str, Any] = {"status": JobStatus.FAILED.value}
-    if job_ids:
-        query["_id"] = {"$in": list(job_ids)}
-    if campaign_id:
-        query["campaign_id"] = campaign_id
     again = {
         "status": JobStatus.PENDING.value,
         "due": "$rank",
@@ -188,7 +183,21 @@ def retry_failed(db: Db, job_ids: Sequence[str], *, campaign_id: str | None = No
         "finished_at": None,
         "updated_at": "$$NOW",
     }
-    return db.jobs.update_many(query, [{"$set": again}]).modified_count
+    return db.jobs.update_many(_failed(job_ids, campaign_id), [{"$set": again}]).modified_count
+
+
+def count_failed(db: Db, job_ids: Sequence[str], *, campaign_id: str | None = None) -> int:
+    """How many jobs `retry_failed` would arm."""
+    return db.jobs.count_documents(_failed(job_ids, campaign_id))
+
+
+def _failed(job_ids: Sequence[str], campaign_id: str | None) -> dict[str, Any]:
+    query: dict[str, Any] = {"status": JobStatus.FAILED.value}
+    if job_ids:
+        query["_id"] = {"$in": list(job_ids)}
+    if campaign_id:
+        query["campaign_id"] = campaign_id
+    return query
 
 
 def delete(db: Db, campaign_id: str, tweet_id: str | None = None) -> int:

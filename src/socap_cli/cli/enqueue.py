@@ -1,0 +1,83 @@
+"""socap enqueue."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from socap_cli.bootstrap import LOOK_FOR_IT, Bootstrap
+from socap_cli.campaigns import register
+from socap_cli.cli.options import DryRun, OnlyCampaign
+from socap_cli.cli.run import PARTLY_DONE, Run
+from socap_cli.cli.start import bootstrap
+from socap_cli.cli.wording import counted
+from socap_cli.enqueue import EnqueueResult, planned
+from socap_cli.enqueue import enqueue as enqueue_jobs
+from socap_cli.importance.rescoring import catch_up
+from socap_cli.model import Campaign, RunRecord
+from socap_cli.store import Db, campaigns, runs
+
+
+def enqueue(
+    ctx: typer.Context,
+    campaign: OnlyCampaign = "",
+    verify: Annotated[bool, typer.Option("--verify", help="Ask for a full pass over every list.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Arm the jobs of all active campaigns inside their window. Running it twice changes nothing."""
+    run: Run = ctx.obj
+    built = bootstrap(run)
+    now = run.now()
+    with built.database() as db:
+        only = register.find(db, campaign) if campaign else None
+        if dry_run:
+            done = planned(db, now=now, only=only)
+            result = {**_counts(done), "dry_run": True}
+        else:
+            done, result = _enqueue(db, built, now=now, only=only, verify=verify)
+            runs.record(db, RunRecord(run.run_id, "enqueue", now, 0.0, result))
+        warnings = [*done.warnings]
+        if not campaigns.any_at_all(db):
+            warnings.append(f"there is no campaign in {built.place}; if you have one, {LOOK_FOR_IT}")
+    if only is not None and not done.campaigns and not done.campaigns_completed:
+        warnings.append(f"{campaign} is {only.status.value} or outside its window: nothing armed")
+    run.done(
+        result,
+        text=enqueued_line(done, dry_run=dry_run),
+        warnings=warnings,
+        exit_code=PARTLY_DONE if done.warnings else 0,
+    )
+
+
+def _enqueue(
+    db: Db, built: Bootstrap, *, now: datetime, only: Campaign | None, verify: bool
+) -> tuple[EnqueueResult, dict[str, Any]]:
+    """Arm the jobs, and apply a changed index of importance: (what was armed, all of it for a program)."""
+    done = enqueue_jobs(
+        db,
+        now=now,
+        only=only,
+        verify=verify,
+        max_attempts=built.settings.worker.max_attempts,
+        patience=built.settings.database.patience,
+    )
+    rescored = catch_up(db, built.firm(), built.rules(), now=now)
+    return done, {**_counts(done), "engagements_rescored": rescored.changed}
+
+
+def _counts(done: EnqueueResult) -> dict[str, Any]:
+    return {name: value for name, value in asdict(done).items() if name != "warnings"}
+
+
+def enqueued_line(done: EnqueueResult, *, dry_run: bool = False) -> str:
+    """What was armed, for a person."""
+    completed = (
+        f", {counted(done.campaigns_completed, 'campaign')} completed" if done.campaigns_completed else ""
+    )
+    return (
+        f"{'would arm: ' if dry_run else ''}{counted(done.campaigns, 'campaign')}: "
+        f"{counted(done.jobs_armed, 'job')} armed, {done.jobs_already_open:,} already open{completed}"
+    )

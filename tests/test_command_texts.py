@@ -1,0 +1,192 @@
+"""What commands print for people, whole, at 80 and 120 columns, on values made here: no server is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from support.texts import assert_text
+from support.values import NOW, TWEET, engagement, job, profile
+
+from socap_cli.cli.app import execute
+from socap_cli.cli.engagements import show_engagements
+from socap_cli.cli.enqueue import enqueued_line
+from socap_cli.cli.jobs import show_job, show_jobs
+from socap_cli.cli.live import lines
+from socap_cli.cli.run import Run
+from socap_cli.cli.status import show_status
+from socap_cli.cli.usage import show_usage
+from socap_cli.cli.work import work_warnings, worked_line
+from socap_cli.enqueue import EnqueueResult
+from socap_cli.model import Coverage, Importance, JobStatus, Kind, LimitState, RunRecord
+from socap_cli.model.gaps import GapRow
+from socap_cli.status.gather import Status
+from socap_cli.work.result import Progress, WorkResult
+
+JOBS = [
+    job(status=JobStatus.PENDING, outcome=None),
+    job(
+        job_id=f"a-much-longer-campaign:{TWEET}:metrics",
+        status=JobStatus.PENDING,
+        outcome=None,
+        due=NOW + timedelta(minutes=3),
+        last_error="/twitter/tweets: HTTP 503, tried again after its back-off",
+    ),
+    job(
+        job_id=f"launch:{TWEET}:quotes",
+        status=JobStatus.FAILED,
+        outcome=None,
+        attempts=5,
+        last_error="a bug: ZeroDivisionError: division by zero",
+        last_error_at=NOW - timedelta(hours=30),
+        traceback="Traceback (most recent call last):\n  …\nZeroDivisionError: division by zero\n",
+    ),
+    job(),
+]
+ENGAGEMENTS = [
+    engagement(),
+    engagement(
+        profile=profile("a_fifteen_chars", name="日本語の名前がとても長い人です、本当に", followers=None),
+        importance=Importance(None),
+        action_type="retweet",
+        engaged_at=None,
+        categories=("vcs", "media"),
+        removed_at=NOW,
+    ),
+    engagement(profile=profile("bob", name="Bob\x1b[31m\nred"), importance=Importance(0.0), categories=()),
+]
+DONE = WorkResult(
+    completed=1, unchanged=3, requeued=0, failed=1, requests=1, items=20, cost=300.0, engagements_new=1,
+    snapshots=1, seconds=4.5, stopped=True, over_budget=2, rows_unreadable=1, last_error="HTTP 503",
+)  # fmt: skip
+STATUS = Status(
+    campaigns_active=1,
+    campaigns_unreadable=("broken",),
+    tweets=300,
+    jobs={
+        "metrics": {"pending": 3, "completed": 297},
+        "retweets": {"failed": 1},
+        "replies": {},
+        "quotes": {},
+    },
+    lag_seconds=125.4,
+    coverage={
+        Kind("retweets"): Coverage(Kind("retweets"), 5121, 5100, 3, 1, NOW - timedelta(minutes=31)),
+        Kind("replies"): Coverage(Kind("replies")),
+    },
+    gaps=(
+        GapRow("metrics", NOW - timedelta(hours=9), None, "the provider does not answer", 1),
+        GapRow("replies", NOW - timedelta(hours=19), NOW - timedelta(hours=18), "over budget", 12),
+    ),
+    limits=(
+        LimitState("twitterapi.io account", 2.75, "the balance", 1412, 0.0, None, None),
+        LimitState("x tweets", None, None, 0, 340.0, 75.0, "HTTP 503"),
+    ),
+    channels_off={"slack": "HTTP 404: no_service"},
+    deliveries={"sent": 40, "dead": 2},
+    last_runs={
+        "enqueue": RunRecord("r", "enqueue", NOW - timedelta(minutes=2), 0.0, {}),
+        "work": RunRecord("r", "work", NOW - timedelta(seconds=100), 4.52, {}),
+    },
+    rows_unreadable=1,
+)
+USAGE = {"requests": 1260, "items": 20_000, "cost": 300_000.5, "usd": 3.0, "failed": 412}
+
+SHOWN: dict[str, Callable[[Run], object]] = {
+    "jobs list": lambda run: show_jobs(run, JOBS, now=NOW),
+    "jobs show": lambda run: show_job(run, JOBS[2], now=NOW),
+    "engagements list": lambda run: show_engagements(run, ENGAGEMENTS, now=NOW),
+    "status": lambda run: show_status(STATUS, now=NOW),
+    "usage": lambda run: show_usage({**USAGE, "budget_left": None}, ""),
+    "usage by campaign": lambda run: show_usage(
+        {**USAGE, "budget_left": 1000.0, "rows": [{"campaign": "launch", **USAGE}]}, "campaign"
+    ),
+}
+
+
+@pytest.mark.parametrize("width", ["80", "120"])
+@pytest.mark.parametrize("name", SHOWN)
+def test_what_a_table_command_prints(
+    name: str, width: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    SHOWN[name](Run())
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert max(len(line) for line in out.splitlines()) <= int(width)
+    assert_text(f"{name.replace(' ', '-')}.{width}", out)
+
+
+@pytest.mark.parametrize("width", ["20", "40", "60", "80"])
+def test_a_narrow_window_keeps_whole_what_identifies_a_row(
+    width: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    show_jobs(Run(), JOBS, now=NOW)
+    show_engagements(Run(), ENGAGEMENTS, now=NOW)
+    words = capsys.readouterr().out.split()
+    assert {one.job_id for one in JOBS} <= set(words)
+    assert {f"@{one.profile.username}" for one in ENGAGEMENTS} | {TWEET} <= set(words)
+
+
+def test_a_pipe_gets_every_column_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    show_jobs(Run(), [replace(JOBS[1], last_error="x" * 3000)], now=NOW)
+    assert "x" * 3000 in capsys.readouterr().out
+
+
+def test_what_is_not_there_is_told_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    show_jobs(Run(), [], now=NOW)
+    show_engagements(Run(), [], now=NOW)
+    assert capsys.readouterr() == ("", "no such job\nno engagement is like that\n")
+
+
+@pytest.mark.parametrize(
+    ("done", "text"),
+    [
+        (EnqueueResult(1, 1, 0, 0), "1 campaign: 1 job armed, 0 already open"),
+        (EnqueueResult(2, 1200, 1, 1), "2 campaigns: 1,200 jobs armed, 1 already open, 1 campaign completed"),
+        (EnqueueResult(0, 0, 0, 2), "0 campaigns: 0 jobs armed, 0 already open, 2 campaigns completed"),
+    ],
+)
+def test_what_enqueue_says(done: EnqueueResult, text: str) -> None:
+    assert enqueued_line(done) == text
+    assert enqueued_line(done, dry_run=True) == f"would arm: {text}"
+
+
+def test_what_work_says() -> None:
+    from dataclasses import asdict
+
+    assert worked_line(asdict(DONE)) == (
+        "1 job completed, 3 unchanged, 0 requeued, 1 failed in 4.5 s: 1 new engagement, 1 snapshot, 1 request"
+    )
+    assert list(work_warnings({**asdict(DONE), "processes_restarted": 1}, early=True)) == [
+        "1 job failed; see: socap jobs list --status failed",
+        "2 jobs not worked, over budget; see: socap usage --by campaign",
+        "1 row of answers could not be read: left out; see the log",
+        "1 worker died; others were started instead",
+        "stopped before the queue was dry; the next run goes on (the last trouble: HTTP 503)",
+    ]
+    assert list(work_warnings(asdict(WorkResult(*([0] * 10))), early=False)) == []  # type: ignore[arg-type]
+
+
+def test_what_a_worker_shows_while_it_works() -> None:
+    by_kind = {Kind("metrics"): 1, Kind("retweets"): 0}
+    assert lines(Progress(DONE, by_kind, running=2, left=30)) == [
+        "7 jobs ended, 30 open, 2 claimed, 2 jobs/s",
+        "1 new engagement, 1 request, 300 credits",
+        "metrics 1 · unchanged 3",
+        "last trouble: HTTP 503",
+    ]
+
+
+@pytest.mark.parametrize(
+    "command", ["", "work", "enqueue", "status", "usage", "jobs list", "jobs show", "jobs retry"]
+)
+def test_what_help_says(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert execute([*command.split(), "--help"]) == 0
+    assert_text(f"help-{command.replace(' ', '-') or 'socap'}", capsys.readouterr().out)
