@@ -10,6 +10,8 @@ import pytest
 from support.texts import assert_text
 from support.values import NOW, TWEET, engagement, job, profile
 
+from socap_cli.cli.alerts_text import show_list as show_alerts
+from socap_cli.cli.alerts_text import show_one as show_alert
 from socap_cli.cli.app import execute
 from socap_cli.cli.engagements import show_engagements
 from socap_cli.cli.enqueue import enqueued_line
@@ -21,6 +23,8 @@ from socap_cli.cli.usage import show_usage
 from socap_cli.cli.work import work_warnings, worked_line
 from socap_cli.enqueue import EnqueueResult
 from socap_cli.model import Coverage, Importance, JobStatus, Kind, LimitState, RunRecord
+from socap_cli.model.alert import Alert, AlertStatus, DeliveryStatus, Hold, HoldReason
+from socap_cli.model.alert_listing import AlertListing, AlertTotals, Attempt, DeliveryRecord, MessageRecord
 from socap_cli.model.gaps import GapRow
 from socap_cli.status.gather import Status
 from socap_cli.work.result import Progress, WorkResult
@@ -57,6 +61,42 @@ ENGAGEMENTS = [
     ),
     engagement(profile=profile("bob", name="Bob\x1b[31m\nred"), importance=Importance(0.0), categories=()),
 ]
+ALERT = Alert(
+    alert_id="launch:1996518988151706001:reply:1996600000000000001",
+    campaign_id="launch",
+    engagement_id="1996518988151706001:reply:1996600000000000001",
+    tweet_id="1996518988151706001",
+    user_id="7",
+    username="ann",
+    action_type="reply",
+    importance_score=31.0,
+    is_vip=False,
+    is_backlog=False,
+    scheduled_send_time=NOW + timedelta(minutes=7),
+    run_batch="2026-03-02T12:00Z",
+    planned_at=NOW,
+)
+HOLD = Hold(HoldReason.QUIET_HOURS, "quiet hours 22:00-07:00 Europe/Berlin", NOW + timedelta(hours=9))
+ALERTS = [
+    AlertListing(ALERT, engagement(), ()),
+    AlertListing(replace(ALERT, status=AlertStatus.HELD, hold=HOLD, is_vip=True), None, ()),
+    AlertListing(
+        replace(ALERT, status=AlertStatus.DEAD),
+        engagement(),
+        (
+            DeliveryRecord(
+                "slack", "webhook at hooks.slack.com", DeliveryStatus.DEAD, NOW, None, "HTTP 404 no_service"
+            ),
+            DeliveryRecord("email", "team@agency.example", DeliveryStatus.SENT, NOW, NOW),
+        ),
+    ),
+]
+MESSAGES = [
+    MessageRecord(
+        "launch-4f0c", "person", "slack", "webhook at hooks.slack.com", DeliveryStatus.DEAD, 2, 0, None,
+        (Attempt(NOW, DeliveryStatus.FAILED, "HTTP 503"), Attempt(NOW, DeliveryStatus.DEAD, "HTTP 404 no_service")),
+    ),
+]  # fmt: skip
 DONE = WorkResult(
     completed=1, unchanged=3, requeued=0, failed=1, requests=1, items=20, cost=300.0, engagements_new=1,
     snapshots=1, seconds=4.5, stopped=True, over_budget=2, rows_unreadable=1, last_error="HTTP 503",
@@ -85,7 +125,7 @@ STATUS = Status(
         LimitState("x tweets", None, None, 0, 340.0, 75.0, "HTTP 503"),
     ),
     channels_off={"slack": "HTTP 404: no_service"},
-    deliveries={"sent": 40, "dead": 2},
+    alerts=AlertTotals({"sent": 40, "dead": 2, "held": 3}, {"quiet hours": 3}, {"sent": 80, "dead": 2}),
     last_runs={
         "enqueue": RunRecord("r", "enqueue", NOW - timedelta(minutes=2), 0.0, {}),
         "work": RunRecord("r", "work", NOW - timedelta(seconds=100), 4.52, {}),
@@ -99,6 +139,8 @@ SHOWN: dict[str, Callable[[Run], object]] = {
     "jobs show": lambda run: show_job(run, JOBS[2], now=NOW),
     "engagements list": lambda run: show_engagements(run, ENGAGEMENTS, now=NOW),
     "status": lambda run: show_status(STATUS, now=NOW),
+    "alerts list": lambda run: show_alerts(run, ALERTS, now=NOW),
+    "alerts show": lambda run: show_alert(run, ALERTS[2], MESSAGES, now=NOW),
     "usage": lambda run: show_usage({**USAGE, "budget_left": None}, ""),
     "usage by campaign": lambda run: show_usage(
         {**USAGE, "budget_left": 1000.0, "rows": [{"campaign": "launch", **USAGE}]}, "campaign"

@@ -190,7 +190,7 @@ def test_two_copies_of_every_command_at_once_do_no_harm(slow: Lab, mongod: str, 
             assert sum(armed) == 160
     slow.assert_exact()
     assert db.jobs.distinct("status") == ["completed"]
-    sent = db.alert_history.count_documents({"state": "sent"})
+    sent = db.alert_messages.count_documents({"status": "sent"})
     assert len(slow.simulator.slack.messages) == sent > 0
 
 

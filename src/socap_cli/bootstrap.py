@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, SecretStr
 
-from socap_cli.alerts import mail
-from socap_cli.alerts.send import Outlets
+from socap_cli.alerts.context import AlertContext
+from socap_cli.channels import Channel, open_channels
 from socap_cli.channels.posting import secrets_of
 from socap_cli.client.budget import Budget
 from socap_cli.client.limiter import Limiter
@@ -29,6 +29,7 @@ from socap_cli.report.gather import Wanted
 from socap_cli.report.page import Brand
 from socap_cli.report.values import Edition
 from socap_cli.store import ELECTION, Db, open_database
+from socap_cli.store.clock import clock
 from socap_cli.store.embedded import Embedded
 from socap_cli.store.importance import FirmCollections
 from socap_cli.store.preparing import prepare
@@ -202,19 +203,22 @@ class Bootstrap:
         if not secret(self.settings.database.uri):
             self.embedded().start()
 
-    def outlets(self) -> Outlets:
-        """Where alerts may go. Raises ConfigError."""
-        wanted = self.settings.alerts
-        smtp = secret(wanted.email_smtp)
-        return Outlets(
-            slack_webhook=secret(wanted.slack_webhook),
-            webhook_hosts=wanted.webhook_hosts,
-            mail_server=mail.parse_server(smtp) if smtp else None,
-            mail_from=wanted.email_from,
-            mail_to=tuple(mail.check_address(address) for address in wanted.email_to),
-            timeout=wanted.timeout,
-            max_attempts=wanted.max_attempts,
-            resend_unknown=wanted.resend_unknown,
+    def channels(self) -> dict[str, Channel]:
+        """The ways to tell people, by name. Raises ConfigError."""
+        return open_channels(self.settings.alerts)
+
+    def alert_context(
+        self, db: Db, *, now: Callable[[], datetime] | None = None, stop: threading.Event | None = None
+    ) -> AlertContext:
+        """What the stages of telling people share; by the database's clock unless another is given."""
+        return AlertContext(
+            db,
+            self.channels(),
+            self.settings.alerts,
+            now or clock(db),
+            names=self.firm(),
+            stop=stop or threading.Event(),
+            patience=self.settings.database.patience,
         )
 
 

@@ -3,66 +3,73 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from socap_cli.model import Campaign, CampaignStatus, Engagement
+from socap_cli.model import Campaign, CampaignTweet, Engagement
+from socap_cli.model.alert import Alert
+from socap_cli.model.important import fold
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
-    """One engagement that one campaign is told about."""
-
-    alert_id: str
-    campaign_id: str
-    engagement_id: str
-    tweet_id: str
-    group_key: str
-    """Campaign, user and action: what is not told again within the frequency window."""
-    scheduled_at: datetime
-    run_batch: str
-    vip: bool
-    backfill: bool
-    importance_score: float
+def is_vip(campaign: Campaign, username: str) -> bool:
+    """Whether a campaign is told of everything that this account does."""
+    return fold(username) in {fold(name) for name in campaign.vips}
 
 
-def plan(campaign: Campaign, engagement: Engagement, *, added_at: datetime, now: datetime) -> Alert | None:
+def is_ignored(campaign: Campaign, username: str) -> bool:
+    """Whether a campaign is never told of this account; a VIP is."""
+    return fold(username) in {fold(name) for name in campaign.ignores} and not is_vip(campaign, username)
+
+
+def plan(
+    campaign: Campaign,
+    engagement: Engagement,
+    tweet: CampaignTweet,
+    *,
+    now: datetime,
+    considered_until: datetime | None = None,
+) -> Alert | None:
     """The alert that an engagement deserves in a campaign, or None.
 
-    What was there before the tweet joined the campaign is backfill: it is told in one summary.
+    Owed is everything from the campaign's threshold on, and whatever a VIP did; a pause only makes it wait.
+    What was there before the tweet joined the campaign, or before its settings made it count
+    (`considered_until`), is backlog: it is told in one summary.
     """
-    ended = campaign.completed_at is not None and engagement.first_seen_at > campaign.completed_at
-    if ended or campaign.status is CampaignStatus.PAUSED:
+    if campaign.completed_at is not None and engagement.first_seen_at > campaign.completed_at:
         return None
-    username = engagement.profile.username.lower()
-    vip = username in {name.lower() for name in campaign.vips}
-    if not vip and username in {name.lower() for name in campaign.ignores}:
+    username, score = engagement.profile.username, engagement.importance.score
+    vip = is_vip(campaign, username)
+    if not vip and (is_ignored(campaign, username) or score is None or score < campaign.threshold):
         return None
-    score = engagement.importance.score or 0.0
-    if not vip and score < campaign.threshold:
-        return None
-    backfill = engagement.backfill or engagement.first_seen_at < added_at
-    key = f"{campaign.slug}:{engagement.profile.user_id}:{engagement.action_type}"
-    alert_id = f"{campaign.slug}:{engagement.engagement_id}"
-    delay = timedelta(0) if vip or backfill else spread(alert_id, timedelta(minutes=campaign.spacing_minutes))
+    seen = engagement.first_seen_at
+    backlog = (
+        engagement.backfill
+        or seen < tweet.added_at
+        or (considered_until is not None and seen <= considered_until)
+    )
+    batch = run_batch(now)
+    person = f"{campaign.slug}:{engagement.profile.user_id}:{batch}"
+    delay = timedelta(0) if vip or backlog else spread(person, timedelta(minutes=campaign.spacing_minutes))
     return Alert(
-        alert_id=alert_id,
+        alert_id=f"{campaign.slug}:{engagement.engagement_id}",
         campaign_id=campaign.slug,
         engagement_id=engagement.engagement_id,
         tweet_id=engagement.tweet_id,
-        group_key=f"{campaign.slug}:backfill" if backfill else key,
-        scheduled_at=now + delay,
-        run_batch=run_batch(now),
-        vip=vip,
-        backfill=backfill,
-        importance_score=float(score),
+        user_id=engagement.profile.user_id,
+        username=username,
+        action_type=engagement.action_type,
+        importance_score=score,
+        is_vip=vip,
+        is_backlog=backlog,
+        scheduled_send_time=now + delay,
+        run_batch=batch,
+        planned_at=now,
+        labels=(tweet.category.value, tweet.category.short, *engagement.categories),
     )
 
 
-def spread(alert_id: str, spacing: timedelta) -> timedelta:
+def spread(key: str, spacing: timedelta) -> timedelta:
     """A delay within the spacing window that looks random and is the same each time it is asked for."""
-    drawn = int.from_bytes(hashlib.sha256(alert_id.encode()).digest()[:8], "big")
+    drawn = int.from_bytes(hashlib.sha256(key.encode("utf-8", "replace")).digest()[:8], "big")
     return timedelta(seconds=int(spacing.total_seconds() * drawn / 2**64))
 
 
@@ -74,13 +81,13 @@ def run_batch(moment: datetime) -> str:
     return f"{start:%Y-%m-%dT%H:%MZ}"
 
 
-def held_until(last_told_at: datetime | None, window: timedelta, now: datetime) -> datetime | None:
-    """Until when a message is held back because the same person and action were told lately; None when free."""
-    if last_told_at is None or now - last_told_at >= window:
-        return None
-    return last_told_at + window
-
-
-def heaviest_first(items: Sequence[Engagement]) -> list[Engagement]:
-    """Engagements, the most important first."""
-    return sorted(items, key=lambda e: (-(e.importance.score or 0.0), e.engagement_id))
+def fingerprint(campaign: Campaign, tweets: list[CampaignTweet]) -> str:
+    """A short text that differs whenever a campaign may be owed alerts that it was not owed before."""
+    settings = (
+        campaign.threshold,
+        sorted(map(fold, campaign.vips)),
+        sorted(map(fold, campaign.ignores)),
+        campaign.completed_at,
+        sorted((tweet.tweet_id, tweet.added_at) for tweet in tweets),
+    )
+    return hashlib.sha256(repr(settings).encode("utf-8", "replace")).hexdigest()[:16]

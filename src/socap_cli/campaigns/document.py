@@ -13,6 +13,7 @@ from socap_cli.campaigns.settings import BY_NAME, DAYS, SETTINGS
 from socap_cli.campaigns.source import Line, read_tree, toml_tree
 from socap_cli.errors import UsageError
 from socap_cli.model import Campaign, CampaignTweet
+from socap_cli.model.receiver import public_spelling
 
 CLIENT = {"name": "client_name", "email": "client_email"}
 SEE = "see a whole file with: socap campaign export SLUG"
@@ -69,7 +70,9 @@ def write_document(campaign: Campaign, tweets: Iterable[CampaignTweet]) -> str:
     lines = [f"slug = {_value(campaign.slug)}"]
     for setting in SETTINGS:
         value = getattr(campaign, setting.field)
-        if setting.name == "slack_webhook":
+        if setting.name == "channels" and value != tuple(map(public_spelling, value)):
+            lines.append("# channels hold a secret address and are not written here")
+        elif setting.name == "slack_webhook":
             lines.extend(["# slack_webhook is set and not written here"] if value else [])
         elif value not in (None, ()) and not setting.name.startswith("client_"):
             lines.append(f"{setting.name} = {_value(value)}")
@@ -103,6 +106,8 @@ def differences(before: Campaign | None, after: Campaign) -> list[Difference]:
         new = getattr(after, setting.field)
         if old != new and not (before is None and new in (None, ())):
             hide = setting.name == "slack_webhook"
+            if setting.name == "channels":
+                old, new = (tuple(map(public_spelling, value or ())) for value in (old, new))
             found.append(
                 Difference(setting.name, "set" if hide and old else old, "set" if hide and new else new)
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from socap_cli.model import Campaign, CampaignStatus
-from socap_cli.store import Db, alerts, campaigns, engagement_view, worker_state
+from socap_cli.store import Db, alert_view, campaigns, engagement_view, worker_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,5 +38,5 @@ def _totals(db: Db, campaign: Campaign) -> CampaignTotals:
         engagements=sum(engagement_view.count_by(db, ids, "action_type").values()),
         important=engagement_view.count_important(db, ids, campaign.threshold),
         views=sum(views) if views else None,
-        alerts_sent=alerts.counts(db, campaign.slug).get("sent", 0),
+        alerts_sent=alert_view.totals(db, campaign.slug).deliveries.get("sent", 0),
     )

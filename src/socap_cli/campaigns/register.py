@@ -10,7 +10,7 @@ from typing import Any
 from socap_cli.campaigns import windows
 from socap_cli.errors import SocapError
 from socap_cli.model import Campaign, CampaignStatus, CampaignTweet, TweetCategory
-from socap_cli.store import Db, alerts, campaigns, engagement_view, jobs
+from socap_cli.store import Db, alert_queue, campaigns, engagement_view, jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def delete(db: Db, slug: str, *, dry_run: bool = False) -> Deletion:
     left = sum(engagement_view.count_by(db, ids, "action_type").values())
     if not dry_run:
         jobs.delete(db, slug)
-        alerts.drop_campaign(db, slug)
+        alert_queue.drop_campaign(db, slug)
         campaigns.delete(db, slug)
     return Deletion(len(ids), left)
 

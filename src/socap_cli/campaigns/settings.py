@@ -37,7 +37,7 @@ SETTINGS = (
     Setting("start", "starts_at", values.read_moment, clearable=False),
     Setting("end", "ends_at", values.read_moment),
     Setting("threshold", "threshold", values.read_threshold),
-    Setting("channels", "channels", values.read_words, option="channel"),
+    Setting("channels", "channels", values.read_receivers, option="channel"),
     Setting("slack_webhook", "slack_webhook", values.read_text),
     Setting("client_name", "client_name", values.read_text),
     Setting("client_email", "client_email", values.read_text),
@@ -45,6 +45,8 @@ SETTINGS = (
     Setting("ignores", "ignores", values.read_accounts, option="ignore"),
     Setting("spacing", "spacing_minutes", values.read_minutes),
     Setting("frequency_window", "frequency_window_minutes", values.read_minutes),
+    Setting("quiet_hours", "quiet_hours", values.read_quiet_hours),
+    Setting("digest", "digest", values.read_digest),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 DAYS = "days"
@@ -107,4 +109,6 @@ def defaults(slug: str, alerts: Alerts) -> dict[str, Any]:
         "ignores": (),
         "spacing_minutes": alerts.spacing_minutes,
         "frequency_window_minutes": alerts.frequency_window_minutes,
+        "quiet_hours": None,
+        "digest": None,
     }

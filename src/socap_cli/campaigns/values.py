@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from socap_cli.errors import UsageError
 from socap_cli.files.pasted import NotAHandle, handles
 from socap_cli.files.reading import printable
+from socap_cli.model.digest import parse_digest
+from socap_cli.model.quiet_hours import parse_quiet_hours
+from socap_cli.model.receiver import parse_receiver
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 RESERVED = frozenset(
@@ -22,6 +25,7 @@ MOST_DAYS = 36_500.0
 MOST_MINUTES = 525_600
 HIGHEST_THRESHOLD = 1e12
 LONGEST_TEXT = 200
+LONGEST_ADDRESS = 2000
 
 
 def check_slug(slug: str) -> str:
@@ -108,9 +112,33 @@ def read_accounts(value: Any, place: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def read_words(value: Any, place: str) -> tuple[str, ...]:
-    """Words, each once."""
-    return tuple(dict.fromkeys(read_text(word, place) for word in _list(value, place)))
+def read_receivers(value: Any, place: str) -> tuple[str, ...]:
+    """Receivers in the notation of `parse_receiver`, each once. An address may be a secret and is not repeated."""
+    try:
+        found = [parse_receiver(text).spelling for text in _list(value, place) if text.strip()]
+    except ValueError as error:
+        raise UsageError(f"{place}: {error}") from None
+    if not all(text.isprintable() and len(text) <= LONGEST_ADDRESS for text in found):
+        raise UsageError(f"{place}: an address holds a character that cannot be printed, or is too long")
+    return tuple(dict.fromkeys(found))
+
+
+def read_quiet_hours(value: Any, place: str) -> str:
+    """`off`, or hours of the day in a time zone."""
+    text = read_text(value, place)
+    return text if text == "off" else _parsed(parse_quiet_hours, text, place)
+
+
+def read_digest(value: Any, place: str) -> str:
+    """How often what is not urgent is told together."""
+    return _parsed(parse_digest, read_text(value, place), place)
+
+
+def _parsed(parse: Callable[[str], object], text: str, place: str) -> str:
+    try:
+        return str(parse(text))
+    except ValueError as error:
+        raise UsageError(f"{place}: {_shown(text)} {error}") from None
 
 
 def _list(value: Any, place: str) -> Sequence[str]:

@@ -33,6 +33,11 @@ class Apprise:
         self._step = min(settings.timeout, LONGEST_STEP)
         self._templates = Templates(settings.templates)
 
+    @property
+    def is_ready(self) -> bool:
+        """An address is all it needs."""
+        return True
+
     def receivers(self, campaign: Campaign) -> tuple[str, ...]:  # noqa: ARG002  (the same for every campaign)
         """Those of the configuration."""
         return self._addresses

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from email.message import EmailMessage
 
 from socap_cli.channels import smtp
 from socap_cli.channels.letter import Heading, text_body, write_letter
@@ -36,18 +38,21 @@ class Email:
         self._templates = Templates(settings.templates)
         self._now = now
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a mail server."""
+        return self._server is not None
+
     def receivers(self, campaign: Campaign) -> tuple[str, ...]:
         """The team; the client too, when the campaign names `email`."""
         if self._server is None:
             return ()
-        is_named = self.name in campaign.channels
+        is_named = any(re.match(r"email\b", channel) for channel in campaign.channels)
         client = [campaign.client_email] if is_named and campaign.client_email else []
         return tuple(dict.fromkeys([*self._settings.email_to, *client]))
 
     def check(self, address: str) -> str:
         """See Channel."""
-        if self._server is None:
-            raise ConfigError("no mail server", hint="set SOCAP_ALERT_EMAIL_SMTP")
         try:
             return check_address(address)
         except ValueError as error:
@@ -60,8 +65,7 @@ class Email:
     def examine(self, address: str) -> str:
         """Connect and log in, send nothing."""
         self.check(address)
-        assert self._server is not None  # checked with the address
-        return smtp.examine(self._server, timeout=self._settings.timeout)
+        return smtp.examine(self._ready_server(), timeout=self._settings.timeout)
 
     def send(self, address: str, message: Message) -> None:
         """See Channel."""
@@ -86,7 +90,19 @@ class Email:
     ) -> None:
         receiver = parse_address(self.check(address))
         heading = Heading(self._sender, receiver, subject, identity, self._now(), thread=thread)
-        assert self._server is not None  # checked with the address
         smtp.submit(
-            self._server, write_letter(heading, text_body(text, html)), timeout=self._settings.timeout
+            self._ready_server(), write_letter(heading, text_body(text, html)), timeout=self._settings.timeout
         )
+
+    def _ready_server(self) -> smtp.Server:
+        if self._server is None:
+            raise ConfigError("no mail server", hint="set SOCAP_ALERT_EMAIL_SMTP")
+        return self._server
+
+    def submit(self, address: str, subject: str, identity: tuple[str, ...], body: EmailMessage) -> None:
+        """Hand in a mail with a body of the caller's own, a report. Raises ConfigError, ChannelError."""
+        receiver = parse_address(self.check(address))
+        heading = Heading(
+            self._sender, receiver, subject, identity, self._now(), unsubscribe=f"unsubscribe {identity[0]}"
+        )
+        smtp.submit(self._ready_server(), write_letter(heading, body), timeout=self._settings.timeout)

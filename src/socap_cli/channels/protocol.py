@@ -27,6 +27,10 @@ class Channel(Protocol):
         """How many people one message can tell about; of more, several are made."""
 
     @property
+    def is_ready(self) -> bool:
+        """Whether it is configured so far that an address is all it needs."""
+
+    @property
     def missing(self) -> str:
         """What to set when it has no address."""
 

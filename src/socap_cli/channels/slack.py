@@ -50,6 +50,11 @@ class Slack:
         self._timeout = settings.timeout
         self._templates = SlackTemplates(settings.templates)
 
+    @property
+    def is_ready(self) -> bool:
+        """An address is all it needs."""
+        return True
+
     def receivers(self, campaign: Campaign) -> tuple[str, ...]:
         """The campaign's own webhook, else that of the configuration."""
         if campaign.slack_webhook:

@@ -43,6 +43,11 @@ class Webhook:
         secret = settings.webhook_secret
         self._key = signing_key(secret.get_secret_value()) if secret else None
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether there is a key to sign with."""
+        return self._key is not None
+
     def receivers(self, campaign: Campaign) -> tuple[str, ...]:  # noqa: ARG002  (the same for every campaign)
         """Those of the configuration."""
         return tuple(url.get_secret_value() for url in self._settings.webhooks)

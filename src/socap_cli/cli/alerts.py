@@ -2,56 +2,72 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 
-from socap_cli.alerts import mail, slack
-from socap_cli.alerts.send import plan_new, send_due
+from socap_cli.alerts import send as sending
+from socap_cli.alerts import trying
+from socap_cli.alerts.planning import plan_alerts
+from socap_cli.alerts.preview import preview
+from socap_cli.alerts.recording import record_outcomes
 from socap_cli.campaigns import register
-from socap_cli.cli import tables
-from socap_cli.cli.options import Limit, Slug
+from socap_cli.cli import alerts_text, silences
+from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, account, one_of
 from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
-from socap_cli.errors import ConfigError, UsageError
-from socap_cli.model import DeliveryStatus, RunRecord
-from socap_cli.store import alerts, locks, runs
+from socap_cli.errors import SocapError
+from socap_cli.model import RunRecord, action_types
+from socap_cli.model.alert import AlertStatus
+from socap_cli.store import Db, alert_messages, alert_view, channel_state, runs
+from socap_cli.store.alert_view import AlertFilter
 
 app = typer.Typer(help="Tell people about important engagements.", no_args_is_help=True)
-LOCK = "alerts send"
+NAME = "alerts send"
 
 
 @app.command("plan")
-def plan(ctx: typer.Context) -> None:
+def plan(ctx: typer.Context, dry_run: DryRun = False) -> None:
     """Consider new engagements; send nothing."""
-
     run: Run = ctx.obj
     built = bootstrap(run)
-    with built.database() as db, locks.held(db, LOCK):
-        planned = plan_new(db, built.firm(), now=run.now())
-        waiting = alerts.waiting(db, now=run.now())
+    with built.database() as db:
+        context = built.alert_context(db)
+        if dry_run:
+            done, _ = plan_alerts(context, dry_run=True)
+        else:
+            with sending.planning(context):
+                done, _ = plan_alerts(context)
+        counts = alert_view.totals(db).alerts
+    waiting = sum(counts.get(status.value, 0) for status in (AlertStatus.PENDING, AlertStatus.HELD))
     run.done(
-        {"planned": planned, "waiting": waiting},
-        text=f"{planned} alerts planned, {waiting} wait for their time",
+        {"planned": done.planned, "waiting": waiting, "unscored": done.unscored},
+        text=f"{done.planned} alerts planned, {waiting} wait for their time",
+        warnings=done.warnings,
     )
 
 
 @app.command("send")
-def send(ctx: typer.Context) -> None:
-    """Plan, then send what is due. At least once; a repeat says that it may be one."""
+def send(ctx: typer.Context, campaign: OnlyCampaign = "", dry_run: DryRun = False) -> None:
+    """Plan, then send what is due. At least once; a repeat says that it may be one.
 
+    Example: socap alerts send --campaign launch --dry-run
+    """
     run: Run = ctx.obj
+    started, since = run.now(), time.monotonic()
     built = bootstrap(run)
-    outlets = built.outlets()
-    started = run.now()
-    with built.database() as db, locks.held(db, LOCK):
-        planned = plan_new(db, built.firm(), now=run.now())
-        done = send_due(db, outlets, now=run.now(), planned=planned)
-        result = {k: v for k, v in asdict(done).items() if k != "warnings"}
-        seconds = (run.now() - started).total_seconds()
-        runs.record(db, RunRecord(run.run_id, "alerts send", started, seconds, result))
+    with built.database() as db:
+        only = register.find(db, campaign).slug if campaign else None
+        context = built.alert_context(db)
+        if dry_run:
+            alerts_text.show_preview(run, preview(context, campaign_id=only))
+            return
+        done = sending.send_alerts(context, campaign_id=only)
+        result = {name: value for name, value in asdict(done).items() if name != "warnings"}
+        seconds = time.monotonic() - since
+        runs.record(db, RunRecord(run.run_id, NAME, started, seconds, result))
     text = ", ".join(f"{count} {name}" for name, count in result.items())
     troubled = done.failed or done.dead or done.unknown
     run.done(result, text=text, warnings=done.warnings, exit_code=PARTLY_DONE if troubled else 0)
@@ -60,102 +76,104 @@ def send(ctx: typer.Context) -> None:
 @app.command("list")
 def list_(
     ctx: typer.Context,
-    campaign: Annotated[str, typer.Option(metavar="SLUG")] = "",
-    state: Annotated[str, typer.Option(metavar="pending|sending|sent|failed|dead|unknown")] = "",
+    campaign: OnlyCampaign = "",
+    status: Annotated[
+        str,
+        typer.Option("--status", "--state", metavar="pending|held|sending|sent|dead|unknown|dropped"),
+    ] = "",
+    person: Annotated[str, typer.Option(metavar="@NAME", help="Only about this account.")] = "",
+    action_type: Annotated[str, typer.Option(metavar="A", help="Only this action.")] = "",
+    channel: Annotated[str, typer.Option(metavar="NAME", help="Only what went over this channel.")] = "",
     limit: Limit = 50,
 ) -> None:
-    """List deliveries, the latest first."""
-
+    """List alerts, planned, held, sent and dead, the latest first."""
     run: Run = ctx.obj
-    if state and state not in set(DeliveryStatus):
-        raise UsageError(
-            f"no state {state!r}", hint=f"there are {', '.join(s.value for s in DeliveryStatus)}"
+    built = bootstrap(run)
+    with built.database() as db:
+        wanted = AlertFilter(
+            register.find(db, campaign).slug if campaign else None,
+            AlertStatus(one_of(status, AlertStatus, "status")) if status else None,
+            account(person, "--person") if person else None,
+            one_of(action_type, action_types(), "action") if action_type else None,
+            one_of(channel, built.channels(), "channel") if channel else None,
         )
-    with bootstrap(run).database() as db:
-        rows = alerts.listed(db, campaign_id=campaign or None, state=state or None, limit=limit)
-    for row in rows:
-        row.pop("token", None)
+        found = alert_view.listed(db, wanted, limit=limit)
+    rows = [alerts_text.row(listing) for listing in found]
+    run.done({"alerts": rows}, text=lambda: alerts_text.show_list(run, found, now=run.now()))
 
-    def show() -> None:
 
-        tables.show(
-            ("created", "campaign", "channel", "receiver", "state", "attempts", "error"),
-            (
-                [
-                    r["created_at"],
-                    r["campaign_id"],
-                    r["channel"],
-                    r["receiver"],
-                    r["state"],
-                    r["attempts"],
-                    r.get("last_error"),
-                ]
-                for r in rows
-            ),
-            numbers=("attempts",),
-        )
-
-    run.done({"deliveries": rows}, text=show)
+@app.command("show")
+def show(
+    ctx: typer.Context,
+    alert: Annotated[str, typer.Argument(metavar="ALERT", help="As `alerts list` names it.")],
+) -> None:
+    """Show one alert with every attempt, the traceback of an unforeseen error included."""
+    run: Run = ctx.obj
+    built = bootstrap(run)
+    with built.database() as db:
+        found = alert_view.find(db, alert)
+        if found is None:
+            raise SocapError(f"no alert {alert!r}", hint="see: socap alerts list")
+        messages = alert_view.messages_of(db, found)
+    result = {**alerts_text.row(found), "messages": [asdict(message) for message in messages]}
+    run.done({"alert": result}, text=lambda: alerts_text.show_one(run, found, messages, now=run.now()))
 
 
 @app.command("retry")
 def retry(
     ctx: typer.Context,
-    campaign: Annotated[str, typer.Option(metavar="SLUG", help="Only this campaign's.")] = "",
+    alerts: Annotated[
+        list[str], typer.Argument(metavar="[ALERT]…", help="Only these (default: all that need it).")
+    ] = [],  # noqa: B006
+    campaign: OnlyCampaign = "",
+    dry_run: DryRun = False,
 ) -> None:
-    """Let dead and unknown deliveries try again, and switch their channels on."""
-
+    """Let dead and unknown messages be tried again, and switch their channels on."""
     run: Run = ctx.obj
-    with bootstrap(run).database() as db:
-        count = alerts.retry_dead(db, campaign_id=campaign or None, now=run.now())
-    run.done({"deliveries": count}, text=f"{count} deliveries will be tried at the next: socap alerts send")
+    built = bootstrap(run)
+    with built.database() as db:
+        only = register.find(db, campaign).slug if campaign else None
+        ids = _messages_of(db, alerts) if alerts else None
+        addresses = alert_messages.ended_addresses(db, campaign_id=only, message_ids=ids)
+        count = alert_messages.count_ended(db, campaign_id=only, message_ids=ids)
+        if not dry_run:
+            channel_state.switch_on(db, addresses)
+            context = built.alert_context(db)
+            alert_messages.retry(db, now=context.now(), campaign_id=only, message_ids=ids)
+            record_outcomes(context)
+    run.done({"deliveries": count}, text=f"{count} messages will be tried at the next: socap alerts send")
+
+
+def _messages_of(db: Db, alert_ids: list[str]) -> list[str]:
+    found = []
+    for alert_id in alert_ids:
+        listing = alert_view.find(db, alert_id)
+        if listing is None:
+            raise SocapError(f"no alert {alert_id!r}", hint="see: socap alerts list")
+        found += [delivery.message_id for delivery in listing.deliveries if delivery.message_id]
+    return found
 
 
 @app.command("test")
 def test(
     ctx: typer.Context,
-    channel: Annotated[str, typer.Argument(metavar="slack|email")],
-    campaign: Annotated[str, typer.Option(metavar="SLUG", help="Use this campaign's own webhook.")] = "",
+    channel: Annotated[str, typer.Argument(metavar="[CHANNEL]", help="slack, email, webhook, apprise.")] = "",
+    campaign: Annotated[
+        str,
+        typer.Option(metavar="SLUG", help="Send a sample of what this campaign is told, to its receivers."),
+    ] = "",
+    dry_run: DryRun = False,
 ) -> None:
-    """Send a test message over one channel, now."""
-
+    """Send a test message over a channel, or over all, now; with --campaign show and send a sample."""
     run: Run = ctx.obj
     built = bootstrap(run)
-    outlets = built.outlets()
-    text = "socap test message: this channel works."
-    if channel == "slack":
-        webhook = outlets.slack_webhook
-        if campaign:
-            with built.database() as db:
-                webhook = register.find(db, campaign).slack_webhook or webhook
-        if not webhook:
-            raise ConfigError("no Slack webhook", hint="set SOCAP_ALERT_SLACK_WEBHOOK")
-        slack.notify(slack.check_address(webhook, outlets.webhook_hosts), text, timeout=outlets.timeout)
-    elif channel == "email":
-        if outlets.mail_server is None or not outlets.mail_to:
-            raise ConfigError(
-                "nobody to mail to", hint="set SOCAP_ALERT_EMAIL_SMTP and SOCAP_ALERTS__EMAIL_TO"
-            )
-        for address in outlets.mail_to:
-            mail.notify(
-                outlets.mail_server, outlets.mail_from, address, text, now=run.now(), timeout=outlets.timeout
-            )
-    else:
-        raise UsageError(f"no channel {channel!r}", hint="there are slack, email")
-    run.done({"channel": channel}, text=f"{channel}: sent")
+    with built.database() as db:
+        context = built.alert_context(db)
+        chosen = register.find(db, campaign) if campaign else None
+        targets = trying.targets_to_try(context, channel or None, chosen)
+        message = trying.sample(context, chosen) if chosen else None
+        tried = [] if dry_run else trying.try_out(context, targets, message)
+    alerts_text.show_tried(run, channel, targets, tried, message)
 
 
-@app.command("silence")
-def silence(
-    ctx: typer.Context,
-    slug: Slug,
-    minutes: Annotated[float, typer.Option(min=0, help="For how long; 0 ends the silence.")] = 60.0,
-) -> None:
-    """Hold a campaign's alerts back for a while. They are not lost: they go out afterwards."""
-
-    run: Run = ctx.obj
-    until = run.now() + timedelta(minutes=minutes) if minutes else None
-    with bootstrap(run).database() as db:
-        register.edit(db, slug, {"silenced_until": until})
-    said = f"{slug} is silent until {until:%Y-%m-%d %H:%M} UTC" if until else f"{slug} speaks again"
-    run.done({"slug": slug, "silenced_until": until}, text=said)
+app.command("silence")(silences.silence)

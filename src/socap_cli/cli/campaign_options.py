@@ -11,7 +11,6 @@ from typing import Annotated, Any, get_args, get_origin
 
 import typer
 
-from socap_cli.alerts import mail, slack
 from socap_cli.bootstrap import Bootstrap
 from socap_cli.campaigns.adding import Verifier
 from socap_cli.campaigns.categories import category_of
@@ -20,12 +19,13 @@ from socap_cli.campaigns.settings import DAYS, SETTINGS, cleared, over_file, rea
 from socap_cli.campaigns.source import Line, from_options, read
 from socap_cli.campaigns.urls import tweet_id
 from socap_cli.campaigns.values import read_accounts
+from socap_cli.cli.options import one_of
 from socap_cli.cli.run import Run
 from socap_cli.config import Alerts
 from socap_cli.errors import NotATweet, UsageError
 from socap_cli.files.reading import display_name, printable, read_text
 from socap_cli.model import Campaign, TweetCategory
-from socap_cli.model.alert import Channel
+from socap_cli.model.receiver import parse_receiver
 from socap_cli.store import Db
 
 Tweets = Annotated[
@@ -52,8 +52,9 @@ Channels = Annotated[
     list[str],
     typer.Option(
         "--channel",
-        metavar="slack|email",
-        help="Where alerts go; may be repeated (default: all that are configured).",
+        metavar="NAME[=ADDRESS][,min=N]",
+        help="Where alerts go, as in slack, email=boss@fund.example,min=50; may be repeated (default: all that are "
+        "configured). There are slack, email, webhook, apprise.",
     ),
 ]
 Webhook = Annotated[
@@ -76,13 +77,23 @@ Window = Annotated[
     int | None,
     typer.Option(metavar="MINUTES", help="The same person and action are told again only after this time."),
 ]
+QuietHours = Annotated[
+    str | None,
+    typer.Option(metavar="HOURS", help="When nothing is told, as in '22:00-07:00 Europe/Berlin'; or off."),
+]
+Digest = Annotated[
+    str | None,
+    typer.Option(
+        metavar="off|hourly|daily", help="Tell all but VIPs together, as in 'daily 08:00 Europe/Berlin'."
+    ),
+]
 Clear = Annotated[
     list[str],
     typer.Option(
         "--clear",
         metavar="FIELD",
         help="Take a setting back: end, name, threshold, channels, slack-webhook, client-name, client-email, vips, "
-        "ignores, spacing, frequency-window; may be repeated.",
+        "ignores, spacing, frequency-window, quiet-hours, digest; may be repeated.",
     ),
 ]
 AddVips = Annotated[list[str], typer.Option("--add-vip", metavar="@NAME", help="One VIP more.")]
@@ -94,7 +105,7 @@ RemoveIgnores = Annotated[
 SETTINGS_OF_ADD: dict[str, Any] = {
     "name": Name, "start": Start, "end": End, "days": Days, "threshold": Threshold, "channel": Channels,
     "slack_webhook": Webhook, "client_name": ClientName, "client_email": ClientEmail, "vip": Vips, "ignore": Ignores,
-    "spacing": Spacing, "frequency_window": Window,
+    "spacing": Spacing, "frequency_window": Window, "quiet_hours": QuietHours, "digest": Digest,
 }  # fmt: skip
 """Every setting's option, by the name of its parameter."""
 SETTINGS_OF_EDIT: dict[str, Any] = {
@@ -210,14 +221,16 @@ def tweet_id_of(text: str) -> str:
 
 def checked(built: Bootstrap, values: dict[str, Any]) -> dict[str, Any]:
     """Settings whose channels exist and whose addresses may be sent to. Raises UsageError."""
-    known = [channel.value for channel in Channel]
-    unknown = [name for name in values.get("channels") or () if name not in known]
-    if unknown:
-        raise UsageError(f"no channel {unknown[0]!r}", hint=f"there are {', '.join(known)}")
+    channels = built.channels()
+    for text in values.get("channels") or ():
+        receiver = parse_receiver(text)
+        channel = channels.get(one_of(receiver.channel, channels, "channel"))
+        if channel and receiver.address:
+            channel.check(receiver.address)
     if webhook := values.get("slack_webhook"):
-        slack.check_address(webhook, built.settings.alerts.webhook_hosts)
+        channels["slack"].check(webhook)
     if email := values.get("client_email"):
-        values = {**values, "client_email": mail.check_address(email)}
+        values = {**values, "client_email": channels["email"].check(email)}
     return values
 
 

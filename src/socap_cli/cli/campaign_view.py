@@ -17,7 +17,7 @@ LABELS = {
     "slug": "campaign", "status": "status", "starts_at": "starts", "ends_at": "ends", "threshold": "alerts from",
     "channels": "channels", "slack_webhook": "own webhook", "vips": "VIPs", "ignores": "ignored",
     "spacing_minutes": "spread over, minutes", "frequency_window_minutes": "again after, minutes",
-    "client_name": "client", "client_email": "client's mail", "silenced_until": "silent until",
+    "client_name": "client", "client_email": "client's mail", "quiet_hours": "quiet hours", "digest": "digest",
     "last_cycle_at": "last cycle", "completed_at": "completed", "created_at": "created",
 }  # fmt: skip
 """Fields of a campaign in the order and words of `campaign show`."""

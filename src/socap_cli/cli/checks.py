@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import smtplib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from socap_cli.alerts.slack import check_address
-from socap_cli.bootstrap import Bootstrap, secret
+from socap_cli.alerts.receivers import nobody, targets_of
+from socap_cli.bootstrap import Bootstrap
+from socap_cli.channels import Channel
 from socap_cli.config import secrets_in
 from socap_cli.errors import SocapError
+from socap_cli.model.receiver import parse_receiver
 from socap_cli.store import Db, firm_check, indexes, usage
 
 LOW_DISK = 1 << 30
@@ -43,9 +44,9 @@ def run_checks(built: Bootstrap, *, offline: bool) -> list[Check]:
     ]
     outside: list[tuple[str, Callable[[Bootstrap], Iterator[Check]]]] = [
         ("provider", _provider),
-        ("email", _mail),
+        ("channels", _channels),
     ]
-    for name, step in [*steps, ("slack", _slack), *([] if offline else outside)]:
+    for name, step in [*steps, *([] if offline else outside)]:
         try:
             found.extend(step(built))
         except SocapError as error:
@@ -138,36 +139,21 @@ def _used_in_a_day(db: Db) -> float:
     return max(sum(usage.spent(db, day.isoformat()).values()) for day in (today, today - timedelta(days=1)))
 
 
-def _slack(built: Bootstrap) -> Iterator[Check]:
+def _channels(built: Bootstrap) -> Iterator[Check]:
+    """Every address of the configuration, without sending anything."""
+    named = [parse_receiver(text.get_secret_value()) for text in built.settings.alerts.to]
+    channels = built.channels()
+    found = targets_of(nobody(datetime.now(UTC)), channels, named).found
+    for name, channel in channels.items():
+        addresses = [target.address for target in found if target.channel == name]
+        if not addresses:
+            yield Check(name, "skip", *channel.missing.split("; ", 1))
+        for address in addresses:
+            yield _channel(channel, address)
 
-    webhook = secret(built.settings.alerts.slack_webhook)
-    if not webhook:
-        yield Check("slack", "skip", "no webhook set", "SOCAP_ALERT_SLACK_WEBHOOK")
-        return
-    check_address(webhook, built.settings.alerts.webhook_hosts)
-    yield Check(
-        "slack", "ok", "the webhook's address is allowed; send a message with: socap alerts test slack"
-    )
 
-
-def _mail(built: Bootstrap) -> Iterator[Check]:
-    server = built.outlets().mail_server
-    if server is None:
-        yield Check("email", "skip", "no mail server set", "SOCAP_ALERT_EMAIL_SMTP")
-        return
+def _channel(channel: Channel, address: str) -> Check:
     try:
-        with (
-            smtplib.SMTP(server.host, server.port, timeout=10)
-            if not server.tls
-            else smtplib.SMTP_SSL(server.host, server.port, timeout=10) as smtp
-        ):
-            smtp.noop()
-    except (OSError, smtplib.SMTPException) as error:
-        yield Check(
-            "email",
-            "fail",
-            f"{server.host}:{server.port} does not answer: {error}",
-            "check SOCAP_ALERT_EMAIL_SMTP",
-        )
-        return
-    yield Check("email", "ok", f"{server.host}:{server.port} answers")
+        return Check(channel.name, "ok", channel.examine(address))
+    except SocapError as error:
+        return Check(channel.name, "fail", f"{channel.shown(address)}: {error.message}", error.hint)

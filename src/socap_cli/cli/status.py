@@ -18,8 +18,6 @@ from socap_cli.status.gather import Status, gather
 
 SUMS = ("counter", "collected", "removed")
 MOST_GAPS_SHOWN = 5
-WORTH_TELLING = ("dead", "unknown")
-"""States of deliveries that wait for a person."""
 
 
 def status(ctx: typer.Context) -> None:
@@ -44,7 +42,9 @@ def _result(found: Status) -> dict[str, Any]:
         "gaps": [asdict(gap) for gap in found.gaps],
         "limits": [{**asdict(one), "is_closed": one.is_closed} for one in found.limits],
         "channels_off": found.channels_off,
-        "deliveries": found.deliveries,
+        "alerts": found.alerts.alerts,
+        "alerts_held": found.alerts.holds,
+        "deliveries": found.alerts.deliveries,
         "last_runs": {
             command: {"started_at": last.started_at, "seconds": last.seconds}
             for command, last in found.last_runs.items()
@@ -89,11 +89,13 @@ def _notes(found: Status, now: datetime) -> Iterator[tuple[str, str]]:
         yield "gap", f"{gap.begins_at:%Y-%m-%d %H:%M} {gap.kind}, {tweets}, {gap.reason}"
     for one in found.limits:
         yield from _limit(one)
-    for channel, reason in found.channels_off.items():
-        yield "channel off", f"{channel}: {reason}"
-    for state in WORTH_TELLING:
-        if count := found.deliveries.get(state):
-            yield "deliveries", f"{count:,} {state}; see: socap alerts list --state {state}"
+    for name, reason in found.channels_off.items():
+        yield "channel off", f"{name}: {reason}; mend it, then: socap alerts retry"
+    for name, count in found.alerts.holds.items():
+        yield "alerts held", f"{count:,}: {name}"
+    for name in ("dead", "unknown"):
+        if (dead := found.alerts.alerts.get(name)) is not None:
+            yield f"alerts {name}", f"{dead:,}; see: socap alerts list --status {name}"
 
 
 def _limit(one: LimitState) -> Iterator[tuple[str, str]]:

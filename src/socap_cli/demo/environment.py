@@ -15,10 +15,8 @@ from typing import Any
 import httpx
 from pydantic import SecretStr
 
-from socap_cli.alerts import mail
-from socap_cli.alerts.send import Outlets
 from socap_cli.bootstrap import Bootstrap
-from socap_cli.config import Provider, Settings
+from socap_cli.config import Alerts, Provider, Settings
 from socap_cli.errors import SocapError
 from socap_cli.providers import Provider as DataProvider
 from socap_cli.simulator.mailbox import Mailbox
@@ -36,7 +34,6 @@ class Environment:
     provider: DataProvider
     simulator: httpx.Client
     mailbox: Mailbox
-    outlets: Outlets
     files: Path
     start: datetime
     clock: datetime
@@ -66,7 +63,7 @@ def environment(*, tweets: int, cycles: int, seed: int) -> Iterator[Environment]
         scratch = Path(stack.enter_context(folder))
         url = stack.enter_context(_simulator(scratch, tweets=tweets, seed=seed, start=start))
         mailbox = stack.enter_context(Mailbox())
-        built = Bootstrap(_settings(scratch, url))
+        built = Bootstrap(_settings(scratch, url, mailbox))
         stack.callback(built.embedded().stop)
         yield Environment(
             built=built,
@@ -74,27 +71,23 @@ def environment(*, tweets: int, cycles: int, seed: int) -> Iterator[Environment]
             provider=stack.enter_context(built.provider()),
             simulator=stack.enter_context(httpx.Client(base_url=url, timeout=60, trust_env=False)),
             mailbox=mailbox,
-            outlets=_outlets(url, mailbox),
             files=scratch / "files",
             start=start,
             clock=start,
         )
 
 
-def _settings(scratch: Path, url: str) -> Settings:
+def _settings(scratch: Path, url: str, mailbox: Mailbox) -> Settings:
     """Nothing of the operator's own configuration reaches the demo, and the demo reaches nothing of it."""
-    return Settings(data_dir=scratch / "data", provider=Provider(api_key=SecretStr("demo"), url=url, rate=0))
-
-
-def _outlets(url: str, mailbox: Mailbox) -> Outlets:
-    return Outlets(
-        slack_webhook=f"{url}/sim/slack",
+    alerts = Alerts(
+        slack_webhook=SecretStr(f"{url}/sim/slack"),
         webhook_hosts=(url.removeprefix("http://"),),
-        mail_server=mail.parse_server(mailbox.url),
-        mail_from="alerts@agency.example",
-        mail_to=("launch-team@agency.example",),
-        slack_interval=0.0,
+        email_smtp=SecretStr(mailbox.url),
+        email_from="alerts@agency.example",
+        email_to=("launch-team@agency.example",),
     )
+    provider = Provider(api_key=SecretStr("demo"), url=url, rate=0)
+    return Settings(data_dir=scratch / "data", provider=provider, alerts=alerts)
 
 
 @contextmanager

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from socap_cli.alerts.send import plan_new, send_due
+from socap_cli.alerts.send import send_alerts
 from socap_cli.campaigns import adding, source
 from socap_cli.campaigns.adding import Verifier
 from socap_cli.demo.environment import CYCLE, Environment
@@ -19,7 +19,7 @@ from socap_cli.model import LISTS, Campaign, CampaignStatus
 from socap_cli.report.publish import publish
 from socap_cli.report.values import Edition
 from socap_cli.simulator.comparison import Comparison, compare, true_keys
-from socap_cli.store import alerts, campaigns, engagement_view
+from socap_cli.store import alert_view, campaigns, engagement_view
 from socap_cli.work.worker import Worker
 
 SLUG = "launch"
@@ -101,13 +101,15 @@ class Scenario:
 
     def _alert(self) -> None:
         here = self.environment
-        planned = plan_new(here.db, here.built.firm(), now=here.now())
-        done = send_due(here.db, here.outlets, now=here.now(), planned=planned)
-        self.totals.update(planned=planned, sent=done.sent, troubled=done.failed + done.dead + done.unknown)
+        context = replace(here.built.alert_context(here.db, now=here.now), sleep=lambda _: None)
+        done = send_alerts(context)
+        self.totals.update(
+            planned=done.planned, sent=done.sent, troubled=done.failed + done.dead + done.unknown
+        )
 
     def send_rest(self) -> None:
         """Let the last alerts' times come."""
-        while alerts.waiting(self.environment.db, now=self.environment.now()):
+        while alert_view.next_time(self.environment.db, after=self.environment.now()):
             self.environment.advance(CYCLE)
             self._alert()
 

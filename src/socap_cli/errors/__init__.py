@@ -44,6 +44,8 @@ counts_attempt   whether the job used up one of its attempts
 is_failure       whether nobody answered, so that the next wait is longer
 final            whether the same will never work
 ends_run         whether no other work of this run can work either
+may_have_arrived whether a message may have been taken all the same
+ends_channel     whether its channel takes nothing any more
 closed_for       seconds for which its endpoint takes no more requests
 doubts_address   whether the address would be wrong if everything were answered so
 """

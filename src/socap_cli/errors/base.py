@@ -13,6 +13,8 @@ class SocapError(Exception):
     final = False
     ends_run = False
     closed_for = 0.0
+    may_have_arrived = False
+    ends_channel = False
     doubts_address = False
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:

@@ -20,6 +20,8 @@ class DeliveryFailed(ChannelError):
 class DeliveryUnknown(ChannelError):
     """It may have arrived."""
 
+    may_have_arrived = True
+
 
 class MessageRefused(ChannelError):
     """This message will never be taken."""
@@ -31,3 +33,4 @@ class ChannelDead(ChannelError):
     """The channel takes nothing any more."""
 
     final = True
+    ends_channel = True

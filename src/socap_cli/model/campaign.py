@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from socap_cli.model.receiver import public_spelling
+
 
 class TweetCategory(StrEnum):
     """Whose tweet it is, as the stored documents call it; people type and read `CATEGORY_NAMES`."""
@@ -39,7 +41,8 @@ class Campaign:
     starts_at: datetime
     ends_at: datetime | None
     threshold: float
-    channels: tuple[str, ...]
+    channels: tuple[str, ...] = field(repr=False)
+    """Receivers as `parse_receiver` reads them; none: everybody whom the configuration names."""
     spacing_minutes: int
     frequency_window_minutes: int
     created_at: datetime
@@ -51,14 +54,17 @@ class Campaign:
     last_cycle_at: datetime | None = None
     """When the one last cycle after the window's end was armed."""
     completed_at: datetime | None = None
-    silenced_until: datetime | None = None
-    """Until when no alert goes out; they wait."""
+    quiet_hours: str | None = None
+    """When nothing is told; None: as the configuration says, `off`: never quiet."""
+    digest: str | None = None
+    """When what is not urgent is told together; None: as the configuration says."""
 
 
 def public_campaign(campaign: Campaign) -> dict[str, Any]:
-    """A campaign's fields for pages, terminals and programs: its webhook is a secret and only said to be set."""
+    """A campaign's fields for pages, terminals and programs: its webhooks are secrets and only said to be set."""
     row = asdict(campaign)
     row["slack_webhook"] = "set" if campaign.slack_webhook else None
+    row["channels"] = tuple(map(public_spelling, campaign.channels))
     return row
 
 

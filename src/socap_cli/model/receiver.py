@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 NOTATION = re.compile(
     r"(?P<channel>[a-z][a-z0-9_-]{0,29})(?:=(?P<address>.+?))?(?:,min=(?P<minimum>[^,=]+))?", re.DOTALL
@@ -27,6 +27,16 @@ class Receiver:
         """As `parse_receiver` reads it. Holds the address."""
         minimum = f",min={self.min_importance:g}" if self.min_importance else ""
         return f"{self.channel}{'=' if self.address else ''}{self.address or ''}{minimum}"
+
+
+def public_spelling(text: str) -> str:
+    """A receiver as people may see it: an address that is a URL is a secret, and only said to be set."""
+    try:
+        receiver = parse_receiver(text)
+    except ValueError:
+        return text.partition("=")[0]
+    is_secret = "://" in (receiver.address or "")
+    return replace(receiver, address="(set)").spelling if is_secret else receiver.spelling
 
 
 def parse_receiver(text: str) -> Receiver:

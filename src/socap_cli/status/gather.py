@@ -7,8 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from socap_cli.model import CampaignStatus, Coverage, Kind, LimitState, RunRecord, coverage_of
+from socap_cli.model.alert_listing import AlertTotals
 from socap_cli.model.gaps import GapRow, gaps_of
-from socap_cli.store import Db, alerts, campaigns, queue_view, rate_limits, runs, worker_state
+from socap_cli.store import (
+    Db,
+    alert_view,
+    campaigns,
+    channel_state,
+    queue_view,
+    rate_limits,
+    runs,
+    worker_state,
+)
 
 COMMANDS = ("enqueue", "work", "alerts send", "report render")
 MOST_GAPS = 20
@@ -28,7 +38,7 @@ class Status:
     gaps: tuple[GapRow, ...]
     limits: tuple[LimitState, ...]
     channels_off: Mapping[str, str]
-    deliveries: Mapping[str, int]
+    alerts: AlertTotals
     last_runs: Mapping[str, RunRecord]
     rows_unreadable: int
     """Rows of answers that the last run of `work` had to leave out."""
@@ -54,8 +64,10 @@ def gather(db: Db) -> Status:
         coverage=coverage_of(states),
         gaps=gaps_of(states)[:MOST_GAPS],
         limits=tuple(rate_limits.states(db)),
-        channels_off=alerts.switched_off(db),
-        deliveries=alerts.counts(db),
+        channels_off={
+            f"{one.channel} ({one.receiver})": one.reason for one in channel_state.switched_off(db).values()
+        },
+        alerts=alert_view.totals(db),
         last_runs=last,
         rows_unreadable=int(last["work"].result.get("rows_unreadable", 0)) if "work" in last else 0,
     )

@@ -23,7 +23,8 @@ PLACES = {
     "slack_webhook": "alert_preferences.slack_webhook",
     "vips": "alert_preferences.vips",
     "ignores": "alert_preferences.ignores",
-    "silenced_until": "alert_preferences.silenced_until",
+    "quiet_hours": "alert_preferences.quiet_hours",
+    "digest": "alert_preferences.digest",
     "client_name": "client_info.name",
     "client_email": "client_info.email",
 }
@@ -127,14 +128,16 @@ def _campaign(row: dict[str, Any]) -> Campaign | None:
 
 def _well_formed(campaign: Campaign) -> bool:
     times = (campaign.starts_at, campaign.created_at)
-    later = (campaign.ends_at, campaign.last_cycle_at, campaign.completed_at, campaign.silenced_until)
+    later = (campaign.ends_at, campaign.last_cycle_at, campaign.completed_at)
     numbers = (campaign.threshold, campaign.spacing_minutes, campaign.frequency_window_minutes)
     words = (campaign.slug, campaign.name, *campaign.channels, *campaign.vips, *campaign.ignores)
+    settings = (campaign.quiet_hours, campaign.digest)
     return (
         all(isinstance(moment, datetime) for moment in times)
         and all(moment is None or isinstance(moment, datetime) for moment in later)
         and all(isinstance(number, (int, float)) for number in numbers)
         and all(isinstance(word, str) for word in words)
+        and all(setting is None or isinstance(setting, str) for setting in settings)
     )
 
 

@@ -89,3 +89,19 @@ def of_ids(db: Db, ids: Sequence[str], *, batch: int = 1000) -> dict[str, Engage
         for row in db.engagements.find({"_id": {"$in": wanted}}):
             found[row["_id"]] = engagement(row)
     return found
+
+
+def order_of_organisation(
+    db: Db, tweet_ids: Sequence[str], organisation: str, members: Sequence[str]
+) -> list[str]:
+    """The user ids of an organisation's people who engaged with these tweets, by when they were first seen.
+
+    Its people are those whom the rules found, and `members`, folded handles.
+    """
+    of_it = [{"organisations": organisation}, {"$expr": {"$in": [{"$toLower": "$username"}, list(members)]}}]
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"tweet_id": {"$in": list(tweet_ids)}, "$or": of_it}},
+        {"$group": {"_id": "$user_id", "first": {"$min": "$first_seen_at"}}},
+        {"$sort": {"first": 1, "_id": 1}},
+    ]
+    return [str(row["_id"]) for row in db.engagements.aggregate(pipeline)]

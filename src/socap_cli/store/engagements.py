@@ -152,19 +152,50 @@ def count_stored(db: Db, lists: Sequence[tuple[str, Kind]]) -> list[StoredCounts
 
 
 def of_ids(db: Db, ids: Sequence[str]) -> list[Engagement]:
-    """These engagements; one that is not there is absent."""
-    return [engagement(row) for row in db.engagements.find({"_id": {"$in": list(ids)}})]
+    """These engagements; one that is not there, or cannot be read, is absent."""
+    return read_rows(db.engagements.find({"_id": {"$in": list(ids)}}))[0]
 
 
-def needing_plan(db: Db, *, limit: int) -> list[Engagement]:
-    """Engagements that alert planning has not considered yet, in the order of their ids."""
-    rows = db.engagements.find({"needs_planning": True}).sort("_id", 1).limit(limit)
-    return [engagement(row) for row in rows]
+def existing(db: Db, ids: Sequence[str]) -> set[str]:
+    """Which of these are stored, readable or not."""
+    return {row["_id"] for row in db.engagements.find({"_id": {"$in": list(ids)}}, {"_id": 1})}
 
 
-def mark_planned(db: Db, ids: Sequence[str]) -> None:
-    """Alert planning has considered these."""
-    db.engagements.update_many({"_id": {"$in": list(ids)}}, {"$unset": {"needs_planning": ""}})
+def needing_plan(db: Db, *, after: str, limit: int) -> tuple[list[Engagement], list[str], str]:
+    """Engagements that alert planning has not considered yet, in the order of their ids, from one on.
+
+    Returns them, the ids of documents that are none, and the last id; "" when there are no more.
+    """
+    rows = list(
+        db.engagements.find({"needs_planning": True, "_id": {"$gt": after}}).sort("_id", 1).limit(limit)
+    )
+    found, unreadable = read_rows(rows)
+    return found, unreadable, str(rows[-1]["_id"]) if rows else ""
+
+
+def read_rows(rows: Iterable[Row]) -> tuple[list[Engagement], list[str]]:
+    """Documents as values, and the ids of those that are no engagement: a field is missing or of a wrong type."""
+    found, unreadable = [], []
+    for row in rows:
+        try:
+            one = engagement(row)
+            if not isinstance(one.first_seen_at, datetime) or not isinstance(one.profile.username, str):
+                raise TypeError("not an engagement")
+            found.append(one)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            unreadable.append(str(row["_id"]))
+    return found, unreadable
+
+
+def mark_planned(db: Db, considered: Iterable[Engagement]) -> None:
+    """Alert planning has considered these; one that was scored anew meanwhile keeps its mark."""
+    by_score: dict[float | None, list[str]] = {}
+    for one in considered:
+        by_score.setdefault(one.importance.score, []).append(one.engagement_id)
+    for score, ids in by_score.items():
+        db.engagements.update_many(
+            {"_id": {"$in": ids}, "importance_score": score}, {"$unset": {"needs_planning": ""}}
+        )
 
 
 def rescore(db: Db, scores: Mapping[str, Importance]) -> None:

@@ -40,6 +40,12 @@ def find(db: Db, names: FirmCollections, usernames: Sequence[str]) -> dict[str, 
     return found
 
 
+def members_of(db: Db, names: FirmCollections, organisation: str) -> list[str]:
+    """The folded handles of an organisation's people."""
+    rows = db[names.important_people].find({"organisation": organisation}, {"username": 1})
+    return sorted(fold(row["username"]) for row in rows if isinstance(row.get("username"), str))
+
+
 def person_of(row: Row) -> ImportantPerson:
     """A document as a value. What no rule can read is left out of it and named in `problems`."""
     problems: list[str] = []

@@ -1,0 +1,226 @@
+"""Stage two: what is due becomes rows for its receivers, and these become messages.
+
+Every step can be repeated: rows have ids of alert and receiver, a row stands in one message only, and a message
+that a killed run did not write is made again from its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from socap_cli.alerts.context import AlertContext
+from socap_cli.alerts.grouping import Capacity, group
+from socap_cli.alerts.holds import Circumstances, sort_out
+from socap_cli.alerts.receivers import Target, Targets, targets_of
+from socap_cli.alerts.recording import record_outcomes
+from socap_cli.model import Campaign
+from socap_cli.model.alert import Alert, Delivery, Hold, HoldReason
+from socap_cli.model.digest import Digest, parse_digest
+from socap_cli.model.quiet_hours import QuietHours, parse_quiet_hours
+from socap_cli.store import alert_history, alert_messages, alert_queue, campaigns, silences
+
+Parsed = TypeVar("Parsed")
+NO_RECEIVER_ANY_MORE = "its receiver is not configured any more"
+NOTHING_CONFIGURED = "no channel is configured; set SOCAP_ALERT_SLACK_WEBHOOK or SOCAP_ALERT_EMAIL_SMTP"
+
+
+@dataclass
+class Dispatched:
+    """What came of the alerts of one campaign, or of all."""
+
+    deliveries: list[Delivery] = field(default_factory=list)
+    complete: list[str] = field(default_factory=list)
+    """Alerts that have a row for everybody."""
+    waiting: dict[str, Sequence[str]] = field(default_factory=dict)
+    """Alerts that have rows, but for these channels."""
+    held: list[tuple[Alert, Hold]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def dispatch(context: AlertContext, *, campaign_id: str | None = None) -> Dispatched:
+    """Write rows for what is due, holds for what must wait, and the messages of all rows that are in none."""
+    total = Dispatched()
+    _let_go_of_strangers(context)
+    readable = {campaign.slug: campaign for campaign in campaigns.listed(context.db)}
+    for slug in alert_queue.campaigns_with_open(context.db):
+        if campaign_id not in (None, slug):
+            continue
+        campaign = readable.get(slug)
+        if campaign is not None:
+            _write(context, _sorted_out(context, campaign), total)
+        elif not campaigns.exists(context.db, slug):
+            alert_queue.drop_campaign(context.db, slug)
+    make_messages(context, campaign_id=campaign_id)
+    return total
+
+
+def _let_go_of_strangers(context: AlertContext) -> None:
+    """Open messages for an address that is no receiver any more: a webhook was replaced, somebody taken out.
+
+    Their alerts go to whoever is a receiver now and has no row of them.
+    """
+    db = context.db
+    for slug in alert_messages.campaigns_with_open(db):
+        campaign = campaigns.find(db, slug)
+        if campaign is None:
+            continue
+        found = targets_of(campaign, context.channels, context.usual_receivers).found
+        known = {target.address_id for target in found}
+        for address in set(alert_messages.open_addresses(db, slug)) - known:
+            alert_queue.reopen(db, alert_history.alerts_open_for(db, slug, address))
+            alert_messages.let_go(db, slug, address, said=NO_RECEIVER_ANY_MORE, now=context.now())
+    record_outcomes(context)
+
+
+def _sorted_out(context: AlertContext, campaign: Campaign) -> Dispatched:
+    """What is to be done with a campaign's open alerts. Writes nothing."""
+    alerts = alert_queue.open_of(context.db, campaign.slug)
+    begun = alert_history.with_rows(context.db, [alert.alert_id for alert in alerts])
+    return decide(context, campaign, alerts, begun)
+
+
+def decide(
+    context: AlertContext,
+    campaign: Campaign,
+    alerts: Sequence[Alert],
+    begun: frozenset[str] | set[str] = frozenset(),
+) -> Dispatched:
+    """What is to be done with these alerts; those in `begun` have rows already, and nothing holds them."""
+    found = Dispatched()
+    given = circumstances(context, campaign, found.warnings)
+    targets = targets_of(campaign, context.channels, context.usual_receivers)
+    found.warnings += [f"{campaign.slug}: {said}" for said in targets.missing.values()]
+    told, found.held = sort_out(campaign, [a for a in alerts if a.alert_id not in begun], given)
+    for alert in told:
+        _address(alert, targets, found, given)
+    for alert in alerts:
+        if alert.alert_id in begun:
+            _go_on(alert, targets, found, given)
+    return found
+
+
+def circumstances(context: AlertContext, campaign: Campaign, warnings: list[str]) -> Circumstances:
+    """What decides beside the alerts themselves; a setting that cannot be read is told and left out."""
+    now = context.now()
+    window = timedelta(minutes=campaign.frequency_window_minutes)
+    quiet = campaign.quiet_hours if campaign.quiet_hours is not None else context.settings.quiet_hours
+    digest = campaign.digest if campaign.digest is not None else context.settings.digest
+    return Circumstances(
+        now,
+        silences=silences.active(context.db, now=now),
+        last_told=alert_history.last_told(context.db, campaign.slug, since=now - window),
+        quiet_hours=_parsed(_quiet_hours, quiet, campaign, warnings),
+        digest=_parsed(parse_digest, digest, campaign, warnings) or Digest(),
+    )
+
+
+def _quiet_hours(text: str) -> QuietHours | None:
+    return None if text in ("", "off") else parse_quiet_hours(text)
+
+
+def _parsed(
+    parse: Callable[[str], Parsed], text: str | None, campaign: Campaign, warnings: list[str]
+) -> Parsed | None:
+    if text is None:
+        return None
+    try:
+        return parse(text)
+    except ValueError as error:
+        warnings.append(f"{campaign.slug}: {text!r} {error}")
+        return None
+
+
+def _address(alert: Alert, targets: Targets, found: Dispatched, given: Circumstances) -> None:
+    wanted = [target for target in targets.found if target.wants(alert)]
+    if not wanted:
+        found.held.append((alert, _nobody(targets)))
+        if not targets.found and not targets.missing:
+            found.warnings.append(f"{alert.campaign_id}: alerts wait, for {NOTHING_CONFIGURED}")
+        return
+    found.deliveries += [_delivery(alert, target, given) for target in wanted]
+    if targets.missing:
+        found.waiting[alert.alert_id] = tuple(targets.missing)
+    else:
+        found.complete.append(alert.alert_id)
+
+
+def _nobody(targets: Targets) -> Hold:
+    if targets.found and not targets.missing:
+        least = min(target.min_importance for target in targets.found)
+        return Hold(HoldReason.NO_RECEIVER, f"no receiver wants less than importance {least:g}")
+    return Hold(HoldReason.NO_CHANNEL, "; ".join(targets.missing.values()) or NOTHING_CONFIGURED)
+
+
+def _go_on(alert: Alert, targets: Targets, found: Dispatched, given: Circumstances) -> None:
+    """An alert that some have rows of: a run was killed, or a channel reached nobody then."""
+    chosen = targets.of(alert.waits_for) if alert.waits_for else targets.found
+    found.deliveries += [_delivery(alert, target, given) for target in chosen if target.wants(alert)]
+    missing = [c for c in targets.missing if not alert.waits_for or c in alert.waits_for]
+    if not targets.found and not missing:
+        found.held.append((alert, _nobody(targets)))
+    elif missing:
+        found.waiting[alert.alert_id] = missing
+    else:
+        found.complete.append(alert.alert_id)
+
+
+def _delivery(alert: Alert, target: Target, given: Circumstances) -> Delivery:
+    was_held = alert.hold is not None and alert.hold.reason.gathers
+    was_quiet = (
+        given.quiet_hours is not None and given.quiet_hours.until(alert.scheduled_send_time) is not None
+    )
+    return Delivery(
+        delivery_id=f"{alert.alert_id}|{target.address_id}",
+        alert_id=alert.alert_id,
+        campaign_id=alert.campaign_id,
+        engagement_id=alert.engagement_id,
+        user_id=alert.user_id,
+        action_type=alert.action_type,
+        importance_score=alert.importance_score,
+        is_vip=alert.is_vip,
+        is_backlog=alert.is_backlog,
+        is_gathered=(was_held or was_quiet) and not alert.is_vip,
+        channel=target.channel,
+        address_id=target.address_id,
+        receiver=target.shown,
+        run_batch=alert.run_batch,
+        created_at=given.now,
+    )
+
+
+def _write(context: AlertContext, found: Dispatched, total: Dispatched) -> None:
+    db = context.db
+    alert_history.put(db, found.deliveries)
+    alert_queue.mark_sending(db, found.complete)
+    if found.waiting:
+        hold = Hold(HoldReason.NO_CHANNEL, "; ".join(dict.fromkeys(found.warnings)))
+        alert_queue.wait_for_channels(db, found.waiting, hold)
+    alert_queue.write_holds(db, found.held)
+    alert_queue.set_statuses(db, alert_history.statuses_of(db, found.complete))
+    total.deliveries += found.deliveries
+    total.held += found.held
+    total.warnings += found.warnings
+
+
+def make_messages(context: AlertContext, *, campaign_id: str | None = None) -> None:
+    """Put rows that are in no message into messages, and write the messages."""
+    db, now = context.db, context.now()
+    rows = alert_history.ungrouped(db, [campaign_id] if campaign_id else None)
+    for message in group(rows, capacity_of(context, now)):
+        alert_history.assign(db, message)
+    made = alert_history.assigned(db)
+    known = alert_messages.known(db, [message.message_id for message in made])
+    alert_messages.put(db, (m for m in made if m.message_id not in known), now=now)
+
+
+def capacity_of(context: AlertContext, now: datetime) -> Capacity:
+    """What the channels can bear now."""
+    return Capacity(
+        context.settings.digest_after,
+        {name: channel.most_people for name, channel in context.channels.items()},
+        alert_messages.waiting_by_address(context.db, now=now),
+        salt=now.isoformat(),
+    )

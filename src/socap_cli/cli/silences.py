@@ -1,0 +1,93 @@
+"""socap alerts silence."""
+
+from __future__ import annotations
+
+import getpass
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from socap_cli.campaigns import register
+from socap_cli.cli import tables
+from socap_cli.cli.options import account, one_of
+from socap_cli.cli.run import Run
+from socap_cli.cli.start import bootstrap
+from socap_cli.model import action_types
+from socap_cli.model.alert import LONG_SILENCE, Silence
+from socap_cli.store import silences
+
+MOST_MINUTES = LONG_SILENCE.total_seconds() / 60
+
+
+def silence(
+    ctx: typer.Context,
+    slug: Annotated[str, typer.Argument(metavar="[SLUG]", help="Only this campaign's alerts.")] = "",
+    minutes: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=MOST_MINUTES, metavar="N", help="For how long (default: 60); 0 ends it at once."
+        ),
+    ] = None,
+    person: Annotated[str, typer.Option(metavar="@NAME", help="Only alerts about this account.")] = "",
+    category: Annotated[
+        str, typer.Option(metavar="C", help="Only a category of tweets (client …) or accounts (founders …).")
+    ] = "",
+    action_type: Annotated[str, typer.Option(metavar="A", help="Only retweet, reply or quote.")] = "",
+    comment: Annotated[str, typer.Option(metavar="TEXT", help="Why.")] = "",
+    author: Annotated[str, typer.Option(metavar="NAME", help="Who says so (default: the user here).")] = "",
+) -> None:
+    """Hold alerts back for a while. They are not lost: they go out together afterwards.
+
+    Without anything it lists the silences. Example: socap alerts silence launch --minutes 90 --comment "the party"
+    """
+    run: Run = ctx.obj
+    built = bootstrap(run)
+    with built.database() as db:
+        now = built.alert_context(db).now()
+        if not any((slug, person, category, action_type)) and minutes is None:
+            active = silences.active(db, now=now)
+            run.done({"silences": [asdict(one) for one in active]}, text=lambda: _show(run, active))
+            return
+        wanted = Silence(
+            silence_id=uuid.uuid4().hex,
+            until=now + timedelta(minutes=60 if minutes is None else minutes),
+            created_at=now,
+            author=author or _user(),
+            comment=comment,
+            campaign_id=register.find(db, slug).slug if slug else None,
+            username=account(person, "--person") if person else None,
+            category=category or None,
+            action_type=one_of(action_type, action_types(), "action") if action_type else None,
+        )
+        if minutes == 0:
+            ended = silences.end(db, wanted)
+        else:
+            silences.put(db, wanted)
+            ended = 0
+    until = None if minutes == 0 else wanted.until
+    said = (
+        f"silent until {until:%Y-%m-%d %H:%M} UTC: {wanted.scope}"
+        if until
+        else f"silence ended: {wanted.scope}"
+    )
+    result = {"slug": slug or None, "silenced_until": until, "scope": wanted.scope, "ended": ended}
+    run.done(result, text=said if until or ended else f"there is no silence of {wanted.scope}")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "somebody"
+
+
+def _show(run: Run, active: Sequence[Silence]) -> None:
+    if not active:
+        run.info("no silence")
+        return
+    rows = ([one.scope, one.until, one.author, one.comment] for one in active)
+    tables.show(("silenced", "until", "by", "comment"), rows)

@@ -1,0 +1,247 @@
+"""alert_messages: a message for one receiver, claimed before it is sent, with every attempt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo import ReturnDocument, UpdateOne, WriteConcern
+
+from socap_cli.model.alert import ClaimedMessage, DeliveryStatus, OutgoingMessage, Settlement
+from socap_cli.model.message import MessageKind
+from socap_cli.store.connect import Db, literal
+
+Row = dict[str, Any]
+JOURNALED = WriteConcern(w="majority", j=True)
+OPEN = [DeliveryStatus.PENDING.value, DeliveryStatus.FAILED.value, DeliveryStatus.UNKNOWN.value]
+ENDED = [DeliveryStatus.DEAD.value, DeliveryStatus.UNKNOWN.value]
+ATTEMPTS_KEPT = 30
+SENDER_DIED = "the sender died before it heard the answer"
+
+
+def put(db: Db, messages: Iterable[OutgoingMessage], *, now: datetime) -> None:
+    """Write messages, due now; one that is there stays as it is."""
+    operations = [
+        UpdateOne({"_id": message.message_id}, {"$setOnInsert": _document(message, now)}, upsert=True)
+        for message in messages
+    ]
+    if operations:
+        db.alert_messages.bulk_write(operations, ordered=False)
+
+
+def _document(message: OutgoingMessage, now: datetime) -> Row:
+    return {
+        "campaign_id": message.campaign_id,
+        "channel": message.channel,
+        "address_id": message.address_id,
+        "receiver": message.receiver,
+        "kind": message.kind.value,
+        "is_vip": message.is_vip,
+        "importance_score": message.importance_score,
+        "status": DeliveryStatus.PENDING.value,
+        "due": now,
+        "created_at": now,
+        "attempts": 0,
+        "repeats": 0,
+        "log": [],
+    }
+
+
+def known(db: Db, message_ids: Sequence[str]) -> set[str]:
+    """Which of these are written."""
+    return {row["_id"] for row in db.alert_messages.find({"_id": {"$in": list(message_ids)}}, {"_id": 1})}
+
+
+def waiting_by_address(db: Db, *, now: datetime, campaign_id: str | None = None) -> dict[str, int]:
+    """How many messages of each address are due and not sent."""
+    match = _due(now, campaign_id)
+    rows = db.alert_messages.aggregate(
+        [{"$match": match}, {"$group": {"_id": "$address_id", "n": {"$sum": 1}}}]
+    )
+    return {row["_id"]: row["n"] for row in rows}
+
+
+def _due(now: datetime, campaign_id: str | None) -> Row:
+    query: Row = {"status": {"$in": OPEN}, "due": {"$lte": now}}
+    return {**query, "campaign_id": campaign_id} if campaign_id else query
+
+
+def due_addresses(db: Db, *, now: datetime, campaign_id: str | None = None) -> list[str]:
+    """The address ids that messages are due for."""
+    return sorted(db.alert_messages.distinct("address_id", _due(now, campaign_id)))
+
+
+def is_due(db: Db, address_id: str, *, now: datetime, campaign_id: str | None = None) -> bool:
+    """Whether a message is due for an address."""
+    query = {**_due(now, campaign_id), "address_id": address_id}
+    return db.alert_messages.find_one(query, {"_id": 1}) is not None
+
+
+def claim(
+    db: Db, address_id: str, *, token: str, now: datetime, lease: float, campaign_id: str | None = None
+) -> ClaimedMessage | None:
+    """Take the next due message of an address for `lease` seconds: VIPs first, then the most important."""
+    # Journaled before anything is sent: a database that dies must not forget that it may have arrived.
+    row = db.alert_messages.with_options(write_concern=JOURNALED).find_one_and_update(
+        {**_due(now, campaign_id), "address_id": address_id},
+        {
+            "$set": {
+                "status": DeliveryStatus.SENDING.value,
+                "token": token,
+                "lease_expires_at": now + timedelta(seconds=lease),
+            },
+            "$inc": {"attempts": 1},
+        },
+        sort=[("is_vip", -1), ("importance_score", -1), ("due", 1), ("_id", 1)],
+        return_document=ReturnDocument.AFTER,
+    )
+    return _claimed(row, token) if row else None
+
+
+def _claimed(row: Row, token: str) -> ClaimedMessage:
+    return ClaimedMessage(
+        message_id=row["_id"],
+        campaign_id=row["campaign_id"],
+        channel=row["channel"],
+        address_id=row["address_id"],
+        kind=MessageKind(row["kind"]),
+        is_vip=row["is_vip"],
+        created_at=row["created_at"],
+        attempts=row["attempts"],
+        repeats=row["repeats"],
+        token=token,
+    )
+
+
+def open_addresses(db: Db, campaign_id: str) -> list[str]:
+    """The address ids that a campaign's open messages go to."""
+    return db.alert_messages.distinct("address_id", {"campaign_id": campaign_id, "status": {"$in": OPEN}})
+
+
+def campaigns_with_open(db: Db) -> list[str]:
+    """The campaigns that have open messages."""
+    return sorted(map(str, db.alert_messages.distinct("campaign_id", {"status": {"$in": OPEN}})))
+
+
+def let_go(db: Db, campaign_id: str, address_id: str, *, said: str, now: datetime) -> None:
+    """A campaign's open messages for an address that is nobody's any more are not sent."""
+    values = {
+        "status": DeliveryStatus.DROPPED.value,
+        "last_error": said,
+        "due": None,
+        "is_recorded": False,
+        "settled_at": now,
+    }
+    query = {"campaign_id": campaign_id, "address_id": address_id, "status": {"$in": OPEN}}
+    db.alert_messages.update_many(query, {"$set": values})
+
+
+def receiver_of(db: Db, message_id: str) -> str:
+    """The receiver of a message as it may be shown."""
+    row = db.alert_messages.find_one({"_id": message_id}, {"receiver": 1})
+    return str(row["receiver"]) if row else ""
+
+
+def settle(db: Db, message: ClaimedMessage, settlement: Settlement, *, now: datetime) -> bool:
+    """Write an attempt's outcome under its token; False when somebody else has the message by now."""
+    entry = {"at": now, "status": settlement.status.value, "said": settlement.said}
+    update: Row = {
+        "$set": {
+            "status": settlement.status.value,
+            "last_error": settlement.said,
+            "traceback": settlement.traceback,
+            "due": settlement.due,
+            "token": None,
+            "is_recorded": False,
+            "settled_at": now,
+        },
+        "$push": {"log": {"$each": [entry], "$slice": -ATTEMPTS_KEPT}},
+        "$inc": {"repeats": int(settlement.may_have_arrived)},
+    }
+    query = {"_id": message.message_id, "token": message.token}
+    return db.alert_messages.update_one(query, update).modified_count == 1
+
+
+def expire(db: Db, *, now: datetime, resend_unknown: bool, most_repeats: int) -> int:
+    """Messages whose sender died while sending: they may have arrived. Returns how many there were."""
+    again: Row = {"$cond": [{"$lt": ["$repeats", most_repeats]}, literal(now), None]}
+    query = {"status": DeliveryStatus.SENDING.value, "lease_expires_at": {"$lte": now}}
+    entry = {"at": now, "status": DeliveryStatus.UNKNOWN.value, "said": SENDER_DIED}
+    fields = {
+        "due": again if resend_unknown else None,
+        "status": DeliveryStatus.UNKNOWN.value,
+        "repeats": {"$add": ["$repeats", 1]},
+        "last_error": SENDER_DIED,
+        "token": None,
+        "is_recorded": False,
+        "settled_at": now,
+        "log": {"$slice": [{"$concatArrays": ["$log", [literal(entry)]]}, -ATTEMPTS_KEPT]},
+    }
+    return db.alert_messages.update_many(query, [{"$set": fields}]).modified_count
+
+
+def unrecorded(db: Db) -> list[tuple[str, Settlement, datetime]]:
+    """Outcomes that are not written to their rows yet: (message, outcome, when)."""
+    return [
+        (row["_id"], Settlement(DeliveryStatus(row["status"]), row.get("last_error")), row["settled_at"])
+        for row in db.alert_messages.find({"is_recorded": False})
+    ]
+
+
+def note_recorded(db: Db, message_id: str, *, settled_at: datetime) -> None:
+    """The outcome of that moment is written to its rows."""
+    query = {"_id": message_id, "settled_at": settled_at}
+    db.alert_messages.update_one(query, {"$unset": {"is_recorded": ""}})
+
+
+def end_address(db: Db, address_id: str, *, said: str, now: datetime) -> int:
+    """Everything still open for a dead address is dead too, and needs a person; returns how many."""
+    return db.alert_messages.update_many(
+        {"address_id": address_id, "status": {"$in": OPEN}},
+        {
+            "$set": {
+                "status": DeliveryStatus.DEAD.value,
+                "last_error": said,
+                "due": None,
+                "is_recorded": False,
+                "settled_at": now,
+            }
+        },
+    ).modified_count
+
+
+def ended_addresses(
+    db: Db, *, campaign_id: str | None = None, message_ids: Sequence[str] | None = None
+) -> list[str]:
+    """The addresses of messages that `retry` would try again."""
+    return db.alert_messages.distinct("address_id", _ended(campaign_id, message_ids))
+
+
+def count_ended(db: Db, *, campaign_id: str | None = None, message_ids: Sequence[str] | None = None) -> int:
+    """How many messages `retry` would try again."""
+    return db.alert_messages.count_documents(_ended(campaign_id, message_ids))
+
+
+def retry(
+    db: Db, *, now: datetime, campaign_id: str | None = None, message_ids: Sequence[str] | None = None
+) -> int:
+    """Let dead messages, and those that may have arrived, be tried again as if for the first time."""
+    fields = {
+        "status": DeliveryStatus.FAILED.value,
+        "due": now,
+        "attempts": 0,
+        "traceback": None,
+        "is_recorded": False,
+        "settled_at": now,
+    }
+    return db.alert_messages.update_many(_ended(campaign_id, message_ids), {"$set": fields}).modified_count
+
+
+def _ended(campaign_id: str | None, message_ids: Sequence[str] | None) -> Row:
+    query: Row = {"status": {"$in": ENDED}}
+    if campaign_id:
+        query["campaign_id"] = campaign_id
+    if message_ids is not None:
+        query["_id"] = {"$in": list(message_ids)}
+    return query
