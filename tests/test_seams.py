@@ -1,0 +1,118 @@
+"""The seams hold: a provider and a list are added by rows, and no module knows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pytest
+from support.lab import Lab
+
+from socap_cli.bootstrap import Bootstrap
+from socap_cli.config import Provider as ProviderSettings
+from socap_cli.config import Settings
+from socap_cli.model import LISTS, Kind, ListItem, ListKind, Page, Profile, Tweet, TweetsAnswer
+from socap_cli.model.links import engagement_url
+from socap_cli.providers import PROVIDERS, AllowedRate
+from socap_cli.simulator.world import World
+from socap_cli.store import engagement_view, queue_view
+from socap_cli.store.engagement_view import Selection
+
+LIKERS = Kind("likers")
+ROW = ListKind(LIKERS, "like", "liked", "Likers", "#8a4fd1", is_post=False, priority=4)
+PAGE = 7
+
+
+@dataclass
+class Toy:
+    """A provider without a wire: it looks into a world, and serves one list more than the others do."""
+
+    world: World
+    now: Callable[[], datetime]
+    name: str = "toy"
+    batch: int = 2
+    usd_per_credit: float = 0.0
+
+    @property
+    def lists(self) -> frozenset[Kind]:
+        return frozenset(LISTS)
+
+    @property
+    def lists_with_times(self) -> frozenset[Kind]:
+        return frozenset()
+
+    def endpoint(self, operation: str) -> str:
+        return f"/toy/{operation}"
+
+    def limit_scope(self, operation: str) -> str:
+        return operation
+
+    def price(self, operation: str, items: int) -> float:
+        return float(items)
+
+    def tweets(self, tweet_ids: Sequence[str]) -> TweetsAnswer:
+        at = self.now().timestamp()
+        found = {
+            one.tweet_id: Tweet(one.tweet_id, None, one.text, None, dict(one.counters(at)))
+            for one in (self.world.tweets[i] for i in tweet_ids)
+        }
+        return TweetsAnswer(found, len(found))
+
+    def page(self, kind: Kind, tweet_id: str, *, cursor: str | None = None, **_: Any) -> Page:
+        begin = int(cursor or 0)
+        listed = list(self.world.tweets[tweet_id].lists[kind].newest_first(self.now().timestamp()))
+        items = tuple(
+            ListItem(
+                one.source_id if LISTS[kind].is_post else one.account.user_id,
+                Profile(one.account.user_id, one.account.username),
+            )
+            for one in listed[begin : begin + PAGE]
+        )
+        more = begin + PAGE < len(listed)
+        return Page(items, str(begin + PAGE) if more else None, len(items))
+
+    def followings(self, username: str, *, cursor: str | None = None) -> Page:
+        return Page((), None, 0)
+
+    def credits_left(self) -> float | None:
+        return None
+
+    def allowed_rate(self, scope: str) -> AllowedRate | None:
+        return None
+
+    def close(self) -> None:
+        return
+
+
+@pytest.fixture
+def toy(lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch) -> Lab:
+    """A world with likers, worked through the toy provider."""
+    monkeypatch.setitem(LISTS, LIKERS, ROW)
+    one = lab(tweets=3)
+    provider = Toy(one.world, one.now)
+    monkeypatch.setitem(PROVIDERS, "toy", lambda _settings: provider)
+    settings = Settings(provider=ProviderSettings(name="toy"))
+    with Bootstrap(settings).provider(needs_key=False) as built:
+        one.provider = built  # type: ignore[assignment]
+        return one
+
+
+def test_a_provider_and_a_list_that_no_module_knows_are_collected_like_the_others(toy: Lab) -> None:
+    for kind in LISTS:
+        for account in toy.world.accounts[:20]:
+            toy.world.engage(toy.tweet_ids[0], kind, toy.now(), account=account)
+    toy.cycle()
+    stored = {key[1:] for key in toy.stored()}
+    wanted = {("like", account.user_id) for account in toy.world.accounts[:20]}
+    assert {key for key in stored if key[0] == "like"} == wanted
+    assert {action for action, _ in stored} == {kind.action_type for kind in LISTS.values()}
+    assert queue_view.count_by_status(toy.db)["likers"] == {"completed": 3}
+    (first, *_) = engagement_view.listed(toy.db, Selection(toy.tweet_ids, action_type="like"))
+    assert engagement_url(first) == f"https://x.com/{first.profile.username}"
+
+
+def test_a_quiet_cycle_of_a_toy_reads_counters_only(toy: Lab) -> None:
+    toy.cycle()
+    assert toy.cycle().requests == 2
