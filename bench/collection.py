@@ -88,6 +88,7 @@ def bad_days(uri: str) -> None:
         lab.close()
     world = World(start=START, tweets=400, engagements=12.0)
     with database(uri) as db, Simulator(world) as simulator:
+        simulator.ledger.keeps_times = True
         lab = Lab(db, simulator)
         lab.enqueue()
         command = [sys.executable, "-m", "socap_cli", "-q", "work", "--processes", "4", "--concurrency", "15"]
@@ -96,7 +97,7 @@ def bad_days(uri: str) -> None:
             env=environment(uri, db, simulator.url, SOCAP_PROVIDER__RATE="20"),
             check=True,
         )
-        times = sorted(simulator.ledger.times["/twitter/tweet/retweeters"])
+        times = sorted(moment for path in simulator.ledger.times.values() for moment in path)
         busiest = max(sum(start <= moment < start + 1 for moment in times) for start in times)
         middle = times[len(times) // 10 : -len(times) // 10]
         average = (len(middle) - 1) / (middle[-1] - middle[0])

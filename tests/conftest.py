@@ -64,7 +64,7 @@ def simulate() -> Iterator[Callable[..., Simulator]]:
 
     def start(*, page: int = 20, key: str | None = None, **world: object) -> Simulator:
         options = {"start": START, "tweets": 3, "engagements": 0.0, "accounts": 400, **world}
-        simulator = Simulator(World(**options), page=page, key=key)  # type: ignore[arg-type]
+        simulator = Simulator(World(**options), page=page, key=key)
         started.append(simulator.__enter__())
         return simulator
 

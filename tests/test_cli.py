@@ -133,7 +133,7 @@ def test_an_export_runs_nothing_in_a_spreadsheet(
         (["db", "start"], 2, "MONGODB_URI is set"),
         (["--config"], 2, "--config needs a value"),
         (["--config", "nope.toml", "status"], 2, "no configuration file at nope.toml"),
-        (["simulate", "--provider", "x"], 2, "does not speak 'x' yet"),
+        (["simulate", "--provider", "y"], 2, "does not speak 'y'"),
     ],
 )
 def test_bad_input_is_one_clear_line_with_the_right_code(

@@ -8,6 +8,7 @@ import sys
 import threading
 from dataclasses import asdict
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 from urllib.error import URLError
@@ -22,9 +23,16 @@ from socap_cli.cli.start import bootstrap
 from socap_cli.errors import SocapError, UsageError
 from socap_cli.simulator.comparison import compare, true_keys
 from socap_cli.simulator.faults import Faults
-from socap_cli.simulator.server import Simulator
+from socap_cli.simulator.server import FORMATS, Simulator
 from socap_cli.simulator.world import World
 from socap_cli.store import engagement_view
+
+
+class LimitPer(StrEnum):
+    """What shares a rate limit."""
+
+    ACCOUNT = "account"
+    ENDPOINT = "endpoint"
 
 
 def simulate(
@@ -50,6 +58,9 @@ def simulate(
     ] = 0.0,
     errors: Annotated[float, typer.Option(min=0, max=1, help="Part of the requests that fail.")] = 0.0,
     qps: Annotated[float, typer.Option(min=0, help="Requests a second before 429; 0 is no limit.")] = 0.0,
+    limit_per: Annotated[
+        LimitPer, typer.Option("--limit-per", help="What shares the limit of --qps.")
+    ] = LimitPer.ACCOUNT,
     files: Annotated[
         str, typer.Option(metavar="DIR", help="Write tweets.csv and importance.json of the world here.")
     ] = "",
@@ -59,34 +70,42 @@ def simulate(
     ] = False,
 ) -> None:
     """Serve a made-up world in a provider's wire format, on loopback, until Ctrl-C."""
-
     run: Run = ctx.obj
-    if provider != "twitterapi":
-        raise UsageError(f"the simulator does not speak {provider!r} yet", hint="use --provider twitterapi")
+    if provider not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise UsageError(f"the simulator does not speak {provider!r}", hint=f"--provider: one of {known}")
     if check:
         _check(run, port)
         return
     begin = moment(start, "--start") if start else datetime.now(UTC)
     world = World(seed=seed, tweets=tweets, start=begin, engagements=engagements)
-    faults = Faults(latency=latency, errors=errors, qps=qps)
-    try:
-        simulator = Simulator(
-            world, port=port, speed=speed, key=key or None, page=page, seed=seed, faults=faults
-        )
-    except OSError as error:
-        raise SocapError(
-            f"cannot listen on port {port}: {error.strerror}", hint="name another with --port"
-        ) from error
+    faults = Faults(latency=latency, errors=errors, qps=qps, limit_per=limit_per.value)
+    simulator = Simulator(
+        world,
+        port=port,
+        speed=speed,
+        key=key or None,
+        page=page,
+        seed=seed,
+        faults=faults,
+        wire_format=provider,
+    )
     if end_with_stdin:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
     if files:
         _write_files(simulator, Path(files))
+    _serve(run, simulator)
+
+
+def _serve(run: Run, simulator: Simulator) -> None:
+    """Say where it is, and serve until Ctrl-C."""
+    url = simulator.url
     if not run.quiet:
         print_line(
-            f"{tweets} tweets at {simulator.url} (twitterapi.io format); Ctrl-C ends it\n"
-            f"  export TWITTER_API_URL={simulator.url} TWITTER_API_KEY={key or 'any'}\n"
-            f"  {simulator.url}/sim/tweets.csv · /sim/truth · /sim/state\n"
-            f"  POST {simulator.url}/sim/advance?minutes=30 · a Slack webhook: {simulator.url}/sim/slack"
+            f"{len(simulator.world.tweets)} tweets at {url} ({simulator.api.label} format); Ctrl-C ends it\n"
+            f"  export TWITTER_API_URL={url} TWITTER_API_KEY={simulator.key or 'any'}\n"
+            f"  {url}/sim/tweets.csv · /sim/truth · /sim/state\n"
+            f"  POST {url}/sim/advance?minutes=30 · a Slack webhook: {url}/sim/slack"
         )
     try:
         simulator.serve_forever()
@@ -102,9 +121,7 @@ def _end_with_stdin() -> None:
     os._exit(0)
 
 
-def _write_files(simulator: object, folder: Path) -> None:
-
-    assert isinstance(simulator, Simulator)
+def _write_files(simulator: Simulator, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "tweets.csv").write_text(simulator.tweets_csv(), encoding="utf-8")

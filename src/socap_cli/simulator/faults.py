@@ -7,13 +7,16 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import Literal, get_args
 
 Fault = Literal[
-    "error", "html", "garble", "hang", "limit", "expire", "refuse", "drop", "status", "empty", "ok"
-]
-"""One request's fate: 502 JSON, 503 HTML, cut body, no answer, 429, bad cursor, 400, closed connection,
-200 with an error status, 200 without any list, or none."""
+    "error", "html", "garble", "hang", "limit", "expire", "refuse", "drop", "status", "empty", "null", "drip",
+    "oversized", "bomb", "nested", "missing", "ok",
+]  # fmt: skip
+"""One request's fate: 502 JSON, 503 HTML, cut body, no answer, 429, bad cursor, 400, closed connection, 200 with an
+error status, 200 without any list, 200 with null, a byte now and then, an answer without end, a small one that
+unpacks to much, one of 200,000 brackets, 404, or none."""
+FAULTS: tuple[Fault, ...] = get_args(Fault)
 
 
 @dataclass
@@ -27,6 +30,10 @@ class Faults:
     dropped: float = 0.0
     hangs: float = 0.0
     hang_seconds: float = 1.0
+    drips: float = 0.0
+    drip_pause: float = 0.2
+    """Seconds between two bytes."""
+    oversized: float = 0.0
     expired: float = 0.0
     """Part of requests with a cursor whose cursor is refused."""
     looping: bool = False
@@ -35,9 +42,20 @@ class Faults:
     """Items of the page before that come again at the top of the next one."""
     blanks: float = 0.0
     """Part of the pages that come empty, with a next cursor."""
+    unreadable: float = 0.0
+    """Part of the items, always the same ones, whose row cannot be read: null, without author, without id …"""
+    odd_values: float = 0.0
+    """Part of the items, always the same ones, that hold values which no document can hold."""
+    not_found: tuple[str, ...] = ()
+    """Tweets whose lists are answered 404."""
+    limited: float = 0.0
+    """Part of the requests that are answered 429 whatever their rate."""
     qps: float = 0.0
-    """Requests a second of one endpoint before 429; 0 means no limit."""
-    retry_after: float = 1.0
+    """Requests a second before 429; 0 means no limit."""
+    limit_per: Literal["account", "endpoint"] = "account"
+    """What shares the limit."""
+    retry_after: float | None = 1.0
+    """Seconds that a 429 names; None when it names none."""
     credits: float | None = None
     """Credits left; below a request's price the answer is 402."""
     script: deque[Fault] = field(default_factory=deque)
@@ -48,11 +66,17 @@ class Faults:
         for name, value in wanted.items():
             if name not in names:
                 raise ValueError(f"no fault named {name}; there are: {', '.join(sorted(names))}")
-            setattr(self, name, deque(value) if name == "script" else value)  # type: ignore[call-overload]
+            setattr(self, name, _script(value) if name == "script" else value)
+
+
+def _script(value: object) -> deque[Fault]:
+    if not isinstance(value, (list, tuple, deque)) or not all(one in FAULTS for one in value):
+        raise ValueError(f"script: a list of {', '.join(FAULTS)}")
+    return deque(value)
 
 
 class Fate:
-    """Draws each request's fate; thread-safe."""
+    """Draws each request's fate. Threads share it."""
 
     def __init__(self, faults: Faults, seed: int) -> None:
         self.faults = faults
@@ -61,38 +85,47 @@ class Fate:
         self._seen: dict[str, deque[float]] = {}
 
     def draw(self, endpoint: str, *, has_cursor: bool) -> Fault:
+        """The fate of a request."""
         with self._lock:
             if self.faults.script:
                 return self.faults.script.popleft()
-            if self._over_limit(endpoint):
+            if self._over_limit(endpoint if self.faults.limit_per == "endpoint" else ""):
                 return "limit"
-            rates: tuple[tuple[Fault, float], ...] = (
-                ("error", self.faults.errors / 2),
-                ("html", self.faults.errors / 2),
-                ("garble", self.faults.garbled),
-                ("drop", self.faults.dropped),
-                ("hang", self.faults.hangs),
-                ("expire", self.faults.expired if has_cursor else 0.0),
-            )
             drawn = self._random.random()
-            for fault, rate in rates:
+            for fault, rate in self._rates(has_cursor=has_cursor):
                 if drawn < rate:
                     return fault
                 drawn -= rate
             return "ok"
 
+    def _rates(self, *, has_cursor: bool) -> tuple[tuple[Fault, float], ...]:
+        faults = self.faults
+        return (
+            ("error", faults.errors / 2),
+            ("html", faults.errors / 2),
+            ("garble", faults.garbled),
+            ("drop", faults.dropped),
+            ("hang", faults.hangs),
+            ("expire", faults.expired if has_cursor else 0.0),
+            ("limit", faults.limited),
+            ("drip", faults.drips),
+            ("oversized", faults.oversized),
+        )
+
     def blank(self) -> bool:
+        """Whether a page comes empty."""
         with self._lock:
             return self._random.random() < self.faults.blanks
 
-    def _over_limit(self, endpoint: str) -> bool:
+    def _over_limit(self, scope: str) -> bool:
+        """Count a request, unless there were as many as may be in the time before it."""
         if not self.faults.qps:
             return False
-        now = time.monotonic()
-        seen = self._seen.setdefault(endpoint, deque())
-        while seen and seen[0] <= now - 1.0:
+        now, window = time.monotonic(), max(1.0, 1.0 / self.faults.qps)
+        seen = self._seen.setdefault(scope, deque())
+        while seen and seen[0] <= now - window:
             seen.popleft()
-        if len(seen) >= self.faults.qps:
+        if len(seen) >= max(1.0, self.faults.qps * window):
             return True
         seen.append(now)
         return False

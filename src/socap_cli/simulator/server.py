@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import random
-import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import cache
 from typing import Any, ClassVar
-from urllib.parse import parse_qsl, urlsplit
 
+from socap_cli.errors import SocapError
 from socap_cli.simulator.clock import Clock
-from socap_cli.simulator.faults import Fate, Faults
-from socap_cli.simulator.twitterapi import Answer, TwitterApi
+from socap_cli.simulator.faults import Fate, Fault, Faults
+from socap_cli.simulator.serving import Manner, Request, Response, Server
+from socap_cli.simulator.twitterapi import TwitterApi
+from socap_cli.simulator.wire import Answer, Setting, WireFormat
 from socap_cli.simulator.world import World
 
-FREE_PATHS = {"/oapi/my/info"}
+FORMATS: dict[str, Callable[[Setting], WireFormat]] = {
+    "twitterapi": TwitterApi,
+}
+MANNERS: dict[Fault, Manner] = {"garble": "cut", "drop": "drop", "drip": "drip", "oversized": "endless"}
+NESTED = b'{"tweets": ' + b"[" * 200_000
 
 
 @dataclass
 class Ledger:
     """What was asked and what it cost."""
 
+    keeps_times: bool = False
+    """Whether the moment of each request is kept: it grows for as long as the simulator runs."""
     requests: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
     times: dict[str, list[float]] = field(default_factory=dict)
@@ -36,7 +44,20 @@ class Ledger:
     items: int = 0
     credits: float = 0.0
 
+    def asked(self, path: str) -> None:
+        """Note a request."""
+        self.requests[path] += 1
+        if self.keeps_times:
+            self.times.setdefault(path, []).append(time.monotonic())
+
+    def answered(self, answer: Answer) -> None:
+        """Note an answer."""
+        self.statuses[answer.status] += 1
+        self.items += answer.billed_items
+        self.credits += answer.credits
+
     def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
         return {
             "requests": dict(self.requests),
             "statuses": {str(status): count for status, count in self.statuses.items()},
@@ -56,36 +77,41 @@ class Sink:
     hang_seconds: float = 0.0
 
 
+@dataclass(eq=False)
 class Simulator:
-    """Serves one World on loopback until closed. Usable as a context manager."""
+    """Serves one World on loopback until closed. Usable as a context manager. Raises SocapError for a taken port."""
 
-    def __init__(
-        self,
-        world: World,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        speed: float = 0.0,
-        key: str | None = None,
-        page: int = 20,
-        seed: int = 7,
-        faults: Faults | None = None,
-    ) -> None:
-        self.world = world
-        self.clock = Clock(world.start, speed=speed)
-        self.faults = faults or Faults()
-        self.fate = Fate(self.faults, seed)
-        self.api = TwitterApi(world, self.clock.now, self.fate, page=page)
-        self.key = key
-        self.ledger = Ledger()
-        self.slack = Sink()
+    world: World
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0 takes a free one."""
+    speed: float = 0.0
+    """World seconds in a real one."""
+    key: str | None = None
+    """The only key that is taken; None takes any."""
+    page: int = 20
+    seed: int = 7
+    faults: Faults = field(default_factory=Faults)
+    wire_format: str = "twitterapi"
+    ledger: Ledger = field(default_factory=Ledger)
+    slack: Sink = field(default_factory=Sink)
+
+    def __post_init__(self) -> None:
+        self.clock = Clock(self.world.start, speed=self.speed)
+        self.fate = Fate(self.faults, self.seed)
+        self.api = FORMATS[self.wire_format](Setting(self.world, self.clock.now, self.fate, self.page))
         self._lock = threading.Lock()
-        self._jitter = random.Random(seed)
-        self._server = _Server((host, port), _handler_for(self))
+        self._jitter = random.Random(self.seed)
+        try:
+            self._server = Server((self.host, self.port), self.respond)
+        except OSError as error:
+            reason = f"cannot listen on port {self.port}: {error.strerror}"
+            raise SocapError(reason, hint="name another with --port") from error
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def url(self) -> str:
+        """Its address."""
         host, port = self._server.server_address[:2]
         return f"http://{host!s}:{port}"
 
@@ -97,63 +123,96 @@ class Simulator:
         self.close()
 
     def serve_forever(self) -> None:
+        """Serve in this thread."""
         self._server.serve_forever()
 
     def close(self) -> None:
+        """End it."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
 
-    def provider(self, path: str, query: dict[str, str], key: str | None) -> tuple[Answer, str | None]:
-        """Answer a provider request; the second value is a fault that the transport must play."""
+    def respond(self, request: Request) -> Response:
+        """Answer any request."""
+        if request.path.startswith("/sim/"):
+            return self._control(request)
+        if request.method != "GET":
+            return Response(405, b'{"detail":"Method Not Allowed"}')
         with self._lock:
-            self.ledger.requests[path] += 1
-            self.ledger.times.setdefault(path, []).append(time.monotonic())
+            self.ledger.asked(request.path)
+        key = self.api.key_in(request.headers)
         if self.key is not None and key != self.key:
-            return Answer(401, {"error": "Unauthorized", "message": "Invalid API key"}, credits=0), None
-        fate = self.fate.draw(path, has_cursor=bool(query.get("cursor")))
-        if self.faults.latency:
-            time.sleep(self.faults.latency * self._jitter.uniform(0.9, 1.1))
-        if fate in _FAILURES:
-            return _FAILURES[fate](self), None
-        answer = self.api.answer(path, query)
+            return self._sent(self.api.refused_key(), "ok")
+        fate = self.fate.draw(request.path, has_cursor=bool(request.query.get("cursor")))
+        answer = self.api.failure(fate)
+        if answer is None:
+            answer = self._paid(request)
+        return replace(self._sent(answer, fate), delay=self._delay(fate))
+
+    def _paid(self, request: Request) -> Answer:
+        """The provider's answer, if the account can pay for it."""
+        answer = self.api.answer(request.path, request.query)
         with self._lock:
-            if self.faults.credits is not None and path not in FREE_PATHS:
-                if self.faults.credits < answer.credits:
-                    said = "Credits is not enough. Please recharge"
-                    return Answer(402, {"error": "Unauthorized", "message": said}, credits=0), None
-                self.faults.credits -= answer.credits
-            self.ledger.items += answer.billed_items
-            self.ledger.credits += answer.credits
-        return answer, fate if fate in ("garble", "drop", "hang") else None
+            left = self.faults.credits
+            if left is not None and not self.api.is_free(request.path):
+                if left < answer.credits:
+                    return self.api.no_credits()
+                self.faults.credits = left - answer.credits
+        return answer
 
-    def control(self, method: str, path: str, query: dict[str, str], body: bytes) -> tuple[int, str, bytes]:
-        """Answer a `/sim/...` request: (status, content type, body)."""
-        wanted = json.loads(body) if body else {}
-        if path == "/sim/slack" and method == "POST":
-            return self._slack(wanted)
-        if path == "/sim/advance" and method == "POST":
-            step = timedelta(minutes=float(query.get("minutes", 30)))
+    def _delay(self, fate: Fault) -> float:
+        latency = self.faults.latency * self._jitter.uniform(0.9, 1.1)
+        return latency + (self.faults.hang_seconds if fate == "hang" else 0.0)
+
+    def _sent(self, answer: Answer, fate: Fault) -> Response:
+        with self._lock:
+            self.ledger.answered(answer)
+        headers = dict(answer.headers)
+        if answer.status == 429 and self.faults.retry_after is not None:
+            headers["Retry-After"] = f"{self.faults.retry_after:g}"
+        manner = MANNERS.get(fate, "plain")
+        pause = self.faults.drip_pause
+        if fate == "bomb":
+            return Response(200, _bomb(), headers={"Content-Encoding": "gzip"})
+        if fate == "nested":
+            return Response(200, NESTED)
+        if isinstance(answer.body, str):
+            return Response(
+                answer.status, answer.body.encode(), "text/html", headers, manner, drip_pause=pause
+            )
+        return replace(
+            _json(answer.body), status=answer.status, headers=headers, manner=manner, drip_pause=pause
+        )
+
+    def _control(self, request: Request) -> Response:
+        """Answer a `/sim/...` request."""
+        if request.path == "/sim/slack" and request.method == "POST":
+            return self._slack(json.loads(request.body or b"{}"))
+        if request.path == "/sim/advance" and request.method == "POST":
+            step = timedelta(minutes=float(request.query.get("minutes", 30)))
             return _json({"now": self.clock.advance(step).isoformat()})
-        if path == "/sim/faults" and method == "POST":
+        if request.path == "/sim/faults" and request.method == "POST":
             try:
-                self.faults.update(wanted)
+                self.faults.update(json.loads(request.body or b"{}"))
             except ValueError as error:
-                return 400, "text/plain", str(error).encode()
+                return Response(400, str(error).encode(), "text/plain")
             return _json({"ok": True})
-        if path in self._reads:
-            return self._reads[path](self)
-        return 404, "text/plain", f"there is no {method} {path} here".encode()
+        if request.path in self._reads:
+            return self._reads[request.path](self)
+        return Response(404, f"there is no {request.method} {request.path} here".encode(), "text/plain")
 
-    def _slack(self, message: dict[str, Any]) -> tuple[int, str, bytes]:
-        if self.slack.hang_seconds:
-            time.sleep(self.slack.hang_seconds)
+    def _slack(self, message: dict[str, Any]) -> Response:
         with self._lock:
             self.slack.messages.append(message)
-        return self.slack.status, "text/plain", self.slack.body.encode()
+        wait = self.slack.retry_after
+        headers = {} if wait is None else {"Retry-After": wait}
+        return Response(
+            self.slack.status, self.slack.body.encode(), "text/plain", headers, delay=self.slack.hang_seconds
+        )
 
     def truth(self) -> dict[str, Any]:
+        """What exists now, for JSON: {tweet: {list: source ids}}."""
         truth = self.world.truth(self.clock.now())
         return {
             tweet_id: {kind: sorted(ids) for kind, ids in lists.items()} for tweet_id, lists in truth.items()
@@ -163,33 +222,26 @@ class Simulator:
         """A campaign file: every tweet's URL with its category."""
         return _csv(("url", "category"), ((t.url, t.category.short) for t in self.world.tweets.values()))
 
-    _reads: ClassVar[dict[str, Callable[[Simulator], tuple[int, str, bytes]]]] = {
+    _reads: ClassVar[dict[str, Callable[[Simulator], Response]]] = {
         "/sim/state": lambda self: _json(
             {"now": self.clock.now().isoformat(), "ledger": self.ledger.as_dict()}
         ),
         "/sim/truth": lambda self: _json(self.truth()),
         "/sim/messages": lambda self: _json({"slack": self.slack.messages}),
-        "/sim/tweets.csv": lambda self: (200, "text/csv", self.tweets_csv().encode()),
+        "/sim/tweets.csv": lambda self: Response(200, self.tweets_csv().encode(), "text/csv"),
         "/sim/following_index.json": lambda self: _json({"following_index": self.world.following_index}),
         "/sim/important_people.json": lambda self: _json({"important_people": self.world.important}),
     }
 
 
-_FAILURES: dict[str, Callable[[Simulator], Answer]] = {
-    "error": lambda _: Answer(502, {"message": "upstream error"}, credits=0),
-    "html": lambda _: Answer(503, "<html><body>Service Unavailable</body></html>", credits=0),
-    "limit": lambda s: Answer(
-        429, {"error": "Too Many Requests", "message": f"QPS limit reached: {s.faults.qps:g}"}, credits=0
-    ),
-    "expire": lambda _: Answer(400, {"detail": "cursor expired or invalid"}, credits=0),
-    "refuse": lambda _: Answer(400, {"detail": "bad request"}, credits=0),
-    "status": lambda _: Answer(200, {"status": "error", "msg": "something went wrong"}, credits=0),
-    "empty": lambda _: Answer(200, {"has_next_page": False}, credits=0),
-}
+@cache
+def _bomb() -> bytes:
+    """30 MB in 30 kB."""
+    return gzip.compress(b'{"tweets": [' + b" " * 30_000_000)
 
 
-def _json(value: object) -> tuple[int, str, bytes]:
-    return 200, "application/json", json.dumps(value, separators=(",", ":"), default=str).encode()
+def _json(value: object) -> Response:
+    return Response(200, json.dumps(value, separators=(",", ":"), default=str).encode())
 
 
 def _csv(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -198,69 +250,3 @@ def _csv(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     writer.writerow(header)
     writer.writerows(rows)
     return out.getvalue()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 256
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
-
-
-def _handler_for(simulator: Simulator) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_GET(self) -> None:
-            self._serve()
-
-        def do_POST(self) -> None:
-            self._serve()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name is http.server's)
-            pass
-
-        def _serve(self) -> None:
-            parts = urlsplit(self.path)
-            query = dict(parse_qsl(parts.query, keep_blank_values=True))
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if parts.path.startswith("/sim/"):
-                status, content_type, out = simulator.control(self.command, parts.path, query, body)
-                self._send(status, content_type, out, retry_after=simulator.slack.retry_after)
-            elif self.command != "GET":
-                self._send(405, "application/json", b'{"detail":"Method Not Allowed"}')
-            else:
-                self._provide(parts.path, query)
-
-        def _provide(self, path: str, query: dict[str, str]) -> None:
-            answer, fault = simulator.provider(path, query, self.headers.get("X-API-Key"))
-            with simulator._lock:
-                simulator.ledger.statuses[answer.status] += 1
-            if fault == "drop":
-                self.close_connection = True
-                self.connection.shutdown(socket.SHUT_RDWR)
-                return
-            if fault == "hang":
-                time.sleep(simulator.faults.hang_seconds)
-            text = isinstance(answer.body, str)
-            out = answer.body.encode() if text else json.dumps(answer.body, separators=(",", ":")).encode()
-            if fault == "garble":
-                out = out[: max(1, len(out) // 2)]
-            wait = f"{simulator.faults.retry_after:g}" if answer.status == 429 else None
-            self._send(answer.status, "text/html" if text else "application/json", out, retry_after=wait)
-
-        def _send(
-            self, status: int, content_type: str, out: bytes, *, retry_after: str | None = None
-        ) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(out)))
-            if retry_after is not None:
-                self.send_header("Retry-After", retry_after)
-            self.end_headers()
-            self.wfile.write(out)
-
-    Handler.wbufsize = -1
-    return Handler
