@@ -24,7 +24,7 @@ from socap_cli.channels.email import Email
 from socap_cli.channels.letter import Heading, text_body, write_letter
 from socap_cli.channels.posting import retry_after
 from socap_cli.channels.slack import Slack, SlackTemplates, payload
-from socap_cli.channels.smtp import parse_server
+from socap_cli.channels.smtp_address import parse_server
 from socap_cli.channels.webhook import Webhook
 from socap_cli.channels.webhook import payload as json_payload
 from socap_cli.config import Alerts

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from socap_cli.bootstrap import secrets_in
+from socap_cli.channels.setting_secrets import secrets_in
 from socap_cli.cli.app import execute
 from socap_cli.config import Settings
 from socap_cli.logs import Logs, about_job

@@ -7,14 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, SecretStr
+from pydantic import SecretStr
 
 from socap_cli.alerts.context import AlertContext
 from socap_cli.channels import Channel, open_channels
-from socap_cli.channels.posting import secrets_of
 from socap_cli.client.budget import Budget
 from socap_cli.client.limiter import Limiter
 from socap_cli.client.meter import Meter
@@ -36,12 +34,6 @@ from socap_cli.store.preparing import prepare
 from socap_cli.store.restarting import Restarter
 from socap_cli.work.context import WorkContext
 from socap_cli.work.writer import EngagementWriter
-
-WITH_PASSWORD = frozenset({"mongodb", "mongodb+srv", "smtp", "smtps"})
-"""Addresses of which only the user's part is secret."""
-
-SIGNING = "whsec_"
-"""How a secret that signs may begin."""
 
 RESTART = 15.0
 """Seconds in which the embedded server comes back, if it does."""
@@ -220,34 +212,6 @@ class Bootstrap:
             stop=stop or threading.Event(),
             patience=self.settings.database.patience,
         )
-
-
-def secrets_in(settings: Settings) -> tuple[str, ...]:
-    """Every text of the settings that nothing may print or log: keys, passwords, and addresses that are secrets."""
-    found: list[str] = []
-    for text in _secret_texts(settings):
-        try:
-            address = urlsplit(text)
-            password = address.password or ""
-        except ValueError:
-            found.append(text)
-            continue
-        if address.scheme in WITH_PASSWORD:
-            found += [password, unquote(password), address.netloc.rpartition("@")[0]]
-        else:
-            found += secrets_of(text) if address.scheme else [text, text.removeprefix(SIGNING)]
-    return tuple(dict.fromkeys(text for text in found if text))
-
-
-def _secret_texts(value: object) -> Iterator[str]:
-    if isinstance(value, SecretStr):
-        yield value.get_secret_value().strip()
-    elif isinstance(value, BaseModel):
-        for _, part in value:
-            yield from _secret_texts(part)
-    elif isinstance(value, tuple):
-        for part in value:
-            yield from _secret_texts(part)
 
 
 def secret(value: SecretStr | None) -> str | None:

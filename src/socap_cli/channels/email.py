@@ -9,6 +9,7 @@ from email.message import EmailMessage
 
 from socap_cli.channels import smtp
 from socap_cli.channels.letter import Heading, text_body, write_letter
+from socap_cli.channels.smtp_address import Server, parse_server
 from socap_cli.channels.templates import Templates
 from socap_cli.config import Alerts
 from socap_cli.config.mail_address import check_address, parse_address
@@ -32,7 +33,7 @@ class Email:
 
     def __init__(self, settings: Alerts, *, now: Callable[[], datetime] = _now) -> None:
         url = settings.email_smtp
-        self._server = smtp.parse_server(url.get_secret_value()) if url else None
+        self._server = parse_server(url.get_secret_value()) if url else None
         self._settings = settings
         self._sender = parse_address(settings.email_from)
         self._templates = Templates(settings.templates)
@@ -94,7 +95,7 @@ class Email:
             self._ready_server(), write_letter(heading, text_body(text, html)), timeout=self._settings.timeout
         )
 
-    def _ready_server(self) -> smtp.Server:
+    def _ready_server(self) -> Server:
         if self._server is None:
             raise ConfigError("no mail server", hint="set SOCAP_ALERT_EMAIL_SMTP")
         return self._server

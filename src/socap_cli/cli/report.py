@@ -12,7 +12,7 @@ import typer
 
 from socap_cli.bootstrap import Bootstrap
 from socap_cli.campaigns import register
-from socap_cli.channels.smtp import parse_server
+from socap_cli.channels.smtp_address import parse_server
 from socap_cli.cli import tables
 from socap_cli.cli.options import OptionalSlug, one_of
 from socap_cli.cli.output import print_line

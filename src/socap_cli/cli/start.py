@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from socap_cli import config
-from socap_cli.bootstrap import Bootstrap, secrets_in
+from socap_cli.bootstrap import Bootstrap
+from socap_cli.channels.setting_secrets import secrets_in
 from socap_cli.cli.run import Run
 from socap_cli.config import Settings
 

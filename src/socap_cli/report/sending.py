@@ -8,7 +8,7 @@ from datetime import datetime
 
 from socap_cli.channels import smtp
 from socap_cli.channels.letter import Heading, write_letter
-from socap_cli.channels.smtp import Server
+from socap_cli.channels.smtp_address import Server
 from socap_cli.config.mail_address import MailAddress, parse_address
 from socap_cli.errors import SocapError
 from socap_cli.model import Campaign, CampaignStatus

@@ -8,8 +8,6 @@ import io
 import json
 import random
 import threading
-import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -19,6 +17,7 @@ from typing import Any, ClassVar
 from socap_cli.errors import SocapError
 from socap_cli.simulator.clock import Clock
 from socap_cli.simulator.faults import Fate, Fault, Faults
+from socap_cli.simulator.ledger import Ledger, Sink
 from socap_cli.simulator.serving import Manner, Request, Response, Server
 from socap_cli.simulator.twitterapi import TwitterApi
 from socap_cli.simulator.wire import Answer, Setting, WireFormat
@@ -29,52 +28,6 @@ FORMATS: dict[str, Callable[[Setting], WireFormat]] = {
 }
 MANNERS: dict[Fault, Manner] = {"garble": "cut", "drop": "drop", "drip": "drip", "oversized": "endless"}
 NESTED = b'{"tweets": ' + b"[" * 200_000
-
-
-@dataclass
-class Ledger:
-    """What was asked and what it cost."""
-
-    keeps_times: bool = False
-    """Whether the moment of each request is kept: it grows for as long as the simulator runs."""
-    requests: Counter[str] = field(default_factory=Counter)
-    statuses: Counter[int] = field(default_factory=Counter)
-    times: dict[str, list[float]] = field(default_factory=dict)
-    """Per path, the monotonic time of each request."""
-    items: int = 0
-    credits: float = 0.0
-
-    def asked(self, path: str) -> None:
-        """Note a request."""
-        self.requests[path] += 1
-        if self.keeps_times:
-            self.times.setdefault(path, []).append(time.monotonic())
-
-    def answered(self, answer: Answer) -> None:
-        """Note an answer."""
-        self.statuses[answer.status] += 1
-        self.items += answer.billed_items
-        self.credits += answer.credits
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "requests": dict(self.requests),
-            "statuses": {str(status): count for status, count in self.statuses.items()},
-            "items": self.items,
-            "credits": self.credits,
-        }
-
-
-@dataclass
-class Sink:
-    """A webhook's receiver: keeps what it was sent and answers as told."""
-
-    messages: list[dict[str, Any]] = field(default_factory=list)
-    status: int = 200
-    body: str = "ok"
-    retry_after: str | None = None
-    hang_seconds: float = 0.0
 
 
 @dataclass(eq=False)
