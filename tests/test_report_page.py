@@ -60,7 +60,7 @@ def small(status: CampaignStatus = CampaignStatus.ACTIVE) -> Documents:
             "alert_id": "a1",
             "campaign_id": SLUG,
             "channel": "slack",
-            "state": "sent",
+            "status": "sent",
             "sent_at": START,
         }
     )
@@ -70,7 +70,7 @@ def small(status: CampaignStatus = CampaignStatus.ACTIVE) -> Documents:
             "alert_id": "a1",
             "campaign_id": SLUG,
             "channel": "email",
-            "state": "sent",
+            "status": "sent",
             "sent_at": START,
         }
     )
