@@ -29,7 +29,7 @@ def _no_configuration_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
-    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+    for name in ("COLUMNS", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(home)
 
