@@ -228,6 +228,17 @@ def test_what_settings_do_not_want_any_more_waits_and_is_listed(desk: Alerting) 
     assert statuses(desk) == {"sent": 2}
 
 
+def test_an_alert_that_waits_takes_a_score_that_rose(desk: Alerting) -> None:
+    change(desk.lab.db, SLUG, spacing_minutes=20)
+    desk.engage(1)
+    desk.collect()
+    desk.send(slack_webhook=None)
+    rescored(desk, 50.0)
+    change(desk.lab.db, SLUG, threshold=40.0)
+    desk.lab.advance(minutes=20)
+    assert desk.send().sent == 1
+
+
 def test_an_unknown_importance_waits_for_its_score(desk: Alerting, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.engage(1)
     desk.collect()

@@ -19,13 +19,26 @@ IN_MESSAGES = [
 NAMES = frozenset(field.name for field in fields(Alert))
 
 
-def put(db: Db, alerts: Iterable[Alert]) -> int:
-    """Queue alerts; one that is there stays as it is. Returns how many were not there before."""
-    operations = [
+def put(db: Db, alerts: Sequence[Alert]) -> int:
+    """Queue alerts; returns how many were not there before. One that still waits takes the score of today."""
+    if not alerts:
+        return 0
+    fresh = [
         UpdateOne({"_id": alert.alert_id}, {"$setOnInsert": _document(alert)}, upsert=True)
         for alert in alerts
     ]
-    return db.alert_queue.bulk_write(operations, ordered=False).upserted_count if operations else 0
+    scores = [
+        UpdateOne(
+            {
+                "_id": alert.alert_id,
+                "status": {"$in": OPEN},
+                "importance_score": {"$ne": alert.importance_score},
+            },
+            {"$set": {"importance_score": alert.importance_score}},
+        )
+        for alert in alerts
+    ]
+    return db.alert_queue.bulk_write([*fresh, *scores]).upserted_count
 
 
 def known(db: Db, alert_ids: Iterable[str]) -> set[str]:
