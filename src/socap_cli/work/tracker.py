@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from socap_cli.model import ListState, Page, Pass, StoredItem
 from socap_cli.work import delta
 
+CLOCKS_DIFFER = timedelta(hours=1)
+"""By which an engagement may lie ahead of this host's clock."""
 STALE_PAGES = 3
 """Pages in a row without one item that this pass has not seen: the cursor goes in circles."""
 
@@ -75,6 +77,7 @@ def _ids(page: Page) -> list[str]:
 
 
 def _newest(current: Pass, page: Page) -> datetime | None:
-    times = [item.engaged_at for item in page.items if item.engaged_at is not None]
-    known = [current.newest] if current.newest is not None else []
-    return max(times + known, default=None)
+    """The newest time so far. One that lies ahead is not believed: nothing would be newer for a long time."""
+    latest = current.started_at + CLOCKS_DIFFER
+    times = (current.newest, *(item.engaged_at for item in page.items))
+    return max((moment for moment in times if moment is not None and moment <= latest), default=None)
