@@ -89,9 +89,9 @@ class Bootstrap:
     def _embedded_server(self) -> Iterator[tuple[str, Restarter]]:
         """The embedded server's URI. It is started, again whenever it goes away; a stop waits for the block."""
         embedded = self.embedded()
-        restarter = Restarter(embedded.start)
+        restarter = Restarter(self._start)
         with embedded.in_use():
-            if embedded.start():
+            if self._start():
                 self._inform(f"started the embedded database in {embedded.data_dir}")
             try:
                 yield embedded.uri, restarter
@@ -99,6 +99,16 @@ class Bootstrap:
                 raise restarter.failure or error from error
             finally:
                 restarter.close()
+
+    def _start(self) -> bool:
+        """Start the embedded server; True when it did not run. Raises DatabaseUnreachable where it is not ours."""
+        embedded = self.embedded()
+        if self.settings.database.autostart or embedded.is_up():
+            return embedded.start()
+        raise DatabaseUnreachable(
+            f"the embedded database in {embedded.data_dir} does not run, and [database] autostart is off",
+            hint="start its unit: systemctl start socap-db; or socap db start",
+        )
 
     @property
     def place(self) -> str:
@@ -193,7 +203,7 @@ class Bootstrap:
     def restart(self) -> None:
         """Start the embedded database again if it is that which went away. Raises StoreError."""
         if not secret(self.settings.database.uri):
-            self.embedded().start()
+            self._start()
 
     def channels(self) -> dict[str, Channel]:
         """The ways to tell people, by name. Raises ConfigError."""

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from socap_cli.alerts.receivers import nobody, targets_of
 from socap_cli.bootstrap import Bootstrap
@@ -13,7 +14,10 @@ from socap_cli.channels import Channel
 from socap_cli.config import secrets_in
 from socap_cli.errors import SocapError
 from socap_cli.model.receiver import parse_receiver
+from socap_cli.status.gather import gather
+from socap_cli.status.troubles import RULES, troubles
 from socap_cli.store import Db, firm_check, indexes, usage
+from socap_cli.store.clock import clock
 
 LOW_DISK = 1 << 30
 OTHERS = 0o077
@@ -21,6 +25,10 @@ LITTLE_USD = 0.05
 """A balance below this is little, whatever a day takes."""
 CLOCK_TOLERANCE = 30.0
 MANY_ENTRIES = 20_000
+OWN_UNITS = ("socap-db", "cron", "crond", "user@")
+"""Units that do not end with a command: the server's own, cron (KillMode=process), a user's manager."""
+SHOWN = 3
+"""Unreadable documents that are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,9 @@ def run_checks(built: Bootstrap, *, offline: bool) -> list[Check]:
         ("indexes", _indexes),
         ("importance", _importance),
         ("disk", _disk),
+        ("data folder", _data_folder),
+        ("server", _server),
+        ("state", _state),
     ]
     outside: list[tuple[str, Callable[[Bootstrap], Iterator[Check]]]] = [
         ("provider", _provider),
@@ -95,8 +106,8 @@ def _importance(built: Bootstrap) -> Iterator[Check]:
         found = firm_check.survey(db, built.firm())
     what = f"{found.people:,} important people, {found.entries:,} accounts in the index"
     if found.unreadable:
-        first = found.samples[0]
-        said = f"{first.collection} {first.key}: {'; '.join(first.problems)}"
+        names = (f"{one.collection} {one.key}: {'; '.join(one.problems)}" for one in found.samples[:SHOWN])
+        said = f"mend {' | '.join(names)}"
         yield Check("importance", "warn", f"{what}; {found.unreadable:,} cannot be read whole", said)
     elif not found.entries:
         yield Check(
@@ -116,6 +127,49 @@ def _disk(built: Bootstrap) -> Iterator[Check]:
     free = shutil.disk_usage(folder).free
     gib = f"{free / (1 << 30):.1f} GiB free in {folder}"
     yield Check("disk", "ok", gib) if free >= LOW_DISK else Check("disk", "fail", gib, "make room")
+
+
+def _data_folder(built: Bootstrap) -> Iterator[Check]:
+    folder = built.settings.data_dir
+    if folder.exists() and folder.stat().st_mode & OTHERS and (folder / "mongod.lock").exists():
+        yield Check("data folder", "warn", f"{folder} can be entered by others", f"chmod 700 {folder}")
+    else:
+        yield Check("data folder", "ok", str(folder))
+
+
+def _server(built: Bootstrap) -> Iterator[Check]:
+    """The embedded server dies with the unit that started it: systemd ends everything in a unit's control group."""
+    pid = None if built.settings.database.uri else built.embedded().pid()
+    unit = unit_of(pid) if pid is not None else ""
+    if unit and not unit.startswith(OWN_UNITS):
+        said = f"the embedded database (pid {pid}) belongs to {unit}, and ends with it"
+        hint = "give it a unit of its own (examples/systemd), and set [database] autostart = false"
+        yield Check("server", "warn", said, hint)
+    elif pid is not None:
+        yield Check("server", "ok", f"the embedded database is pid {pid}{f' of {unit}' if unit else ''}")
+
+
+def unit_of(pid: int, proc: Path = Path("/proc")) -> str:
+    """The systemd service that a process belongs to; empty when it belongs to none."""
+    try:
+        lines = (proc / str(pid) / "cgroup").read_text("ascii", "replace").splitlines()
+    except OSError:
+        return ""
+    names = [
+        part for line in lines for part in line.split(":", 2)[-1].split("/") if part.endswith(".service")
+    ]
+    return names[-1] if names else ""
+
+
+def _state(built: Bootstrap) -> Iterator[Check]:
+    """What the store tells of the runs, the queue, the provider and the alerts: an area each."""
+    with built.database() as db:
+        told = troubles(gather(db), wanted=built.settings, now=clock(db)())
+    for area in RULES:
+        found = [one for one in told if one.area == area]
+        yield from (Check(area, one.state, one.message, one.hint) for one in found)
+        if not found:
+            yield Check(area, "ok", "nothing to be seen")
 
 
 def _provider(built: Bootstrap) -> Iterator[Check]:

@@ -50,6 +50,8 @@ class Run:
     exit_code: int = 0
     logs: Logs | None = None
     started: float = field(default_factory=time.monotonic)
+    at_end: list[Callable[[int], object]] = field(default_factory=list)
+    """Called once with the exit code, when the outcome was told."""
 
     def now(self) -> datetime:
         """The time by this host's clock."""
@@ -98,6 +100,8 @@ class Run:
         except OutputFailed as failed:
             error = error or failed
             output.say(_error_line(error))
+        while self.at_end:
+            self.at_end.pop()(self._code(error))
         return 0 if self.exit_zero else self._code(error)
 
     def _tell(self, error: SocapError | None) -> None:

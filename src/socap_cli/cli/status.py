@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,19 +16,65 @@ from socap_cli.cli import tables
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.cli.wording import counted, duration, since
+from socap_cli.config import Settings
+from socap_cli.errors import UsageError
+from socap_cli.files.writing import STDOUT, write_file
 from socap_cli.model import JobStatus, LimitState
 from socap_cli.status.gather import Status, gather
+from socap_cli.status.prometheus import exposition
+from socap_cli.status.troubles import Trouble, troubles
+from socap_cli.store import Db
+from socap_cli.store.clock import clock
 
 SUMS = ("counter", "collected", "removed")
 MOST_GAPS_SHOWN = 5
+CLEAR = "\x1b[2J\x1b[H"
 
 
-def status(ctx: typer.Context) -> None:
-    """The queue by kind and status, last runs, coverage, and endpoints that are closed."""
+def status(
+    ctx: typer.Context,
+    check: Annotated[
+        bool, typer.Option("--check", help="Exit 1 when something fails, for monitoring.")
+    ] = False,
+    watch: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", show_default=False, help="Show it anew, until Ctrl-C.")
+    ] = 0.0,
+    prometheus: Annotated[
+        str, typer.Option(metavar="FILE|-", help="Write metrics for Prometheus's textfile collector too.")
+    ] = "",
+) -> None:
+    """The queue by kind and status, last runs, coverage, troubles and what to do about them."""
     run: Run = ctx.obj
-    with bootstrap(run).database() as db:
+    if watch and (run.json or prometheus or check):
+        raise UsageError("--watch is for people", hint="leave --json, --check and --prometheus out")
+    built = bootstrap(run)
+    with built.database() as db:
+        if watch:
+            _watch(db, built.settings, run, pause=watch)
+            return
         found = gather(db)
-    run.done(_result(found), text=lambda: show_status(found, now=run.now()))
+        now = clock(db)()
+    told = troubles(found, wanted=built.settings, now=now)
+    if prometheus:
+        write_file(prometheus, exposition(found, told, now=now), mode=0o644)
+    failed = any(one.state == "fail" for one in told)
+    run.done(
+        {**_result(found), "troubles": [asdict(one) for one in told]},
+        text=(lambda: show_status(found, told, now=now)) if prometheus != STDOUT else "",
+        exit_code=1 if check and failed else 0,
+    )
+
+
+def _watch(db: Db, settings: Settings, run: Run, *, pause: float) -> None:
+    """Draw the state again and again. Ctrl-C is how it ends."""
+    now = clock(db)
+    with suppress(KeyboardInterrupt):
+        while True:
+            found, at = gather(db), now()
+            told = troubles(found, wanted=settings, now=at)
+            run.print(f"{CLEAR if sys.stdout.isatty() else ''}{at:%Y-%m-%d %H:%M:%S}Z")
+            show_status(found, told, now=at)
+            time.sleep(pause)
 
 
 def _result(found: Status) -> dict[str, Any]:
@@ -52,8 +101,8 @@ def _result(found: Status) -> dict[str, Any]:
     }
 
 
-def show_status(found: Status, *, now: datetime) -> None:
-    """The queue and the coverage as tables, then what else is to be known, a line each."""
+def show_status(found: Status, told: Sequence[Trouble] = (), *, now: datetime) -> None:
+    """The queue and the coverage as tables, then what else is to be known, a line each; troubles stand last."""
     states = [status.value for status in JobStatus]
     tables.show(
         ("jobs", *states),
@@ -70,7 +119,7 @@ def show_status(found: Status, *, now: datetime) -> None:
         numbers=columns,
         now=now,
     )
-    tables.pairs(list(_notes(found, now)))
+    tables.pairs([*_notes(found, now), *((one.state, f"{one.message} – {one.hint}") for one in told)])
 
 
 def _notes(found: Status, now: datetime) -> Iterator[tuple[str, str]]:

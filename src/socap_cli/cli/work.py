@@ -7,13 +7,14 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from socap_cli.bootstrap import Bootstrap
+from socap_cli.cli.alone import IfRunning, alone
 from socap_cli.cli.live import Watch, watching
 from socap_cli.cli.run import INTERRUPTED, PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
@@ -22,6 +23,7 @@ from socap_cli.errors import SocapError
 from socap_cli.model import RunRecord
 from socap_cli.store import runs
 from socap_cli.supervision import Supervisor, supervised
+from socap_cli.work.result import WorkResult
 from socap_cli.work.worker import THREADS_PER_REQUEST, Worker, WorkerOptions
 
 STOPPED_WITHIN = 3.6
@@ -56,20 +58,50 @@ def work(
         str,
         typer.Option(metavar="auto|json", help="json: an object a second on stderr, for other programs."),
     ] = "auto",
+    if_running: IfRunning = "join",
 ) -> None:
     """Work the queue until it is dry. SIGTERM and Ctrl-C finish or give back what is running."""
     run: Run = ctx.obj
     built = bootstrap(run)
     built.key()
-    with watching(run, progress) as watch:
-        if processes > 1:
+    with alone(built.settings.data_dir, if_running) as free:
+        if not free:
+            run.done(_no_work(), text="another socap work of this host is at work: nothing done")
+            return
+        done = _work(run, built, Wanted(concurrency, processes, max_runtime, wait, progress))
+    _report(run, done, wait=wait)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line asks for."""
+
+    concurrency: int
+    processes: int
+    max_runtime: float
+    wait: bool
+    progress: str
+
+
+def _no_work() -> dict[str, Any]:
+    """The result of a run that gave way."""
+    nothing = WorkResult(
+        completed=0, unchanged=0, requeued=0, failed=0, requests=0, items=0, cost=0.0, engagements_new=0,
+        snapshots=0, seconds=0.0,
+    )  # fmt: skip
+    return {**asdict(nothing), "gave_way": True}
+
+
+def _work(run: Run, built: Bootstrap, wanted: Wanted) -> dict[str, Any]:
+    """Work in this process, or in several."""
+    concurrency, max_runtime, wait = wanted.concurrency, wanted.max_runtime, wanted.wait
+    with watching(run, wanted.progress) as watch:
+        if wanted.processes > 1:
             given = [("--concurrency", str(concurrency)), ("--max-runtime", str(max_runtime))]
             words = [*_places(run), *(word for pair in given for word in pair), *(["--wait"] if wait else [])]
-            done = Supervisor([*supervised(), *words], watch).run(processes)
-        else:
-            options_here = _options(built, concurrency, max_runtime, wait=wait)
-            done = _work_here(run, built, watch, options_here)
-    _report(run, done, wait=wait)
+            return Supervisor([*supervised(), *words], watch).run(wanted.processes)
+        options = _options(built, concurrency, max_runtime, wait=wait)
+        return _work_here(run, built, watch, options)
 
 
 def _places(run: Run) -> list[str]:

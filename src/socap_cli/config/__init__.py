@@ -9,6 +9,7 @@ from socap_cli.config.sections import (
     Database,
     Importance,
     Logging,
+    Pings,
     Provider,
     Report,
     Section,
@@ -18,6 +19,7 @@ from socap_cli.config.sections import (
 from socap_cli.config.variables import PLAN_NAMES
 
 __all__ = [
-    "FILE_NAME", "PLAN_NAMES", "Alerts", "Budget", "Collection", "Database", "Importance", "Logging", "Provider",
-    "Report", "Section", "Settings", "Worker", "default_data_dir", "find_file", "load", "missing_file", "secrets_in",
+    "FILE_NAME", "PLAN_NAMES", "Alerts", "Budget", "Collection", "Database", "Importance", "Logging", "Pings",
+    "Provider", "Report", "Section", "Settings", "Worker", "default_data_dir", "find_file", "load", "missing_file",
+    "secrets_in",
 ]  # fmt: skip

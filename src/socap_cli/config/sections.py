@@ -46,6 +46,8 @@ class Database(Section):
     uri: Annotated[MongoUri | None, Stripped] = None
     patience: float = Field(60.0, ge=0, le=DAY)
     """Seconds for which a run waits for a database that went away; an election takes about 12."""
+    autostart: bool = True
+    """Whether a command may start the embedded server; False where a unit of its own runs it."""
     name: Text = Field("socap", pattern=r"^[A-Za-z0-9_-]{1,60}$")
     following_index: CollectionName = "following_index"
     important_people: CollectionName = "important_people"
@@ -177,6 +179,19 @@ class Report(Section):
     """The client edition as an attachment of mails."""
 
 
+class Pings(Section):
+    """Addresses of dead-man switches, one a command: asked when it starts and when it ends."""
+
+    enqueue: Annotated[WebhookUrl | None, Stripped] = None
+    work: Annotated[WebhookUrl | None, Stripped] = None
+    alerts_send: Annotated[WebhookUrl | None, Stripped] = None
+    report_render: Annotated[WebhookUrl | None, Stripped] = None
+    report_send: Annotated[WebhookUrl | None, Stripped] = None
+    db_backup: Annotated[WebhookUrl | None, Stripped] = None
+    timeout: float = Field(5.0, gt=0, le=60)
+    """Seconds for each ping."""
+
+
 class Logging(Section):
     """A log below the data folder, `logs/socap.log`, beside what reaches stderr."""
 
@@ -199,6 +214,7 @@ class Settings(Section):
     alerts: Alerts = Alerts()
     importance: Importance = Importance()
     report: Report = Report()
+    pings: Pings = Pings()
     logging: Logging = Logging()
     _file: Path | None = PrivateAttr(default=None)
 

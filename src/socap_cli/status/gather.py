@@ -17,8 +17,10 @@ from socap_cli.store import (
     queue_view,
     rate_limits,
     runs,
+    usage,
     worker_state,
 )
+from socap_cli.store.clock import clock
 
 COMMANDS = ("enqueue", "work", "alerts send", "report render")
 MOST_GAPS = 20
@@ -42,6 +44,10 @@ class Status:
     last_runs: Mapping[str, RunRecord]
     rows_unreadable: int
     """Rows of answers that the last run of `work` had to leave out."""
+    alerts_due_since: datetime | None = None
+    """When the oldest alert or message should have gone out that has not; None when nothing is late."""
+    spent_today: float = 0.0
+    """Credits, since midnight UTC."""
 
     @property
     def oldest_pass_at(self) -> datetime | None:
@@ -51,6 +57,7 @@ class Status:
 
 def gather(db: Db) -> Status:
     """The state of the queue, the lists, the provider and the channels."""
+    now = clock(db)()
     active = campaigns.listed(db, CampaignStatus.ACTIVE)
     tweet_ids = {tweet_id for campaign in active for tweet_id in campaigns.tweet_ids_of(db, campaign.slug)}
     states = list(worker_state.load(db, tweet_ids).values())
@@ -70,4 +77,6 @@ def gather(db: Db) -> Status:
         alerts=alert_view.totals(db),
         last_runs=last,
         rows_unreadable=int(last["work"].result.get("rows_unreadable", 0)) if "work" in last else 0,
+        alerts_due_since=alert_view.due_since(db, now=now),
+        spent_today=sum(usage.spent(db, f"{now:%Y-%m-%d}").values()),
     )

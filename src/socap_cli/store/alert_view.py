@@ -16,6 +16,7 @@ from socap_cli.store.connect import Db
 from socap_cli.store.engagements import read_rows
 
 Row = dict[str, Any]
+UNSENT = [DeliveryStatus.PENDING.value, DeliveryStatus.FAILED.value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,4 +165,14 @@ def next_time(db: Db, *, after: datetime) -> datetime | None:
     )
     held = db.alert_queue.find_one({**waits, "hold.until": {"$gt": after}}, sort=[("hold.until", 1)])
     times = [*([first["scheduled_send_time"]] if first else []), *([held["hold"]["until"]] if held else [])]
+    return min(times, default=None)
+
+
+def due_since(db: Db, *, now: datetime) -> datetime | None:
+    """When the oldest alert or message was due that waits for nothing but a sender; None when none is due."""
+    waits = {"status": AlertStatus.PENDING.value, "hold": None, "scheduled_send_time": {"$lte": now}}
+    alert = db.alert_queue.find_one(waits, sort=[("scheduled_send_time", 1)])
+    unsent = {"status": {"$in": UNSENT}, "due": {"$lte": now}}
+    message = db.alert_messages.find_one(unsent, sort=[("due", 1)])
+    times = [*([alert["scheduled_send_time"]] if alert else []), *([message["due"]] if message else [])]
     return min(times, default=None)
