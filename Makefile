@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: help demo test check lint format types imports bench fuzz fuzz-inputs fuzz-restore soak install clean
+.PHONY: help demo test check lint format types imports bench fuzz fuzz-inputs fuzz-restore soak test-n8n docs release-check install clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -47,6 +47,27 @@ fuzz-restore: $(VENV)/.dev ## A thousand broken backups, and two hundred restore
 soak: $(VENV)/.dev ## Hundreds of kill -9 on workers and mongod
 	SOCAP_SOAK=200 $(BIN)/python -m pytest tests/test_kills.py --timeout 7200
 
+N8N := .n8n
+test-n8n: $(VENV)/.dev $(N8N)/.installed ## The workflows in a real n8n (npm installs it: 1,900 packages, minutes)
+	TEST_N8N=$(CURDIR)/$(N8N)/node_modules/.bin/n8n $(BIN)/python -m pytest -n0 tests/test_n8n.py
+
+$(N8N)/.installed:
+	mkdir -p $(N8N)
+	printf '{"private": true, "dependencies": {"n8n": "1.123.5"}, "overrides": {"xlsx": "0.18.5"}}' > $(N8N)/package.json
+	cd $(N8N) && npm install --ignore-scripts --no-audit --no-fund && npm rebuild sqlite3
+	@touch $@
+
+docs: $(VENV)/.dev ## The site, in site/; a warning fails it
+	$(BIN)/python tools/reference.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+release-check: $(VENV)/.dev ## Wheel and sdist as they would be released: whole, with metadata that render, the demo from the wheel
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
+	rm -rf dist && $(BIN)/python -m build --quiet && $(BIN)/twine check --strict dist/*
+	rm -rf dist/venv && $(PYTHON) -m venv dist/venv && dist/venv/bin/pip install --quiet "$$(ls dist/*.whl)[embedded]"
+	cd dist && venv/bin/socap demo --tweets 15 --cycles 4 --out demo
+
 install: $(VENV)/.runs ## Make .venv and install socap with its embedded database
 
 $(VENV)/bin/python:
@@ -63,4 +84,4 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(VENV)/.runs
 
 clean: ## Remove what was made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache socap-demo socap-report
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache socap-demo socap-report site dist .n8n

@@ -10,6 +10,8 @@ from typing import Any
 from socap_cli.cli.app import in_plain_words, whole_program
 from socap_cli.cli.run import Run, split_global_options
 
+BEFORE = re.compile(r"[A-Z_]+=.*|exec|flock|-\w|/\S*")
+"""What may stand before a command: variables, and programs that run it, with their options and files."""
 SEPARATORS = frozenset({"&&", "||", ";", "|", "&"})
 
 
@@ -25,14 +27,17 @@ def commands_in(line: str) -> list[list[str]]:
     lexer.whitespace_split = True
     found: list[list[str]] = []
     current: list[str] | None = None
+    begins = True
     for word in lexer:
         if word in SEPARATORS or set(word) <= set("();<>|&"):
-            current = None
+            current, begins = None, True
         elif current is not None:
             current.append(word)
-        elif word == "socap" or word.endswith("/socap"):
+        elif begins and (word == "socap" or word.endswith("/socap")):
             current = []
             found.append(current)
+        else:
+            begins = begins and bool(BEFORE.fullmatch(word))
     return found
 
 

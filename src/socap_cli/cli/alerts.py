@@ -79,7 +79,12 @@ def list_(
     campaign: OnlyCampaign = "",
     status: Annotated[
         str,
-        typer.Option("--status", "--state", metavar="pending|held|sending|sent|dead|unknown|dropped"),
+        typer.Option(
+            "--status",
+            "--state",
+            metavar="pending|held|sending|sent|dead|unknown|dropped",
+            help="Only these.",
+        ),
     ] = "",
     person: Annotated[str, typer.Option(metavar="@NAME", help="Only about this account.")] = "",
     action_type: Annotated[str, typer.Option(metavar="A", help="Only this action.")] = "",

@@ -39,7 +39,9 @@ class _Wanted:
 Category = Annotated[
     str, typer.Option(metavar="C", help="An engager's category (founders, vcs, …) or a tweet's (client, …).")
 ]
-ActionTypeOption = Annotated[str, typer.Option("--action-type", metavar="retweet|reply|quote")]
+ActionTypeOption = Annotated[
+    str, typer.Option("--action-type", metavar="retweet|reply|quote", help="Only this action.")
+]
 MinImportance = Annotated[
     float | None, typer.Option(metavar="NUMBER", help="At least this important.", show_default=False)
 ]
@@ -51,7 +53,9 @@ def list_(
     slug: Slug,
     limit: Limit = 50,
     offset: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Rows left out at the top.")] = 0,
-    sort: Annotated[str, typer.Option(metavar="importance_score|timestamp")] = "importance_score",
+    sort: Annotated[
+        str, typer.Option(metavar="importance_score|timestamp", help="What stands first.")
+    ] = "importance_score",
     category: Category = "",
     action_type: ActionTypeOption = "",
     min_importance: MinImportance = None,
@@ -101,7 +105,9 @@ def show_engagements(run: Run, found: Sequence[Engagement], *, now: datetime) ->
 def export(
     ctx: typer.Context,
     slug: Slug,
-    form: Annotated[str, typer.Option("--format", metavar="csv|jsonl|xlsx")] = "csv",
+    form: Annotated[
+        str, typer.Option("--format", metavar="csv|jsonl|xlsx", help="Form of the file.")
+    ] = "csv",
     out: Annotated[str, typer.Option(metavar="FILE", help="Write here instead of stdout.")] = "",
     category: Category = "",
     action_type: ActionTypeOption = "",

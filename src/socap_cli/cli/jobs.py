@@ -26,7 +26,10 @@ app = typer.Typer(help="Look into the queue.", no_args_is_help=True)
 def list_(
     ctx: typer.Context,
     status: Annotated[
-        str, typer.Option("--status", "--state", metavar="pending|processing|completed|failed")
+        str,
+        typer.Option(
+            "--status", "--state", metavar="pending|processing|completed|failed", help="Only these."
+        ),
     ] = "",
     campaign: OnlyCampaign = "",
     limit: Limit = 50,

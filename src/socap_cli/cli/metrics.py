@@ -44,11 +44,13 @@ def _group() -> None:
 def series(
     ctx: typer.Context,
     slug: Slug,
-    granularity: Annotated[str, typer.Option(metavar="hour|day")] = "day",
+    granularity: Annotated[str, typer.Option(metavar="hour|day", help="Length of an interval.")] = "day",
     since: Annotated[str, typer.Option("--from", metavar="ISO", help="Only from this time on.")] = "",
     until: Annotated[str, typer.Option("--to", metavar="ISO", help="Only before this time.")] = "",
     category: Annotated[str, typer.Option(metavar="C", help="Only tweets of this category.")] = "",
-    form: Annotated[str, typer.Option("--format", metavar="table|csv")] = "table",
+    form: Annotated[
+        str, typer.Option("--format", metavar="table|csv", help="csv for other programs.")
+    ] = "table",
     out: Annotated[str, typer.Option(metavar="FILE", help="Write the CSV here.")] = "",
     png: Annotated[str, typer.Option(metavar="FILE", help="Draw it there as well.")] = "",
 ) -> None:

@@ -38,7 +38,7 @@ class LimitPer(StrEnum):
 def simulate(
     ctx: typer.Context,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8400,
-    tweets: Annotated[int, typer.Option(min=1)] = 300,
+    tweets: Annotated[int, typer.Option(min=1, help="Tweets of the world.")] = 300,
     provider: Annotated[
         str, typer.Option(metavar="twitterapi|x", help="Whose wire format to speak.")
     ] = "twitterapi",
