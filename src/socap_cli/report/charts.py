@@ -30,7 +30,7 @@ class Shape:
 
 WIDE = Shape("wide", 1076, 420, 10, 104)
 MID = Shape("mid", 700, 400, 6, 100)
-NARROW = Shape("narrow", 332, 380, 4, 84)
+NARROW = Shape("narrow", 304, 360, 4, 82)
 MAIL = Shape("mail", 600, 380, 5, 92)
 SHAPES = (WIDE, MID, NARROW)
 

@@ -213,6 +213,7 @@ def _environment() -> Environment:
         category=lambda name: CATEGORIES.get(name, name),
         action=lambda name: list_of(name).label,
         duration=duration,
+        seconds=timedelta.total_seconds,
         handle=profile_url,
     )
     environment.globals.update(
