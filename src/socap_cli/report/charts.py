@@ -31,7 +31,7 @@ class Shape:
 WIDE = Shape("wide", 1076, 420, 10, 104)
 MID = Shape("mid", 700, 400, 6, 100)
 NARROW = Shape("narrow", 304, 360, 4, 82)
-MAIL = Shape("mail", 600, 380, 5, 92)
+MAIL = Shape("mail", 440, 340, 4, 96)
 SHAPES = (WIDE, MID, NARROW)
 
 

@@ -155,12 +155,10 @@ class Crowd:
         if not len(self.user):
             return {}
         group = np.array([groups.index(name) for name in names], np.int64)[self.tweet]
-        pairs = np.unique(np.stack([self.person, group]), axis=1) if len(groups) > 1 else None
-        if pairs is None:
-            return {groups[0]: Audience(len(self.people), len(self.people))}
-        alone = np.bincount(pairs[0], minlength=len(self.people)) == 1
-        people = np.bincount(pairs[1], minlength=len(groups))
-        only = np.bincount(pairs[1][alone[pairs[0]]], minlength=len(groups))
+        person, place = _pairs(self.person, group, len(groups))
+        alone = np.bincount(person, minlength=len(self.people)) == 1
+        people = np.bincount(place, minlength=len(groups))
+        only = np.bincount(place[alone[person]], minlength=len(groups))
         return {name: Audience(int(people[n]), int(only[n])) for n, name in enumerate(groups)}
 
     def of_tweets(self, moment: datetime | None) -> dict[str, dict[str, int]]:
@@ -172,8 +170,8 @@ class Crowd:
         )
         lately = np.bincount(self.tweet[self.since > after], minlength=size)
         weighty = self.is_important[self.person]
-        pairs = np.unique(np.stack([self.tweet[weighty].astype(np.int64), self.person[weighty]]), axis=1)
-        important = np.bincount(pairs[0], minlength=size)
+        _, place = _pairs(self.person[weighty], self.tweet[weighty], max(size, 1))
+        important = np.bincount(place, minlength=size)
         return {
             tweet: {
                 **{name: int(grid[n * number + a]) for a, name in enumerate(self.columns.actions)},
@@ -203,17 +201,24 @@ class Crowd:
             table[local.weekday()][local.hour] += count
         return tuple(tuple(row) for row in table)
 
+    @cached_property
+    def _by_time(self) -> Numbers:
+        """Rows whose time is known, the latest first."""
+        order = np.argsort(-self.at.astype(np.int64), kind="stable")
+        return order[(self.timed | ~self.backfill)[order]]
+
+    @cached_property
+    def _by_importance(self) -> Numbers:
+        """Rows by their account's importance, the latest first among equals."""
+        return np.lexsort((-self.at.astype(np.int64), -self.importance[self.person]))
+
     def newest(self, limit: int) -> list[str]:
         """The ids of the latest engagements whose time is known, the latest first."""
-        order = np.lexsort((np.arange(len(self.at)), -self.at.astype(np.int64)))
-        known = order[(self.timed | ~self.backfill)[order]]
-        return [self.columns.engagement_id(int(row)) for row in known[:limit]]
+        return [self.columns.engagement_id(int(row)) for row in self._by_time[:limit]]
 
     def most_important(self, limit: int) -> list[str]:
         """The ids of the engagements of the most important accounts, the most important first."""
-        rank = self.importance[self.person]
-        order = np.lexsort((-self.at.astype(np.int64), -rank))
-        return [self.columns.engagement_id(int(row)) for row in order[:limit]]
+        return [self.columns.engagement_id(int(row)) for row in self._by_importance[:limit]]
 
     def leaders(self, limit: int) -> list[str]:
         """The ids of all engagements of the most important people: at most so many people, score over 0."""
@@ -233,3 +238,9 @@ class Crowd:
     def count_scored(self) -> int:
         """Accounts that score over 0."""
         return int((self.importance > 0).sum())
+
+
+def _pairs(one: Numbers, other: Numbers, size: int) -> tuple[Numbers, Numbers]:
+    """Each pair of two columns once, the second of which is below `size`: as one number, since rows sort slowly."""
+    found = np.unique(one.astype(np.int64) * size + other)
+    return found // size, found % size

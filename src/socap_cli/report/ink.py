@@ -71,8 +71,8 @@ def _strip(node: ET.Element) -> None:
         child.tail = None
         if local == "g":
             child.attrib.pop("id", None)
-    _join(node)
     _unwrap(node)
+    _join(node)
 
 
 def _join(node: ET.Element) -> None:

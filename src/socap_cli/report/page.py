@@ -21,7 +21,7 @@ from socap_cli.report import colours, ink, small
 from socap_cli.report.analytics import DAY, interactions, share
 from socap_cli.report.charts import SHAPES, Drawing, short_number, svg_chart
 from socap_cli.report.island import island, script_json
-from socap_cli.report.series import FINE_STEPS, Interval, intervals, step_for
+from socap_cli.report.series import FINE_STEPS, Interval, floor, intervals, step_for
 from socap_cli.report.story import count, day_of, duration, story, window
 from socap_cli.report.values import CampaignReport, Edition
 
@@ -41,7 +41,7 @@ MARKS = {
 }
 CATEGORY_COLOURS = ("#6d4bb8", "#b8407a", "#4d6a86")
 """Others than those of actions, so that no two pictures seem to speak of the same."""
-MOST_GAPS, MOST_POSTS, TABLE_ROWS = 50, 60, 96
+MOST_GAPS, MOST_POSTS, TABLE_ROWS = 50, 60, 72
 HOURS_BY_DAY = timedelta(days=4)
 """A longer campaign is shown by day at first."""
 
@@ -63,6 +63,8 @@ class Intervals:
     name: str
     charts: Markup
     rows: tuple[Interval, ...]
+    marks: frozenset[str]
+    """The marks of posts that are in the charts."""
 
 
 def campaign_page(report: CampaignReport, brand: Brand, zone: tzinfo) -> str:
@@ -136,18 +138,18 @@ def drawing(report: CampaignReport, step: timedelta, zone: tzinfo) -> Drawing:
     """The growth chart of a report, with columns of that width."""
     growth = report.series.growth
     first, last = (growth[0][0], growth[-1][0]) if growth else (None, None)
-    posts = [
-        (row.tweet.posted_at, MARKS[row.tweet.category.short])
+    posts = dict.fromkeys(
+        (floor(row.tweet.posted_at, step) + step / 2, MARKS[row.tweet.category.short])
         for row in report.tweets
         if row.tweet.posted_at and first and last and first <= row.tweet.posted_at <= last
-    ]
+    )
     return Drawing(
         points=growth,
         columns=intervals(report.series, step) if growth else (),
         step=step,
         zone=zone,
         gaps=[(g.begins_at, g.ends_at) for g in report.gaps if g.kind == METRICS and g.ends_at][:MOST_GAPS],
-        posts=posts[:MOST_POSTS],
+        posts=list(posts)[:MOST_POSTS],
         alerts=report.alert_times,
         ends_at=report.campaign.ends_at,
     )
@@ -172,7 +174,12 @@ def _drawn(report: CampaignReport, step: timedelta, zone: tzinfo) -> Intervals:
         f'<div class="plot {shape.name}">{svg_chart(one, shape, salt=f"growth-{name[0]}{step.seconds}")}</div>'
         for shape in SHAPES
     ]
-    return Intervals(name, Markup("".join(parts)), tuple(one.columns[-TABLE_ROWS:][::-1]))  # noqa: S704
+    return Intervals(
+        name,
+        Markup("".join(parts)),
+        tuple(one.columns[-TABLE_ROWS:][::-1]),
+        frozenset(m for _, m in one.posts),
+    )  # noqa: S704
 
 
 def label(name: str) -> str:

@@ -15,7 +15,7 @@ def polyline(values: Sequence[int], width: float, height: float) -> str:
     step = width / (len(values) - 1)
     flat = height / 2 if high == low else None
     return " ".join(
-        f"{n * step:.1f},{flat if flat is not None else height - (value - low) / span * height:.1f}"
+        f"{n * step:.4g},{flat if flat is not None else height - (value - low) / span * height:.3g}"
         for n, value in enumerate(values)
     )
 

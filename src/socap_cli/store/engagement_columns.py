@@ -32,6 +32,12 @@ SETTLED = timedelta(minutes=10)
 MOST_KEPT = 300_000
 """Rows of one list that fit into one document with room to spare; a longer list is read each time."""
 DUPLICATE_KEY = 11000
+SCAN_INDEX = "tweet_id_1_action_type_1_removed_at_1_last_scan_1"
+"""The index that answers for all marks by itself."""
+AT_ONCE = 50
+"""Lists that are kept together, so that few documents are in memory."""
+Key = tuple[str, str]
+"""A list: its tweet and its action."""
 FIELDS = dict.fromkeys(
     ("source_id", "user_id", "importance_score", "categories", "engaged_at", "first_seen_at", "backfill"), 1
 )
@@ -98,16 +104,21 @@ def read(db: Db, tweet_ids: Sequence[str], *, now: datetime) -> EngagementColumn
     """All present engagements of these tweets."""
     marks = _marks(db, tweet_ids)
     kept = {(row["tweet_id"], row["action_type"]): row for row in _kept(db, tweet_ids)}
-    lists: dict[tuple[str, str], ListColumns] = {}
-    fresh: list[tuple[tuple[str, str], Mark, ListColumns]] = []
+    lists: dict[Key, ListColumns] = {}
+    fresh: list[tuple[Key, Mark, ListColumns]] = []
     for key, mark in marks.items():
-        known = _usable(db, key, kept.get(key), mark)
+        row = kept.pop(key, None)
+        known = _usable(db, key, row, mark)
         lists[key] = known if known is not None else _read_list(db, key)
         unsettled = mark.rescored_at is not None and mark.rescored_at > now - SETTLED
-        changed = known is None or _mark_of(kept[key]) != mark
+        changed = row is None or known is None or _mark_of(row) != mark
         if changed and not unsettled and len(lists[key]) == mark.present <= MOST_KEPT:
             fresh.append((key, mark, lists[key]))
+        if len(fresh) == AT_ONCE:
+            _keep(db, fresh)
+            fresh.clear()
     _keep(db, fresh)
+    fresh.clear()
     return _joined(lists)
 
 
@@ -121,7 +132,7 @@ def note_rescored(db: Db, tweet_ids: Iterable[str]) -> None:
         db.engagement_columns.bulk_write(operations, ordered=False)
 
 
-def _marks(db: Db, tweet_ids: Sequence[str]) -> dict[tuple[str, str], Mark]:
+def _marks(db: Db, tweet_ids: Sequence[str]) -> dict[Key, Mark]:
     """Per list that holds something, its mark as it is now."""
     ids = list(tweet_ids)
     rescored = {row["_id"]: row["rescored_at"] for row in db.engagement_columns.find({"_id": {"$in": ids}})}
@@ -130,8 +141,9 @@ def _marks(db: Db, tweet_ids: Sequence[str]) -> dict[tuple[str, str], Mark]:
         "n": {"$sum": 1},
         "scan": {"$max": "$last_scan"},
     }
-    found: dict[tuple[str, str], Mark] = {}
-    for row in db.engagements.aggregate([{"$match": {"tweet_id": {"$in": ids}}}, {"$group": group}]):
+    found: dict[Key, Mark] = {}
+    pipeline: list[dict[str, Any]] = [{"$match": {"tweet_id": {"$in": ids}}}, {"$group": group}]
+    for row in db.engagements.aggregate(pipeline, hint=SCAN_INDEX):
         key = (row["_id"]["tweet"], row["_id"]["action"])
         mark = found.get(key) or Mark(0, 0, 0, rescored.get(key[0]))
         name = "removed" if row["_id"]["removed"] else "present"
@@ -147,7 +159,7 @@ def _mark_of(row: Mapping[str, Any]) -> Mark:
     return Mark(row["present"], row["removed"], row["scan"], row.get("rescored_at"))
 
 
-def _usable(db: Db, key: tuple[str, str], row: Mapping[str, Any] | None, mark: Mark) -> ListColumns | None:
+def _usable(db: Db, key: Key, row: Mapping[str, Any] | None, mark: Mark) -> ListColumns | None:
     """The kept columns of a list, with what was added since; None when they cannot be completed."""
     if row is None or row.get("rescored_at") != mark.rescored_at or row["removed"] != mark.removed:
         return None
@@ -164,30 +176,31 @@ def _usable(db: Db, key: tuple[str, str], row: Mapping[str, Any] | None, mark: M
     return columns if len(columns) == mark.present else None
 
 
-def _present(key: tuple[str, str]) -> dict[str, Any]:
+def _present(key: Key) -> dict[str, Any]:
     return {"tweet_id": key[0], "action_type": key[1], "removed_at": None}
 
 
-def _read_list(db: Db, key: tuple[str, str]) -> ListColumns:
+def _read_list(db: Db, key: Key) -> ListColumns:
     columns = ListColumns()
     for row in db.engagements.find(_present(key), FIELDS):
         columns.add(row)
     return columns
 
 
-def _keep(db: Db, fresh: Sequence[tuple[tuple[str, str], Mark, ListColumns]]) -> None:
+def _keep(db: Db, fresh: Sequence[tuple[Key, Mark, ListColumns]]) -> None:
     """Keep columns for the next time. Of two runs that do so at once either may win, and a loss costs a reading."""
-    for start in range(0, len(fresh), 100):
-        documents = [_document(*one) for one in fresh[start : start + 100]]
-        db.engagement_columns.delete_many({"_id": {"$in": [row["_id"] for row in documents]}})
-        try:
-            db.engagement_columns.insert_many(documents, ordered=False)
-        except BulkWriteError as error:
-            if any(row["code"] != DUPLICATE_KEY for row in error.details["writeErrors"]):
-                raise
+    if not fresh:
+        return
+    documents = [_document(*one) for one in fresh]
+    db.engagement_columns.delete_many({"_id": {"$in": [row["_id"] for row in documents]}})
+    try:
+        db.engagement_columns.insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        if any(row["code"] != DUPLICATE_KEY for row in error.details["writeErrors"]):
+            raise
 
 
-def _document(key: tuple[str, str], mark: Mark, columns: ListColumns) -> dict[str, Any]:
+def _document(key: Key, mark: Mark, columns: ListColumns) -> dict[str, Any]:
     return {
         "_id": ":".join(key),
         "tweet_id": key[0],
@@ -202,15 +215,16 @@ def _document(key: tuple[str, str], mark: Mark, columns: ListColumns) -> dict[st
     }
 
 
-def _joined(lists: Mapping[tuple[str, str], ListColumns]) -> EngagementColumns:
-    """One set of columns of many lists."""
+def _joined(lists: dict[Key, ListColumns]) -> EngagementColumns:
+    """One set of columns of many lists, which are taken out as they are copied: there may be a million rows."""
     tweets = list(dict.fromkeys(tweet for tweet, _ in lists))
     actions = list(dict.fromkeys(action for _, action in lists))
     labels = list(dict.fromkeys(name for one in lists.values() for name in one.label_names))[:MOST_LABELS]
     whole = EngagementColumns(tuple(tweets), tuple(actions), tuple(labels))
     places = {name: n for n, name in enumerate(labels)}
     tweet_at = {name: n for n, name in enumerate(tweets)}
-    for (tweet, action), one in lists.items():
+    for tweet, action in list(lists):
+        one = lists.pop((tweet, action))
         whole.tweet.extend([tweet_at[tweet]] * len(one))
         whole.action.extend([actions.index(action)] * len(one))
         for name in ("source", "user", "score", "at", "flags"):
