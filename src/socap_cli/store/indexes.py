@@ -8,6 +8,7 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
+from socap_cli.store import schema
 from socap_cli.store.connect import Db
 
 UP, DOWN = ASCENDING, DESCENDING
@@ -15,14 +16,18 @@ UP, DOWN = ASCENDING, DESCENDING
 
 @dataclass(frozen=True, slots=True)
 class Index:
+    """The fields of an index with their directions, and what else the server is told of it."""
+
     keys: tuple[tuple[str, int], ...]
     options: dict[str, Any] = field(default_factory=dict)
 
     def model(self) -> IndexModel:
+        """As the driver takes it."""
         return IndexModel(list(self.keys), **self.options)
 
 
 def up(*names: str, **options: Any) -> Index:
+    """An index whose fields all ascend."""
     return Index(tuple((name, UP) for name in names), options)
 
 
@@ -94,6 +99,7 @@ def ensure(db: Db) -> int:
     for name, indexes in INDEXES.items():
         if indexes:
             db[name].create_indexes([index.model() for index in indexes])
+    schema.remember(db)
     remember(db)
     return sum(len(indexes) for indexes in INDEXES.values())
 
@@ -115,4 +121,5 @@ def present(db: Db) -> bool:
 
 
 def remember(db: Db) -> None:
+    """Say that the indexes were made by this version of the table."""
     db.locks.update_one({"_id": "indexes"}, {"$set": {"version": VERSION}}, upsert=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from socap_cli.store import indexes
+from socap_cli.store import indexes, schema
 from socap_cli.store.connect import Db
 from socap_cli.store.restore import end_interrupted
 
@@ -20,7 +20,11 @@ class Prepared:
 
 
 def prepare(db: Db) -> Prepared:
-    """Make a database ready; two cheap reads when it is. Raises LockHeld while a restore is under way."""
+    """Make a database ready; three cheap reads when it is.
+
+    Raises SchemaMismatch, and LockHeld while a restore is under way.
+    """
+    schema.check(db)
     ended = end_interrupted(db)
     if indexes.present(db):
         return Prepared(is_new=False, ended=ended)
