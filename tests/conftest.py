@@ -19,6 +19,16 @@ from socap_cli.simulator.world import World
 from socap_cli.store import Db, indexes, open_database
 from socap_cli.store.embedded import Embedded
 
+SERVERS = frozenset({"mongod", "replica_set", "cluster"})
+"""Fixtures that start one."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server: by its fixtures. A module that starts its own says so by `pytestmark`."""
+    for item in items:
+        if SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.server)
+
 
 @pytest.fixture(autouse=True)
 def _no_configuration_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
