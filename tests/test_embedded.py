@@ -25,6 +25,8 @@ from socap_cli.store import open_database
 from socap_cli.store.embedded import LARGEST_LOG, SOCKET_LIMIT, Embedded
 from socap_cli.store.mongod import Places, find_mongod, launch
 
+pytestmark = pytest.mark.server
+
 SOCAP = [sys.executable, "-m", "socap_cli"]
 
 

@@ -22,6 +22,8 @@ from socap_cli.store import indexes, open_database
 from socap_cli.store.embedded import Embedded
 from socap_cli.store.mongod import find_mongod
 
+pytestmark = pytest.mark.server
+
 KILLS = int(os.environ.get("SOCAP_SOAK", "24"))
 MONGOD_EVERY = 4
 

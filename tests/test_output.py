@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SOCAP = [sys.executable, "-m", "socap_cli"]
 NEEDS_NO_DATABASE = [
     ["--version"],

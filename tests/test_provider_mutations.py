@@ -22,6 +22,8 @@ from socap_cli.errors import ProviderError
 from socap_cli.model import LISTS, QUOTES, REPLIES, RETWEETS, Page, cleaning
 from socap_cli.providers.twitterapi_io import TwitterApiIo
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = max(120, int(os.environ.get("SOCAP_FUZZ", "0")) * 2)
 FUZZ = settings(
     max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

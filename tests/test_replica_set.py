@@ -18,6 +18,8 @@ from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db, indexes, open_database, usage
 from socap_cli.store.mongod import find_mongod
 
+pytestmark = pytest.mark.server
+
 
 @pytest.fixture
 def replica_set(tmp_path: Path) -> Iterator[ReplicaSet]:

@@ -102,6 +102,7 @@ def test_a_second_interrupt_ends_at_once(slow: Lab, mongod: str, processes: str)
     assert worker.returncode == 130
 
 
+@pytest.mark.slow
 def test_a_worker_ends_in_time_though_its_database_hangs(
     tmp_path: Path, simulate: Callable[..., Simulator]
 ) -> None:

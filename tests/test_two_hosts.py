@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.server
+
 HUB = "10.77.0.1"
 LEASE = 2.0
 
