@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
-COVERED ?= 80
+COVERED ?= 85
 
 .PHONY: help demo test test-fast coverage constraints hooks check lint format types imports bench fuzz fuzz-inputs fuzz-restore \
   soak test-n8n docs release-check install clean
