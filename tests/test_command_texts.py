@@ -173,7 +173,10 @@ def test_a_narrow_window_keeps_whole_what_identifies_a_row(
     assert {f"@{one.profile.username}" for one in ENGAGEMENTS} | {TWEET} <= set(words)
 
 
-def test_a_pipe_gets_every_column_whole(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pipe_gets_every_column_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     show_jobs(Run(), [replace(JOBS[1], last_error="x" * 3000)], now=NOW)
     assert "x" * 3000 in capsys.readouterr().out
 

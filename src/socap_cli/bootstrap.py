@@ -213,14 +213,18 @@ class Bootstrap:
         self, db: Db, *, now: Callable[[], datetime] | None = None, stop: threading.Event | None = None
     ) -> AlertContext:
         """What the stages of telling people share; by the database's clock unless another is given."""
+        waiting = stop or threading.Event()
         return AlertContext(
             db,
             self.channels(),
             self.settings.alerts,
             now or clock(db),
             names=self.firm(),
-            stop=stop or threading.Event(),
+            stop=waiting,
+            sleep=waiting.wait,
             patience=self.settings.database.patience,
+            restart=self.restart,
+            lease=max(60.0, 4 * self.settings.alerts.timeout),
         )
 
 

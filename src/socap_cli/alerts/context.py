@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from socap_cli.channels import Channel
 from socap_cli.config import Alerts
 from socap_cli.model.receiver import Receiver, parse_receiver
-from socap_cli.store import Db
+from socap_cli.store import Db, retry_until_available
 from socap_cli.store.importance import FirmCollections
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -29,15 +32,18 @@ class AlertContext:
     stop: threading.Event = field(default_factory=threading.Event)
     patience: float = 60.0
     """Seconds for which an outcome waits for a database that went away."""
+    restart: Callable[[], None] = lambda: None
+    """Brings back a database that is ours to start."""
+    lease: float = 60.0
+    """Seconds for which a message is claimed, and after which a channel that does not come back is left alone."""
     lock_patience: float = 10.0
     """Seconds for which a run waits while another one plans."""
+
+    def until_available(self, call: Callable[[], Result]) -> Result:
+        """Do what can be repeated until the database answers, with patience."""
+        return retry_until_available(call, patience=self.patience, stop=self.stop, restart=self.restart)
 
     @property
     def usual_receivers(self) -> list[Receiver]:
         """More receivers of campaigns that name none."""
         return [parse_receiver(text.get_secret_value()) for text in self.settings.to]
-
-    @property
-    def lease(self) -> float:
-        """Seconds for which a message is claimed: longer than any channel may take."""
-        return max(60.0, 4 * self.settings.timeout)

@@ -22,7 +22,6 @@ from socap_cli.store import (
     alert_queue,
     campaigns,
     channel_state,
-    retry_until_available,
     translate_error,
 )
 from socap_cli.store.channel_state import SwitchedOff
@@ -32,8 +31,6 @@ LONGEST_WAIT = 60.0
 FAILURES_IN_A_ROW = 3
 """After so many an address is left to the next run."""
 MOST_THREADS = 32
-GRACE = 5.0
-"""Seconds beyond its lease after which a channel that does not come back is left alone."""
 
 
 @dataclass
@@ -129,7 +126,7 @@ class Sender:
             return False
         if wait > 0:
             self._context.sleep(wait)
-        return True
+        return not self._context.stop.is_set()
 
     def _deliver(self, claimed: ClaimedMessage) -> DeliveryStatus:
         """Send one message and write what became of it. Whatever goes wrong with it concerns it alone."""
@@ -154,7 +151,7 @@ class Sender:
         if off is not None:
             raise ChannelDead(off.reason)
         thread = threading.get_ident()
-        self._busy_until[thread] = time.monotonic() + self._context.lease + GRACE
+        self._busy_until[thread] = time.monotonic() + self._context.lease
         try:
             self._hand_over(claimed, address, loaded.message)
         finally:
@@ -219,9 +216,7 @@ class Sender:
         """Written with patience: what is forgotten here is sent a second time."""
         context = self._context
         now = context.now()
-        retry_until_available(
-            lambda: alert_messages.settle(context.db, claimed, settlement, now=now), patience=context.patience
-        )
+        context.until_available(lambda: alert_messages.settle(context.db, claimed, settlement, now=now))
         record_outcomes(context)
         with self._lock:
             self._sent.counts[settlement.status.value] += 1

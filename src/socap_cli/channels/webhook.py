@@ -53,11 +53,7 @@ class Webhook:
         return tuple(url.get_secret_value() for url in self._settings.webhooks)
 
     def check(self, address: str) -> str:
-        """See Channel. An unsigned message is never sent."""
-        if self._key is None:
-            raise ConfigError(
-                "webhooks are signed, and there is no key", hint="set SOCAP_ALERTS__WEBHOOK_SECRET"
-            )
+        """See Channel."""
         return check_webhook(address, self._settings.webhook_hosts, "webhook")
 
     def shown(self, address: str) -> str:
@@ -81,7 +77,10 @@ class Webhook:
 
     def _post(self, address: str, message_id: str, body: dict[str, Any]) -> None:
         url = self.check(address)
-        assert self._key is not None  # checked with the address
+        if self._key is None:  # nothing is sent unsigned
+            raise ConfigError(
+                "webhooks are signed, and there is no key", hint="set SOCAP_ALERTS__WEBHOOK_SECRET"
+            )
         key_id = self._settings.webhook_key_id
         content = json.dumps({"schema_version": SCHEMA_VERSION, "key_id": key_id, **body}).encode()
         stamp = int(self._clock())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -18,6 +20,7 @@ from socap_cli.cli import alerts_text, silences
 from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, account, one_of
 from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
+from socap_cli.cli.stopping import stopping
 from socap_cli.errors import SocapError
 from socap_cli.model import RunRecord, action_types
 from socap_cli.model.alert import AlertStatus
@@ -26,6 +29,11 @@ from socap_cli.store.alert_view import AlertFilter
 
 app = typer.Typer(help="Tell people about important engagements.", no_args_is_help=True)
 NAME = "alerts send"
+STOPPED = "stopped before everything was sent; the next run goes on"
+IN_FLIGHT = SocapError(
+    "stopped while a message was being sent",
+    hint="it may have arrived; the next run says so when it repeats it",
+)
 
 
 @app.command("plan")
@@ -57,20 +65,21 @@ def send(ctx: typer.Context, campaign: OnlyCampaign = "", dry_run: DryRun = Fals
     """
     run: Run = ctx.obj
     started, since = run.now(), time.monotonic()
-    built = bootstrap(run)
-    with built.database() as db:
+    built, stop = bootstrap(run), threading.Event()
+    with built.database() as db, stopping(run, stop, IN_FLIGHT):
         only = register.find(db, campaign).slug if campaign else None
-        context = built.alert_context(db)
+        context = built.alert_context(db, stop=stop)
         if dry_run:
             alerts_text.show_preview(run, preview(context, campaign_id=only))
             return
-        done = sending.send_alerts(context, campaign_id=only)
+        done = context.until_available(partial(sending.send_alerts, context, campaign_id=only))
         result = {name: value for name, value in asdict(done).items() if name != "warnings"}
-        seconds = time.monotonic() - since
-        runs.record(db, RunRecord(run.run_id, NAME, started, seconds, result))
+        record = RunRecord(run.run_id, NAME, started, time.monotonic() - since, result)
+        context.until_available(partial(runs.record, db, record))
+    warnings = [*done.warnings, *([STOPPED] if stop.is_set() else [])]
     text = ", ".join(f"{count} {name}" for name, count in result.items())
-    troubled = done.failed or done.dead or done.unknown
-    run.done(result, text=text, warnings=done.warnings, exit_code=PARTLY_DONE if troubled else 0)
+    troubled = done.failed or done.dead or done.unknown or stop.is_set()
+    run.done(result, text=text, warnings=warnings, exit_code=PARTLY_DONE if troubled else 0)
 
 
 @app.command("list")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Annotated, Any
@@ -16,8 +13,9 @@ import typer
 from socap_cli.bootstrap import Bootstrap
 from socap_cli.cli.alone import IfRunning, alone
 from socap_cli.cli.live import Watch, watching
-from socap_cli.cli.run import INTERRUPTED, PARTLY_DONE, Run
+from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
+from socap_cli.cli.stopping import stopping
 from socap_cli.cli.wording import counted
 from socap_cli.errors import SocapError
 from socap_cli.model import RunRecord
@@ -26,8 +24,9 @@ from socap_cli.supervision import Supervisor, supervised
 from socap_cli.work.result import WorkResult
 from socap_cli.work.worker import THREADS_PER_REQUEST, Worker, WorkerOptions
 
-STOPPED_WITHIN = 3.6
-"""Seconds after a signal."""
+LEFT_TO_LEASES = SocapError(
+    "stopped while the database did not answer", hint="its leases run out by themselves"
+)
 
 
 def work(
@@ -125,7 +124,7 @@ def _work_here(run: Run, built: Bootstrap, watch: Watch | None, options: WorkerO
     """Work the queue in this process, until it is dry or a signal comes."""
     stop = threading.Event()
     started = run.now()
-    with built.database() as db, built.provider() as provider, _stopping(run, stop):
+    with built.database() as db, built.provider() as provider, stopping(run, stop, LEFT_TO_LEASES):
         in_flight = options.threads // THREADS_PER_REQUEST
         client = built.client(db, provider, now=run.now, stop=stop, max_in_flight=in_flight)
         worker = Worker(built.work_context(db, client), options, watch=watch)
@@ -169,36 +168,3 @@ def work_warnings(done: Mapping[str, Any], *, early: bool) -> Iterator[str]:
     if early:
         why = f" (the last trouble: {done['last_error']})" if done["last_error"] else ""
         yield f"stopped before the queue was dry; the next run goes on{why}"
-
-
-@contextmanager
-def _stopping(run: Run, stop: threading.Event) -> Iterator[None]:
-    """The first SIGTERM or SIGINT asks for a stop, a second SIGINT ends at once.
-
-    What has not stopped in time, since the database does not answer, is left to the leases.
-    """
-
-    def give_up() -> None:
-        gone = SocapError(
-            "stopped while the database did not answer", hint="its leases run out by themselves"
-        )
-        os._exit(run.finish(gone))
-
-    overdue = threading.Timer(STOPPED_WITHIN, give_up)
-    overdue.daemon = True
-
-    def handle(number: int, _frame: object) -> None:
-        if stop.is_set():
-            if number == signal.SIGINT:
-                os._exit(INTERRUPTED)
-            return
-        stop.set()
-        overdue.start()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        overdue.cancel()
-        for number, handler in before.items():
-            signal.signal(number, handler)
