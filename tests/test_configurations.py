@@ -72,7 +72,6 @@ def written(rng: random.Random) -> bytes:
     return text
 
 
-@pytest.mark.timeout(7200)
 def test_any_configuration_is_taken_or_refused_with_its_place(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

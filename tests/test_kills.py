@@ -42,7 +42,6 @@ def embedded(tmp_path: Path) -> Iterator[Embedded]:
     own.stop()
 
 
-@pytest.mark.timeout(7200)
 def test_no_job_is_stuck_and_nothing_lost_or_doubled_however_often_things_are_killed(
     embedded: Embedded, simulate: Callable[..., Simulator], tmp_path: Path
 ) -> None:

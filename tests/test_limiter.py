@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from socap_cli.client.limiter import Limiter
 from socap_cli.store import Db, rate_limits
 
 LIMITER = rate_limits.limiter_id("secret-key", "/x")
@@ -76,3 +77,16 @@ def test_turns_reserved_at_once_are_the_turns_reserved_one_by_one(db: Db) -> Non
 
 def test_without_a_rate_every_turn_is_now(db: Db) -> None:
     assert rate_limits.reserve(db, LIMITER, rate=0, max_wait=3, turns=3) == [rate_limits.Turn(True, 0.0)] * 3
+
+
+@pytest.mark.timeout(30)
+def test_who_remembers_more_refusals_than_the_database_goes_on(db: Db) -> None:
+    """A restore, or a primary that lost its last writes, leaves a limiter that was refused less often."""
+    limiter = Limiter(db, "secret-key", 1000.0, threading.Event())
+    limiter.limited("/x", 0.001)
+    limiter.limited("/x", 0.001)
+    assert limiter.wait("/x", "/x") is False
+    db.rate_limits.delete_many({})
+    assert limiter.wait("/x", "/x") is False
+    limiter.limited("/x", 0.001)
+    assert limiter.wait("/x", "/x") is False

@@ -130,9 +130,12 @@ class Limiter:
         for scope in dict.fromkeys(scopes):
             limiter = rate_limits.limiter_id(self.key, scope)
             rate, count = self._ceiling(scope), scopes.count(scope)
+            known = self._refused.get(scope, 0)
             reserved = rate_limits.reserve(self.db, limiter, rate=rate, max_wait=self.max_wait, turns=count)
             now = time.monotonic()
-            self._refused[scope] = max(self._refused.get(scope, 0), reserved[0].refused)
+            refused = reserved[0].refused
+            # Counts only grow: one below what was known before belongs to another document, since a restore, say.
+            self._refused[scope] = refused if refused < known else max(self._refused.get(scope, 0), refused)
             turns[scope] = iter([replace(turn, wait=now + turn.wait) for turn in reserved])
         return [next(turns[scope]) for scope in scopes]
 
