@@ -63,6 +63,11 @@ def read_days(value: Any, place: str) -> timedelta:
     return timedelta(days=_number(value, place, above=0.0, most=MOST_DAYS))
 
 
+def read_hours(value: Any, place: str) -> timedelta:
+    """A number of hours from 0 on."""
+    return timedelta(hours=_number(value, place, most=MOST_DAYS * 24))
+
+
 def read_threshold(value: Any, place: str) -> float:
     """An importance from 0 on."""
     return _number(value, place, most=HIGHEST_THRESHOLD)

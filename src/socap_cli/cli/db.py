@@ -9,13 +9,17 @@ from typing import Annotated, Any
 import typer
 
 from socap_cli.bootstrap import Bootstrap, secret
+from socap_cli.campaigns.values import read_days, read_hours
 from socap_cli.cli import tables
-from socap_cli.cli.options import Yes
+from socap_cli.cli.options import DryRun, Yes
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
+from socap_cli.cli.wording import counted
 from socap_cli.errors import UsageError
 from socap_cli.files.reading import display_name
 from socap_cli.files.writing import STDOUT, writing
+from socap_cli.retention.pruning import Pruned
+from socap_cli.retention.pruning import prune as prune_old
 from socap_cli.store import backup as backups
 from socap_cli.store import open_database
 from socap_cli.store.backup_format import Manifest
@@ -122,6 +126,53 @@ def restore(ctx: typer.Context, file: Source, yes: Yes = False) -> None:
         text=f"{restored.manifest.documents:,} documents restored",
         warnings=[f"not in the backup, and left as they are: {left}"] if left else [],
     )
+
+
+@app.command("prune")
+def prune(
+    ctx: typer.Context,
+    older_than: Annotated[
+        float | None,
+        typer.Option(
+            metavar="DAYS",
+            help="Also delete campaigns that were completed so long ago, and data of tweets that no campaign holds.",
+        ),
+    ] = None,
+    taken_back_for: Annotated[
+        float,
+        typer.Option(
+            metavar="HOURS", min=0, help="Delete what has been gone from X for so long.", show_default="24"
+        ),
+    ] = 24,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Delete what its author or X deleted or protected, and, when asked to, what is old. What was spent stays.
+
+    What is gone from X is known from the full readings of a list: socap enqueue --verify asks for one.
+
+    Example: socap db prune --older-than 365 --dry-run
+    """
+    run: Run = ctx.obj
+    old = None if older_than is None else read_days(older_than, "--older-than")
+    gone = read_hours(taken_back_for, "--taken-back-for")
+    if not yes and not dry_run:
+        raise UsageError("this deletes for good", hint="say --yes to do it, or --dry-run to see what")
+    with bootstrap(run).database() as db:
+        done = prune_old(db, now=run.now(), taken_back_for=gone, older_than=old, dry_run=dry_run)
+    run.done({**asdict(done), "dry_run": dry_run}, text=_pruned_line(done, dry_run=dry_run))
+
+
+def _pruned_line(done: Pruned, *, dry_run: bool) -> str:
+    parts = [f"{counted(done.taken_back, 'engagement')} that were taken back"]
+    if done.campaigns:
+        parts.append(f"{counted(len(done.campaigns), 'campaign')} ({', '.join(done.campaigns)})")
+    if done.tweets:
+        kept = (
+            f"{counted(done.engagements, 'engagement')} and {counted(done.snapshots, 'reading')} of counters"
+        )
+        parts.append(f"{counted(done.tweets, 'tweet')} with {kept}")
+    return f"{'would delete' if dry_run else 'deleted'} {', '.join(parts)}"
 
 
 def _counts(manifest: Manifest) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated
 
@@ -12,7 +12,7 @@ import typer
 from socap_cli.campaigns import register
 from socap_cli.campaigns.categories import category_of, is_category
 from socap_cli.cli import tables
-from socap_cli.cli.options import Limit, Slug, one_of
+from socap_cli.cli.options import DryRun, Limit, Slug, Yes, account, one_of
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.cli.wording import counted
@@ -21,6 +21,7 @@ from socap_cli.files.writing import STDOUT, writing
 from socap_cli.model import Engagement, TweetCategory, action_types
 from socap_cli.model.labels import OTHERS, LabelRules
 from socap_cli.report.export import FORMATS, row_of
+from socap_cli.retention.erasing import erase as erase_person
 from socap_cli.store import Db, campaigns, engagement_view
 from socap_cli.store.engagement_view import ORDERS, Order, Selection
 
@@ -127,6 +128,40 @@ def export(
             count = write(found, stream)
     if not to_stdout:
         run.done({"file": out, "rows": count}, text=f"{counted(count, 'row')} in {out}")
+
+
+@app.command("erase")
+def erase(
+    ctx: typer.Context,
+    person: Annotated[str, typer.Argument(metavar="@NAME", help="Who asked for it.")],
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Erase a person: all that they did, in every campaign, with its alerts. They are not collected again.
+
+    What the firm itself keeps of them is left and named, each with the command for it. Pages and mails that were made
+    before, and backups, are files of yours: make pages anew with `socap report render`.
+
+    Example: socap engagements erase @ada --dry-run
+    """
+    run: Run = ctx.obj
+    username = account(person, "@NAME")
+    if not yes and not dry_run:
+        raise UsageError(
+            f"this deletes what @{username} did, for good",
+            hint="say --yes to do it, or --dry-run to see what",
+        )
+    built = bootstrap(run)
+    with built.database() as db:
+        done = erase_person(db, built.firm(), username, now=run.now(), dry_run=dry_run)
+    run.done(
+        {**asdict(done), "dry_run": dry_run},
+        text=(
+            f"{'would erase' if dry_run else 'erased'} @{username}: {counted(done.engagements, 'engagement')}, "
+            f"{counted(done.alerts, 'alert')}, {counted(done.silences, 'silence')}"
+        ),
+        warnings=[f"@{username} still stands in {place}" for place in done.left],
+    )
 
 
 def _selection(db: Db, slug: str, rules: LabelRules, wanted: _Wanted) -> Selection:

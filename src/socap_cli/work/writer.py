@@ -19,7 +19,7 @@ from socap_cli.model import (
     engagement_id,
 )
 from socap_cli.model.labels import LabelRules, categorize, organisations_of
-from socap_cli.store import Db, engagements, importance, list_leases, translate_error
+from socap_cli.store import Db, engagements, erased_people, importance, list_leases, translate_error
 from socap_cli.store.group_commit import GroupCommit
 from socap_cli.store.importance import FirmCollections
 from socap_cli.store.list_leases import ListChange
@@ -107,7 +107,17 @@ class EngagementWriter:
             for key, item in ids.items()
             if key not in known
         ]
-        added = engagements.record(self._db, self._enriched(fresh))
+        erased = (
+            erased_people.among(self._db, {item.profile.user_id for _, item in fresh}) if fresh else set()
+        )
+        # Never stored again, but known, so that a pass ends where it would with them.
+        known |= {
+            engagement_id(*page.list, item.source_id): StoredItem(0, removed=False)
+            for page, item in fresh
+            if item.profile.user_id in erased
+        }
+        wanted = [(page, item) for page, item in fresh if item.profile.user_id not in erased]
+        added = engagements.record(self._db, self._enriched(wanted))
         ended = [page.list for page in pages if page.last]
         counts = dict(zip(ended, engagements.count_stored(self._db, ended), strict=True)) if ended else {}
         return [

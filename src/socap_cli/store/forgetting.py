@@ -1,0 +1,120 @@
+"""Deleting what was collected, for good: engagements with their alerts, everything of a tweet, what a campaign told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from socap_cli.model import CampaignStatus
+from socap_cli.store.connect import Db
+from socap_cli.store.importance import WITHOUT_CASE
+
+BATCH = 500
+OF_A_TWEET = ("worker_state", "engagement_columns")
+"""Collections whose `_id` is the tweet's."""
+OF_A_CAMPAIGN = ("jobs", "alert_queue", "alert_history", "alert_messages", "silences", "final_reports")
+"""Collections whose documents name their campaign."""
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How much was deleted, or would be."""
+
+    engagements: int = 0
+    alerts: int = 0
+    tweets: set[str] = field(default_factory=set)
+
+
+def user_ids(db: Db, username: str) -> list[str]:
+    """The accounts of which something is stored under this handle, in any case."""
+    return sorted(db.engagements.distinct("user_id", {"username": username}, collation=WITHOUT_CASE))
+
+
+def of_people(ids: Sequence[str]) -> Row:
+    """A filter for all that these accounts did."""
+    return {"user_id": {"$in": list(ids)}}
+
+
+def taken_back(before: datetime) -> Row:
+    """A filter for engagements that were found to be gone before this moment."""
+    return {"removed_at": {"$lt": before}}
+
+
+def engagements(db: Db, wanted: Row, *, dry_run: bool = False) -> Forgotten:
+    """Delete the engagements of a filter, their alerts first, so that a killed run can be repeated."""
+    campaigns = db.alert_queue.distinct("campaign_id")
+    found, alerts, tweets = 0, 0, set[str]()
+    last = ""
+    while rows := list(
+        db.engagements.find({**wanted, "_id": {"$gt": last}}, {"tweet_id": 1}).sort("_id", 1).limit(BATCH)
+    ):
+        ids = [row["_id"] for row in rows]
+        last = ids[-1]
+        owed = [f"{slug}:{key}" for slug in campaigns for key in ids]
+        alerts += db.alert_queue.count_documents({"_id": {"$in": owed}})
+        found += len(ids)
+        tweets |= {row["tweet_id"] for row in rows}
+        if not dry_run:
+            _delete(db, ids, owed)
+    return Forgotten(found, alerts, tweets)
+
+
+def _delete(db: Db, ids: Sequence[str], alerts: Sequence[str]) -> None:
+    lists = {key.rpartition(":")[0] for key in ids}
+    db.alert_history.delete_many({"alert_id": {"$in": list(alerts)}})
+    db.alert_queue.delete_many({"_id": {"$in": list(alerts)}})
+    db.engagement_columns.delete_many({"_id": {"$in": list(lists)}})
+    db.engagements.delete_many({"_id": {"$in": list(ids)}})
+
+
+def silences_of(db: Db, username: str, *, dry_run: bool = False) -> int:
+    """Delete the silences that name somebody; return how many there were."""
+    rows = db.silences.find({"username": username}, {"_id": 1}, collation=WITHOUT_CASE)
+    ids = [row["_id"] for row in rows]
+    if not dry_run:
+        db.silences.delete_many({"_id": {"$in": ids}})
+    return len(ids)
+
+
+def completed_before(db: Db, moment: datetime) -> list[str]:
+    """The campaigns that were completed before then."""
+    query = {"status": CampaignStatus.COMPLETED.value, "completed_at": {"$lt": moment}}
+    return sorted(str(row["_id"]) for row in db.campaigns.find(query, {"_id": 1}))
+
+
+def campaign(db: Db, slug: str, moment: datetime) -> bool:
+    """Delete a campaign that is still completed since before then, with all that is its own; what it spent stays."""
+    query = {"_id": slug, "status": CampaignStatus.COMPLETED.value, "completed_at": {"$lt": moment}}
+    if db.campaigns.find_one(query, {"_id": 1}) is None:
+        return False
+    for name in OF_A_CAMPAIGN:
+        db[name].delete_many({"campaign_id": slug})
+    db.alert_plans.delete_one({"_id": slug})
+    db.tweets.delete_many({"campaign_id": slug})
+    return db.campaigns.delete_one(query).deleted_count == 1
+
+
+def tweets_of_nobody(db: Db, *, without: Sequence[str] = (), before: datetime) -> list[str]:
+    """Tweets of which something is stored, in no campaign but `without`, and not looked at since `before`."""
+    watched = set(db.tweets.distinct("tweet_id", {"campaign_id": {"$nin": list(without)}}))
+    group: list[Row] = [{"$group": {"_id": "$tweet_id"}}]
+    known = {row["_id"] for name in ("engagements", "metric_snapshots") for row in db[name].aggregate(group)}
+    states = {row["_id"]: row.get("checked_at") for row in db.worker_state.find({}, {"checked_at": 1})}
+    late = {tweet for tweet, seen in states.items() if isinstance(seen, datetime) and seen >= before}
+    return sorted((known | set(states)) - watched - late)
+
+
+def tweet(db: Db, tweet_id: str, *, dry_run: bool = False) -> tuple[Forgotten, int]:
+    """Delete everything that was collected of a tweet; what of its engagements, and how many readings of counters."""
+    done = engagements(db, {"tweet_id": tweet_id}, dry_run=dry_run)
+    query = {"tweet_id": tweet_id}
+    if dry_run:
+        return done, db.metric_snapshots.count_documents(query)
+    readings = db.metric_snapshots.delete_many(query).deleted_count
+    db.engagement_columns.delete_many(query)
+    for name in OF_A_TWEET:
+        db[name].delete_one({"_id": tweet_id})
+    return done, readings
