@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -61,6 +62,10 @@ class CrashHistories(RuleBasedStateMachine):
             self.simulator.close()
             self.db.client.drop_database(self.db.name)
             self._database.__exit__(None, None, None)
+
+    @initialize(long_list=st.sampled_from([10, 200]))
+    def some_read_long_lists_side_by_side(self, long_list: int) -> None:
+        self.lab.policy = self.lab.policy.model_copy(update={"long_list": long_list})
 
     @rule(kind=list_kinds, tweet=tweets, count=st.integers(1, 24), lag=st.sampled_from([0.0, 0.0, 900.0]))
     def people_engage(self, kind: Kind, tweet: int, count: int, lag: float) -> None:

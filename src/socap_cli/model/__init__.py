@@ -39,6 +39,7 @@ from socap_cli.model.list_state import (
     Phase,
     StoredCounts,
     TweetState,
+    Window,
     coverage_of,
 )
 from socap_cli.model.queue import Job, JobRecord, JobStatus, Outcome, Result, Unit
@@ -90,6 +91,7 @@ __all__ = [
     "UnreadableRow",
     "Usage",
     "UsageBatch",
+    "Window",
     "action_types",
     "counter_names",
     "coverage_of",

@@ -24,6 +24,21 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A part of a list by time that is read to its end by itself: `since` inclusive, `until` exclusive, None open."""
+
+    since: datetime | None
+    until: datetime | None
+    cursor: str | None = None
+    read: int = 0
+    """Items read of it."""
+    expected: int = 0
+    """Items that are probably left in it."""
+    oldest: datetime | None = None
+    """The oldest engagement read of it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pass:
     """An unfinished pass over a list: where it stands and what bounds it."""
 
@@ -43,6 +58,8 @@ class Pass:
     """False once the list ended in a way that proves nothing."""
     scan: int = 0
     """The start at the top from which it goes on; later starts have larger numbers, whatever became of them."""
+    windows: tuple[Window, ...] = ()
+    """What is left of a long list that is read side by side; its cursors stand in them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from socap_cli.model import (
     Pass,
     Phase,
     TweetState,
+    Window,
     counter_names,
 )
 from socap_cli.store.connect import Db, literal
@@ -69,10 +70,15 @@ def list_state(tweet_id: str, kind: Kind, row: dict[str, Any]) -> ListState:
         kind=kind,
         counter=row.get("counters", {}).get(kind),
         last_pass_at=part.get("last_success"),
-        open_pass=Pass(**{**current, "phase": Phase(current["phase"])}) if current else None,
+        open_pass=_open_pass(current) if current else None,
         deferred=Deferral(**deferred) if deferred else None,
         **{name: part[name] for name in PLAIN_FIELDS if name in part},
     )
+
+
+def _open_pass(kept: dict[str, Any]) -> Pass:
+    windows = tuple(Window(**window) for window in kept.get("windows", ()))
+    return Pass(**{**kept, "phase": Phase(kept["phase"]), "windows": windows})
 
 
 def record_observations(db: Db, observations: Iterable[Observation], *, now: datetime) -> None:

@@ -87,7 +87,7 @@ def open_pass(state: ListState, wanted: PassKind, *, by_time: bool, now: datetim
 def restarted(current: Pass, *, state: ListState) -> Pass:
     """The same pass from the top, after its cursor was refused."""
     phase = Phase.FRESH if current.since is not None else Phase.WHOLE
-    return replace(current, phase=phase, cursor=None, known_run=0, counter=state.counter)
+    return replace(current, phase=phase, cursor=None, windows=(), known_run=0, counter=state.counter)
 
 
 def run_of_known(run: int, known: Sequence[bool], boundary_run: int) -> int:

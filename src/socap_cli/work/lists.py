@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import Future
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-from socap_cli.client.metered import ListRequest
 from socap_cli.errors import CursorRefused, LeaseLost, MalformedAnswer, OutOfPages
 from socap_cli.model import ListState, Outcome, Page, Pass, Phase, Result, StoredCounts, Unit
+from socap_cli.model.snowflake import snowflake_time
 from socap_cli.store import engagements, jobs, list_leases
-from socap_cli.work import delta
+from socap_cli.work import delta, windows
 from socap_cli.work.context import WorkContext
 from socap_cli.work.delta import PassKind, Step
+from socap_cli.work.page_source import PageSource
 from socap_cli.work.result import UnitResult
-from socap_cli.work.tracker import PassTracker
+from socap_cli.work.tracker import Advance, PassTracker
+from socap_cli.work.window_reader import WindowReader
 from socap_cli.work.writer import SeenPage
 
 WAIT_FOR_METRICS = 20.0
@@ -66,8 +69,9 @@ class ListCollector:
 
     def __post_init__(self) -> None:
         self._counts: StoredCounts | None = None
-        self._ahead: tuple[ListRequest, Future[Page]] | None = None
-        """The next page, asked for already."""
+        self._collected = 0
+        self._by_time = self.unit.kind in self.context.client.provider.lists_with_times
+        self._source = PageSource(self.context, self.unit)
         self._deadline = time.monotonic() + self.context.writer.list_lease * 0.9
 
     def run(self) -> Result:
@@ -89,32 +93,64 @@ class ListCollector:
         """Read to a boundary; return the pass that is due after it."""
         policy = self.context.policy
         tracker = PassTracker(policy.boundary_run, policy.empty_pages)
-        current, collected = self._begin(due)
+        current, self._collected = self._begin(due)
         while True:
-            page, current = self._fetch(current, tracker)
-            added, known = self._store(page, current, tracker)
-            collected += added
-            advance = tracker.advance(current, page, known)
+            advance = self._read_windows(current) if current.windows else self._one_page(current, tracker)
             current = advance.current
             step = delta.next_step(
-                self.state, current, collected=collected, ended=advance.ended, policy=policy
+                self.state, current, collected=self._collected, ended=advance.ended, policy=policy
             )
             if step is not Step.CONTINUE and advance.gave_up:
-                self._believe_only_twice(current, collected)
+                self._believe_only_twice(current, self._collected)
             if step is Step.COMPLETE:
                 return self._finish(current)
-            older = step is Step.OLDER
-            current = (
-                replace(current, phase=Phase.OLDER, cursor=None, known_run=0)
-                if older
-                else replace(current, cursor=page.next_cursor)
-            )
+            if step is Step.OLDER:
+                current = replace(current, phase=Phase.OLDER, cursor=None, known_run=0)
             self._save(current)
+
+    def _one_page(self, current: Pass, tracker: PassTracker) -> Advance:
+        """Read and store a page; what is left of a long list goes on in windows."""
+        page, current = self._fetch(current, tracker)
+        found = current.pages * len(page.items) if current.full else self._collected + self.state.deficit
+        left = (current.counter or 0) - found - len(page.items)
+        long = self._by_time and windows.is_long(
+            current, page, left=left, long_list=self.context.policy.long_list
+        )
+        if not long and self._pages < self.context.policy.pages_per_job:
+            self._source.read_ahead(current, page)
+        known = self._store((page,), current, tracker)
+        advance = tracker.advance(current, page, known)
+        after = replace(advance.current, cursor=page.next_cursor)
+        if long and not advance.ended:
+            rest = windows.rest_after(page, since=current.since, left=left)
+            after = replace(after, cursor=None, windows=(rest,))
+        return replace(advance, current=after)
+
+    def _read_windows(self, current: Pass) -> Advance:
+        """Read what is left of a long list, side by side."""
+        context, policy = self.context, self.context.policy
+        side_by_side = context.client.max_in_flight
+
+        def keep(pages: Sequence[Page], after: Pass) -> None:
+            self._store(pages, after, PassTracker(policy.boundary_run, policy.empty_pages))
+            self._save(after)
+
+        reader = WindowReader(
+            context.ahead,
+            self._source.window,
+            keep,
+            partial(PassTracker, policy.boundary_run, policy.empty_pages),
+            side_by_side=side_by_side,
+            page_limit=policy.pages_per_job * side_by_side,
+            posted_at=snowflake_time(self.state.tweet_id),
+            worth=policy.long_list // 3,
+        )
+        after = reader.read(current)
+        return Advance(after, ended=True, gave_up=not after.proven)
 
     def _begin(self, due: PassKind) -> tuple[Pass, int]:
         """The pass to go on with, and how many engagements of the list are stored."""
-        by_time = self.unit.kind in self.context.client.provider.lists_with_times
-        current = delta.open_pass(self.state, due, by_time=by_time, now=self.context.now())
+        current = delta.open_pass(self.state, due, by_time=self._by_time, now=self.context.now())
         if current is self.state.open_pass:
             return current, self._count().present
         return self._from_the_top(current), self.state.collected
@@ -131,9 +167,7 @@ class ListCollector:
         self._pages += 1
         while True:
             try:
-                page = self._page(self._request(current))
-                self._read_ahead(current, page)
-                return page, current
+                return self._source.page(current), current
             except CursorRefused:
                 current = self._from_the_top(delta.restarted(current, state=self.state))
                 self._save(current)
@@ -142,40 +176,17 @@ class ListCollector:
                 if self._restarts > RESTARTS:
                     raise
 
-    def _page(self, wanted: ListRequest) -> Page:
-        asked, self._ahead = self._ahead, None
-        if asked is not None and asked[0] == wanted:
-            return asked[1].result()
-        return self.context.client.page(wanted)
-
-    def _read_ahead(self, current: Pass, page: Page) -> None:
-        """Ask for the next page while this one is stored: a full pass reads it in any case."""
-        more = page.next_cursor is not None and page.next_cursor != current.cursor
-        if current.full and more and page.items and self._pages < self.context.policy.pages_per_job:
-            following = self._request(replace(current, cursor=page.next_cursor))
-            self._ahead = following, self.context.ahead.submit(self.context.client.page, following)
-
-    def _request(self, current: Pass) -> ListRequest:
-        return ListRequest(
-            self.unit.kind,
-            self.state.tweet_id,
-            self.unit.campaigns,
-            cursor=current.cursor,
-            since=current.since if current.phase is Phase.FRESH else None,
-            until=current.since if current.phase is Phase.OLDER else None,
-        )
-
-    def _store(self, page: Page, current: Pass, tracker: PassTracker) -> tuple[int, list[bool]]:
-        """Store a page; return how many of its items are new or back, and which prove a boundary."""
+    def _store(self, pages: Sequence[Page], current: Pass, tracker: PassTracker) -> list[bool]:
+        """Store pages, count what is new or back, and return which items prove a boundary."""
         self._check_lease()
-        seen = SeenPage(
-            self.state, current, page.items, last=page.next_cursor is None, now=self.context.now()
-        )
+        items = [item for page in pages for item in page.items]
+        last = any(page.next_cursor is None for page in pages) and not current.windows
+        seen = SeenPage(self.state, current, items, last=last, now=self.context.now())
         stored = self.context.writer.store(seen)
         self._counts = stored.counts
+        self._collected += stored.added + stored.back
         self.context.client.counts.add(engagements_new=stored.added)
-        known = tracker.known_items(page, dict(stored.stored), self.state)
-        return stored.added + stored.back, known
+        return tracker.known_items(items, stored.stored, self.state)
 
     def _count(self) -> StoredCounts:
         return self.context.writer.count((self.state.tweet_id, self.state.kind))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from socap_cli.model import ListState, Page, Pass, StoredItem
+from socap_cli.model import ListItem, ListState, Page, Pass, StoredItem
 from socap_cli.work import delta
 
 CLOCKS_DIFFER = timedelta(hours=1)
@@ -40,7 +40,9 @@ class PassTracker:
         self._seen.clear()
         self._stale = 0
 
-    def known_items(self, page: Page, stored: dict[str, StoredItem], state: ListState) -> list[bool]:
+    def known_items(
+        self, items: Sequence[ListItem], stored: Mapping[str, StoredItem], state: ListState
+    ) -> list[bool]:
         """For each item that this pass sees for the first time: does it prove a boundary?
 
         It does when an earlier completed pass stored it. One that comes again proves nothing a second time.
@@ -49,7 +51,7 @@ class PassTracker:
             source in stored
             and not stored[source].removed
             and stored[source].first_pass <= state.completed_passes
-            for source in _ids(page)
+            for source in (item.source_id for item in items)
             if source not in self._seen
         ]
 

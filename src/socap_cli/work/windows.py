@@ -1,0 +1,98 @@
+"""A long list in windows of time that are read side by side, at the price of one after the other. Pure rules.
+
+Every moment lies in exactly one window, each is read to its end, and so all of them together are the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from math import sqrt
+
+from socap_cli.model import Page, Pass, Phase, Window
+
+FEW = 4
+"""Divisions that even a short list is worth."""
+SECOND = timedelta(seconds=1)
+YOUNG = 60.0
+"""Seconds added to an age, so that its logarithm has a beginning."""
+
+
+def is_long(current: Pass, page: Page, *, left: int, long_list: int) -> bool:
+    """Whether a pass that goes on after a page, to the end of its list, had better do so in windows."""
+    to_the_end = current.full or current.phase is Phase.FRESH
+    return to_the_end and left >= long_list and page.next_cursor is not None and _oldest(page) is not None
+
+
+def rest_after(page: Page, *, since: datetime | None, left: int) -> Window:
+    """What is left of a list after its first page, as one window."""
+    return after_page(Window(since, None, expected=left + len(page.items)), page)
+
+
+def after_page(window: Window, page: Page) -> Window:
+    """A window that goes on after a page. More than was expected may be left: then as many as were read."""
+    read = window.read + len(page.items)
+    moments = [moment for moment in (window.oldest, _oldest(page)) if moment is not None]
+    expected = max(window.expected - len(page.items), read)
+    return replace(
+        window, cursor=page.next_cursor, read=read, expected=expected, oldest=min(moments, default=None)
+    )
+
+
+def divide(windows: Sequence[Window], *, wanted: int, posted_at: datetime | None, worth: int) -> list[Window]:
+    """The same parts of the list in as many windows as wanted, the fullest divided first.
+
+    One that holds fewer than `worth` items is not divided: that would cost a request and save none.
+    """
+    whole: list[Window] = []
+    parts = sorted(windows, key=_fullness)
+    while parts and len(parts) + len(whole) < wanted:
+        fullest = parts.pop()
+        halves = halve(fullest, posted_at) if fullest.expected >= worth else None
+        if halves is None:
+            whole.append(fullest)
+        else:
+            parts = sorted([*parts, *halves], key=_fullness)
+    return [*reversed(parts), *whole]
+
+
+def divisions_worth(windows: Sequence[Window]) -> int:
+    """How often windows may be divided, each for the price of an item or two: one in a hundred of what is left."""
+    return max(FEW, sum(window.expected for window in windows) // 100)
+
+
+def halve(window: Window, posted_at: datetime | None) -> tuple[Window, Window] | None:
+    """The newer and the older half of what is left of a window; None when there is no moment between.
+
+    Attention fades by a power of the age, so halves are equal in the logarithm of the tweet's age. The newer
+    half is asked for anew from the second of the oldest item on: what that second holds is read twice.
+    """
+    tops = [window.until, window.oldest and _whole(window.oldest) + SECOND]
+    top = min((moment for moment in tops if moment is not None), default=None)
+    bottom = window.since or posted_at
+    if top is None or bottom is None or posted_at is None:
+        return None
+    low, high = ((moment - posted_at).total_seconds() + YOUNG for moment in (bottom, top))
+    if low <= 0 or high <= low:
+        return None
+    middle = _whole(posted_at + timedelta(seconds=sqrt(low * high) - YOUNG))
+    if not bottom + SECOND <= middle <= top - SECOND:
+        return None
+    older = window.expected // 2
+    return (
+        Window(middle, top, expected=window.expected - older),
+        Window(window.since, middle, expected=older),
+    )
+
+
+def _fullness(window: Window) -> int:
+    return window.expected
+
+
+def _whole(moment: datetime) -> datetime:
+    return moment.replace(microsecond=0)
+
+
+def _oldest(page: Page) -> datetime | None:
+    return min((item.engaged_at for item in page.items if item.engaged_at is not None), default=None)
