@@ -42,8 +42,8 @@ imports: $(VENV)/.dev ## Imports go down only
 bench: $(VENV)/.dev ## Performance, as ratios in one run; ONLY="queue cycles" runs some
 	PYTHONPATH=tests $(BIN)/python -m bench $(ONLY)
 
-fuzz: $(VENV)/.dev ## Thousands of crash histories against the simulator's truth
-	SOCAP_FUZZ=3000 $(BIN)/python -m pytest -n $(WORKERS) tests/test_crash_histories.py --timeout 7200
+fuzz: $(VENV)/.dev ## Thousands of crash histories against the simulator's truth, and of alerts against what is owed
+	SOCAP_FUZZ=3000 $(BIN)/python -m pytest -n $(WORKERS) tests/test_crash_histories.py tests/test_alert_histories.py --timeout 7200
 
 fuzz-inputs: $(VENV)/.dev ## A hundred thousand argument lines; tens of thousands of configurations, answers, webhooks, mail servers
 	SOCAP_FUZZ=1000 $(BIN)/python -m pytest -n $(WORKERS) tests/test_provider_mutations.py tests/test_cleaning.py \

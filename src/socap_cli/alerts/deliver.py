@@ -146,6 +146,8 @@ class Sender:
     def _send(self, claimed: ClaimedMessage) -> None:
         loaded = load_message(self._context, claimed)
         self._leave_out(loaded)
+        for problem in loaded.problems:
+            self._warn(problem)
         address = self._address_of(claimed)
         off = channel_state.switched_off(self._context.db).get(claimed.address_id)
         if off is not None:

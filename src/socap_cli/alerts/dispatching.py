@@ -7,7 +7,7 @@ that a killed run did not write is made again from its rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -20,7 +20,7 @@ from socap_cli.model import Campaign
 from socap_cli.model.alert import Alert, Delivery, Hold, HoldReason
 from socap_cli.model.digest import Digest, parse_digest
 from socap_cli.model.quiet_hours import QuietHours, parse_quiet_hours
-from socap_cli.store import alert_history, alert_messages, alert_queue, campaigns, silences
+from socap_cli.store import alert_history, alert_messages, alert_queue, campaigns, engagements, silences
 
 Parsed = TypeVar("Parsed")
 NO_RECEIVER_ANY_MORE = "its receiver is not configured any more"
@@ -90,6 +90,7 @@ def decide(
 ) -> Dispatched:
     """What is to be done with these alerts; those in `begun` have rows already, and nothing holds them."""
     found = Dispatched()
+    alerts = _with_scores_of_today(context, alerts)
     given = circumstances(context, campaign, found.warnings)
     targets = targets_of(campaign, context.channels, context.usual_receivers)
     found.warnings += [f"{campaign.slug}: {said}" for said in targets.missing.values()]
@@ -100,6 +101,15 @@ def decide(
         if alert.alert_id in begun:
             _go_on(alert, targets, found, given)
     return found
+
+
+def _with_scores_of_today(context: AlertContext, alerts: Sequence[Alert]) -> list[Alert]:
+    """A score may have fallen since an alert was planned."""
+    scores = engagements.scores_of(context.db, [alert.engagement_id for alert in alerts])
+    return [
+        replace(alert, importance_score=scores.get(alert.engagement_id, alert.importance_score))
+        for alert in alerts
+    ]
 
 
 def circumstances(context: AlertContext, campaign: Campaign, warnings: list[str]) -> Circumstances:

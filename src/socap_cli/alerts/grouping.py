@@ -97,4 +97,5 @@ def _message(deliveries: Sequence[Delivery], kind: MessageKind, salt: str) -> Ou
         is_vip=any(delivery.is_vip and not delivery.is_backlog for delivery in deliveries),
         importance_score=_score(deliveries),
         delivery_ids=ids,
+        may_be_repeated=any(delivery.may_have_arrived for delivery in deliveries),
     )

@@ -45,8 +45,10 @@ def _unwanted(campaign: Campaign, alert: Alert, given: Circumstances) -> Hold | 
     """Planned under other settings: it waits for the day when these hold again."""
     if is_ignored(campaign, alert.username):
         return Hold(HoldReason.IGNORED, "on the campaign's ignore list")
-    if not is_vip(campaign, alert.username) and (alert.importance_score or 0.0) < campaign.threshold:
-        return Hold(HoldReason.THRESHOLD, f"below the campaign's threshold of {campaign.threshold:g}")
+    score = alert.importance_score or 0.0
+    if not is_vip(campaign, alert.username) and score < campaign.threshold:
+        said = f"importance {score:g} is below the campaign's threshold of {campaign.threshold:g}"
+        return Hold(HoldReason.THRESHOLD, said)
     return None
 
 

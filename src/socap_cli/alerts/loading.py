@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from socap_cli.alerts.compose import Background, compose
 from socap_cli.alerts.context import AlertContext
+from socap_cli.alerts.importance_faults import told_unreadable
 from socap_cli.alerts.plan import is_vip
 from socap_cli.model import Campaign, CampaignTweet, Engagement
 from socap_cli.model.alert import ClaimedMessage, Delivery
@@ -21,6 +23,7 @@ from socap_cli.store import (
     important_people,
 )
 
+Found = TypeVar("Found")
 SHOWN = 3
 ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
@@ -40,6 +43,8 @@ class Loaded:
     message: Message
     unreadable: tuple[Delivery, ...]
     gone: tuple[Delivery, ...]
+    problems: tuple[str, ...] = ()
+    """What it could not say, and why."""
 
 
 def load_message(context: AlertContext, claimed: ClaimedMessage) -> Loaded:
@@ -52,27 +57,39 @@ def load_message(context: AlertContext, claimed: ClaimedMessage) -> Loaded:
         raise Gone("its campaign is gone")
     readable = {one.engagement_id for one in told}
     stored = engagements.existing(context.db, [key for key in ids if key not in readable])
+    problems: list[str] = []
     if not told:
         raise Gone(
             "its engagements cannot be read" if stored else "its engagements are gone", is_fault=bool(stored)
         )
     return Loaded(
-        compose(claimed, told, campaign, background(context, campaign, told)),
+        compose(claimed, told, campaign, background(context, campaign, told, problems)),
         tuple(row for row in rows if row.engagement_id in stored),
         tuple(row for row in rows if row.engagement_id not in readable | stored),
+        tuple(dict.fromkeys(problems)),
     )
 
 
-def background(context: AlertContext, campaign: Campaign, told: Sequence[Engagement]) -> Background:
-    """What is known beside these engagements of a campaign."""
+def background(
+    context: AlertContext, campaign: Campaign, told: Sequence[Engagement], problems: list[str]
+) -> Background:
+    """What is known beside these engagements of a campaign; what cannot be read is told in `problems`."""
     page = context.settings.report_url
     return Background(
         tweets=_tweets(context, campaign, told),
         vips=frozenset(one.profile.user_id for one in told if is_vip(campaign, one.profile.username)),
-        followers=_followers(context, told),
-        organisations=_organisations(context, campaign, told),
+        followers=_readable(lambda: _followers(context, told), problems),
+        organisations=_readable(lambda: _organisations(context, campaign, told), problems),
         report_url=f"{page.rstrip('/')}/{campaign.slug}.html" if page else "",
     )
+
+
+def _readable(read: Callable[[], dict[str, Found]], problems: list[str]) -> dict[str, Found]:
+    try:
+        return read()
+    except Exception as error:
+        problems.append(told_unreadable(error))
+        return {}
 
 
 def _tweets(

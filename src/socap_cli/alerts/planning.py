@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from socap_cli.alerts.context import AlertContext
+from socap_cli.alerts.importance_faults import told_unreadable
 from socap_cli.alerts.plan import fingerprint, plan
 from socap_cli.model import Campaign, CampaignTweet, Engagement
 from socap_cli.model.alert import Alert
-from socap_cli.store import alert_plans, alert_queue, campaigns, engagements, importance, translate_error
+from socap_cli.store import alert_plans, alert_queue, campaigns, engagements, importance
 from socap_cli.store.alert_plans import LastPlan
 
 BATCH = 500
@@ -110,9 +111,7 @@ def _scored(context: AlertContext, found: Sequence[Engagement], result: PlanResu
     try:
         scores = importance.look_up(context.db, context.names, [one.profile for one in unknown])
     except Exception as error:
-        if translate_error(error) is not None:
-            raise
-        result.problems.append(f"importance could not be looked up: {type(error).__name__}: {error}")
+        result.problems.append(told_unreadable(error))
         return list(found)
     by_id = {one.engagement_id: scores[one.profile.user_id] for one in unknown}
     engagements.rescore(context.db, {key: value for key, value in by_id.items() if value.score is not None})

@@ -58,7 +58,7 @@ def sample(context: AlertContext, campaign: Campaign) -> Message:
         0,
         "",
     )
-    message = compose(claimed, [one], campaign, background(context, campaign, [one]))
+    message = compose(claimed, [one], campaign, background(context, campaign, [one], []))
     return replace(message, title=f"{SAMPLE_IS_ONE}{message.title}")
 
 

@@ -128,6 +128,8 @@ class Delivery:
     run_batch: str
     created_at: datetime
     message_id: str | None = None
+    may_have_arrived: bool = False
+    """Whether a message told it that was let go after its answer was lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,8 @@ class OutgoingMessage:
     importance_score: float
     """The highest of what it tells: goes first."""
     delivery_ids: tuple[str, ...]
+    may_be_repeated: bool = False
+    """Whether some of it may have arrived by another message."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,12 @@ from datetime import datetime
 from socap_cli.model.alert import Alert, DeliveryStatus
 from socap_cli.model.engagement import Engagement
 
+WAITS = {
+    DeliveryStatus.PENDING: "waits for its turn at {channel}",
+    DeliveryStatus.SENDING: "is being sent over {channel}",
+}
+"""What is said of a delivery that no attempt came to anything of yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRecord:
@@ -22,6 +28,15 @@ class DeliveryRecord:
     said: str | None = None
     """What the last attempt came to."""
     message_id: str | None = None
+    due: datetime | None = None
+    """When its message is tried next."""
+
+    @property
+    def reason(self) -> str:
+        """Why it is not sent, in words; empty when it is."""
+        if self.status is DeliveryStatus.SENT:
+            return ""
+        return self.said or WAITS.get(self.status, "").format(channel=self.channel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +79,7 @@ class AlertListing:
         """Why it stands where it stands, in words; empty for what was sent."""
         if self.alert.hold is not None:
             return self.alert.hold.said
-        troubled = [d for d in self.deliveries if d.status is not DeliveryStatus.SENT]
-        return "; ".join(dict.fromkeys(d.said for d in troubled if d.said))
+        return "; ".join(dict.fromkeys(d.reason for d in self.deliveries if d.reason))
 
     @property
     def due(self) -> datetime | None:
@@ -73,7 +87,9 @@ class AlertListing:
         hold = self.alert.hold
         if hold is not None:
             return hold.until
-        return None if self.deliveries else self.alert.scheduled_send_time
+        if not self.deliveries:
+            return self.alert.scheduled_send_time
+        return min((delivery.due for delivery in self.deliveries if delivery.due), default=None)
 
     @property
     def sent_at(self) -> datetime | None:

@@ -33,14 +33,15 @@ def put(db: Db, deliveries: Sequence[Delivery]) -> None:
     if not operations:
         return
     db.alert_history.bulk_write(operations, ordered=False)
-    again = {"$set": {"status": DeliveryStatus.PENDING.value, "message_id": None}}
+    again = {"$set": {"status": DeliveryStatus.PENDING.value, "message_id": None, "last_error": None}}
     ids = [delivery.delivery_id for delivery in deliveries]
     db.alert_history.update_many({"_id": {"$in": ids}, "status": DeliveryStatus.DROPPED.value}, again)
 
 
 def with_rows(db: Db, alert_ids: Collection[str]) -> set[str]:
-    """Which of these alerts have rows: a run that died had begun to tell them."""
-    return set(db.alert_history.distinct("alert_id", {"alert_id": {"$in": list(alert_ids)}}))
+    """Which of these alerts have rows that were not let go: a run that died had begun to tell them."""
+    query = {"alert_id": {"$in": list(alert_ids)}, "status": {"$ne": DeliveryStatus.DROPPED.value}}
+    return set(db.alert_history.distinct("alert_id", query))
 
 
 def last_told(db: Db, campaign_id: str, *, since: datetime) -> dict[tuple[str, str, str], datetime]:
@@ -48,7 +49,13 @@ def last_told(db: Db, campaign_id: str, *, since: datetime) -> dict[tuple[str, s
     recent = {"$or": [{"created_at": {"$gte": since}}, {"sent_at": {"$gte": since}}]}
     rows = db.alert_history.aggregate(
         [
-            {"$match": {"campaign_id": campaign_id, **recent}},
+            {
+                "$match": {
+                    "campaign_id": campaign_id,
+                    "status": {"$ne": DeliveryStatus.DROPPED.value},
+                    **recent,
+                }
+            },
             {
                 "$group": {
                     "_id": {"user": "$user_id", "action": "$action_type"},
@@ -102,6 +109,7 @@ def _message(message_id: str, rows: Sequence[Row]) -> OutgoingMessage:
         is_vip=any(row["is_vip"] and not row["is_backlog"] for row in rows),
         importance_score=max(row["importance_score"] or 0.0 for row in rows),
         delivery_ids=tuple(row["_id"] for row in rows),
+        may_be_repeated=any(row.get("may_have_arrived") for row in rows),
     )
 
 
@@ -110,6 +118,8 @@ def record(db: Db, message_id: str, settlement: Settlement, *, now: datetime) ->
     values: Row = {"status": settlement.status.value, "last_error": settlement.said}
     if settlement.status is DeliveryStatus.SENT:
         values["sent_at"] = now
+    if settlement.status is DeliveryStatus.UNKNOWN:
+        values["may_have_arrived"] = True
     db.alert_history.update_many({"message_id": message_id}, {"$set": values})
     return db.alert_history.distinct("alert_id", {"message_id": message_id})
 

@@ -43,7 +43,7 @@ def _document(message: OutgoingMessage, now: datetime) -> Row:
         "due": now,
         "created_at": now,
         "attempts": 0,
-        "repeats": 0,
+        "repeats": int(message.may_be_repeated),
         "log": [],
     }
 

@@ -68,7 +68,13 @@ def write_holds(db: Db, held: Iterable[tuple[Alert, Hold]]) -> None:
     operations = [
         UpdateOne(
             {"_id": alert.alert_id, "status": {"$in": OPEN}},
-            {"$set": {"status": AlertStatus.HELD.value, "hold": asdict(hold)}},
+            {
+                "$set": {
+                    "status": AlertStatus.HELD.value,
+                    "hold": asdict(hold),
+                    "importance_score": alert.importance_score,
+                }
+            },
         )
         for alert, hold in held
         if (alert.status, alert.hold) != (AlertStatus.HELD, hold)

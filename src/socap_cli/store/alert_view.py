@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -60,16 +60,26 @@ def listed(db: Db, wanted: AlertFilter, *, limit: int) -> list[AlertListing]:
             }
         },
     ]
-    return [_listing(row, wanted.channel) for row in db.alert_queue.aggregate(pipeline)]
+    found = list(db.alert_queue.aggregate(pipeline))
+    due = _due_of(db, found)
+    return [_listing(row, wanted.channel, due) for row in found]
 
 
-def _listing(row: Row, channel: str | None) -> AlertListing:
+def _due_of(db: Db, found: Sequence[Row]) -> dict[str, datetime]:
+    """When the messages of these alerts are tried next."""
+    ids = list({row["message_id"] for alert in found for row in alert["rows"] if row.get("message_id")})
+    waits = {"_id": {"$in": ids}, "due": {"$ne": None}}
+    return {row["_id"]: row["due"] for row in db.alert_messages.find(waits, {"due": 1})}
+
+
+def _listing(row: Row, channel: str | None, due: Mapping[str, datetime]) -> AlertListing:
     about, _ = read_rows(row.pop("about"))
     rows = [one for one in row.pop("rows") if channel in (None, one["channel"])]
-    return AlertListing(alert_of(row), about[0] if about else None, tuple(map(_delivery, rows)))
+    deliveries = tuple(_delivery(one, due.get(one.get("message_id"))) for one in rows)
+    return AlertListing(alert_of(row), about[0] if about else None, deliveries)
 
 
-def _delivery(row: Row) -> DeliveryRecord:
+def _delivery(row: Row, due: datetime | None) -> DeliveryRecord:
     return DeliveryRecord(
         row["channel"],
         row["receiver"],
@@ -78,6 +88,7 @@ def _delivery(row: Row) -> DeliveryRecord:
         row.get("sent_at"),
         row.get("last_error"),
         row.get("message_id"),
+        due,
     )
 
 
@@ -88,7 +99,7 @@ def find(db: Db, alert_id: str) -> AlertListing | None:
         return None
     found["rows"] = list(db.alert_history.find({"alert_id": alert_id}).sort("_id", 1))
     found["about"] = list(db.engagements.find({"_id": found["engagement_id"]}))
-    return _listing(found, None)
+    return _listing(found, None, _due_of(db, [found]))
 
 
 def messages_of(db: Db, listing: AlertListing) -> list[MessageRecord]:

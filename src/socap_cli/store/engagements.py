@@ -161,6 +161,14 @@ def existing(db: Db, ids: Sequence[str]) -> set[str]:
     return {row["_id"] for row in db.engagements.find({"_id": {"$in": list(ids)}}, {"_id": 1})}
 
 
+def scores_of(db: Db, ids: Sequence[str]) -> dict[str, float]:
+    """The importance of these, where it is known, by id."""
+    query = {"_id": {"$in": list(ids)}, "importance_score": {"$type": "number"}}
+    return {
+        row["_id"]: row["importance_score"] for row in db.engagements.find(query, {"importance_score": 1})
+    }
+
+
 def needing_plan(db: Db, *, after: str, limit: int) -> tuple[list[Engagement], list[str], str]:
     """Engagements that alert planning has not considered yet, in the order of their ids, from one on.
 

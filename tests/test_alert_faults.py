@@ -1,0 +1,117 @@
+"""Alerts among receivers that come and go, scores that fall, and an index that cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support.alerting import Alerting
+from support.lab import SLUG, Lab, change
+from support.servers import Hook, hook
+
+from socap_cli.alerts.send import SendResult, send_alerts
+from socap_cli.store import alert_view
+from socap_cli.store.alert_view import AlertFilter
+from socap_cli.store.importance import FirmCollections
+
+BROKEN = "broken"
+
+
+@pytest.fixture
+def alerting(lab: Callable[..., Lab]) -> Alerting:
+    """Somebody important has just replied."""
+    one = Alerting(lab(tweets=1))
+    one.engage(1)
+    one.collect()
+    return one
+
+
+@pytest.fixture
+def team() -> Iterator[Hook]:
+    with hook() as one:
+        yield one
+
+
+@pytest.fixture
+def boss() -> Iterator[Hook]:
+    with hook() as one:
+        yield one
+
+
+def status_and_reason(alerting: Alerting) -> tuple[str, str]:
+    (listing,) = alert_view.listed(alerting.lab.db, AlertFilter(), limit=5)
+    return listing.alert.status.value, listing.reason
+
+
+def with_a_broken_index(alerting: Alerting) -> SendResult:
+    db = alerting.lab.db
+    db.command("create", BROKEN, viewOn="engagements", pipeline=[{"$set": {"x": {"$divide": [1, 0]}}}])
+    names = FirmCollections(following_index=BROKEN, important_people=BROKEN)
+    return send_alerts(replace(alerting.context(), names=names))
+
+
+def test_an_index_that_cannot_be_read_costs_a_reason_and_no_alert(alerting: Alerting) -> None:
+    result = with_a_broken_index(alerting)
+    assert (result.sent, len(alerting.messages)) == (1, 1)
+    assert "followed by @boss (12)" in alerting.told()  # as it was when the score was looked up
+    said = "importance could not be looked up: the database refused an operation"
+    assert all(warning.startswith(said) for warning in result.warnings)
+
+
+def test_what_has_no_score_waits_for_an_index_that_can_be_read(alerting: Alerting) -> None:
+    alerting.lab.db.engagements.update_many({}, {"$set": {"importance_score": None}})
+    result = with_a_broken_index(alerting)
+    assert (result.planned, result.sent) == (0, 0)
+    assert "1 engagements wait for their importance; it could not be looked up" in result.warnings
+    assert alerting.send().sent == 1
+
+
+def test_a_score_that_falls_before_it_is_told_is_held_and_told_when_it_rises(alerting: Alerting) -> None:
+    change(alerting.lab.db, SLUG, spacing_minutes=600)
+    alerting.send()
+    alerting.lab.advance(minutes=600)
+    alerting.lab.db.engagements.update_many({}, {"$set": {"importance_score": 2.5}})
+    assert alerting.send().sent == 0
+    assert status_and_reason(alerting) == ("held", "importance 2.5 is below the campaign's threshold of 10")
+    (listing,) = alert_view.listed(alerting.lab.db, AlertFilter(), limit=5)
+    assert listing.alert.importance_score == 2.5
+    alerting.lab.db.engagements.update_many({}, {"$set": {"importance_score": 13}})
+    assert alerting.send().sent == 1
+
+
+def to(*hooks: Hook) -> tuple[str, ...]:
+    return tuple(f"slack={one.url}" for one in hooks)
+
+
+def send(alerting: Alerting) -> SendResult:
+    alerting.lab.advance(minutes=1)
+    return alerting.send(webhook_hosts=["127.0.0.1"])
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["refused", "answer lost"])
+def test_a_receiver_that_was_away_for_a_while_is_told(alerting: Alerting, boss: Hook, lost: bool) -> None:
+    boss.answer = b"" if lost else b"HTTP/1.1 500 no\r\nContent-Length: 0\r\n\r\n"
+    change(alerting.lab.db, SLUG, channels=to(boss))
+    send(alerting)
+    change(alerting.lab.db, SLUG, channels=("pigeon",))
+    send(alerting)
+    assert status_and_reason(alerting) == ("held", "there is no channel 'pigeon'")
+    boss.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    change(alerting.lab.db, SLUG, channels=to(boss))
+    assert send(alerting).sent == 1
+    assert (b"may have arrived before" in boss.requests[-1][1]) is lost
+    assert send(alerting).sent == 0
+
+
+def test_what_waits_for_its_turn_at_a_channel_says_so(alerting: Alerting, team: Hook) -> None:
+    change(alerting.lab.db, SLUG, channels=to(team))
+    alerting.context()
+    with_no_sender: dict[str, Any] = {"webhook_hosts": ["127.0.0.1"]}
+    context = alerting.context(**with_no_sender)
+    context.stop.set()
+    send_alerts(context)
+    assert status_and_reason(alerting) == ("sending", "waits for its turn at slack")
+    (listing,) = alert_view.listed(alerting.lab.db, AlertFilter(), limit=5)
+    assert listing.due == alerting.lab.now()
