@@ -18,7 +18,8 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from socap_cli import errors
-from socap_cli.cli.app import everywhere, in_plain_words, whole_program
+from socap_cli.cli.app import everywhere, whole_program
+from socap_cli.cli.plain_words import in_plain_words
 from socap_cli.cli.run import BUG, INTERRUPTED, PARTLY_DONE
 from socap_cli.config import PLAN_NAMES, Settings
 

@@ -46,14 +46,18 @@ def edit(db: Db, slug: str, values: Mapping[str, Any]) -> Campaign:
     return update(db, campaign := find(db, slug), replace(campaign, **values))
 
 
-def set_status(db: Db, slug: str, status: CampaignStatus, *, now: datetime) -> Campaign:
+def set_status(
+    db: Db, slug: str, status: CampaignStatus, *, now: datetime, dry_run: bool = False
+) -> Campaign:
     """Pause or complete. Raises SocapError for pausing what is completed."""
-    return update(db, campaign := find(db, slug), windows.with_status(campaign, status, now=now))
+    after = windows.with_status(campaign := find(db, slug), status, now=now)
+    return after if dry_run else update(db, campaign, after)
 
 
-def resume(db: Db, slug: str, days: timedelta | None, *, now: datetime) -> Campaign:
+def resume(db: Db, slug: str, days: timedelta | None, *, now: datetime, dry_run: bool = False) -> Campaign:
     """Go on collecting, a completed campaign as well. Raises UsageError when its window is over."""
-    return update(db, campaign := find(db, slug), windows.resumed(campaign, days, now=now))
+    after = windows.resumed(campaign := find(db, slug), days, now=now)
+    return after if dry_run else update(db, campaign, after)
 
 
 def delete(db: Db, slug: str, *, dry_run: bool = False) -> Deletion:

@@ -38,7 +38,10 @@ IN_FLIGHT = SocapError(
 
 @app.command("plan")
 def plan(ctx: typer.Context, dry_run: DryRun = False) -> None:
-    """Consider new engagements; send nothing."""
+    """Consider new engagements; send nothing.
+
+    Example: socap alerts plan
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     with built.database() as db:
@@ -100,7 +103,10 @@ def list_(
     channel: Annotated[str, typer.Option(metavar="NAME", help="Only what went over this channel.")] = "",
     limit: Limit = 50,
 ) -> None:
-    """List alerts, planned, held, sent and dead, the latest first."""
+    """List alerts, planned, held, sent and dead, the latest first.
+
+    Example: socap alerts list --campaign launch --status sent
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     with built.database() as db:
@@ -121,7 +127,10 @@ def show(
     ctx: typer.Context,
     alert: Annotated[str, typer.Argument(metavar="ALERT", help="As `alerts list` names it.")],
 ) -> None:
-    """Show one alert with every attempt, the traceback of an unforeseen error included."""
+    """Show one alert with every attempt, the traceback of an unforeseen error included.
+
+    Example: socap alerts show launch:96518988151706110:retweet:44196397
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     with built.database() as db:
@@ -142,7 +151,10 @@ def retry(
     campaign: OnlyCampaign = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Let dead and unknown messages be tried again, and switch their channels on."""
+    """Let dead and unknown messages be tried again, and switch their channels on.
+
+    Example: socap alerts retry --campaign launch
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     with built.database() as db:
@@ -178,7 +190,10 @@ def test(
     ] = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Send a test message over a channel, or over all, now; with --campaign show and send a sample."""
+    """Send a test message over a channel, or over all, now; with --campaign show and send a sample.
+
+    Example: socap alerts test slack --dry-run
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     with built.database() as db:

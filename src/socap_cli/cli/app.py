@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from socap_cli import __version__
-from socap_cli.cli import output
+from socap_cli.cli import completing, output
+from socap_cli.cli.plain_words import in_plain_words
 from socap_cli.cli.run import BUG, INTERRUPTED, Run, split_global_options
 from socap_cli.errors import SocapError, UsageError
 
@@ -61,27 +62,6 @@ def program(*words: str) -> typer.Typer:
         for name, (_, line) in (*COMMANDS.items(), *GROUPS.items()):
             app.command(name, help=line, short_help=line)(_only_named)
     return app
-
-
-def in_plain_words(app: typer.Typer) -> Any:
-    """The parser of a program whose help names values in words: NUMBER, TEXT; not in a programmer's types."""
-    parser = typer.main.get_command(app)
-    commands = [parser]
-    while commands:
-        command = commands.pop()
-        commands += getattr(command, "commands", {}).values()
-        for parameter in command.params:
-            if isinstance(parameter, typer.core.TyperArgument):
-                # Its name says what it is; there is no other way to leave the type out.
-                parameter.display_type_rich = _no_type  # type: ignore[method-assign]
-            elif isinstance(parameter, typer.core.TyperOption) and not parameter.is_flag:
-                is_number = {int, float} & {parameter.type_descriptor.annotation}
-                parameter.metavar = parameter.metavar or ("NUMBER" if is_number else "TEXT")
-    return parser
-
-
-def _no_type(ctx: object) -> str:  # noqa: ARG001
-    return ""
 
 
 def _only_named() -> None:
@@ -145,7 +125,7 @@ def execute(arguments: list[str]) -> int:
     """Run one command line; return the exit code. Nothing escapes from here."""
     run, rest = Run(), list(arguments)
     try:
-        rest = split_global_options(run, arguments)
+        rest = split_global_options(run, completing.typed() or arguments)
         _check_encoding(arguments)
         run.log()
         parse = in_plain_words(program(*rest))
@@ -155,6 +135,9 @@ def execute(arguments: list[str]) -> int:
         return run.finish() if run.result or run.exit_code else 0
     except SocapError as error:
         return run.finish(error)
+    except SystemExit as ended:  # the parser's own way out, of completion
+        output.flush()
+        return int(ended.code or 0)
     except typer.exceptions.TyperException as error:
         return run.finish(_usage_error(run, error, rest))
     except (KeyboardInterrupt, typer.Abort):

@@ -13,8 +13,8 @@ from socap_cli.campaigns import adding, document, register, windows
 from socap_cli.campaigns import estimate as rules
 from socap_cli.campaigns.overview import overview
 from socap_cli.campaigns.settings import over_file, read_settings
-from socap_cli.campaigns.values import check_slug, read_days
-from socap_cli.cli import campaign_file, campaign_tweets
+from socap_cli.campaigns.values import check_slug
+from socap_cli.cli import campaign_file, campaign_status, campaign_tweets
 from socap_cli.cli import campaign_text as text
 from socap_cli.cli import campaign_view as view
 from socap_cli.cli.campaign_options import (
@@ -42,6 +42,7 @@ from socap_cli.store import campaigns, usage, worker_state
 app = typer.Typer(help="Register campaigns and their tweets.", no_args_is_help=True)
 app.add_typer(campaign_tweets.app)
 app.add_typer(campaign_file.app)
+app.add_typer(campaign_status.app)
 
 
 @app.command("add")
@@ -54,7 +55,10 @@ def add(
     no_verify: NoVerify = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Create a campaign. Every line of the input is accepted or named with a reason."""
+    """Create a campaign. Every line of the input is accepted or named with a reason.
+
+    Example: socap campaign add launch --from tweets.csv --days 7
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     now = _now(run)
@@ -75,7 +79,10 @@ def list_(
     ctx: typer.Context,
     status: Annotated[str, typer.Option(metavar="active|paused|completed", help="Only these.")] = "",
 ) -> None:
-    """List campaigns with what they brought."""
+    """List campaigns with what they brought.
+
+    Example: socap campaign list --status active
+    """
     run: Run = ctx.obj
     wanted = CampaignStatus(one_of(status, CampaignStatus, "status")) if status else None
     with bootstrap(run).database() as db:
@@ -90,7 +97,10 @@ def list_(
 
 @app.command("show")
 def show(ctx: typer.Context, slug: Slug) -> None:
-    """Show a campaign, its tweets and their counters."""
+    """Show a campaign, its tweets and their counters.
+
+    Example: socap campaign show launch
+    """
     run: Run = ctx.obj
     with bootstrap(run).database() as db:
         campaign = register.find(db, slug)
@@ -113,7 +123,10 @@ def edit(
     no_verify: NoVerify = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Change a campaign; what is not named stays, and so does what was collected. A later end opens it again."""
+    """Change a campaign; what is not named stays, and so does what was collected. A later end opens it again.
+
+    Example: socap campaign edit launch --threshold 20 --add-vip @ada
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     said = input_of(tweet, source, slug)
@@ -138,40 +151,12 @@ def edit(
     )
 
 
-@app.command("pause")
-def pause(ctx: typer.Context, slug: Slug) -> None:
-    """Stop collecting until `resume`."""
-    _set_status(ctx.obj, slug, CampaignStatus.PAUSED)
-
-
-@app.command("resume")
-def resume(
-    ctx: typer.Context,
-    slug: Slug,
-    days: Annotated[float | None, typer.Option(metavar="N", help="For so many days from now.")] = None,
-) -> None:
-    """Collect again, a completed campaign as well."""
-    run: Run = ctx.obj
-    lasting = None if days is None else read_days(days, "--days")
-    with bootstrap(run).database() as db:
-        campaign = register.resume(db, slug, lasting, now=_now(run))
-    until = f" until {campaign.ends_at:%Y-%m-%d %H:%M} UTC" if campaign.ends_at else ""
-    run.done(
-        {"campaign": public_campaign(campaign)},
-        text=f"{slug} is {campaign.status.value}{until}",
-        warnings=text.without_end(campaign),
-    )
-
-
-@app.command("complete")
-def complete(ctx: typer.Context, slug: Slug) -> None:
-    """End a campaign now."""
-    _set_status(ctx.obj, slug, CampaignStatus.COMPLETED)
-
-
 @app.command("delete")
 def delete(ctx: typer.Context, slug: Slug, yes: Yes = False, dry_run: DryRun = False) -> None:
-    """Delete a campaign with its tweets, jobs and alerts. What was collected stays."""
+    """Delete a campaign with its tweets, jobs and alerts. What was collected stays.
+
+    Example: socap campaign delete launch --dry-run
+    """
     run: Run = ctx.obj
     if not yes and not dry_run:
         raise UsageError(
@@ -187,7 +172,10 @@ def delete(ctx: typer.Context, slug: Slug, yes: Yes = False, dry_run: DryRun = F
 
 @app.command("estimate")
 def estimate(ctx: typer.Context, slug: Slug) -> None:
-    """What a day of a campaign costs in requests and money, from its size and its last day."""
+    """What a day of a campaign costs in requests and money, from its size and its last day.
+
+    Example: socap campaign estimate launch
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     with built.database() as db:
@@ -206,12 +194,6 @@ def estimate(ctx: typer.Context, slug: Slug) -> None:
             f"{found.basis}"
         ),
     )
-
-
-def _set_status(run: Run, slug: str, status: CampaignStatus) -> None:
-    with bootstrap(run).database() as db:
-        campaign = register.set_status(db, slug, status, now=_now(run))
-    run.done({"campaign": public_campaign(campaign)}, text=f"{slug} is {campaign.status.value}")
 
 
 def _now(run: Run) -> datetime:

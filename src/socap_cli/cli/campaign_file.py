@@ -30,6 +30,8 @@ def apply(
 
     Settings that the file does not name stay. When it lists tweets, these are the campaign's: others are taken out,
     and what was collected of them stays. `socap campaign export` writes such a file.
+
+    Example: socap campaign apply launch.toml --dry-run
     """
     run: Run = ctx.obj
     built = bootstrap(run)
@@ -59,7 +61,10 @@ def export(
     slug: Slug,
     out: Annotated[str, typer.Option(metavar="FILE", help="Write here instead of stdout.")] = "",
 ) -> None:
-    """Write a campaign as the TOML file that `socap campaign apply` reads. A webhook is a secret and left out."""
+    """Write a campaign as the TOML file that `socap campaign apply` reads. A webhook is a secret and left out.
+
+    Example: socap campaign export launch --out launch.toml
+    """
     run: Run = ctx.obj
     with bootstrap(run).database() as db:
         campaign = register.find(db, slug)

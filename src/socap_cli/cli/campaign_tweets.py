@@ -34,7 +34,10 @@ def add_tweets(
     no_verify: NoVerify = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Add tweets to a campaign."""
+    """Add tweets to a campaign.
+
+    Example: socap campaign add-tweets launch --from more.csv
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     said = input_of(tweet, source, slug)
@@ -54,7 +57,10 @@ def edit_tweet(
     category: Annotated[str, typer.Option(metavar="client|influencer|investor", help="Whose tweet it is.")],
     dry_run: DryRun = False,
 ) -> None:
-    """Give a tweet another category. What was collected counts under the new one."""
+    """Give a tweet another category. What was collected counts under the new one.
+
+    Example: socap campaign edit-tweet launch 96518988151706110 --category client
+    """
     run: Run = ctx.obj
     tweet_id, wanted = tweet_id_of(tweet), tweet_category(category)
     with bootstrap(run).database() as db:
@@ -73,7 +79,10 @@ def edit_tweet(
 
 @app.command("remove-tweet")
 def remove_tweet(ctx: typer.Context, slug: Slug, tweet: TweetArgument, dry_run: DryRun = False) -> None:
-    """Take a tweet out of a campaign. What was collected stays."""
+    """Take a tweet out of a campaign. What was collected stays.
+
+    Example: socap campaign remove-tweet launch 96518988151706110
+    """
     run: Run = ctx.obj
     tweet_id = tweet_id_of(tweet)
     with bootstrap(run).database() as db:

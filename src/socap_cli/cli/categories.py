@@ -20,7 +20,10 @@ app = typer.Typer(help="What kind of account engaged: the rules.", no_args_is_he
 
 @app.command("test")
 def test(ctx: typer.Context, text: Annotated[str, typer.Argument(metavar="TEXT", help="A bio.")]) -> None:
-    """Show which categories and organisations the rules find in a text, and by which words."""
+    """Show which categories and organisations the rules find in a text, and by which words.
+
+    Example: socap categories test "Partner at Fund Z, once a founder"
+    """
     run: Run = ctx.obj
     if not text.strip():
         raise UsageError("no text", hint='socap categories test "Founder of Example"')
@@ -49,7 +52,10 @@ def export(
     ctx: typer.Context,
     out: Annotated[str, typer.Option(metavar="FILE", help="Write here instead of stdout.")] = "",
 ) -> None:
-    """Write the rules as TOML, to be edited and named as [importance] categories in the configuration."""
+    """Write the rules as TOML, to be edited and named as [importance] categories in the configuration.
+
+    Example: socap categories export --out categories.toml
+    """
     run: Run = ctx.obj
     path = bootstrap(run).rules_file()
     rules = read_text(str(path)) if path else default_text()

@@ -43,7 +43,10 @@ def _own(run: Run) -> Bootstrap:
 
 @app.command("start")
 def start(ctx: typer.Context) -> None:
-    """Start it, unless it runs."""
+    """Start it, unless it runs.
+
+    Example: socap db start
+    """
     run: Run = ctx.obj
     embedded = _own(run).embedded()
     started = embedded.start()
@@ -56,7 +59,10 @@ def start(ctx: typer.Context) -> None:
 
 @app.command("stop")
 def stop(ctx: typer.Context) -> None:
-    """Shut it down cleanly."""
+    """Shut it down cleanly.
+
+    Example: socap db stop
+    """
     run: Run = ctx.obj
     stopped = _own(run).embedded().stop()
     run.done({"stopped": stopped}, text="stopped" if stopped else "it did not run")
@@ -64,7 +70,10 @@ def stop(ctx: typer.Context) -> None:
 
 @app.command("status")
 def status(ctx: typer.Context) -> None:
-    """Tell whether it runs and how large it is. Starts nothing."""
+    """Tell whether it runs and how large it is. Starts nothing.
+
+    Example: socap db status
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     uri = secret(built.settings.database.uri)
@@ -84,7 +93,10 @@ def backup(
     ctx: typer.Context,
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="A .tar.gz of BSON files; - is stdout.")],
 ) -> None:
-    """Write every collection into one file, in the layout that mongorestore reads."""
+    """Write every collection into one file, in the layout that mongorestore reads.
+
+    Example: socap db backup socap.tar.gz
+    """
     run: Run = ctx.obj
     to_stdout = file == STDOUT
     if to_stdout and (run.json or sys.stdout.isatty()):
@@ -103,7 +115,10 @@ def backup(
 
 @app.command("check")
 def check(ctx: typer.Context, file: Source) -> None:
-    """Read a backup to its end and judge every document. Touches no database."""
+    """Read a backup to its end and judge every document. Touches no database.
+
+    Example: socap db check socap.tar.gz
+    """
     run: Run = ctx.obj
     manifest = backups.check(file)
     run.done(
@@ -114,7 +129,10 @@ def check(ctx: typer.Context, file: Source) -> None:
 
 @app.command("restore")
 def restore(ctx: typer.Context, file: Source, yes: Yes = False) -> None:
-    """Replace the database by a backup, whole or not at all. No worker may be at work."""
+    """Replace the database by a backup, whole or not at all. No worker may be at work.
+
+    Example: socap db restore socap.tar.gz --yes
+    """
     run: Run = ctx.obj
     if not yes:
         raise UsageError("this replaces everything in the database", hint="say --yes to do it")

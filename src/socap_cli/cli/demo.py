@@ -28,7 +28,10 @@ def demo(
     out: Annotated[str, typer.Option(metavar="DIR", help="Folder of the report.")] = "socap-demo",
     seed: Annotated[int, typer.Option(help="The same seed makes the same world.")] = 7,
 ) -> None:
-    """Two simulated days of a launch: database, provider, webhook and mail server included, nothing left running."""
+    """Two simulated days of a launch: database, provider, webhook and mail server included, nothing left running.
+
+    Example: socap demo --tweets 30 --cycles 4
+    """
     run: Run = ctx.obj
     with (
         environment(tweets=tweets, cycles=cycles, seed=seed) as here,

@@ -61,7 +61,10 @@ def list_(
     action_type: ActionTypeOption = "",
     min_importance: MinImportance = None,
 ) -> None:
-    """List a campaign's engagements, the most important first."""
+    """List a campaign's engagements, the most important first.
+
+    Example: socap engagements list launch --sort timestamp --limit 10
+    """
     run: Run = ctx.obj
     order: Order = one_of(sort, ORDERS, "order")  # type: ignore[assignment]
     built = bootstrap(run)
@@ -114,7 +117,10 @@ def export(
     action_type: ActionTypeOption = "",
     min_importance: MinImportance = None,
 ) -> None:
-    """Write all engagements of a campaign. Cells that a spreadsheet would run are made harmless."""
+    """Write all engagements of a campaign. Cells that a spreadsheet would run are made harmless.
+
+    Example: socap engagements export launch --format csv --out launch.csv
+    """
     run: Run = ctx.obj
     write = FORMATS[one_of(form, FORMATS, "format")]
     to_stdout = out in ("", STDOUT)

@@ -27,7 +27,10 @@ def enqueue(
     verify: Annotated[bool, typer.Option("--verify", help="Ask for a full pass over every list.")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Arm the jobs of all active campaigns inside their window. Running it twice changes nothing."""
+    """Arm the jobs of all active campaigns inside their window. Running it twice changes nothing.
+
+    Example: socap enqueue --campaign launch
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     now = run.now()

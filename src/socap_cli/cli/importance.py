@@ -45,7 +45,10 @@ RefreshAfter = Annotated[
 
 @app.command("import")
 def import_(ctx: typer.Context, file: File, dry_run: DryRun = False) -> None:
-    """Merge a list into important_people, or into following_index. What others wrote stays."""
+    """Merge a list into important_people, or into following_index. What others wrote stays.
+
+    Example: socap importance import people.csv --dry-run
+    """
     run: Run = ctx.obj
     listed = reading.read(read_text(file), name=display_name(file))
     built = bootstrap(run)
@@ -71,6 +74,8 @@ def build(
 
     Stopped anywhere, it goes on where it was. What others wrote stays; what a build wrote and no build confirms
     expires.
+
+    Example: socap importance build --dry-run
     """
     run: Run = ctx.obj
     built = bootstrap(run)
@@ -108,7 +113,10 @@ def list_(
     ] = False,
     limit: Limit = 50,
 ) -> None:
-    """List the important people, or the accounts that they follow."""
+    """List the important people, or the accounts that they follow.
+
+    Example: socap importance list --index
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     with built.database() as db:
@@ -128,7 +136,10 @@ def list_(
 
 @app.command("show")
 def show(ctx: typer.Context, name: Name) -> None:
-    """Show an account's importance with all its reasons."""
+    """Show an account's importance with all its reasons.
+
+    Example: socap importance show @ada
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     with built.database() as db:
@@ -138,7 +149,10 @@ def show(ctx: typer.Context, name: Name) -> None:
 
 @app.command("remove")
 def remove(ctx: typer.Context, name: Name, dry_run: DryRun = False) -> None:
-    """Forget an account: as an important person, in the reasons of those it follows, and its own score."""
+    """Forget an account: as an important person, in the reasons of those it follows, and its own score.
+
+    Example: socap importance remove @ada --dry-run
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     with built.database() as db:
@@ -160,7 +174,10 @@ def export(
     ] = "json",
     out: Annotated[str, typer.Option(metavar="FILE", help="Write here instead of stdout.")] = "",
 ) -> None:
-    """Write both collections in the form that `importance import` reads."""
+    """Write both collections in the form that `importance import` reads.
+
+    Example: socap importance export --out importance.json
+    """
     run: Run = ctx.obj
     write = text.FORMATS[one_of(form, text.FORMATS, "format")]
     built = bootstrap(run)
@@ -171,7 +188,10 @@ def export(
 
 @app.command("rescore")
 def rescore(ctx: typer.Context, campaign: OnlyCampaign = "", dry_run: DryRun = False) -> None:
-    """Score and categorize what is collected anew, by the index and the rules of today."""
+    """Score and categorize what is collected anew, by the index and the rules of today.
+
+    Example: socap importance rescore --campaign launch
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     rules = built.rules()
@@ -187,7 +207,10 @@ def rescore(ctx: typer.Context, campaign: OnlyCampaign = "", dry_run: DryRun = F
 
 @app.command("init")
 def init(ctx: typer.Context, dry_run: DryRun = False) -> None:
-    """Make indexes in the firm's own collections, so that look-ups are fast. Nothing else ever does."""
+    """Make indexes in the firm's own collections, so that look-ups are fast. Nothing else ever does.
+
+    Example: socap importance init --dry-run
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     with built.database() as db:

@@ -34,7 +34,10 @@ def list_(
     campaign: OnlyCampaign = "",
     limit: Limit = 50,
 ) -> None:
-    """List jobs, the next due first."""
+    """List jobs, the next due first.
+
+    Example: socap jobs list --status failed --campaign launch
+    """
     run: Run = ctx.obj
     wanted = JobStatus(one_of(status, JobStatus, "job status")) if status else None
     with bootstrap(run).database() as db:
@@ -67,7 +70,10 @@ def _due(job: JobRecord) -> object:
 def show(
     ctx: typer.Context, job: Annotated[str, typer.Argument(metavar="JOB", help="As `jobs list` names it.")]
 ) -> None:
-    """Show everything about one job, the traceback of an unforeseen error included."""
+    """Show everything about one job, the traceback of an unforeseen error included.
+
+    Example: socap jobs show launch:96518988151706110:retweets
+    """
     run: Run = ctx.obj
     with bootstrap(run).database() as db:
         found = _find(db, job)
@@ -98,7 +104,10 @@ def retry(
     campaign: OnlyCampaign = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Arm failed jobs again."""
+    """Arm failed jobs again.
+
+    Example: socap jobs retry --campaign launch
+    """
     run: Run = ctx.obj
     with bootstrap(run).database() as db:
         only = register.find(db, campaign).slug if campaign else None

@@ -54,7 +54,10 @@ def series(
     out: Annotated[str, typer.Option(metavar="FILE", help="Write the CSV here.")] = "",
     png: Annotated[str, typer.Option(metavar="FILE", help="Draw it there as well.")] = "",
 ) -> None:
-    """A campaign's counters, cumulative and per interval: of all tweets, and of each category."""
+    """A campaign's counters, cumulative and per interval: of all tweets, and of each category.
+
+    Example: socap metrics series launch --granularity hour --from 2026-03-02
+    """
     run: Run = ctx.obj
     step = rules.STEPS[one_of(granularity, rules.STEPS, "granularity")]
     as_csv = one_of(form, ("table", "csv"), "format") == "csv"

@@ -56,7 +56,10 @@ def render(
     ] = "",
     edition: EditionOption = "",
 ) -> None:
-    """Write a page per campaign and an index, with the same numbers as JSON beside them."""
+    """Write a page per campaign and an index, with the same numbers as JSON beside them.
+
+    Example: socap report render --out pages --edition client
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     wanted = built.report_wanted(_edition(built, edition))
@@ -96,7 +99,10 @@ def send(
         bool, typer.Option("--final", help="To the client of each completed campaign, once.")
     ] = False,
 ) -> None:
-    """Mail a campaign's report: the client edition."""
+    """Mail a campaign's report: the client edition.
+
+    Example: socap report send launch --to boss@fund.example
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     office = _office(built)
@@ -162,7 +168,10 @@ def compare(
     ctx: typer.Context,
     slugs: Annotated[list[str], typer.Argument(metavar="SLUG SLUG…", help="Two campaigns or more.")],
 ) -> None:
-    """Campaigns at the same age: what each had grown by so long after its start."""
+    """Campaigns at the same age: what each had grown by so long after its start.
+
+    Example: socap report compare launch spring
+    """
     run: Run = ctx.obj
     names = list(dict.fromkeys(slugs))
     if len(names) < 2:

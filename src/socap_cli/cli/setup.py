@@ -17,7 +17,10 @@ from socap_cli.store import indexes
 
 
 def init(ctx: typer.Context) -> None:
-    """Write a commented socap.toml if there is none, create the indexes, say what was found."""
+    """Write a commented socap.toml if there is none, create the indexes, say what was found.
+
+    Example: socap init
+    """
 
     run: Run = ctx.obj
     path = missing_file(run.config)
@@ -46,7 +49,10 @@ def doctor(
     ctx: typer.Context,
     offline: Annotated[bool, typer.Option("--offline", help="Ask nobody outside this machine.")] = False,
 ) -> None:
-    """Check configuration, database, provider, channels, clock and disk: a line each, exit 1 if one fails."""
+    """Check configuration, database, provider, channels, clock and disk: a line each, exit 1 if one fails.
+
+    Example: socap doctor --offline
+    """
 
     run: Run = ctx.obj
     checks = run_checks(bootstrap(run), offline=offline)

@@ -42,7 +42,9 @@ def silence(
 ) -> None:
     """Hold alerts back for a while. They are not lost: they go out together afterwards.
 
-    Without anything it lists the silences. Example: socap alerts silence launch --minutes 90 --comment "the party"
+    Without anything it lists the silences.
+
+    Example: socap alerts silence launch --minutes 90 --comment "the party"
     """
     run: Run = ctx.obj
     built = bootstrap(run)

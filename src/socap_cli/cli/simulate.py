@@ -40,7 +40,7 @@ def simulate(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8400,
     tweets: Annotated[int, typer.Option(min=1, help="Tweets of the world.")] = 300,
     provider: Annotated[
-        str, typer.Option(metavar="twitterapi|x", help="Whose wire format to speak.")
+        str, typer.Option(metavar="|".join(FORMATS), help="Whose wire format to speak.")
     ] = "twitterapi",
     seed: Annotated[int, typer.Option(help="The same seed makes the same world.")] = 7,
     engagements: Annotated[float, typer.Option(min=0, help="Engagements a tweet, on average.")] = 45.0,
@@ -54,10 +54,24 @@ def simulate(
     key: Annotated[str, typer.Option(help="Accept only this API key (default: any).")] = "",
     page: Annotated[int, typer.Option(min=1, help="Items on a page.")] = 20,
     latency: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="How long every answer takes.")
+        float,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="How long every answer takes (default: no time).",
+            show_default=False,
+        ),
     ] = 0.0,
-    errors: Annotated[float, typer.Option(min=0, max=1, help="Part of the requests that fail.")] = 0.0,
-    qps: Annotated[float, typer.Option(min=0, help="Requests a second before 429; 0 is no limit.")] = 0.0,
+    errors: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Part of the requests that fail (default: none).", show_default=False
+        ),
+    ] = 0.0,
+    qps: Annotated[
+        float,
+        typer.Option(min=0, help="Requests a second before 429 (default: no limit).", show_default=False),
+    ] = 0.0,
     limit_per: Annotated[
         LimitPer, typer.Option("--limit-per", help="What shares the limit of --qps.")
     ] = LimitPer.ACCOUNT,
@@ -69,7 +83,10 @@ def simulate(
         bool, typer.Option("--check", help="Compare the database with a simulator that runs on --port.")
     ] = False,
 ) -> None:
-    """Serve a made-up world in a provider's wire format, on loopback, until Ctrl-C."""
+    """Serve a made-up world in a provider's wire format, on loopback, until Ctrl-C.
+
+    Example: socap simulate --tweets 30 --speed 0
+    """
     run: Run = ctx.obj
     if provider not in FORMATS:
         known = ", ".join(FORMATS)

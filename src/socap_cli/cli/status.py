@@ -43,7 +43,10 @@ def status(
         str, typer.Option(metavar="FILE|-", help="Write metrics for Prometheus's textfile collector too.")
     ] = "",
 ) -> None:
-    """The queue by kind and status, last runs, coverage, troubles and what to do about them."""
+    """The queue by kind and status, last runs, coverage, troubles and what to do about them.
+
+    Example: socap status
+    """
     run: Run = ctx.obj
     if watch and (run.json or prometheus or check):
         raise UsageError("--watch is for people", hint="leave --json, --check and --prometheus out")

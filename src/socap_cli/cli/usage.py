@@ -24,7 +24,10 @@ def usage(
     ctx: typer.Context,
     by: Annotated[str, typer.Option(metavar="campaign|endpoint|day", help="Break the sums down.")] = "",
 ) -> None:
-    """Requests, items and money."""
+    """Requests, items and money.
+
+    Example: socap usage --by campaign
+    """
     run: Run = ctx.obj
     wanted: By | None = one_of(by, get_args(By), "break-down") if by else None  # type: ignore[assignment]
     built = bootstrap(run)

@@ -59,7 +59,10 @@ def work(
     ] = "auto",
     if_running: IfRunning = "join",
 ) -> None:
-    """Work the queue until it is dry. SIGTERM and Ctrl-C finish or give back what is running."""
+    """Work the queue until it is dry. SIGTERM and Ctrl-C finish or give back what is running.
+
+    Example: socap work --max-runtime 1500
+    """
     run: Run = ctx.obj
     built = bootstrap(run)
     built.key()
