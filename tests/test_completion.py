@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,11 @@ from socap_cli.cli.app import execute
 from socap_cli.store import Db, campaigns
 
 
+Complete = Callable[..., list[str]]
+
+
 @pytest.fixture
-def complete(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+def complete(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Complete:
     """What a shell is offered for a line, its last word being typed; `shell` bash, zsh or fish."""
 
     def ask(line: str, shell: str = "bash") -> list[str]:
@@ -60,7 +64,7 @@ def launched(db: Db, mongod: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ("socap campaign show 'open", []),
     ],
 )
-def test_words_are_offered(complete, line: str, offered: list[str]) -> None:  # type: ignore[no-untyped-def]
+def test_words_are_offered(complete: Complete, line: str, offered: list[str]) -> None:
     assert complete(line) == offered
 
 
@@ -75,13 +79,13 @@ def test_words_are_offered(complete, line: str, offered: list[str]) -> None:  # 
         "socap alerts silence la",
     ],
 )
-def test_campaigns_are_offered(complete, line: str) -> None:  # type: ignore[no-untyped-def]
+def test_campaigns_are_offered(complete: Complete, line: str) -> None:
     assert complete(line) == ["launch", "launch-2"]
 
 
 @pytest.mark.usefixtures("launched")
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_other_shells_are_offered_the_same(complete, shell: str) -> None:  # type: ignore[no-untyped-def]
+def test_other_shells_are_offered_the_same(complete: Complete, shell: str) -> None:
     assert "spring" in " ".join(complete("socap campaign show sp", shell))
 
 
@@ -89,9 +93,9 @@ def test_other_shells_are_offered_the_same(complete, shell: str) -> None:  # typ
     "uri", ["mongodb://127.0.0.1:1/", "mongodb://192.0.2.1:27017/", "nonsense", "mongodb+srv://nope.invalid/"]
 )
 def test_a_database_that_does_not_answer_has_nothing_to_offer_and_does_not_keep_anybody(
-    complete,
+    complete: Complete,
     uri: str,
-    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MONGODB_URI", uri)
     begin = time.monotonic()
@@ -100,9 +104,9 @@ def test_a_database_that_does_not_answer_has_nothing_to_offer_and_does_not_keep_
 
 
 def test_the_embedded_database_is_neither_made_nor_started(
-    complete,
+    complete: Complete,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = tmp_path / "data"
     monkeypatch.setenv("SOCAP_DATA_DIR", str(folder))
@@ -112,8 +116,8 @@ def test_the_embedded_database_is_neither_made_nor_started(
 
 
 def test_a_configuration_that_cannot_be_read_is_nothing_to_tell_here(
-    complete,
-    monkeypatch: pytest.MonkeyPatch,  # type: ignore[no-untyped-def]
+    complete: Complete,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     Path("socap.toml").write_text("[nonsense")
     assert complete("socap campaign show ") == []

@@ -164,7 +164,7 @@ CODES = [
     ("campaign show nope", 1),
     ("campaign list --status nope", 2),
     ("nonsense", 2),
-    ("campaign add x --no-verify --days 1 --tweet https://x.com/i/status/96518988151706110 --tweet nope", 4),
+    ("campaign add x --no-verify --days 1 --tweet https://x.com/i/status/9651898815170611 --tweet nope", 4),
 ]
 
 

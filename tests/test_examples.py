@@ -19,7 +19,7 @@ from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db
 
 MARK = "Example: "
-TWEET = "96518988151706110"
+TWEET = "9651898815170611"
 
 
 def leaves(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:

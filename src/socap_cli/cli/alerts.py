@@ -129,7 +129,7 @@ def show(
 ) -> None:
     """Show one alert with every attempt, the traceback of an unforeseen error included.
 
-    Example: socap alerts show launch:96518988151706110:retweet:44196397
+    Example: socap alerts show launch:9651898815170611:retweet:44196397
     """
     run: Run = ctx.obj
     built = bootstrap(run)

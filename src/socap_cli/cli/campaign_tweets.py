@@ -59,7 +59,7 @@ def edit_tweet(
 ) -> None:
     """Give a tweet another category. What was collected counts under the new one.
 
-    Example: socap campaign edit-tweet launch 96518988151706110 --category client
+    Example: socap campaign edit-tweet launch 9651898815170611 --category client
     """
     run: Run = ctx.obj
     tweet_id, wanted = tweet_id_of(tweet), tweet_category(category)
@@ -81,7 +81,7 @@ def edit_tweet(
 def remove_tweet(ctx: typer.Context, slug: Slug, tweet: TweetArgument, dry_run: DryRun = False) -> None:
     """Take a tweet out of a campaign. What was collected stays.
 
-    Example: socap campaign remove-tweet launch 96518988151706110
+    Example: socap campaign remove-tweet launch 9651898815170611
     """
     run: Run = ctx.obj
     tweet_id = tweet_id_of(tweet)

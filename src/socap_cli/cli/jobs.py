@@ -72,7 +72,7 @@ def show(
 ) -> None:
     """Show everything about one job, the traceback of an unforeseen error included.
 
-    Example: socap jobs show launch:96518988151706110:retweets
+    Example: socap jobs show launch:9651898815170611:retweets
     """
     run: Run = ctx.obj
     with bootstrap(run).database() as db:

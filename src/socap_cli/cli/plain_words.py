@@ -56,6 +56,4 @@ def _plain_option(option: Any) -> None:
 
 def _completed(parameter: Any) -> None:
     offer = partial(values_of, parameter.metavar or "")
-    parameter.shell_complete = lambda ctx, incomplete: [  # noqa: ARG005
-        typer.core.CompletionItem(value) for value in offer(incomplete)
-    ]
+    parameter._custom_shell_complete = lambda ctx, parameter, incomplete: offer(incomplete)  # noqa: ARG005

@@ -117,14 +117,14 @@ def simulate(
 def _serve(run: Run, simulator: Simulator) -> None:
     """Say where it is, and serve until Ctrl-C."""
     url = simulator.url
-    if not run.quiet:
-        print_line(
-            f"{len(simulator.world.tweets)} tweets at {url} ({simulator.api.label} format); Ctrl-C ends it\n"
-            f"  export TWITTER_API_URL={url} TWITTER_API_KEY={simulator.key or 'any'}\n"
-            f"  {url}/sim/tweets.csv · /sim/truth · /sim/state\n"
-            f"  POST {url}/sim/advance?minutes=30 · a Slack webhook: {url}/sim/slack"
-        )
     try:
+        if not run.quiet:
+            print_line(
+                f"{len(simulator.world.tweets)} tweets at {url} ({simulator.api.label} format); Ctrl-C ends it\n"
+                f"  export TWITTER_API_URL={url} TWITTER_API_KEY={simulator.key or 'any'}\n"
+                f"  {url}/sim/tweets.csv · /sim/truth · /sim/state\n"
+                f"  POST {url}/sim/advance?minutes=30 · a Slack webhook: {url}/sim/slack"
+            )
         simulator.serve_forever()
     except KeyboardInterrupt:
         run.info("ended")
