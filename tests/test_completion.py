@@ -12,7 +12,6 @@ from support.lab import START, campaign
 from socap_cli.cli.app import execute
 from socap_cli.store import Db, campaigns
 
-
 Complete = Callable[..., list[str]]
 
 
