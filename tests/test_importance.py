@@ -421,7 +421,7 @@ def test_the_estimate_counts_pages_and_leaves_out_what_is_read(db: Db) -> None:
 
 
 COMMANDS = (
-    "init", "doctor --offline", "campaign add c --tweet 199651898815170611 --no-verify --days 3", "campaign list",
+    "init", "doctor --offline", "campaign add c --tweet 1996518988151706110 --no-verify --days 3", "campaign list",
     "campaign show c", "enqueue", "work", "status", "alerts plan", "alerts send", "alerts list", "report render",
     "engagements list c", "jobs list", "usage", "importance show gracebyron", "importance list",
     "importance list --index", "importance rescore", "importance export --out x.json", "categories test founder",

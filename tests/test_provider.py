@@ -373,7 +373,7 @@ def test_a_text_of_17_mb_is_cut(serve: Serve) -> None:
 
 def test_a_time_is_that_of_the_row_or_else_of_the_id(serve: Serve) -> None:
     rows = [
-        post(199651898815170611, createdAt="never"),
+        post(1996518988151706110, createdAt="never"),
         post(1996518988151706111, createdAt="2025-12-04T09:56:34.000Z"),
         post(5, createdAt=None),
     ]

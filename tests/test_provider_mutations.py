@@ -37,7 +37,7 @@ AUTHOR = {
 
 def tweet(number: int) -> dict[str, Any]:
     return {
-        "type": "tweet", "id": str(199651898815170611 + number), "text": f"post {number} &amp; more", "likeCount": 80,
+        "type": "tweet", "id": str(1996518988151706110 + number), "text": f"post {number} &amp; more", "likeCount": 80,
         "retweetCount": 12, "replyCount": 4, "quoteCount": 3, "viewCount": "9,001", "bookmarkCount": 7,
         "createdAt": "Thu Dec 04 09:56:34 +0000 2025", "inReplyToId": "9", "author": user(number),
         "quoted_tweet": {"id": "9"}, "entities": {"urls": [{"indices": [1, 2]}]},

@@ -121,8 +121,8 @@ def test_every_export_of_any_tool_gives_its_tweets(data: st.DataObject) -> None:
     ],
 )
 def test_a_row_without_a_usable_link_is_named_with_what_to_change(row: str, reason: str) -> None:
-    wanted, rejected = sort_out(read(f"id,url\n199651898815170611,\n{row}\n"))
-    assert [entry.tweet_id for entry in wanted] == ["199651898815170611"]
+    wanted, rejected = sort_out(read(f"id,url\n1996518988151706110,\n{row}\n"))
+    assert [entry.tweet_id for entry in wanted] == ["1996518988151706110"]
     assert [(r.line, reason in r.reason) for r in rejected] == ([(3, True)] if reason else [])
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from socap_cli.campaigns.urls import Found, tweet_id, tweet_ids
 from socap_cli.errors import NotATweet
 
-ID = "199651898815170611"
+ID = "1996518988151706110"
 
 
 @pytest.mark.parametrize(

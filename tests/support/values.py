@@ -16,7 +16,7 @@ from socap_cli.model import (
 )
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-TWEET = "199651898815170611"
+TWEET = "1996518988151706110"
 
 
 def job(**changes: Any) -> JobRecord:
