@@ -14,9 +14,11 @@ from socap_cli.model import LISTS, METRICS, QUOTES, REPLIES, RETWEETS, Job, Kind
 from socap_cli.store import Db, claims, jobs, leases, queue_view
 from socap_cli.store.claims import Claim
 
+AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
 
 def arm(db: Db, slug: str = "c", tweets: int = 3) -> tuple[int, int]:
-    return jobs.arm(db, slug, [str(n) for n in range(1, tweets + 1)], last_cycle=False, max_attempts=3)
+    return jobs.arm(db, slug, [str(n) for n in range(1, tweets + 1)], jobs.Arming(AT, max_attempts=3))
 
 
 def claim(db: Db, units: int = 100, *, batch: int = 50, only: list[Kind] | None = None) -> list[Unit]:

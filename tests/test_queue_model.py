@@ -18,6 +18,7 @@ from socap_cli.store.claims import Claim
 
 EXAMPLES = max(100, int(os.environ.get("SOCAP_FUZZ", "0")) // 5)
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
+AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MAX_ATTEMPTS = 2
 TWEETS = ("1", "2", "3")
 BATCH = 2
@@ -92,7 +93,7 @@ class Queue(RuleBasedStateMachine):
         for job_id in ended:
             lists = not job_id.endswith("metrics")
             known[job_id] = Known(JobStatus.PENDING, waits=lists, waits_for_metrics=lists)
-        got = jobs.arm(self.db, campaign, TWEETS[:tweets], last_cycle=False, max_attempts=MAX_ATTEMPTS)
+        got = jobs.arm(self.db, campaign, TWEETS[:tweets], jobs.Arming(AT, max_attempts=MAX_ATTEMPTS))
         assert got[0] == len(ended)
 
     def _somebody(self, which: int) -> ClaimedOnce | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,11 +16,13 @@ from socap_cli.alerts.context import AlertContext
 from socap_cli.channels import Channel, open_channels
 from socap_cli.client.budget import Budget
 from socap_cli.client.limiter import Limiter
+from socap_cli.client.looks import LookPolicy, look_prices
 from socap_cli.client.meter import Meter
 from socap_cli.client.metered import MeteredClient
 from socap_cli.config import Settings
 from socap_cli.errors import ConfigError, DatabaseUnreachable
 from socap_cli.files.category_rules import default_rules, load_rules
+from socap_cli.model.cadence import Cadence, Limits, LookPrices
 from socap_cli.model.labels import LabelRules
 from socap_cli.providers import Provider, build_provider
 from socap_cli.report.brand import brand_of
@@ -186,6 +189,21 @@ class Bootstrap:
             now,
             max_in_flight=max_in_flight,
         )
+
+    def look_policy(self, db: Db) -> LookPolicy:
+        """What decides when tweets are looked at."""
+        wanted = self.settings.collection
+        limits = Limits(
+            timedelta(minutes=wanted.shortest_minutes),
+            timedelta(hours=wanted.longest_hours),
+            wanted.hour_worth,
+        )
+
+        def prices() -> LookPrices:
+            with self.provider(needs_key=False) as provider:
+                return look_prices(db, provider)
+
+        return LookPolicy(Cadence(wanted.cadence), limits, self.settings.budget, cache(prices))
 
     def work_context(self, db: Db, client: MeteredClient) -> WorkContext:
         """What the units of one run share."""

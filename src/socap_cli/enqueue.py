@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
+from socap_cli.client.looks import LookPolicy, due_looks
 from socap_cli.errors import StoreError
 from socap_cli.model import Campaign, CampaignStatus, kinds
 from socap_cli.store import (
@@ -17,6 +18,9 @@ from socap_cli.store import (
     translate_error,
     worker_state,
 )
+
+COLD_AFTER = timedelta(hours=48)
+"""A tweet whose lists have not moved for so long is cold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +42,11 @@ def enqueue(
     verify: bool = False,
     max_attempts: int = 5,
     patience: float = 0.0,
+    looks: LookPolicy | None = None,
 ) -> EnqueueResult:
     """Arm the jobs of every active campaign inside its window. One campaign's failure leaves the others be.
 
+    With `looks` only what is due is armed, by each campaign's cadence; without, or with `verify`, everything is.
     `patience` is how many seconds a database that goes away is waited for.
     """
     chosen = [only] if only else campaigns.listed(db, CampaignStatus.ACTIVE)
@@ -50,7 +56,8 @@ def enqueue(
         if campaign.status is not CampaignStatus.ACTIVE or campaign.starts_at > now:
             continue
         try:
-            one = partial(_enqueue_one, db, campaign, now=now, verify=verify, max_attempts=max_attempts)
+            arming = jobs.Arming(now, max_attempts=max_attempts)
+            one = partial(_enqueue_one, db, campaign, arming, verify=verify, looks=looks)
             for name, value in retry_until_available(one, patience=patience).items():
                 counts[name] += value
         except Exception as error:
@@ -63,7 +70,9 @@ def enqueue(
     return EnqueueResult(**counts, warnings=tuple(warnings))
 
 
-def planned(db: Db, *, now: datetime, only: Campaign | None = None) -> EnqueueResult:
+def planned(
+    db: Db, *, now: datetime, only: Campaign | None = None, looks: LookPolicy | None = None
+) -> EnqueueResult:
     """What `enqueue` would do now; nothing is written."""
     found = EnqueueResult(0, 0, 0, 0)
     for campaign in [only] if only else campaigns.listed(db, CampaignStatus.ACTIVE):
@@ -73,7 +82,7 @@ def planned(db: Db, *, now: datetime, only: Campaign | None = None) -> EnqueueRe
         if _is_past_last_cycle(campaign, now):
             found = replace(found, campaigns_completed=found.campaigns_completed + (already_open == 0))
             continue
-        wanted = len(campaigns.tweet_ids_of(db, campaign.slug)) * len(kinds())
+        wanted = _wanted(db, campaign, looks, now)
         found = replace(
             found,
             campaigns=found.campaigns + 1,
@@ -83,14 +92,27 @@ def planned(db: Db, *, now: datetime, only: Campaign | None = None) -> EnqueueRe
     return found
 
 
+def _wanted(db: Db, campaign: Campaign, looks: LookPolicy | None, now: datetime) -> int:
+    """How many jobs are to be open after a call."""
+    if looks is None or _has_ended(campaign, now):
+        return len(campaigns.tweet_ids_of(db, campaign.slug)) * len(kinds())
+    return sum(1 + len(look.lists) for look in due_looks(db, campaign, looks, now=now).values())
+
+
+def _has_ended(campaign: Campaign, now: datetime) -> bool:
+    return campaign.ends_at is not None and campaign.ends_at <= now
+
+
 def _is_past_last_cycle(campaign: Campaign, now: datetime) -> bool:
-    return campaign.ends_at is not None and campaign.ends_at <= now and campaign.last_cycle_at is not None
+    return _has_ended(campaign, now) and campaign.last_cycle_at is not None
 
 
 def _enqueue_one(
-    db: Db, campaign: Campaign, *, now: datetime, verify: bool, max_attempts: int
+    db: Db, campaign: Campaign, arming: jobs.Arming, *, verify: bool, looks: LookPolicy | None
 ) -> dict[str, int]:
-    ended = campaign.ends_at is not None and campaign.ends_at <= now
+    now = arming.asked_at
+    campaign = _ended_when_cold(db, campaign, now)
+    ended = _has_ended(campaign, now)
     if _is_past_last_cycle(campaign, now):
         if queue_view.count_open(db, campaign.slug) == 0:
             completed = replace(campaign, status=CampaignStatus.COMPLETED, completed_at=now)
@@ -100,7 +122,20 @@ def _enqueue_one(
     tweet_ids = campaigns.tweet_ids_of(db, campaign.slug)
     if verify:
         worker_state.ask_full_pass(db, tweet_ids)
-    armed, already_open = jobs.arm(db, campaign.slug, tweet_ids, last_cycle=ended, max_attempts=max_attempts)
+    due = None if looks is None or verify or ended else due_looks(db, campaign, looks, now=now)
+    arming = replace(arming, last_cycle=ended)
+    armed, already_open = jobs.arm(db, campaign.slug, tweet_ids, arming, looks=due)
     if ended and not already_open:
         campaigns.note_last_cycle(db, campaign.slug, at=now)
     return {"campaigns": 1, "jobs_armed": armed, "jobs_already_open": already_open}
+
+
+def _ended_when_cold(db: Db, campaign: Campaign, now: datetime) -> Campaign:
+    """The campaign, ended now when it is to stop by itself and nothing has happened for long."""
+    if not campaign.stop_when_cold or campaign.ends_at is not None:
+        return campaign
+    ids = campaigns.tweet_ids_of(db, campaign.slug)
+    moved = [state.moved_at for state in worker_state.load(db, ids).values()]
+    if not moved or any(at is None or now - at < COLD_AFTER for at in moved):
+        return campaign
+    return campaigns.update(db, campaign, replace(campaign, ends_at=now)) or campaign

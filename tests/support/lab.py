@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from socap_cli.client.budget import Budget
 from socap_cli.client.limiter import Limiter
+from socap_cli.client.looks import LookPolicy
 from socap_cli.client.meter import Meter
 from socap_cli.client.metered import MeteredClient
 from socap_cli.config import Collection
@@ -70,6 +71,7 @@ class Lab:
         self.provider = TwitterApiIo(simulator.key or KEY, url=simulator.url, timeout=timeout)
         self.policy = policy or Collection()
         self.rate = 0.0
+        self.looks: LookPolicy | None = None
         self.add_campaign(campaign(at=self.now()))
 
     def close(self) -> None:
@@ -115,7 +117,12 @@ class Lab:
         return WorkContext(database, client, writer, self.now, policy=self.policy)
 
     def enqueue(self, *, verify: bool = False) -> EnqueueResult:
-        return enqueue(self.db, now=self.now(), verify=verify)
+        return enqueue(self.db, now=self.now(), verify=verify, looks=self.looks)
+
+    def campaign(self, slug: str = SLUG) -> Campaign:
+        found = campaigns.find(self.db, slug)
+        assert found is not None
+        return found
 
     def work(self, *, threads: int = 8, **options: object) -> WorkResult:
         """Work the queue with the real worker until it is dry."""

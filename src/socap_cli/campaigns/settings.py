@@ -47,6 +47,8 @@ SETTINGS = (
     Setting("frequency_window", "frequency_window_minutes", values.read_minutes),
     Setting("quiet_hours", "quiet_hours", values.read_quiet_hours),
     Setting("digest", "digest", values.read_digest),
+    Setting("cadence", "cadence", values.read_cadence),
+    Setting("stop_when_cold", "stop_when_cold", values.read_flag),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 DAYS = "days"
@@ -111,4 +113,6 @@ def defaults(slug: str, alerts: Alerts) -> dict[str, Any]:
         "frequency_window_minutes": alerts.frequency_window_minutes,
         "quiet_hours": None,
         "digest": None,
+        "cadence": None,
+        "stop_when_cold": False,
     }

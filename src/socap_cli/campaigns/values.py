@@ -11,6 +11,7 @@ from typing import Any
 from socap_cli.errors import UsageError
 from socap_cli.files.pasted import NotAHandle, handles
 from socap_cli.files.reading import printable
+from socap_cli.model.cadence import Cadence
 from socap_cli.model.digest import parse_digest
 from socap_cli.model.quiet_hours import parse_quiet_hours
 from socap_cli.model.receiver import parse_receiver
@@ -137,6 +138,21 @@ def read_quiet_hours(value: Any, place: str) -> str:
 def read_digest(value: Any, place: str) -> str:
     """How often what is not urgent is told together."""
     return _parsed(parse_digest, read_text(value, place), place)
+
+
+def read_cadence(value: Any, place: str) -> str:
+    """How often tweets are looked at."""
+    text = read_text(value, place)
+    if text not in tuple(Cadence):
+        raise UsageError(f"{place}: {_shown(text)} is no cadence", hint=f"there is {' or '.join(Cadence)}")
+    return text
+
+
+def read_flag(value: Any, place: str) -> bool:
+    """Yes or no."""
+    if not isinstance(value, bool):
+        raise UsageError(f"{place}: {_shown(value)} is neither true nor false")
+    return value
 
 
 def _parsed(parse: Callable[[str], object], text: str, place: str) -> str:

@@ -34,6 +34,7 @@ from socap_cli.cli.options import DryRun, Slug, Yes, one_of
 from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.cli.wording import counted
+from socap_cli.client.looks import next_looks
 from socap_cli.errors import UsageError
 from socap_cli.model import METRICS, CampaignStatus
 from socap_cli.model.campaign import public_campaign
@@ -102,14 +103,18 @@ def show(ctx: typer.Context, slug: Slug) -> None:
     Example: socap campaign show launch
     """
     run: Run = ctx.obj
-    with bootstrap(run).database() as db:
+    built = bootstrap(run)
+    now = run.now()
+    with built.database() as db:
         campaign = register.find(db, slug)
         tweets = campaigns.tweets_of(db, slug)
         states = worker_state.load(db, [tweet.tweet_id for tweet in tweets])
-    rows = [{**text.tweet_row(t), "counters": dict(states[t.tweet_id].counters)} for t in tweets]
+        is_watched = campaign.status is CampaignStatus.ACTIVE
+        looks = next_looks(db, campaign, built.look_policy(db), now=now) if is_watched else {}
+    rows = [view.watched_row(t, states[t.tweet_id], looks.get(t.tweet_id)) for t in tweets]
     run.done(
         {"campaign": public_campaign(campaign), "tweets": rows},
-        text=lambda: view.show_campaign(campaign, tweets, states),
+        text=lambda: view.show_campaign(campaign, tweets, states, looks=looks, now=now),
     )
 
 

@@ -20,6 +20,7 @@ from socap_cli.campaigns.source import Line, from_options, read
 from socap_cli.campaigns.urls import tweet_id
 from socap_cli.campaigns.values import read_accounts
 from socap_cli.cli.options import one_of
+from socap_cli.cli.rhythm_options import CadenceOption, Digest, QuietHours, StopWhenCold
 from socap_cli.cli.run import Run
 from socap_cli.config import Alerts
 from socap_cli.errors import NotATweet, UsageError
@@ -77,23 +78,13 @@ Window = Annotated[
     int | None,
     typer.Option(metavar="MINUTES", help="The same person and action are told again only after this time."),
 ]
-QuietHours = Annotated[
-    str | None,
-    typer.Option(metavar="HOURS", help="When nothing is told, as in '22:00-07:00 Europe/Berlin'; or off."),
-]
-Digest = Annotated[
-    str | None,
-    typer.Option(
-        metavar="off|hourly|daily", help="Tell all but VIPs together, as in 'daily 08:00 Europe/Berlin'."
-    ),
-]
 Clear = Annotated[
     list[str],
     typer.Option(
         "--clear",
         metavar="FIELD",
         help="Take a setting back: end, name, threshold, channels, slack-webhook, client-name, client-email, vips, "
-        "ignores, spacing, frequency-window, quiet-hours, digest; may be repeated.",
+        "ignores, spacing, frequency-window, quiet-hours, digest, cadence, stop-when-cold; may be repeated.",
     ),
 ]
 AddVips = Annotated[list[str], typer.Option("--add-vip", metavar="@NAME", help="One VIP more.")]
@@ -106,6 +97,7 @@ SETTINGS_OF_ADD: dict[str, Any] = {
     "name": Name, "start": Start, "end": End, "days": Days, "threshold": Threshold, "channel": Channels,
     "slack_webhook": Webhook, "client_name": ClientName, "client_email": ClientEmail, "vip": Vips, "ignore": Ignores,
     "spacing": Spacing, "frequency_window": Window, "quiet_hours": QuietHours, "digest": Digest,
+    "cadence": CadenceOption, "stop_when_cold": StopWhenCold,
 }  # fmt: skip
 """Every setting's option, by the name of its parameter."""
 SETTINGS_OF_EDIT: dict[str, Any] = {

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from socap_cli.campaigns.overview import CampaignTotals
 from socap_cli.cli import tables
-from socap_cli.cli.campaign_text import shortened, value_text
+from socap_cli.cli.campaign_text import shortened, tweet_row, value_text
 from socap_cli.cli.run import Run
+from socap_cli.cli.wording import since
 from socap_cli.model import Campaign, CampaignTweet, TweetState
+from socap_cli.model.cadence import Look
 from socap_cli.model.campaign import public_campaign
 
 COUNTERS = ("retweets", "replies", "quotes", "likes", "views")
@@ -18,6 +21,7 @@ LABELS = {
     "channels": "channels", "slack_webhook": "own webhook", "vips": "VIPs", "ignores": "ignored",
     "spacing_minutes": "spread over, minutes", "frequency_window_minutes": "again after, minutes",
     "client_name": "client", "client_email": "client's mail", "quiet_hours": "quiet hours", "digest": "digest",
+    "cadence": "cadence", "stop_when_cold": "stops when cold",
     "last_cycle_at": "last cycle", "completed_at": "completed", "created_at": "created",
 }  # fmt: skip
 """Fields of a campaign in the order and words of `campaign show`."""
@@ -50,18 +54,29 @@ def totals_row(row: CampaignTotals) -> dict[str, Any]:
     return {**public_campaign(row.campaign), **totals}
 
 
+def watched_row(tweet: CampaignTweet, state: TweetState, look: Look | None) -> dict[str, Any]:
+    """A tweet with its counters and its next look, for a program."""
+    when = {"at": look.at, "lists": sorted(look.lists), "why": look.why} if look else None
+    return {**tweet_row(tweet), "counters": dict(state.counters), "next_look": when}
+
+
 def show_campaign(
-    campaign: Campaign, tweets: Sequence[CampaignTweet], states: Mapping[str, TweetState]
+    campaign: Campaign,
+    tweets: Sequence[CampaignTweet],
+    states: Mapping[str, TweetState],
+    *,
+    looks: Mapping[str, Look],
+    now: datetime,
 ) -> None:
     """A campaign's settings, and a row for each tweet."""
     public = public_campaign(campaign)
     pairs = (
         (label, value_text(public[field]))
         for field, label in LABELS.items()
-        if public[field] not in (None, ())
+        if public[field] not in (None, ()) and public[field] is not False
     )
     tables.pairs(pairs, title=campaign.name)
-    columns = ("tweet", "category", "author", "posted", *COUNTERS, "text")
+    columns = ("tweet", "category", "author", "posted", *COUNTERS, "next look", "why", "text")
     tables.show(
         columns,
         (
@@ -71,9 +86,17 @@ def show_campaign(
                 f"@{tweet.author_username}" if tweet.author_username else None,
                 tweet.posted_at,
                 *(states[tweet.tweet_id].counters.get(name) for name in COUNTERS),
+                *_look_cells(looks.get(tweet.tweet_id), now),
                 shortened(tweet.text) if tweet.text else None,
             ]
             for tweet in tweets
         ),
         numbers=COUNTERS,
     )
+
+
+def _look_cells(look: Look | None, now: datetime) -> tuple[str | None, str | None]:
+    """When, and why then."""
+    if look is None:
+        return None, None
+    return ("due" if look.at <= now else since(look.at, now)), look.why

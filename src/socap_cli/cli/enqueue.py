@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -14,6 +14,7 @@ from socap_cli.cli.options import DryRun, OnlyCampaign
 from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.cli.wording import counted
+from socap_cli.client.looks import LookPolicy, adaptive_in_use
 from socap_cli.enqueue import EnqueueResult, planned
 from socap_cli.enqueue import enqueue as enqueue_jobs
 from socap_cli.importance.rescoring import catch_up
@@ -25,9 +26,14 @@ def enqueue(
     ctx: typer.Context,
     campaign: OnlyCampaign = "",
     verify: Annotated[bool, typer.Option("--verify", help="Ask for a full pass over every list.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Arm every tweet, whether its look is due or not.")
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Arm the jobs of all active campaigns inside their window. Running it twice changes nothing.
+
+    Where a campaign is adaptive, call it every few minutes: it arms what is due.
 
     Example: socap enqueue --campaign launch
     """
@@ -36,11 +42,13 @@ def enqueue(
     now = run.now()
     with built.database() as db:
         only = register.find(db, campaign) if campaign else None
+        policy = built.look_policy(db)
+        looks = policy if adaptive_in_use(db, policy) and not everything else None
         if dry_run:
-            done = planned(db, now=now, only=only)
+            done = planned(db, now=now, only=only, looks=None if verify else looks)
             result = {**_counts(done), "dry_run": True}
         else:
-            done, result = _enqueue(db, built, now=now, only=only, verify=verify)
+            done, result = _enqueue(db, built, Wanted(only, verify, looks), now=now)
             runs.record(db, RunRecord(run.run_id, "enqueue", now, 0.0, result))
         warnings = [*done.warnings]
         if not campaigns.any_at_all(db):
@@ -55,15 +63,25 @@ def enqueue(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command line asks for."""
+
+    only: Campaign | None
+    verify: bool
+    looks: LookPolicy | None
+
+
 def _enqueue(
-    db: Db, built: Bootstrap, *, now: datetime, only: Campaign | None, verify: bool
+    db: Db, built: Bootstrap, wanted: Wanted, *, now: datetime
 ) -> tuple[EnqueueResult, dict[str, Any]]:
     """Arm the jobs, and apply a changed index of importance: (what was armed, all of it for a program)."""
     done = enqueue_jobs(
         db,
         now=now,
-        only=only,
-        verify=verify,
+        only=wanted.only,
+        verify=wanted.verify,
+        looks=wanted.looks,
         max_attempts=built.settings.worker.max_attempts,
         patience=built.settings.database.patience,
     )

@@ -12,15 +12,17 @@ from typing import Annotated, Any
 
 import typer
 
+from socap_cli.bootstrap import Bootstrap
 from socap_cli.cli import tables
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.cli.wording import counted, duration, since
-from socap_cli.config import Settings
 from socap_cli.errors import UsageError
 from socap_cli.files.writing import STDOUT, write_file
 from socap_cli.model import JobStatus, LimitState
+from socap_cli.model.cadence import Cadence
 from socap_cli.status.gather import Status, gather
+from socap_cli.status.looks import LookSummary
 from socap_cli.status.prometheus import exposition
 from socap_cli.status.troubles import Trouble, troubles
 from socap_cli.store import Db
@@ -53,9 +55,9 @@ def status(
     built = bootstrap(run)
     with built.database() as db:
         if watch:
-            _watch(db, built.settings, run, pause=watch)
+            _watch(db, built, run, pause=watch)
             return
-        found = gather(db)
+        found = gather(db, built.look_policy(db))
         now = clock(db)()
     told = troubles(found, wanted=built.settings, now=now)
     if prometheus:
@@ -68,12 +70,12 @@ def status(
     )
 
 
-def _watch(db: Db, settings: Settings, run: Run, *, pause: float) -> None:
+def _watch(db: Db, built: Bootstrap, run: Run, *, pause: float) -> None:
     """Draw the state again and again. Ctrl-C is how it ends."""
-    now = clock(db)
+    now, policy, settings = clock(db), built.look_policy(db), built.settings
     with suppress(KeyboardInterrupt):
         while True:
-            found, at = gather(db), now()
+            found, at = gather(db, policy), now()
             told = troubles(found, wanted=settings, now=at)
             run.print(f"{CLEAR if sys.stdout.isatty() else ''}{at:%Y-%m-%d %H:%M:%S}Z")
             show_status(found, told, now=at)
@@ -91,6 +93,7 @@ def _result(found: Status) -> dict[str, Any]:
         "coverage": {name: sum(getattr(row, name) for row in rows) for name in SUMS},
         "coverage_by_kind": {kind: asdict(row) for kind, row in found.coverage.items()},
         "rows_unreadable": found.rows_unreadable,
+        "looks": [asdict(one) for one in found.looks],
         "gaps": [asdict(gap) for gap in found.gaps],
         "limits": [{**asdict(one), "is_closed": one.is_closed} for one in found.limits],
         "channels_off": found.channels_off,
@@ -128,6 +131,8 @@ def show_status(found: Status, told: Sequence[Trouble] = (), *, now: datetime) -
 def _notes(found: Status, now: datetime) -> Iterator[tuple[str, str]]:
     yield "campaigns", f"{found.campaigns_active:,} active, {counted(found.tweets, 'tweet')}"
     yield "lag", duration(found.lag_seconds)
+    for campaign in found.looks:
+        yield f"looks {campaign.campaign}", _looks(campaign, now)
     for command, last in found.last_runs.items():
         took = f", took {last.seconds:.1f} s" if last.seconds else ""
         yield f"last {command}", f"{since(last.started_at, now)}{took}"
@@ -148,6 +153,14 @@ def _notes(found: Status, now: datetime) -> Iterator[tuple[str, str]]:
     for name in ("dead", "unknown"):
         if (dead := found.alerts.alerts.get(name)) is not None:
             yield f"alerts {name}", f"{dead:,}; see: socap alerts list --status {name}"
+
+
+def _looks(one: LookSummary, now: datetime) -> str:
+    due = f", {one.due:,} due" if one.due else ""
+    if one.next_at is None or one.last_at is None:
+        return f"{one.cadence}{due}"
+    why = f" ({one.why})" if one.cadence == Cadence.ADAPTIVE else ""
+    return f"{one.cadence}{due}, next {since(one.next_at, now)}{why}, all {since(one.last_at, now)}"
 
 
 def _limit(one: LimitState) -> Iterator[tuple[str, str]]:

@@ -7,12 +7,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from socap_cli.model import Counters, Kind, ListState, Observation, TweetState
+from socap_cli.model.velocity import velocity_after
+
+HOUR = timedelta(hours=1)
 
 
 def observe(
     before: TweetState, counters: Counters | None, *, now: datetime, gap_after: timedelta | None = None
 ) -> Observation:
-    """What these counters tell: a lower one is data, not an error, and a reason for a full pass."""
+    """What these counters tell: a lower one is data, not an error, and a reason for a full pass.
+
+    `gap_after` is how long a tweet may be unread; None when nothing was promised.
+    """
     if counters is None:
         return Observation(before.tweet_id, None)
     fell, empty = [], []
@@ -24,7 +30,12 @@ def observe(
             empty.append(kind)
     last = before.checked_at
     late = last is not None and gap_after is not None and now - last > gap_after
-    return Observation(before.tweet_id, counters, tuple(fell), tuple(empty), last if late else None)
+    hours = (now - last) / HOUR if last else 0.0
+    velocity = velocity_after(before.velocity, before.counters, counters, hours=hours)
+    unread_since = last if late else None
+    moved = any(counters.get(kind) != before.counters.get(kind) for kind in before.lists)
+    moved = moved or before.moved_at is None
+    return Observation(before.tweet_id, counters, tuple(fell), tuple(empty), unread_since, velocity, moved)
 
 
 def lists_after(before: TweetState, seen: Observation, *, now: datetime) -> dict[Kind, ListState]:

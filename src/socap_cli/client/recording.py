@@ -25,12 +25,15 @@ def record_counters(
     tweets: Mapping[str, Tweet],
     *,
     now: datetime,
-    gap_after: timedelta | None = None,
+    gap_after: Mapping[str, timedelta] | None = None,
 ) -> Recorded:
-    """Store the counters of these tweets; one of `before` that is not among them was not known to the provider."""
+    """Store the counters of these tweets; one of `before` that is not among them was not known to the provider.
+
+    `gap_after` says of tweets after what time unread they have a gap.
+    """
     counters = {tweet_id: tweet.counters for tweet_id, tweet in tweets.items()}
     seen = [
-        observe(state, counters.get(tweet_id), now=now, gap_after=gap_after)
+        observe(state, counters.get(tweet_id), now=now, gap_after=(gap_after or {}).get(tweet_id))
         for tweet_id, state in before.items()
     ]
     added = snapshots.record(db, counters, now=now)

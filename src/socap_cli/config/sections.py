@@ -102,6 +102,13 @@ class Collection(Section):
     """From so many items on, what is left of a list that takes times is read in windows side by side."""
     gap_after_minutes: float = Field(45.0, gt=0, le=MINUTES_OF_A_YEAR)
     """A tweet that was not read for longer than this has a gap."""
+    cadence: Literal["fixed", "adaptive"] = "fixed"
+    """Of campaigns that name none: every half hour, or when it pays."""
+    shortest_minutes: float = Field(5.0, ge=1, le=DAY / 60)
+    longest_hours: float = Field(3.0, ge=0.5, le=DAY / 1200)
+    """Between which the adaptive cadence looks at a tweet."""
+    hour_worth: float = Field(1000.0, ge=0, le=1e9)
+    """Credits that it is worth to know of an engagement an hour earlier: more looks more often."""
     empty_pages: int = Field(3, ge=0, le=1000)
     """Empty pages in a row, each with a next cursor, before a list counts as ended."""
 

@@ -58,6 +58,10 @@ class Campaign:
     """When nothing is told; None: as the configuration says, `off`: never quiet."""
     digest: str | None = None
     """When what is not urgent is told together; None: as the configuration says."""
+    cadence: str | None = None
+    """How often its tweets are looked at, a `Cadence`; None: as the configuration says."""
+    stop_when_cold: bool = False
+    """Whether it ends by itself once nothing has happened for a while; for one without an end."""
 
 
 def public_campaign(campaign: Campaign) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from socap_cli.model.kinds import LISTS, Counters, Kind
+from socap_cli.model.velocity import Velocity
 
 MISSES_TO_BELIEVE = 2
 
@@ -120,6 +121,10 @@ class TweetState:
     lists: Mapping[Kind, ListState] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
     """When it was not read though it should have been, the latest last."""
+    velocity: Velocity = field(default_factory=Velocity)
+    """How fast its engagements came, as of `checked_at`."""
+    moved_at: datetime | None = None
+    """When the counter of one of its lists was last seen to move."""
 
     @property
     def vanished(self) -> bool:
@@ -139,6 +144,10 @@ class Observation:
     """Lists that are empty when first observed: they need no pass, and what comes from now on is new."""
     unread_since: datetime | None = None
     """When the counters were read last, if that is too long ago."""
+    velocity: Velocity | None = None
+    """How fast engagements came, with this look."""
+    moved: bool = False
+    """Whether the counter of one of its lists did, or this was the first look."""
 
 
 @dataclass(frozen=True, slots=True)

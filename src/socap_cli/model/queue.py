@@ -34,6 +34,8 @@ class Job:
     due: datetime
     waits_for_metrics: bool
     last_cycle: bool
+    look_due_at: datetime | None = None
+    """When its look was due by an adaptive cadence; None by the fixed one."""
 
     @property
     def last_attempt(self) -> bool:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from socap_cli.client.looks import LookPolicy
 from socap_cli.model import CampaignStatus, Coverage, Kind, LimitState, RunRecord, coverage_of
 from socap_cli.model.alert_listing import AlertTotals
 from socap_cli.model.gaps import GapRow, gaps_of
+from socap_cli.status.looks import LookSummary, summarized
 from socap_cli.store import (
     Db,
     alert_view,
@@ -48,6 +50,8 @@ class Status:
     """When the oldest alert or message should have gone out that has not; None when nothing is late."""
     spent_today: float = 0.0
     """Credits, since midnight UTC."""
+    looks: tuple[LookSummary, ...] = ()
+    """When the tweets of each campaign are looked at next."""
 
     @property
     def oldest_pass_at(self) -> datetime | None:
@@ -55,8 +59,8 @@ class Status:
         return min((row.oldest_pass_at for row in self.coverage.values() if row.oldest_pass_at), default=None)
 
 
-def gather(db: Db) -> Status:
-    """The state of the queue, the lists, the provider and the channels."""
+def gather(db: Db, policy: LookPolicy | None = None) -> Status:
+    """The state of the queue, the lists, the provider and the channels; with a policy, the looks to come."""
     now = clock(db)()
     active = campaigns.listed(db, CampaignStatus.ACTIVE)
     tweet_ids = {tweet_id for campaign in active for tweet_id in campaigns.tweet_ids_of(db, campaign.slug)}
@@ -79,4 +83,5 @@ def gather(db: Db) -> Status:
         rows_unreadable=int(last["work"].result.get("rows_unreadable", 0)) if "work" in last else 0,
         alerts_due_since=alert_view.due_since(db, now=now),
         spent_today=sum(usage.spent(db, f"{now:%Y-%m-%d}").values()),
+        looks=tuple(summarized(db, one, policy, now=now) for one in active if policy is not None),
     )

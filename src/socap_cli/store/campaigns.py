@@ -66,6 +66,11 @@ def listed(db: Db, status: CampaignStatus | None = None) -> list[Campaign]:
     return [campaign for campaign in found if campaign is not None]
 
 
+def any_of_cadence(db: Db, cadence: str) -> bool:
+    """Whether there is a campaign of this cadence, whatever its status."""
+    return db.campaigns.find_one({"cadence": cadence}, {"_id": 1}) is not None
+
+
 def any_at_all(db: Db) -> bool:
     """Whether there is any campaign, readable or not."""
     return db.campaigns.find_one({}, {"_id": 1}, hint=[("_id", 1)]) is not None
@@ -131,7 +136,7 @@ def _well_formed(campaign: Campaign) -> bool:
     later = (campaign.ends_at, campaign.last_cycle_at, campaign.completed_at)
     numbers = (campaign.threshold, campaign.spacing_minutes, campaign.frequency_window_minutes)
     words = (campaign.slug, campaign.name, *campaign.channels, *campaign.vips, *campaign.ignores)
-    settings = (campaign.quiet_hours, campaign.digest)
+    settings = (campaign.quiet_hours, campaign.digest, campaign.cadence)
     return (
         all(isinstance(moment, datetime) for moment in times)
         and all(moment is None or isinstance(moment, datetime) for moment in later)

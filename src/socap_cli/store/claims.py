@@ -15,7 +15,7 @@ LARGEST_CLAIM = 2000
 """Jobs of one kind in one claim."""
 JOB_FIELDS = [
     "campaign_id", "tweet_id", "job_type", "lease_token", "attempts", "max_attempts", "failures",
-    "waits_for_metrics", "last_cycle", "due",
+    "waits_for_metrics", "last_cycle", "due", "look_due_at",
 ]  # fmt: skip
 
 
@@ -89,7 +89,8 @@ def _head(db: Db, kinds: Sequence[Kind], *, limit: int) -> list[dict[str, Any]]:
 
 
 def _job(row: dict[str, Any]) -> Job:
-    fields = {name: row[name] for name in JOB_FIELDS if name != "job_type"}
+    fields = {name: row[name] for name in JOB_FIELDS if name not in ("job_type", "look_due_at")}
+    fields["look_due_at"] = row.get("look_due_at")
     return Job(job_id=row["_id"], kind=Kind(row["job_type"]), **fields)
 
 

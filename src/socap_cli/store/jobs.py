@@ -11,7 +11,8 @@ the database's clock (`$$NOW`), and `promote_due` then gives it its rank back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from pymongo import UpdateMany
 from pymongo.errors import BulkWriteError
 
 from socap_cli.model import LISTS, METRICS, JobStatus, Kind, Result, kinds, priority_of
+from socap_cli.model.cadence import Look
 from socap_cli.store.connect import Db
 
 FIRST_RANK = datetime(2000, 1, 1, tzinfo=UTC)
@@ -43,13 +45,28 @@ LIST_INDEX = "tweet_id_1_job_type_1"
 NEXT_FIRST = [("due", 1), ("_id", 1)]
 
 
-def arm(
-    db: Db, campaign_id: str, tweet_ids: Sequence[str], *, last_cycle: bool, max_attempts: int
-) -> tuple[int, int]:
-    """Arm the jobs of every tweet; return (armed, already open). Open jobs are left alone.
+@dataclass(frozen=True, slots=True)
+class Arming:
+    """How jobs are armed, whichever they are."""
 
-    Jobs are inserted as ended ones and armed like them, by one update, so whoever else does the same
-    meanwhile arms each job once in all. Jobs of tweets that left the campaign are deleted.
+    asked_at: datetime
+    """By the clock of whoever arms."""
+    last_cycle: bool = False
+    max_attempts: int = 5
+
+
+def arm(
+    db: Db,
+    campaign_id: str,
+    tweet_ids: Sequence[str],
+    arming: Arming,
+    *,
+    looks: Mapping[str, Look] | None = None,
+) -> tuple[int, int]:
+    """Arm the jobs of every tweet, or those of these looks; return (armed, already open).
+
+    Open jobs are left alone. Jobs are inserted as ended ones and armed like them, by one update, so whoever
+    else does the same meanwhile arms each job once in all. Jobs of tweets that left the campaign are deleted.
     """
     wanted = {
         f"{campaign_id}:{tweet_id}:{kind}": (tweet_id, kind, number)
@@ -61,11 +78,34 @@ def arm(
         processing = JobStatus.PROCESSING.value
         db.jobs.delete_many({"_id": {"$in": list(orphans)}, "status": {"$ne": processing}})
     _insert(db, [_new_job(job_id, campaign_id, *wanted[job_id]) for job_id in wanted if job_id not in here])
+    if looks is not None:
+        return _arm_looks(db, campaign_id, looks, arming)
     armed = db.jobs.update_many(
         {"campaign_id": campaign_id, "status": {"$in": list(ENDED)}},
-        _armed(_current_rank(db), tweets=len(tweet_ids), last_cycle=last_cycle, max_attempts=max_attempts),
+        _armed(_current_rank(db), arming, tweets=len(tweet_ids), number="$tweet_rank", look_due_at=None),
     ).modified_count
     return armed, max(0, len(wanted) - armed)
+
+
+def _arm_looks(db: Db, campaign_id: str, looks: Mapping[str, Look], arming: Arming) -> tuple[int, int]:
+    """Arm the jobs of these looks, which follow each other in the order like those of a campaign of as many."""
+    if not looks:
+        return 0, 0
+    current = _current_rank(db)
+    operations = [
+        UpdateMany(
+            {
+                "campaign_id": campaign_id,
+                "tweet_id": tweet_id,
+                "job_type": {"$in": [METRICS, *look.lists]},
+                "status": {"$in": list(ENDED)},
+            },
+            _armed(current, arming, tweets=len(looks), number=number, look_due_at=look.at),
+        )
+        for number, (tweet_id, look) in enumerate(looks.items())
+    ]
+    armed = db.jobs.bulk_write(operations, ordered=False).modified_count
+    return armed, max(0, sum(1 + len(look.lists) for look in looks.values()) - armed)
 
 
 def _new_job(job_id: str, campaign_id: str, tweet_id: str, kind: Kind, number: int) -> dict[str, Any]:
@@ -98,12 +138,12 @@ def _current_rank(db: Db) -> datetime:
     return FIRST_RANK if first is None else max(FIRST_RANK, first["due"])
 
 
-def _armed(current: datetime, *, tweets: int, last_cycle: bool, max_attempts: int) -> list[dict[str, Any]]:
-    """What arming sets. A job's offset in its campaign is its kind's, then its tweet's."""
+def _armed(
+    current: datetime, arming: Arming, *, tweets: int, number: int | str, look_due_at: datetime | None
+) -> list[dict[str, Any]]:
+    """What arming sets. A job's offset in its campaign is its kind's, then its tweet's `number`."""
     is_metrics = {"$eq": ["$job_type", METRICS]}
-    offset = {
-        "$add": [{"$multiply": [{"$indexOfArray": [list(kinds()), "$job_type"]}, tweets]}, "$tweet_rank"]
-    }
+    offset = {"$add": [{"$multiply": [{"$indexOfArray": [list(kinds()), "$job_type"]}, tweets]}, number]}
     fields = {
         **NO_LEASE,
         "status": JobStatus.PENDING.value,
@@ -111,8 +151,10 @@ def _armed(current: datetime, *, tweets: int, last_cycle: bool, max_attempts: in
         "armed_at": "$$NOW",
         "waits_for_metrics": {"$not": [is_metrics]},
         "due": {"$cond": [is_metrics, "$rank", {"$add": ["$$NOW", METRICS_WAIT_MS]}]},
-        "last_cycle": last_cycle,
-        "max_attempts": max_attempts,
+        "asked_at": arming.asked_at,
+        "look_due_at": look_due_at,
+        "last_cycle": arming.last_cycle,
+        "max_attempts": arming.max_attempts,
         "attempts": 0,
         "failures": 0,
         "lost_leases": 0,

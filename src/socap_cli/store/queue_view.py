@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from socap_cli.model import JobRecord, JobStatus, Kind, kinds
+from socap_cli.model import METRICS, JobRecord, JobStatus, Kind, kinds
 from socap_cli.store.connect import Db
 from socap_cli.store.jobs import CLAIM_INDEX, LAST_RANK, NEXT_FIRST, NOW_DUE, OPEN
 
@@ -30,6 +31,12 @@ def _of_next(db: Db, milliseconds: dict[str, Any], **conditions: Any) -> float |
     ]
     row = next(iter(db.jobs.aggregate(pipeline)), None)
     return None if row is None else row["time"] / 1000
+
+
+def asked_at(db: Db, campaign_id: str) -> dict[str, datetime]:
+    """When a look at each tweet of a campaign was armed last, by the clock of whoever armed it."""
+    rows = db.jobs.find({"campaign_id": campaign_id, "job_type": METRICS}, {"tweet_id": 1, "asked_at": 1})
+    return {row["tweet_id"]: row["asked_at"] for row in rows if row.get("asked_at") is not None}
 
 
 def count_processing(db: Db) -> int:

@@ -28,6 +28,7 @@ from socap_cli.model import (
     Window,
     counter_names,
 )
+from socap_cli.model.velocity import Velocity
 from socap_cli.store.connect import Db, literal
 
 GAPS_KEPT = 50
@@ -51,7 +52,13 @@ def _tweet_state(tweet_id: str, row: dict[str, Any]) -> TweetState:
         misses=row.get("misses", 0),
         lists={kind: list_state(tweet_id, kind, row) for kind in LISTS},
         gaps=tuple(Gap(**gap) for gap in row.get("gaps", ())),
+        velocity=_velocity(row.get("velocity", {})),
+        moved_at=row.get("moved_at"),
     )
+
+
+def _velocity(part: dict[str, Any]) -> Velocity:
+    return Velocity(part.get("hours", 0.0), part.get("engagements", {}))
 
 
 PLAIN_FIELDS = (
@@ -105,6 +112,8 @@ def _operations(seen: Observation, now: datetime) -> Iterator[UpdateOne]:
             "last_success": now,
             "blocked_until": None,
             "misses": 0,
+            **({"velocity": asdict(seen.velocity)} if seen.velocity else {}),
+            **({"moved_at": now} if seen.moved else {}),
         },
         "$currentDate": {"metrics_at": True},
         "$unset": {"missing_since": ""},

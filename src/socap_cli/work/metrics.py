@@ -8,6 +8,7 @@ from datetime import timedelta
 from socap_cli.client.observation import lists_after
 from socap_cli.client.recording import record_counters
 from socap_cli.model import Kind, Observation, Outcome, Result, TweetState, Unit
+from socap_cli.model.cadence import CYCLE
 from socap_cli.store import jobs, worker_state
 from socap_cli.work import delta
 from socap_cli.work.context import WorkContext
@@ -29,7 +30,7 @@ def run(context: WorkContext, unit: Unit) -> UnitResult:
     told = {
         tweet_id: state for tweet_id, state in before.items() if tweet_id in tweets or not answer.unreadable
     }
-    gap_after = timedelta(minutes=context.policy.gap_after_minutes)
+    gap_after = _gap_after(unit, before, timedelta(minutes=context.policy.gap_after_minutes))
     recorded = record_counters(context.db, told, tweets, now=context.now(), gap_after=gap_after)
     context.client.counts.add(snapshots=recorded.snapshots)
     last_cycle = frozenset(job.tweet_id for job in unit.jobs if job.last_cycle)
@@ -40,6 +41,17 @@ def run(context: WorkContext, unit: Unit) -> UnitResult:
     return UnitResult(
         unit, [Outcome(job, found[job.tweet_id in tweets]) for job in unit.jobs], lists_unchanged=ended
     )
+
+
+def _gap_after(unit: Unit, before: Mapping[str, TweetState], plain: timedelta) -> dict[str, timedelta]:
+    """After what time unread each tweet has a gap: later where the cadence meant to look later."""
+    found: dict[str, timedelta] = {}
+    for job in unit.jobs:
+        last = before[job.tweet_id].checked_at
+        meant = job.look_due_at - last if job.look_due_at and last else CYCLE
+        after = plain + max(timedelta(), meant - CYCLE)
+        found[job.tweet_id] = min(found.get(job.tweet_id, after), after)
+    return found
 
 
 def _decide(

@@ -1,0 +1,114 @@
+"""When each tweet of a campaign is looked at next, by its cadence, the provider's prices and the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from socap_cli.config import Budget
+from socap_cli.model import LISTS, METRICS, Campaign, CampaignStatus
+from socap_cli.model.cadence import HOUR, Cadence, Limits, Look, LookPrices, Watched, adaptive, fixed, rates
+from socap_cli.model.spending import Activity, within
+from socap_cli.providers import Provider
+from socap_cli.store import Db, campaigns, queue_view, usage, worker_state
+
+PUNCTUALITY = timedelta(minutes=3)
+"""What a scheduler may be early by, so that a call every half hour finds everything due."""
+ITEMS_A_PAGE = 20.0
+"""Of a list that is paid a page at a time, until it was measured."""
+MEASURED_FROM = 20
+"""Requests of an endpoint from which their mean says something."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookPolicy:
+    """What decides about looks, whatever the campaign."""
+
+    default: Cadence = Cadence.FIXED
+    limits: Limits = field(default_factory=Limits)
+    budget: Budget = field(default_factory=Budget)
+    prices: Callable[[], LookPrices] = lambda: LookPrices(0.0)
+    """Asked for only where a campaign is adaptive."""
+
+    def cadence_of(self, campaign: Campaign) -> Cadence:
+        """The campaign's own, else the default."""
+        return next((one for one in Cadence if one == campaign.cadence), self.default)
+
+
+def look_prices(db: Db, provider: Provider) -> LookPrices:
+    """What the provider declares, and how many items its pages have had."""
+    used = {row.of: row for row in usage.summed(db, "endpoint")}
+    pages = {}
+    for kind in provider.lists - provider.lists_with_times:
+        seen = used.get(provider.endpoint(kind))
+        measured = seen is not None and seen.requests >= MEASURED_FROM
+        pages[kind] = max(1.0, seen.items / seen.requests) if seen and measured else ITEMS_A_PAGE
+    return LookPrices(
+        provider.price(METRICS, provider.batch) / provider.batch,
+        {kind: provider.price(kind, 100) / 100 for kind in LISTS if kind in provider.lists},
+        pages,
+    )
+
+
+def adaptive_in_use(db: Db, policy: LookPolicy) -> bool:
+    """Whether `enqueue` may be called more often than every half hour."""
+    return policy.default is Cadence.ADAPTIVE or campaigns.any_of_cadence(db, Cadence.ADAPTIVE)
+
+
+def watched(db: Db, campaign: Campaign) -> list[Watched]:
+    """A campaign's tweets as the rule sees them."""
+    tweets = campaigns.tweets_of(db, campaign.slug)
+    states = worker_state.load(db, [tweet.tweet_id for tweet in tweets])
+    asked = queue_view.asked_at(db, campaign.slug)
+    return [
+        Watched(states[tweet.tweet_id], tweet.posted_at or tweet.added_at, asked.get(tweet.tweet_id))
+        for tweet in tweets
+    ]
+
+
+def next_looks(db: Db, campaign: Campaign, policy: LookPolicy, *, now: datetime) -> dict[str, Look]:
+    """The next look of each tweet of a campaign; one that is due stands in the past."""
+    tweets = watched(db, campaign)
+    if policy.cadence_of(campaign) is Cadence.FIXED:
+        return {tweet.state.tweet_id: fixed(tweet, now=now) for tweet in tweets}
+    prices = policy.prices()
+    limits = policy.limits
+    allowed = allowed_an_hour(db, campaign, policy.budget, now=now)
+    if allowed is not None:
+        activity = [Activity(rates(tweet), tweet.state.counters) for tweet in tweets]
+        limits = within(activity, prices, limits, allowed=allowed)
+    return {tweet.state.tweet_id: adaptive(tweet, prices=prices, limits=limits, now=now) for tweet in tweets}
+
+
+def due_looks(db: Db, campaign: Campaign, policy: LookPolicy, *, now: datetime) -> Mapping[str, Look]:
+    """The looks that are due, give or take what a scheduler is early by."""
+    is_fixed = policy.cadence_of(campaign) is Cadence.FIXED
+    until = now + (PUNCTUALITY if is_fixed else policy.limits.shortest / 4)
+    looks = next_looks(db, campaign, policy, now=now)
+    return {tweet_id: look for tweet_id, look in looks.items() if look.at <= until}
+
+
+def allowed_an_hour(db: Db, campaign: Campaign, budget: Budget, *, now: datetime) -> float | None:
+    """Credits an hour that are left to a campaign until midnight UTC; None without a budget."""
+    day, own = (budget.day_soft or budget.day_hard), (budget.campaign_soft or budget.campaign_hard)
+    if not day and not own:
+        return None
+    spent = usage.spent(db, f"{now:%Y-%m-%d}")
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    left = []
+    if own:
+        left.append(own - spent.get(campaign.slug, 0.0))
+    if day:
+        left.append((day - sum(spent.values())) * _share(db, campaign))
+    return max(0.0, min(left)) / max((midnight - now) / HOUR, 0.1)
+
+
+def _share(db: Db, campaign: Campaign) -> float:
+    """The campaign's part of all tweets that are watched."""
+    sizes = {
+        one.slug: campaigns.count_tweets(db, one.slug) for one in campaigns.listed(db, CampaignStatus.ACTIVE)
+    }
+    mine = sizes.get(campaign.slug) or campaigns.count_tweets(db, campaign.slug)
+    everything = sum({**sizes, campaign.slug: mine}.values())
+    return mine / everything if everything else 1.0
