@@ -193,11 +193,8 @@ class Bootstrap:
     def look_policy(self, db: Db) -> LookPolicy:
         """What decides when tweets are looked at."""
         wanted = self.settings.collection
-        limits = Limits(
-            timedelta(minutes=wanted.shortest_minutes),
-            timedelta(hours=wanted.longest_hours),
-            wanted.hour_worth,
-        )
+        shortest, longest = timedelta(minutes=wanted.shortest_minutes), timedelta(hours=wanted.longest_hours)
+        limits = Limits(shortest, longest, wanted.hour_worth)
 
         def prices() -> LookPrices:
             with self.provider(needs_key=False) as provider:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -9,6 +10,7 @@ from functools import partial
 from socap_cli.client.looks import LookPolicy, due_looks
 from socap_cli.errors import StoreError
 from socap_cli.model import Campaign, CampaignStatus, kinds
+from socap_cli.model.cadence import Look
 from socap_cli.store import (
     Db,
     campaigns,
@@ -34,22 +36,34 @@ class EnqueueResult:
     warnings: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be armed."""
+
+    only: Campaign | None = None
+    """This campaign; None: all."""
+    verify: bool = False
+    """Whether a full pass over every list is asked for."""
+    looks: LookPolicy | None = None
+    """With it only what is due by each campaign's cadence; without, or to verify, everything."""
+
+
+EVERYTHING = Wanted()
+
+
 def enqueue(
     db: Db,
+    wanted: Wanted = EVERYTHING,
     *,
     now: datetime,
-    only: Campaign | None = None,
-    verify: bool = False,
     max_attempts: int = 5,
     patience: float = 0.0,
-    looks: LookPolicy | None = None,
 ) -> EnqueueResult:
     """Arm the jobs of every active campaign inside its window. One campaign's failure leaves the others be.
 
-    With `looks` only what is due is armed, by each campaign's cadence; without, or with `verify`, everything is.
     `patience` is how many seconds a database that goes away is waited for.
     """
-    chosen = [only] if only else campaigns.listed(db, CampaignStatus.ACTIVE)
+    chosen = [wanted.only] if wanted.only else campaigns.listed(db, CampaignStatus.ACTIVE)
     counts = {"campaigns": 0, "jobs_armed": 0, "jobs_already_open": 0, "campaigns_completed": 0}
     warnings = []
     for campaign in chosen:
@@ -57,7 +71,7 @@ def enqueue(
             continue
         try:
             arming = jobs.Arming(now, max_attempts=max_attempts)
-            one = partial(_enqueue_one, db, campaign, arming, verify=verify, looks=looks)
+            one = partial(_enqueue_one, db, campaign, arming, wanted)
             for name, value in retry_until_available(one, patience=patience).items():
                 counts[name] += value
         except Exception as error:
@@ -70,33 +84,39 @@ def enqueue(
     return EnqueueResult(**counts, warnings=tuple(warnings))
 
 
-def planned(
-    db: Db, *, now: datetime, only: Campaign | None = None, looks: LookPolicy | None = None
-) -> EnqueueResult:
+def planned(db: Db, wanted: Wanted = EVERYTHING, *, now: datetime) -> EnqueueResult:
     """What `enqueue` would do now; nothing is written."""
     found = EnqueueResult(0, 0, 0, 0)
-    for campaign in [only] if only else campaigns.listed(db, CampaignStatus.ACTIVE):
+    for campaign in [wanted.only] if wanted.only else campaigns.listed(db, CampaignStatus.ACTIVE):
         if campaign.status is not CampaignStatus.ACTIVE or campaign.starts_at > now:
             continue
         already_open = queue_view.count_open(db, campaign.slug)
         if _is_past_last_cycle(campaign, now):
             found = replace(found, campaigns_completed=found.campaigns_completed + (already_open == 0))
             continue
-        wanted = _wanted(db, campaign, looks, now)
+        to_be_open = _to_be_open(db, campaign, wanted, now)
         found = replace(
             found,
             campaigns=found.campaigns + 1,
-            jobs_armed=found.jobs_armed + max(0, wanted - already_open),
+            jobs_armed=found.jobs_armed + max(0, to_be_open - already_open),
             jobs_already_open=found.jobs_already_open + already_open,
         )
     return found
 
 
-def _wanted(db: Db, campaign: Campaign, looks: LookPolicy | None, now: datetime) -> int:
+def _to_be_open(db: Db, campaign: Campaign, wanted: Wanted, now: datetime) -> int:
     """How many jobs are to be open after a call."""
-    if looks is None or _has_ended(campaign, now):
+    due = _due(db, campaign, wanted, now)
+    if due is None:
         return len(campaigns.tweet_ids_of(db, campaign.slug)) * len(kinds())
-    return sum(1 + len(look.lists) for look in due_looks(db, campaign, looks, now=now).values())
+    return sum(1 + len(look.lists) for look in due.values())
+
+
+def _due(db: Db, campaign: Campaign, wanted: Wanted, now: datetime) -> Mapping[str, Look] | None:
+    """The looks that are due; None when everything is armed."""
+    if wanted.looks is None or wanted.verify or _has_ended(campaign, now):
+        return None
+    return due_looks(db, campaign, wanted.looks, now=now)
 
 
 def _has_ended(campaign: Campaign, now: datetime) -> bool:
@@ -107,9 +127,7 @@ def _is_past_last_cycle(campaign: Campaign, now: datetime) -> bool:
     return _has_ended(campaign, now) and campaign.last_cycle_at is not None
 
 
-def _enqueue_one(
-    db: Db, campaign: Campaign, arming: jobs.Arming, *, verify: bool, looks: LookPolicy | None
-) -> dict[str, int]:
+def _enqueue_one(db: Db, campaign: Campaign, arming: jobs.Arming, wanted: Wanted) -> dict[str, int]:
     now = arming.asked_at
     campaign = _ended_when_cold(db, campaign, now)
     ended = _has_ended(campaign, now)
@@ -120,9 +138,9 @@ def _enqueue_one(
             return {"campaigns_completed": 1}
         return {}
     tweet_ids = campaigns.tweet_ids_of(db, campaign.slug)
-    if verify:
+    if wanted.verify:
         worker_state.ask_full_pass(db, tweet_ids)
-    due = None if looks is None or verify or ended else due_looks(db, campaign, looks, now=now)
+    due = _due(db, campaign, wanted, now)
     arming = replace(arming, last_cycle=ended)
     armed, already_open = jobs.arm(db, campaign.slug, tweet_ids, arming, looks=due)
     if ended and not already_open:

@@ -14,7 +14,7 @@ from socap_cli.client.looks import LookPolicy
 from socap_cli.client.meter import Meter
 from socap_cli.client.metered import MeteredClient
 from socap_cli.config import Collection
-from socap_cli.enqueue import EnqueueResult, enqueue
+from socap_cli.enqueue import EnqueueResult, Wanted, enqueue
 from socap_cli.files.category_rules import default_rules
 from socap_cli.model import LISTS, Campaign, CampaignStatus, CampaignTweet, Kind, kinds
 from socap_cli.providers.twitterapi_io import TwitterApiIo
@@ -117,7 +117,7 @@ class Lab:
         return WorkContext(database, client, writer, self.now, policy=self.policy)
 
     def enqueue(self, *, verify: bool = False) -> EnqueueResult:
-        return enqueue(self.db, now=self.now(), verify=verify, looks=self.looks)
+        return enqueue(self.db, Wanted(verify=verify, looks=self.looks), now=self.now())
 
     def campaign(self, slug: str = SLUG) -> Campaign:
         found = campaigns.find(self.db, slug)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -14,11 +14,11 @@ from socap_cli.cli.options import DryRun, OnlyCampaign
 from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.cli.wording import counted
-from socap_cli.client.looks import LookPolicy, adaptive_in_use
-from socap_cli.enqueue import EnqueueResult, planned
+from socap_cli.client.looks import adaptive_in_use
+from socap_cli.enqueue import EnqueueResult, Wanted, planned
 from socap_cli.enqueue import enqueue as enqueue_jobs
 from socap_cli.importance.rescoring import catch_up
-from socap_cli.model import Campaign, RunRecord
+from socap_cli.model import RunRecord
 from socap_cli.store import Db, campaigns, runs
 
 
@@ -44,11 +44,12 @@ def enqueue(
         only = register.find(db, campaign) if campaign else None
         policy = built.look_policy(db)
         looks = policy if adaptive_in_use(db, policy) and not everything else None
+        wanted = Wanted(only, verify, looks)
         if dry_run:
-            done = planned(db, now=now, only=only, looks=None if verify else looks)
+            done = planned(db, wanted, now=now)
             result = {**_counts(done), "dry_run": True}
         else:
-            done, result = _enqueue(db, built, Wanted(only, verify, looks), now=now)
+            done, result = _enqueue(db, built, wanted, now=now)
             runs.record(db, RunRecord(run.run_id, "enqueue", now, 0.0, result))
         warnings = [*done.warnings]
         if not campaigns.any_at_all(db):
@@ -63,25 +64,14 @@ def enqueue(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the command line asks for."""
-
-    only: Campaign | None
-    verify: bool
-    looks: LookPolicy | None
-
-
 def _enqueue(
     db: Db, built: Bootstrap, wanted: Wanted, *, now: datetime
 ) -> tuple[EnqueueResult, dict[str, Any]]:
     """Arm the jobs, and apply a changed index of importance: (what was armed, all of it for a program)."""
     done = enqueue_jobs(
         db,
+        wanted,
         now=now,
-        only=wanted.only,
-        verify=wanted.verify,
-        looks=wanted.looks,
         max_attempts=built.settings.worker.max_attempts,
         patience=built.settings.database.patience,
     )

@@ -12,7 +12,7 @@ from socap_cli.alerts.send import send_alerts
 from socap_cli.campaigns import adding, source
 from socap_cli.campaigns.adding import Verifier
 from socap_cli.demo.environment import CYCLE, Environment
-from socap_cli.enqueue import enqueue
+from socap_cli.enqueue import Wanted, enqueue
 from socap_cli.importance import reading
 from socap_cli.importance.importing import import_list
 from socap_cli.model import LISTS, Campaign, CampaignStatus
@@ -89,7 +89,7 @@ class Scenario:
     def cycle(self, *, verify: bool = False) -> None:
         """Enqueue, work, alert."""
         here = self.environment
-        enqueue(here.db, now=here.now(), verify=verify)
+        enqueue(here.db, Wanted(verify=verify), now=here.now())
         client = here.built.client(here.db, here.provider, now=here.now, stop=threading.Event())
         done = Worker(here.built.work_context(here.db, client)).run()
         self._count(done.requests, done.cost)
