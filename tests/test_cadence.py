@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.lab import SLUG, START, Lab, campaign, change
+from support.terminal import Cli
 
 from socap_cli.client.looks import LookPolicy, allowed_an_hour, look_prices, next_looks
 from socap_cli.config import Budget
@@ -319,3 +320,23 @@ def test_what_a_campaign_may_spend_is_its_part_of_what_is_left_today(one: Lab) -
     assert allowed_an_hour(one.db, found, Budget(day_soft=500, campaign_hard=200), now=at) == pytest.approx(
         20.0
     )
+
+
+def test_a_campaigns_cadence_is_set_shown_and_heeded_by_the_commands(cli: Cli, one: Lab) -> None:
+    cli("campaign", "edit", SLUG, "--cadence", "adaptive", "--stop-when-cold")
+    shown = cli("campaign", "show", SLUG)["result"]
+    assert (shown["campaign"]["cadence"], shown["campaign"]["stop_when_cold"]) == ("adaptive", True)
+    assert {row["next_look"]["why"] for row in shown["tweets"]} == {"it was never looked at"}
+    everything = len(one.tweet_ids) * len(kinds())
+    assert cli("enqueue", "--dry-run")["result"]["jobs_armed"] == everything
+    assert cli("enqueue")["result"]["jobs_armed"] == everything
+    one.db.jobs.update_many({}, {"$set": {"status": "completed"}})
+    assert cli("enqueue")["result"]["jobs_armed"] == 0
+    (looks,) = cli("status")["result"]["looks"]
+    assert (looks["campaign"], looks["cadence"], looks["tweets"], looks["due"]) == (SLUG, "adaptive", 2, 0)
+    assert "adaptive, next in 4 min (no look has succeeded), all in 4 min" in cli.text("status")[0]
+    assert cli("enqueue", "--all")["result"]["jobs_armed"] == everything
+    one.db.jobs.update_many({}, {"$set": {"status": "completed"}})
+    cli("campaign", "edit", SLUG, "--clear", "cadence", "--no-stop-when-cold")
+    assert cli("enqueue")["result"]["jobs_armed"] == everything
+    assert "is no cadence" in cli("campaign", "edit", SLUG, "--cadence", "often", code=2)["error"]["message"]
