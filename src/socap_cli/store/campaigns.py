@@ -68,7 +68,8 @@ def listed(db: Db, status: CampaignStatus | None = None) -> list[Campaign]:
 
 def any_of_cadence(db: Db, cadence: str) -> bool:
     """Whether there is a campaign of this cadence, whatever its status."""
-    return db.campaigns.find_one({"cadence": cadence}, {"_id": 1}) is not None
+    query = {"status": {"$in": [status.value for status in CampaignStatus]}, "cadence": cadence}
+    return db.campaigns.find_one(query, {"_id": 1}) is not None
 
 
 def any_at_all(db: Db) -> bool:
