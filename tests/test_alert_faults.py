@@ -1,4 +1,4 @@
-"""Alerts among receivers that come and go, scores that fall, and an index that cannot be read."""
+"""Alerts among receivers that come and go or want digests, scores that fall, an index that cannot be read."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from support.alerting import Alerting
-from support.lab import SLUG, Lab, change
+from support.lab import SLUG, START, Lab, change
 from support.servers import Hook, hook
 
 from socap_cli.alerts.send import SendResult, send_alerts
+from socap_cli.model import CampaignStatus
+from socap_cli.model.receiver import parse_receiver
 from socap_cli.store import alert_view
 from socap_cli.store.alert_view import AlertFilter
 from socap_cli.store.importance import FirmCollections
@@ -115,3 +117,52 @@ def test_what_waits_for_its_turn_at_a_channel_says_so(alerting: Alerting, team: 
     assert status_and_reason(alerting) == ("sending", "waits for its turn at slack")
     (listing,) = alert_view.listed(alerting.lab.db, AlertFilter(), limit=5)
     assert listing.due == alerting.lab.now()
+
+
+def test_a_receivers_own_digest_is_its_alone_and_holds_while_the_campaign_is_paused(
+    alerting: Alerting, team: Hook, boss: Hook
+) -> None:
+    channels = (f"slack={team.url}", f"slack={boss.url},digest=daily 18:00")
+    change(alerting.lab.db, SLUG, channels=channels)
+    alerting.engage(2)
+    alerting.collect()
+    assert send(alerting).sent == 2
+    assert (len(team.requests), len(boss.requests)) == (2, 0)
+    (listing, _) = alert_view.listed(alerting.lab.db, AlertFilter(), limit=5)
+    assert listing.reason == "waits for webhook at 127.0.0.1's digest (daily 18:00 UTC)"
+    assert listing.due == START.replace(hour=18)
+    alerting.lab.advance(hours=7)
+    change(alerting.lab.db, SLUG, status=CampaignStatus.PAUSED)
+    assert send(alerting).held == 2
+    change(alerting.lab.db, SLUG, status=CampaignStatus.ACTIVE)
+    assert send(alerting).sent == 1
+    assert b"2 important people engaged" in boss.requests[0][1]
+    assert (len(team.requests), send(alerting).sent) == (2, 0)
+
+
+def test_a_vip_waits_for_no_digest_of_a_receiver(alerting: Alerting, boss: Hook) -> None:
+    name = alerting.important[1].username
+    change(alerting.lab.db, SLUG, channels=(f"slack={boss.url},digest=hourly",), vips=(name,))
+    assert send(alerting).sent == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "spelling"),
+    [
+        ("email=a@b.example,min=5,digest=hourly", "email=a@b.example,min=5,digest=hourly"),
+        ("email,digest=daily,min=5.5", "email,min=5.5,digest=daily 08:00 UTC"),
+        ("webhook=https://h.example/?a=b,min=1", "webhook=https://h.example/?a=b,min=1"),
+        ("slack,digest=off", "slack"),
+        ("slack,digest=weekly", None),
+        ("slack,min=1,min=2", None),
+        ("slack,digest=daily 25:00", None),
+        ("slack,colour=red", None),
+    ],
+)
+def test_a_receiver_is_read_as_it_is_written(text: str, spelling: str | None) -> None:
+    if spelling is None:
+        with pytest.raises(ValueError, match=r"digest|twice|receiver"):
+            parse_receiver(text)
+    else:
+        assert parse_receiver(text).spelling == spelling
+        assert parse_receiver(spelling) == parse_receiver(text)

@@ -57,6 +57,8 @@ CHANNELS = (
     ("memory", "nowhere"),
     ("nowhere",),
     ("memory=nonsense", "memory"),
+    ("memory=boss,digest=hourly", "memory=team,min=10"),
+    ("memory,digest=daily 18:00",),
     ("memory=",),
 )
 QUIET = (None, "off", "12:00-13:00", "11:00-20:00 Asia/Tokyo vips", "23:00-11:00 America/New_York")
@@ -346,7 +348,7 @@ class AlertHistories(RuleBasedStateMachine):
             "threshold": not is_owed,
             "silenced": any(s.covers(alert) for s in silences.active(self.db, now=self.now)),
             "quiet hours": self.quiet_until(one) is not None,
-            "digest": one.digest is not None,
+            "digest": one.digest is not None or any(",digest=" in name for name in one.channels),
             "told lately": one.frequency_window_minutes > 0,
             "no channel": any(name in ("nowhere", "memory=") for name in one.channels),
             "no receiver": one.channels == ("memory=boss,min=20",),

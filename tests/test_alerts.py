@@ -657,7 +657,7 @@ def test_a_message_says_who_and_why(desk: Alerting) -> None:
     desk.lab.advance(minutes=1)
     desk.engage(1)
     desk.collect()
-    desk.send(report_url="https://reports.example/x/")
+    send_alerts(replace(desk.context(), report_url="https://reports.example/x/"))
     told = desk.told()
     assert "verified" in told
     assert "Partner at Fund Z" in told
@@ -665,6 +665,7 @@ def test_a_message_says_who_and_why(desk: Alerting) -> None:
     assert "second of Fund Z in this campaign" in told
     footers = [message["blocks"][-1]["elements"][0]["text"] for message in desk.messages]
     assert all("<https://reports.example/x/launch.html|report>" in footer for footer in footers)
+    assert f"<https://reports.example/x/launch.html#q={account.username}|in the report>" in told
 
 
 def test_a_preview_sends_and_changes_nothing(desk: Alerting) -> None:

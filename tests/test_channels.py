@@ -6,6 +6,8 @@ import base64
 import json
 import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -17,10 +19,11 @@ import standardwebhooks
 import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.memory_channel import Memory
 from support.messages import AT, engagement, message, person
 from support.servers import hook, mail_server, raw_server, reply
 
-from socap_cli.channels import CHANNELS, open_channels
+from socap_cli.channels import CHANNELS, Channel, open_channels
 from socap_cli.channels.email import Email
 from socap_cli.channels.letter import Heading, text_body, write_letter
 from socap_cli.channels.posting import retry_after
@@ -39,7 +42,6 @@ from socap_cli.errors import (
     MessageRefused,
     SocapError,
 )
-from socap_cli.model import Campaign
 
 SECRET = "secretsecretsecret"
 
@@ -575,33 +577,6 @@ def test_an_apprise_address_of_a_campaign_goes_only_where_it_may(address: str) -
         open_channels(settings_of())["apprise"].check(address)
 
 
-class Memory:
-    """A toy channel."""
-
-    name, interval, most_people, missing = "memory", 0.0, 3, "no memory"
-
-    def __init__(self, settings: Alerts) -> None:
-        self.said: list[str] = []
-
-    def receivers(self, campaign: Campaign) -> tuple[str, ...]:
-        return ("one",)
-
-    def check(self, address: str) -> str:
-        return address
-
-    def shown(self, address: str) -> str:
-        return address
-
-    def examine(self, address: str) -> str:
-        return "ok"
-
-    def send(self, address: str, message: object) -> None:
-        self.said.append(address)
-
-    def notify(self, address: str, text: str) -> None:
-        self.said.append(text)
-
-
 def test_a_channel_is_added_by_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CHANNELS, "memory", Memory)
     channel = open_channels(settings_of())["memory"]
@@ -609,9 +584,24 @@ def test_a_channel_is_added_by_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     assert channel.said == ["hello"]  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", list(CHANNELS))
-def test_every_channel_keeps_the_protocol(name: str) -> None:
-    channel = open_channels(settings_of())[name]
+@pytest.mark.parametrize("words", [("alerts", "test", "--help"), ("campaign", "add", "--help")])
+def test_help_names_the_channels_that_are_rows(words: tuple[str, ...]) -> None:
+    code = (
+        "import sys; from socap_cli.channels import CHANNELS; CHANNELS['pigeon'] = None; "
+        "from socap_cli.cli.app import main; main()"
+    )
+    environment = {**os.environ, "COLUMNS": "200"}
+    run = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, env=environment
+    )
+    assert ", ".join(CHANNELS) + ", pigeon" in " ".join(run.stdout.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("name", [*CHANNELS, "memory"])
+def test_every_channel_keeps_the_protocol(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CHANNELS, "memory", Memory)
+    channel: Channel = open_channels(settings_of())[name]
+    assert channel.is_ready in (True, False)
     assert channel.name == name
     assert channel.interval >= 0
     assert channel.most_people >= 1

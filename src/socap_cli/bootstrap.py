@@ -240,6 +240,7 @@ class Bootstrap:
             patience=self.settings.database.patience,
             restart=self.restart,
             lease=max(60.0, 4 * self.settings.alerts.timeout),
+            report_url=self.settings.report.url or "",
         )
 
 

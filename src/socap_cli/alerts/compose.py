@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from socap_cli.model import Campaign, CampaignTweet, Engagement, cleaning, links
 from socap_cli.model.alert import ClaimedMessage
@@ -32,6 +33,7 @@ class Background:
     organisations: Mapping[str, str] = field(default_factory=dict)
     """By user id: "third of Fund Z in this campaign"."""
     report_url: str = ""
+    """The campaign's page; behind `#q=` it shows what one account did."""
 
 
 def compose(
@@ -96,6 +98,9 @@ def _person(engagements: Sequence[Engagement], known: Background, most: int) -> 
         reasons=reasons or importance.reasons,
         important_followers=count,
         organisation=known.organisations.get(profile.user_id, ""),
+        report_url=f"{known.report_url}#q={quote(username, safe='', errors='replace')}"
+        if known.report_url
+        else "",
         left_out=len(engagements) - len(told),
     )
 

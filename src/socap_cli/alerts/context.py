@@ -36,6 +36,8 @@ class AlertContext:
     """Brings back a database that is ours to start."""
     lease: float = 60.0
     """Seconds for which a message is claimed, and after which a channel that does not come back is left alone."""
+    report_url: str = ""
+    """Where the folder of report pages is published."""
     lock_patience: float = 10.0
     """Seconds for which a run waits while another one plans."""
 

@@ -7,37 +7,24 @@ that a killed run did not write is made again from its rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from socap_cli.alerts.addressing import Dispatched, give_rows, give_the_rest
 from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.grouping import Capacity, group
-from socap_cli.alerts.holds import Circumstances, sort_out
-from socap_cli.alerts.receivers import Target, Targets, targets_of
+from socap_cli.alerts.holds import Circumstances, hold, sort_out
+from socap_cli.alerts.receivers import targets_of
 from socap_cli.alerts.recording import record_outcomes
 from socap_cli.model import Campaign
-from socap_cli.model.alert import Alert, Delivery, Hold, HoldReason
+from socap_cli.model.alert import Alert
 from socap_cli.model.digest import Digest, parse_digest
 from socap_cli.model.quiet_hours import QuietHours, parse_quiet_hours
 from socap_cli.store import alert_history, alert_messages, alert_queue, campaigns, engagements, silences
 
 Parsed = TypeVar("Parsed")
 NO_RECEIVER_ANY_MORE = "its receiver is not configured any more"
-NOTHING_CONFIGURED = "no channel is configured; set SOCAP_ALERT_SLACK_WEBHOOK or SOCAP_ALERT_EMAIL_SMTP"
-
-
-@dataclass
-class Dispatched:
-    """What came of the alerts of one campaign, or of all."""
-
-    deliveries: list[Delivery] = field(default_factory=list)
-    complete: list[str] = field(default_factory=list)
-    """Alerts that have a row for everybody."""
-    waiting: dict[str, Sequence[str]] = field(default_factory=dict)
-    """Alerts that have rows, but for these channels."""
-    held: list[tuple[Alert, Hold]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
 
 
 def dispatch(context: AlertContext, *, campaign_id: str | None = None) -> Dispatched:
@@ -88,7 +75,7 @@ def decide(
     alerts: Sequence[Alert],
     begun: frozenset[str] | set[str] = frozenset(),
 ) -> Dispatched:
-    """What is to be done with these alerts; those in `begun` have rows already, and nothing holds them."""
+    """What is to be done with these alerts; those in `begun` have rows already, but not for everybody."""
     found = Dispatched()
     alerts = _with_scores_of_today(context, alerts)
     given = circumstances(context, campaign, found.warnings)
@@ -96,10 +83,13 @@ def decide(
     found.warnings += [f"{campaign.slug}: {said}" for said in targets.missing.values()]
     told, found.held = sort_out(campaign, [a for a in alerts if a.alert_id not in begun], given)
     for alert in told:
-        _address(alert, targets, found, given)
+        give_rows(alert, targets, found, given)
+    untold = replace(given, last_told={})  # by themselves
     for alert in alerts:
-        if alert.alert_id in begun:
-            _go_on(alert, targets, found, given)
+        if alert.alert_id in begun and (why := hold(campaign, alert, untold)):
+            found.held.append((alert, why))
+        elif alert.alert_id in begun:
+            give_the_rest(alert, targets, found, given)
     return found
 
 
@@ -143,71 +133,11 @@ def _parsed(
         return None
 
 
-def _address(alert: Alert, targets: Targets, found: Dispatched, given: Circumstances) -> None:
-    wanted = [target for target in targets.found if target.wants(alert)]
-    if not wanted:
-        found.held.append((alert, _nobody(targets)))
-        if not targets.found and not targets.missing:
-            found.warnings.append(f"{alert.campaign_id}: alerts wait, for {NOTHING_CONFIGURED}")
-        return
-    found.deliveries += [_delivery(alert, target, given) for target in wanted]
-    if targets.missing:
-        found.waiting[alert.alert_id] = tuple(targets.missing)
-    else:
-        found.complete.append(alert.alert_id)
-
-
-def _nobody(targets: Targets) -> Hold:
-    if targets.found and not targets.missing:
-        least = min(target.min_importance for target in targets.found)
-        return Hold(HoldReason.NO_RECEIVER, f"no receiver wants less than importance {least:g}")
-    return Hold(HoldReason.NO_CHANNEL, "; ".join(targets.missing.values()) or NOTHING_CONFIGURED)
-
-
-def _go_on(alert: Alert, targets: Targets, found: Dispatched, given: Circumstances) -> None:
-    """An alert that some have rows of: a run was killed, or a channel reached nobody then."""
-    chosen = targets.of(alert.waits_for) if alert.waits_for else targets.found
-    found.deliveries += [_delivery(alert, target, given) for target in chosen if target.wants(alert)]
-    missing = [c for c in targets.missing if not alert.waits_for or c in alert.waits_for]
-    if not targets.found and not missing:
-        found.held.append((alert, _nobody(targets)))
-    elif missing:
-        found.waiting[alert.alert_id] = missing
-    else:
-        found.complete.append(alert.alert_id)
-
-
-def _delivery(alert: Alert, target: Target, given: Circumstances) -> Delivery:
-    was_held = alert.hold is not None and alert.hold.reason.gathers
-    was_quiet = (
-        given.quiet_hours is not None and given.quiet_hours.until(alert.scheduled_send_time) is not None
-    )
-    return Delivery(
-        delivery_id=f"{alert.alert_id}|{target.address_id}",
-        alert_id=alert.alert_id,
-        campaign_id=alert.campaign_id,
-        engagement_id=alert.engagement_id,
-        user_id=alert.user_id,
-        action_type=alert.action_type,
-        importance_score=alert.importance_score,
-        is_vip=alert.is_vip,
-        is_backlog=alert.is_backlog,
-        is_gathered=(was_held or was_quiet) and not alert.is_vip,
-        channel=target.channel,
-        address_id=target.address_id,
-        receiver=target.shown,
-        run_batch=alert.run_batch,
-        created_at=given.now,
-    )
-
-
 def _write(context: AlertContext, found: Dispatched, total: Dispatched) -> None:
     db = context.db
     alert_history.put(db, found.deliveries)
     alert_queue.mark_sending(db, found.complete)
-    if found.waiting:
-        hold = Hold(HoldReason.NO_CHANNEL, "; ".join(dict.fromkeys(found.warnings)))
-        alert_queue.wait_for_channels(db, found.waiting, hold)
+    alert_queue.wait_for_channels(db, found.waiting)
     alert_queue.write_holds(db, found.held)
     alert_queue.set_statuses(db, alert_history.statuses_of(db, found.complete))
     total.deliveries += found.deliveries

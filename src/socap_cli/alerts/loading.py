@@ -74,7 +74,7 @@ def background(
     context: AlertContext, campaign: Campaign, told: Sequence[Engagement], problems: list[str]
 ) -> Background:
     """What is known beside these engagements of a campaign; what cannot be read is told in `problems`."""
-    page = context.settings.report_url
+    page = context.report_url
     return Background(
         tweets=_tweets(context, campaign, told),
         vips=frozenset(one.profile.user_id for one in told if is_vip(campaign, one.profile.username)),

@@ -9,7 +9,8 @@ from datetime import datetime
 from socap_cli.channels import Channel
 from socap_cli.model import Campaign, CampaignStatus
 from socap_cli.model.alert import Alert
-from socap_cli.model.receiver import Receiver, address_id, parse_receiver
+from socap_cli.model.digest import Digest
+from socap_cli.model.receiver import AT_ONCE, Receiver, address_id, parse_receiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Target:
     address: str = field(repr=False)
     shown: str
     min_importance: float = 0.0
+    digest: Digest = AT_ONCE
 
     @property
     def address_id(self) -> str:
@@ -29,6 +31,11 @@ class Target:
     def wants(self, alert: Alert) -> bool:
         """Whether this importance is enough for it; of VIPs everybody is told."""
         return alert.is_vip or (alert.importance_score or 0.0) >= self.min_importance
+
+    def waits_until(self, alert: Alert, *, now: datetime) -> datetime | None:
+        """When its digest comes that tells this; None when that is now. Of VIPs everybody is told at once."""
+        until = None if alert.is_vip else self.digest.next_after(alert.planned_at)
+        return until if until is not None and until > now else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,4 +94,4 @@ def _addressed(receiver: Receiver, campaign: Campaign, channels: Mapping[str, Ch
         return
     addresses = (receiver.address,) if receiver.address else channel.receivers(campaign)
     for address in addresses:
-        yield Target(channel.name, address, channel.shown(address), receiver.min_importance)
+        yield Target(channel.name, address, channel.shown(address), receiver.min_importance, receiver.digest)

@@ -16,6 +16,7 @@ from socap_cli.alerts.planning import plan_alerts
 from socap_cli.alerts.preview import preview
 from socap_cli.alerts.recording import record_outcomes
 from socap_cli.campaigns import register
+from socap_cli.channels import CHANNELS
 from socap_cli.cli import alerts_text, silences
 from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, account, one_of
 from socap_cli.cli.run import PARTLY_DONE, Run
@@ -183,7 +184,7 @@ def _messages_of(db: Db, alert_ids: list[str]) -> list[str]:
 @app.command("test")
 def test(
     ctx: typer.Context,
-    channel: Annotated[str, typer.Argument(metavar="[CHANNEL]", help="slack, email, webhook, apprise.")] = "",
+    channel: Annotated[str, typer.Argument(metavar="[CHANNEL]", help=f"{', '.join(CHANNELS)}.")] = "",
     campaign: Annotated[
         str,
         typer.Option(metavar="SLUG", help="Send a sample of what this campaign is told, to its receivers."),

@@ -19,6 +19,7 @@ from socap_cli.campaigns.settings import DAYS, SETTINGS, cleared, over_file, rea
 from socap_cli.campaigns.source import Line, from_options, read
 from socap_cli.campaigns.urls import tweet_id
 from socap_cli.campaigns.values import read_accounts
+from socap_cli.channels import CHANNELS
 from socap_cli.cli.options import one_of
 from socap_cli.cli.rhythm_options import CadenceOption, Digest, QuietHours, StopWhenCold
 from socap_cli.cli.run import Run
@@ -53,9 +54,9 @@ Channels = Annotated[
     list[str],
     typer.Option(
         "--channel",
-        metavar="NAME[=ADDRESS][,min=N]",
-        help="Where alerts go, as in slack, email=boss@fund.example,min=50; may be repeated (default: all that are "
-        "configured). There are slack, email, webhook, apprise.",
+        metavar="NAME[=ADDRESS][,min=N][,digest=D]",
+        help="Where alerts go, as in slack, email=boss@fund.example,min=50,digest=daily; may be repeated (default: "
+        f"all that are configured). There are {', '.join(CHANNELS)}.",
     ),
 ]
 Webhook = Annotated[

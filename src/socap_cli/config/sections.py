@@ -14,6 +14,7 @@ from socap_cli.config.values import (
     ApiKey,
     BaseUrl,
     CollectionName,
+    DigestText,
     HomePath,
     Hosts,
     MailAddresses,
@@ -130,9 +131,8 @@ class Alerts(Section):
     webhook_hosts: Hosts = ("hooks.slack.com",)
     templates: HomePath | None = None
     """A folder of templates that replace ours."""
-    report_url: BaseUrl | None = None
-    """Where the pages of `report render` can be seen; alerts link there."""
-    digest: Literal["off", "hourly", "daily"] = "off"
+    digest: DigestText = "off"
+    """When all but VIPs are told together: `off`, `hourly`, `daily 08:00 Europe/Berlin`."""
     digest_after: int = Field(10, ge=1, le=10_000)
     """From more people due at once than this, they are told together."""
     quiet_hours: Annotated[QuietHoursText | None, Stripped] = None
@@ -183,7 +183,7 @@ class Report(Section):
     timezone: TimeZone = "UTC"
     """Of the times on pages and in mails, like Europe/Berlin."""
     url: Annotated[BaseUrl | None, Stripped] = None
-    """Where the folder of pages is published: the link in mails; without it mails have none."""
+    """Where the folder of pages is published: alerts and mails link there; without it they have no such link."""
     attach: Literal["none", "html", "zip", "pdf"] = "none"
     """The client edition as an attachment of mails."""
 

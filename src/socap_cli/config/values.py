@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from socap_cli.config.mail_address import check_address, check_sender
+from socap_cli.model.digest import parse_digest
 from socap_cli.model.quiet_hours import parse_quiet_hours
 from socap_cli.model.receiver import parse_receiver
 
@@ -116,6 +117,10 @@ def _quiet_hours(value: str) -> str:
     return str(parse_quiet_hours(check_text(value)))
 
 
+def _digest(value: str) -> str:
+    return str(parse_digest(check_text(value)))
+
+
 def _time_zone(value: str) -> str:
     try:
         ZoneInfo(check_text(value))
@@ -171,6 +176,7 @@ Receivers = Annotated[
 MailSender = Annotated[Text, AfterValidator(check_sender)]
 MailAddresses = Annotated[tuple[Annotated[Text, AfterValidator(check_address)], ...], BeforeValidator(_split)]
 QuietHoursText = Annotated[str, AfterValidator(_quiet_hours)]
+DigestText = Annotated[str, AfterValidator(_digest)]
 Stripped = BeforeValidator(_strip)
 """Blanks around a secret are no part of it, and nothing but blanks is none."""
 TimeZone = Annotated[str, AfterValidator(_time_zone)]

@@ -98,7 +98,7 @@ class Alert:
     status: AlertStatus = AlertStatus.PENDING
     hold: Hold | None = None
     waits_for: tuple[str, ...] = ()
-    """Channels that the campaign names and that reach nobody yet; the others have their messages."""
+    """Channels that reach nobody yet or tell it later; the others have their messages."""
 
     @property
     def person(self) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Who is told over which channel, and from which importance on."""
+"""Who is told over which channel, from which importance on, and when."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import math
 import re
 from dataclasses import dataclass, field, replace
 
+from socap_cli.model.digest import Digest, parse_digest
+
+AT_ONCE = Digest()
 NOTATION = re.compile(
-    r"(?P<channel>[a-z][a-z0-9_-]{0,29})(?:=(?P<address>.+?))?(?:,min=(?P<minimum>[^,=]+))?", re.DOTALL
+    r"(?P<channel>[a-z][a-z0-9_-]{0,29})(?:=(?P<address>.+?))?(?P<options>(?:,(?:min|digest)=[^,=]+)*)",
+    re.DOTALL,
 )
 
 
@@ -21,12 +25,15 @@ class Receiver:
     """None: those that the channel has for the campaign."""
     min_importance: float = 0.0
     """Told from this importance on; VIPs always."""
+    digest: Digest = AT_ONCE
+    """When this receiver is told of what is not urgent."""
 
     @property
     def spelling(self) -> str:
         """As `parse_receiver` reads it. Holds the address."""
         minimum = f",min={self.min_importance:g}" if self.min_importance else ""
-        return f"{self.channel}{'=' if self.address else ''}{self.address or ''}{minimum}"
+        digest = f",digest={self.digest}" if self.digest != AT_ONCE else ""
+        return f"{self.channel}{'=' if self.address else ''}{self.address or ''}{minimum}{digest}"
 
 
 def public_spelling(text: str) -> str:
@@ -40,17 +47,23 @@ def public_spelling(text: str) -> str:
 
 
 def parse_receiver(text: str) -> Receiver:
-    """`slack`, `slack,min=50`, `email=boss@fund.example,min=50`. Raises ValueError that repeats no address."""
+    """`slack`, `slack,min=50`, `email=boss@fund.example,digest=hourly`. Raises ValueError that repeats no address."""
     match = NOTATION.fullmatch(text.strip())
     if match is None:
-        raise ValueError("is no receiver: write CHANNEL, CHANNEL=ADDRESS, and ,min=IMPORTANCE behind it")
+        raise ValueError(
+            "is no receiver: write CHANNEL, CHANNEL=ADDRESS, and ,min=IMPORTANCE or ,digest=WHEN behind it"
+        )
+    pairs = [option.partition("=")[::2] for option in match["options"].split(",")[1:]]
+    options = dict(pairs)
+    if len(options) < len(pairs):
+        raise ValueError("says the same twice")
     try:
-        minimum = float(match["minimum"] or 0)
+        minimum = float(options.get("min", 0))
     except ValueError:
         minimum = math.nan
     if not 0 <= minimum < math.inf:
         raise ValueError("has a min= that is no importance")
-    return Receiver(match["channel"], match["address"], minimum)
+    return Receiver(match["channel"], match["address"], minimum, parse_digest(options.get("digest", "off")))
 
 
 def address_id(channel: str, address: str) -> str:

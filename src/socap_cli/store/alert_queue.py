@@ -91,8 +91,8 @@ def mark_sending(db: Db, alert_ids: Sequence[str]) -> None:
     )
 
 
-def wait_for_channels(db: Db, waiting: Mapping[str, Sequence[str]], hold: Hold) -> None:
-    """These alerts have their deliveries, but for channels that reach nobody yet."""
+def wait_for_channels(db: Db, waiting: Mapping[str, tuple[Sequence[str], Hold]]) -> None:
+    """These alerts have their deliveries, but for channels that reach nobody yet, or that tell it later."""
     operations = [
         UpdateOne(
             {"_id": alert_id, "status": {"$in": OPEN}},
@@ -104,7 +104,7 @@ def wait_for_channels(db: Db, waiting: Mapping[str, Sequence[str]], hold: Hold) 
                 }
             },
         )
-        for alert_id, channels in waiting.items()
+        for alert_id, (channels, hold) in waiting.items()
     ]
     if operations:
         db.alert_queue.bulk_write(operations, ordered=False)
