@@ -1,6 +1,6 @@
 """When tweets are looked at: the adaptive cadence against every half hour, over a launch of seven days.
 
-The rule that `enqueue` follows is driven over a made-up world with a model of the prices, without HTTP: fourteen
+The rule that `enqueue` follows is driven over a made-up world with a model of the prices, without HTTP: a dozen
 launches of 300 tweets would take hours otherwise. What a look reads, and what that costs, follows `work/delta`.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from statistics import median, quantiles
 
-from bench.measure import START
+from bench.measure import START, row
 from socap_cli.model import LISTS, QUOTES, REPLIES, RETWEETS, Kind, ListState, TweetState
 from socap_cli.model.cadence import CYCLE, HOUR, Limits, Look, LookPrices, Watched, adaptive
 from socap_cli.model.velocity import velocity_after
@@ -24,9 +24,11 @@ TWEETS, DAYS, PAGE = 300, 7, 20
 SHARES = {RETWEETS: 0.55, REPLIES: 0.33, QUOTES: 0.12}
 PAID = Prices()
 PRICES = LookPrices(
-    PAID.tweet, {RETWEETS: PAGE}, {k: PAID.tweet if LISTS[k].is_post else PAID.user for k in LISTS}
+    PAID.tweet, {kind: PAID.tweet if LISTS[kind].is_post else PAID.user for kind in LISTS}, {RETWEETS: PAGE}
 )
-TUNED, MEASURED = range(100, 106), range(1, 9)
+TUNED, MEASURED = range(100, 102), range(1, 4)
+SAME_SPEND, SAME_DELAY = 1330.0, 240.0
+"""Worths of an hour that `tuned` shows to spend what half-hourly looks do, and to be as late as they are."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +126,62 @@ def launch(tweets: list[Launched], next_look: Callable[[Watched, datetime], Look
     return bill
 
 
-def fixed(_tweet: Watched, now: datetime) -> Look:
+def every_half_hour(_tweet: Watched, now: datetime) -> Look:
     return Look(now + CYCLE, frozenset(LISTS), "")
 
 
-def rule(limits: Limits) -> Callable[[Watched, datetime], Look]:
+def when_it_pays(worth: float) -> Callable[[Watched, datetime], Look]:
+    limits = Limits(worth=worth)
     return lambda tweet, now: adaptive(tweet, prices=PRICES, limits=limits, now=now)
+
+
+def pooled(seeds: range, worth: float | None) -> Bill:
+    """The launches of these seeds together: fixed without a worth, else adaptive."""
+    together = Bill()
+    for seed in seeds:
+        tweets = world(seed)
+        bill = (
+            launch(tweets, every_half_hour, minutes=30)
+            if worth is None
+            else launch(tweets, when_it_pays(worth), minutes=5)
+        )
+        together.counters += bill.counters
+        together.lists += bill.lists
+        for kind, late in bill.late.items():
+            together.late[kind] += late
+    return together
+
+
+def cadence(_uri: str) -> None:
+    """A launch of seven days, 300 tweets: the adaptive cadence against every half hour"""
+    half_hourly = pooled(MEASURED, None)
+    for name, worth, spend in (
+        ("the same spend", SAME_SPEND, "1.00"),
+        ("as by default", Limits().worth, "below 1"),
+        ("the same delay, by its median", SAME_DELAY, "at most 0.60"),
+    ):
+        found = pooled(MEASURED, worth)
+        bounds = "" if worth == SAME_DELAY else "; at most 0.50, 0.67"
+        row(name, f"{found.credits / half_hourly.credits:.2f} ×", f"of the spend; {spend}")
+        for what, kinds in (("replies, quotes", (REPLIES, QUOTES)), ("all", tuple(LISTS))):
+            middle, most = found.delays(*kinds)
+            plain_middle, plain_most = half_hourly.delays(*kinds)
+            row(
+                f"  {what}, found after, minutes",
+                f"{middle:.1f} / {most:.1f}",
+                f"median / 90 %; fixed {plain_middle:.1f} / {plain_most:.1f}: "
+                f"{middle / plain_middle:.2f} ×, {most / plain_most:.2f} ×{bounds}",
+            )
+
+
+def tuned() -> None:
+    """Print what `SAME_SPEND` and `SAME_DELAY` were chosen by, on worlds that are not measured."""
+    half_hourly = pooled(TUNED, None)
+    print("fixed", half_hourly.credits, half_hourly.delays(REPLIES, QUOTES))
+    for worth in (200.0, 240.0, 280.0, 1200.0, 1400.0, 1600.0):
+        found = pooled(TUNED, worth)
+        print(worth, found.credits / half_hourly.credits, found.delays(REPLIES, QUOTES), found.delays())
+
+
+if __name__ == "__main__":
+    tuned()

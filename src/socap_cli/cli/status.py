@@ -21,6 +21,7 @@ from socap_cli.errors import UsageError
 from socap_cli.files.writing import STDOUT, write_file
 from socap_cli.model import JobStatus, LimitState
 from socap_cli.model.cadence import Cadence
+from socap_cli.model.detection import Detection
 from socap_cli.status.gather import Status, gather
 from socap_cli.status.looks import LookSummary
 from socap_cli.status.prometheus import exposition
@@ -93,6 +94,7 @@ def _result(found: Status) -> dict[str, Any]:
         "coverage": {name: sum(getattr(row, name) for row in rows) for name in SUMS},
         "coverage_by_kind": {kind: asdict(row) for kind, row in found.coverage.items()},
         "rows_unreadable": found.rows_unreadable,
+        "detection": asdict(found.detection),
         "looks": [asdict(one) for one in found.looks],
         "gaps": [asdict(gap) for gap in found.gaps],
         "limits": [{**asdict(one), "is_closed": one.is_closed} for one in found.limits],
@@ -131,6 +133,7 @@ def show_status(found: Status, told: Sequence[Trouble] = (), *, now: datetime) -
 def _notes(found: Status, now: datetime) -> Iterator[tuple[str, str]]:
     yield "campaigns", f"{found.campaigns_active:,} active, {counted(found.tweets, 'tweet')}"
     yield "lag", duration(found.lag_seconds)
+    yield from _detection(found.detection)
     for campaign in found.looks:
         yield f"looks {campaign.campaign}", _looks(campaign, now)
     for command, last in found.last_runs.items():
@@ -153,6 +156,14 @@ def _notes(found: Status, now: datetime) -> Iterator[tuple[str, str]]:
     for name in ("dead", "unknown"):
         if (dead := found.alerts.alerts.get(name)) is not None:
             yield f"alerts {name}", f"{dead:,}; see: socap alerts list --status {name}"
+
+
+def _detection(found: Detection) -> Iterator[tuple[str, str]]:
+    for name, delay in (("found after", found.stored), ("told after", found.told)):
+        if delay is not None:
+            half, most = duration(delay.median), duration(delay.ninety)
+            posts = counted(delay.count, "reply or quote", "replies and quotes")
+            yield name, f"{half} (median), {most} (90 %), {posts} of the last 24 hours"
 
 
 def _looks(one: LookSummary, now: datetime) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 from socap_cli.model import LISTS, Campaign, CampaignTweet, Snapshot, TweetState, counter_names, coverage_of
+from socap_cli.model.detection import Detection
 from socap_cli.model.gaps import gaps_of
 from socap_cli.report import figures, rows, tweets
 from socap_cli.report.analytics import DAY, Engager, engagement_rate, half_life, list_total, roll_up, velocity
@@ -32,6 +33,7 @@ from socap_cli.store import (
     usage,
     worker_state,
 )
+from socap_cli.store.detection import detection
 from socap_cli.store.importance import FirmCollections
 
 LEADERS = 100
@@ -196,4 +198,7 @@ def _operations(db: Db, read: Collected, told: alert_view.AlertsTold, wanted: Wa
         cost=spent.cost,
         usd=spent.cost * wanted.usd_per_credit,
         requests_without_gate=len(read.shots) * (1 + len(LISTS)),
+        detection=detection(db, [read.campaign.slug], list(read.tweets), since=read.since)
+        if read.since
+        else Detection(),
     )

@@ -220,6 +220,7 @@ def _environment() -> Environment:
         category=lambda name: CATEGORIES.get(name, name),
         action=lambda name: list_of(name).label,
         duration=duration,
+        lasting=lambda seconds: duration(timedelta(seconds=seconds)),
         seconds=timedelta.total_seconds,
         handle=profile_url,
     )

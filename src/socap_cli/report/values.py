@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from socap_cli.model import Campaign, CampaignTweet, Coverage
+from socap_cli.model.detection import Detection
 from socap_cli.model.gaps import GapRow
 from socap_cli.report.analytics import Audience, Change, HalfLife, Reached
 from socap_cli.report.series import Series
@@ -138,6 +139,8 @@ class Operations:
     usd: float
     requests_without_gate: int
     """What reading everything every cycle would have asked."""
+    detection: Detection
+    """How late replies and quotes were found in the last 24 hours before the latest reading."""
 
 
 @dataclass(frozen=True, slots=True)

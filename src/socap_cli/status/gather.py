@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from socap_cli.client.looks import LookPolicy
 from socap_cli.model import CampaignStatus, Coverage, Kind, LimitState, RunRecord, coverage_of
 from socap_cli.model.alert_listing import AlertTotals
+from socap_cli.model.detection import Detection
 from socap_cli.model.gaps import GapRow, gaps_of
 from socap_cli.status.looks import LookSummary, summarized
 from socap_cli.store import (
@@ -23,9 +24,11 @@ from socap_cli.store import (
     worker_state,
 )
 from socap_cli.store.clock import clock
+from socap_cli.store.detection import detection
 
 COMMANDS = ("enqueue", "work", "alerts send", "report render")
 MOST_GAPS = 20
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Status:
     """When the oldest alert or message should have gone out that has not; None when nothing is late."""
     spent_today: float = 0.0
     """Credits, since midnight UTC."""
+    detection: Detection = field(default_factory=Detection)
+    """How late replies and quotes were found in the last 24 hours."""
     looks: tuple[LookSummary, ...] = ()
     """When the tweets of each campaign are looked at next."""
 
@@ -83,5 +88,6 @@ def gather(db: Db, policy: LookPolicy | None = None) -> Status:
         rows_unreadable=int(last["work"].result.get("rows_unreadable", 0)) if "work" in last else 0,
         alerts_due_since=alert_view.due_since(db, now=now),
         spent_today=sum(usage.spent(db, f"{now:%Y-%m-%d}").values()),
+        detection=detection(db, [one.slug for one in active], list(tweet_ids), since=now - DAY),
         looks=tuple(summarized(db, one, policy, now=now) for one in active if policy is not None),
     )
