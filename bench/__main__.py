@@ -8,11 +8,24 @@ from pathlib import Path
 
 from bench.cadence import cadence
 from bench.collection import bad_days, cost, cycles, large_cycle, memory, storage
+from bench.page import page
 from bench.queue import large_enqueue, queue
 from bench.startup import startup
 from socap_cli.store.embedded import Embedded
 
-BENCHMARKS = (startup, queue, large_enqueue, cycles, large_cycle, memory, cost, bad_days, storage, cadence)
+BENCHMARKS = (
+    startup,
+    queue,
+    large_enqueue,
+    cycles,
+    large_cycle,
+    memory,
+    cost,
+    bad_days,
+    storage,
+    cadence,
+    page,
+)
 
 
 def main(names: list[str]) -> None:

@@ -288,7 +288,7 @@ AXE = "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'
 def test_axe_finds_nothing_with_every_fold_open(
     open_page: Open, pages: dict[Edition, Path], width: int, scheme: str, name: str
 ) -> None:
-    from axe_playwright_python.base import AXE_FILE_PATH
+    from axe_playwright_python.base import AXE_FILE_PATH  # type: ignore[import-untyped]
 
     path = pages[Edition.CLIENT].with_name("index.html") if name == "index" else pages[Edition(name)]
     page = open_page(width=width, color_scheme=scheme, path=path, bypass_csp=True)

@@ -234,7 +234,7 @@ def test_rendering_again_changes_nothing_until_something_changed(tmp_path: Path)
     one.engage("12", minutes=59)
     assert [again(), again()] == [0, 2]
     one.db.engagement_columns.replace_one(
-        {"_id": "11"}, {"rescored_at": START - timedelta(days=1)}, upsert=True
+        {"_id": "11"}, {"changed_at": START - timedelta(days=1)}, upsert=True
     )
     assert again() == 2  # drawn anew, and the same
     campaigns.update(one.db, one.campaign, replace(one.campaign, name="Another name"))
@@ -296,12 +296,12 @@ def test_columns_that_are_kept_are_completed_by_what_is_new_and_dropped_when_sco
         return sorted(engagement_columns.read(one.db, ids, now=START).user)
 
     assert people() == [71, 71, 72, 73]
-    kept = one.db.engagement_columns.count_documents({"present": {"$gt": 0}})
+    kept = one.db.engagement_columns.count_documents({"collected": {"$gt": 0}})
     assert kept == 4
     one.engage("12", user=99, last_scan=2)
     assert people() == [71, 71, 72, 73, 99]
     one.db.engagements.update_many({"user_id": "71"}, {"$set": {"removed_at": START}})
     assert people() == [72, 73, 99]
     one.db.engagements.update_one({"user_id": "99"}, {"$set": {"importance_score": 50.0}})
-    one.db.engagement_columns.replace_one({"_id": "12"}, {"rescored_at": START}, upsert=True)
+    one.db.engagement_columns.replace_one({"_id": "12"}, {"changed_at": START}, upsert=True)
     assert 50.0 in engagement_columns.read(one.db, ids, now=START).score

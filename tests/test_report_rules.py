@@ -25,7 +25,7 @@ from socap_cli.report.analytics import (
     roll_up,
     velocity,
 )
-from socap_cli.report.charts import short_number, tick_labels
+from socap_cli.report.charts import short_number
 from socap_cli.report.crowd import Crowd
 from socap_cli.report.series import (
     STEPS,
@@ -36,6 +36,7 @@ from socap_cli.report.series import (
     step_for,
     sum_series,
     thin,
+    tick_labels,
     ticks,
     within,
 )
@@ -45,7 +46,7 @@ START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def shot(tweet: str, minutes: int, **counters: int) -> Snapshot:
+def shot(tweet: str, minutes: int, **counters: int | None) -> Snapshot:
     return Snapshot(tweet, START + timedelta(minutes=minutes), {**counters})
 
 
@@ -98,6 +99,28 @@ def test_the_last_total_is_the_sum_of_last_values(rows: list[tuple[str, int, int
     assert (series.totals[-1][1]["likes"] if series.totals else 0) == sum(last.values())
     grown = series.growth[-1][1]["likes"] if series.growth else 0
     assert grown == sum(last.values()) - sum(firsts.values())
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 60), st.none() | counts), max_size=40))
+def test_sums_over_arrays_are_those_of_adding_one_reading_after_the_other(
+    rows: list[tuple[str, int, int | None]],
+) -> None:
+    once = sorted({(row[0], row[1]): row for row in rows}.values(), key=lambda row: (row[1], row[0]))
+    last: dict[str, int] = {}
+    points: dict[datetime, tuple[int, int]] = {}
+    total = grown = 0
+    for tweet, minutes, likes in once:
+        if likes is not None:
+            total += likes - last.get(tweet, 0)
+            grown += likes - last.get(tweet, likes)
+            last[tweet] = likes
+        points[START + timedelta(minutes=minutes // 5 * 5)] = total, grown
+    series = sum_series([shot(tweet, minutes, likes=likes) for tweet, minutes, likes in once])
+    found = {
+        at: (totals["likes"], growth["likes"])
+        for (at, totals), (_, growth) in zip(series.totals, series.growth, strict=True)
+    }
+    assert found == points
 
 
 def test_growth_of_a_day_is_since_the_last_reading_before_it() -> None:
@@ -258,7 +281,7 @@ def test_sums_over_columns_are_those_over_rows(found: list[Row]) -> None:
     assert crowd.by_action() == {
         n: sum(row[1] == i for row in found) for i, n in enumerate(crowd.columns.actions)
     }
-    assert sum(map(sum, crowd.hours(UTC))) == sum(row[3] & TIMED > 0 for row in found)
+    assert sum(crowd.hours().values()) == sum(row[3] & TIMED > 0 for row in found)
     of_tweets = crowd.of_tweets(START + HOUR * 20)
     for n, tweet in enumerate(crowd.columns.tweets):
         mine = [row for row in found if row[0] == n]

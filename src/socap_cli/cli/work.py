@@ -19,6 +19,7 @@ from socap_cli.cli.stopping import stopping
 from socap_cli.cli.wording import counted
 from socap_cli.errors import SocapError
 from socap_cli.model import RunRecord
+from socap_cli.report.kept_sums import keep_all
 from socap_cli.store import runs
 from socap_cli.supervision import Supervisor, supervised
 from socap_cli.work.result import WorkResult
@@ -134,6 +135,8 @@ def _work_here(run: Run, built: Bootstrap, watch: Watch | None, options: WorkerO
         done = worker.run()
         record = RunRecord(run.run_id, "work", started, done.seconds, asdict(done))
         worker.context.until_available(partial(runs.record, db, record))
+        if not done.stopped:
+            keep_all(db, rows=built.settings.report.rows, now=run.now())
     return asdict(done)
 
 

@@ -11,6 +11,8 @@ from socap_cli.model.kinds import LISTS, Counters, Kind
 from socap_cli.model.velocity import Velocity
 
 MISSES_TO_BELIEVE = 2
+SCANS_A_HOLD = 1000
+"""More than one holder of a list ever starts: the scans of the hold with epoch n are numbered from n times this."""
 
 
 class Phase(StrEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
@@ -11,7 +11,7 @@ from typing import Any
 
 from socap_cli.model import LISTS
 from socap_cli.report import ink
-from socap_cli.report.series import Interval, Point, thin, ticks
+from socap_cli.report.series import Interval, Point, thin, tick_labels, ticks
 
 MOST_POINTS = 200
 Span = tuple[datetime, datetime]
@@ -144,10 +144,28 @@ def _fill_columns(axes: Any, drawing: Drawing, style: Style) -> None:
     for line in style.lines:
         heights = [column.growth[line.name] for column in drawing.columns]
         bottoms = [above[n] if value >= 0 else below[n] for n, value in enumerate(heights)]
-        axes.bar(places, heights, width * 0.86, bottoms, align="edge", color=line.colour, linewidth=0)
+        boxes = [
+            (at, bottom, at + width * 0.86, bottom + height)
+            for at, bottom, height in zip(places, bottoms, heights, strict=True)
+            if height
+        ]
+        _fill(axes, boxes, line.colour)
         for n, value in enumerate(heights):
             above[n], below[n] = above[n] + max(value, 0), below[n] + min(value, 0)
     axes.set_ylim(min(below, default=0) * 1.05, max([*above, 1]) * 1.12)
+
+
+def _fill(axes: Any, boxes: Sequence[tuple[float, float, float, float]], colour: str) -> None:
+    """Boxes of (left, bottom, right, top) as one path: a fraction of the markup and time of a patch each."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    if not boxes:
+        return
+    corners = [[(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)] for x0, y0, x1, y1 in boxes]
+    codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * len(boxes)
+    path = Path([corner for box in corners for corner in box], codes)
+    axes.add_patch(PathPatch(path, facecolor=colour, edgecolor="none", linewidth=0))
 
 
 def _fill_lines(axes: Any, drawing: Drawing, style: Style, shape: Shape) -> None:
@@ -219,21 +237,7 @@ def _date(upper: Any, lower: Any, drawing: Drawing, shape: Shape) -> None:
 def _day(moment: datetime) -> float:
     from matplotlib.dates import date2num
 
-    convert: Callable[[datetime], Any] = date2num
-    return float(convert(moment))
-
-
-def tick_labels(marks: Sequence[datetime]) -> list[str]:
-    """Times of day; the date at midnight and under the first, so that no axis is without one."""
-    precise = any(moment.second for moment in marks)
-    found = []
-    for number, moment in enumerate(marks):
-        if (moment.hour, moment.minute, moment.second) == (0, 0, 0):
-            found.append(f"{moment.day} {moment:%b}")
-        else:
-            time = f"{moment:%H:%M:%S}" if precise else f"{moment:%H:%M}"
-            found.append(f"{time}\n{moment.day} {moment:%b}" if number == 0 else time)
-    return found
+    return float(date2num(moment))
 
 
 def short_number(value: float) -> str:

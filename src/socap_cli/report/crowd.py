@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -69,14 +69,19 @@ class Crowd:
         return np.frombuffer(self.columns.action, np.uint8)
 
     @cached_property
+    def _people(self) -> tuple[Numbers, Numbers]:
+        people, person = np.unique(self.user, return_inverse=True)
+        return people, person.astype(np.int32)
+
+    @property
     def people(self) -> Numbers:
         """Everybody, once."""
-        return np.unique(self.user)
+        return self._people[0]
 
-    @cached_property
+    @property
     def person(self) -> Numbers:
         """Per engagement, the place of its account in `people`."""
-        return np.searchsorted(self.people, self.user)
+        return self._people[1]
 
     @cached_property
     def importance(self) -> Numbers:
@@ -118,13 +123,14 @@ class Crowd:
     def counted_at(self, moments: Sequence[datetime]) -> dict[str, tuple[int, ...]]:
         """The same three as they stood at each moment, as far as they are still there."""
         grid = np.array([int(moment.timestamp()) for moment in moments], np.int64)
+        size = len(grid) + 1
         firsts = {
             "people": self.first,
             "important": self.first[self.is_important],
             "engagements": self.since,
         }
         return {
-            name: tuple(int(n) for n in np.searchsorted(np.sort(times), grid, side="right"))
+            name: tuple(np.cumsum(np.bincount(np.searchsorted(grid, times), minlength=size))[:-1].tolist())
             for name, times in firsts.items()
         }
 
@@ -192,33 +198,20 @@ class Crowd:
         after = timedelta(seconds=int(times.min()) - begin) if len(times) else None
         return after, int((self.first[self.is_important] == BEFORE).sum())
 
-    def hours(self, zone: tzinfo) -> tuple[tuple[int, ...], ...]:
-        """Replies and quotes by weekday (Monday first) and hour, in a time zone: their times are known."""
-        table = [[0] * 24 for _ in range(7)]
+    def hours(self) -> dict[int, int]:
+        """Replies and quotes by the hour since 1970 that they are in: their times are known."""
         hours, counts = np.unique(self.at[self.timed] // 3600, return_counts=True)
-        for hour, count in zip(hours.tolist(), counts.tolist(), strict=True):
-            local = datetime.fromtimestamp(hour * 3600, zone)
-            table[local.weekday()][local.hour] += count
-        return tuple(tuple(row) for row in table)
-
-    @cached_property
-    def _by_time(self) -> Numbers:
-        """Rows whose time is known, the latest first."""
-        order = np.argsort(-self.at.astype(np.int64), kind="stable")
-        return order[(self.timed | ~self.backfill)[order]]
-
-    @cached_property
-    def _by_importance(self) -> Numbers:
-        """Rows by their account's importance, the latest first among equals."""
-        return np.lexsort((-self.at.astype(np.int64), -self.importance[self.person]))
+        return dict(zip(hours.tolist(), counts.tolist(), strict=True))
 
     def newest(self, limit: int) -> list[str]:
         """The ids of the latest engagements whose time is known, the latest first."""
-        return [self.columns.engagement_id(int(row)) for row in self._by_time[:limit]]
+        rows = _first(-self.at.astype(np.int64), limit, among=np.flatnonzero(self.timed | ~self.backfill))
+        return [self.columns.engagement_id(int(row)) for row in rows]
 
     def most_important(self, limit: int) -> list[str]:
-        """The ids of the engagements of the most important accounts, the most important first."""
-        return [self.columns.engagement_id(int(row)) for row in self._by_importance[:limit]]
+        """The ids of the engagements of the most important accounts, the most important first, then the latest."""
+        rank = -self.importance[self.person].astype(np.float64) * 2**32 - self.at
+        return [self.columns.engagement_id(int(row)) for row in _first(rank, limit)]
 
     def leaders(self, limit: int) -> list[str]:
         """The ids of all engagements of the most important people: at most so many people, score over 0."""
@@ -230,7 +223,8 @@ class Crowd:
     def scored(self, limit: int) -> list[tuple[str, int]]:
         """(id of one engagement, how many there are) of each account that scores, the most important first."""
         totals = np.bincount(self.person, minlength=len(self.people))
-        _, one = np.unique(self.person, return_index=True)
+        one = np.zeros(len(self.people), np.int64)
+        one[self.person[::-1]] = np.arange(len(self.person) - 1, -1, -1)
         order = np.argsort(-self.importance, kind="stable")
         order = order[self.importance[order] > 0][:limit]
         return [(self.columns.engagement_id(int(one[n])), int(totals[n])) for n in order]
@@ -240,7 +234,17 @@ class Crowd:
         return int((self.importance > 0).sum())
 
 
+def _first(rank: Numbers, limit: int, among: Numbers | None = None) -> Numbers:
+    """The rows of the lowest ranks, in order; of equal ranks the first rows."""
+    rows = np.arange(len(rank)) if among is None else among
+    if len(rows) > limit:
+        rows = rows[rank[rows] <= np.partition(rank[rows], limit - 1)[limit - 1]]
+    return rows[np.argsort(rank[rows], kind="stable")][:limit]
+
+
 def _pairs(one: Numbers, other: Numbers, size: int) -> tuple[Numbers, Numbers]:
     """Each pair of two columns once, the second of which is below `size`: as one number, since rows sort slowly."""
-    found = np.unique(one.astype(np.int64) * size + other)
+    found = one.astype(np.int64) * size + other
+    found.sort()
+    found = found[np.diff(found, prepend=-1) != 0]
     return found // size, found % size

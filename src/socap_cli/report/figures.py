@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 from socap_cli.model import Counters, TweetState, counter_names
 from socap_cli.report.analytics import DAY, change, engagement_rate
-from socap_cli.report.crowd import Crowd, Head
+from socap_cli.report.crowd import Head
 from socap_cli.report.series import Point, Series, growth_between, value_at
+from socap_cli.report.sums import CrowdSums
 from socap_cli.report.values import Figure
 
 CURVE = timedelta(hours=48)
@@ -35,13 +36,19 @@ def moments(first: datetime, last: datetime, *, most: int = POINTS) -> tuple[dat
     return tuple(last - step * n for n in range(most - 1, -1, -1)) if step else (last,)
 
 
-def key_figures(crowd: Crowd, series: Series, totals: Counters, as_of: datetime | None) -> dict[str, Figure]:
-    """People, important people, engagements, views and likes."""
-    heads = crowd.heads(as_of - DAY if as_of else None)
-    first = series.totals[0][0] if series.totals else None
-    grid = moments(first, as_of) if first and as_of and len(series.totals) > 1 else ()
-    counted = crowd.counted_at(grid) if grid else dict.fromkeys(PEOPLE, ())
-    found = {name: _of_people(name, heads[name], counted[name], known=bool(grid)) for name in PEOPLE}
+def grid_of(first: datetime | None, as_of: datetime | None) -> tuple[datetime, ...]:
+    """The moments of the curves; none before a reading."""
+    return moments(first, as_of) if first and as_of else ()
+
+
+def key_figures(
+    crowd: CrowdSums, series: Series, totals: Counters, grid: Sequence[datetime]
+) -> dict[str, Figure]:
+    """People, important people, engagements, views and likes; `grid`: when, for their curves and changes."""
+    found = {
+        name: _of_people(name, crowd.heads[name], crowd.curves[name], known=bool(grid)) for name in PEOPLE
+    }
+    as_of = grid[-1] if grid else None
     lately = growth_between(series, as_of - DAY) if as_of else {}
     for name in COUNTED:
         value = totals.get(name)

@@ -11,9 +11,10 @@ from socap_cli.model.detection import Detection
 from socap_cli.model.gaps import gaps_of
 from socap_cli.report import figures, rows, tweets
 from socap_cli.report.analytics import DAY, Engager, engagement_rate, half_life, list_total, roll_up, velocity
-from socap_cli.report.crowd import Crowd
+from socap_cli.report.kept_sums import as_of_states, asked_of, crowd_sums
 from socap_cli.report.rows import engagement_row
 from socap_cli.report.series import Series, bucket_for, growth_between, span_of, sum_series
+from socap_cli.report.sums import LATEST, CrowdSums
 from socap_cli.report.values import (
     CampaignReport,
     Edition,
@@ -26,7 +27,6 @@ from socap_cli.store import (
     Db,
     alert_view,
     campaigns,
-    engagement_columns,
     engagement_view,
     important_people,
     snapshots,
@@ -35,11 +35,6 @@ from socap_cli.store import (
 )
 from socap_cli.store.detection import detection
 from socap_cli.store.importance import FirmCollections
-
-LEADERS = 100
-LATEST = 50
-CONSIDERED = 2000
-"""Accounts whose important followers are summed up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +58,8 @@ class Collected:
     states: Mapping[str, TweetState]
     shots: Sequence[Snapshot]
     series: Series
-    crowd: Crowd
+    grid: tuple[datetime, ...]
+    crowd: CrowdSums
     as_of: datetime | None
 
     @property
@@ -74,13 +70,13 @@ class Collected:
 
 def gather(db: Db, campaign: Campaign, wanted: Wanted, *, now: datetime) -> CampaignReport:
     """Everything about one campaign, as of its latest reading. `now` only says how fresh a rescoring is."""
-    read = _collect(db, campaign, now)
-    shown = _rows(db, read, wanted.rows)
+    read = _collect(db, campaign, wanted.rows, now)
+    shown = _rows(db, read)
     sums = figures.sums(read.states.values())
     growth_24h = growth_between(read.series, read.since) if read.since else dict.fromkeys(counter_names(), 0)
     start = read.series.totals[0][0] if read.series.totals else None
     tweet_rows = tweets.tweet_rows(read.tweets.values(), read.states, read.shots, read.crowd, read.since)
-    leaders = [shown[key] for key in read.crowd.leaders(LEADERS) if key in shown]
+    leaders = [shown[key] for key in read.crowd.leaders if key in shown]
     told = alert_view.told(db, campaign.slug) if wanted.edition is Edition.OPERATOR else None
     return CampaignReport(
         campaign=campaign,
@@ -88,7 +84,7 @@ def gather(db: Db, campaign: Campaign, wanted: Wanted, *, now: datetime) -> Camp
         as_of=read.as_of,
         first_reading=start,
         readings=len(read.series.totals),
-        figures=figures.key_figures(read.crowd, read.series, sums, read.as_of),
+        figures=figures.key_figures(read.crowd, read.series, sums, read.grid),
         rate=engagement_rate(sums),
         rate_24h_before=figures.rate_before(sums, growth_24h, read.series, read.since),
         totals={name: sums.get(name) or 0 for name in counter_names()},
@@ -99,47 +95,48 @@ def gather(db: Db, campaign: Campaign, wanted: Wanted, *, now: datetime) -> Camp
         coverage=tuple(coverage_of(read.states.values()).values()),
         velocity=velocity(read.series.growth, over=DAY),
         half_life=half_life(_engaged(read.series), campaign.starts_at),
-        first_important=FirstImportant(*read.crowd.first_important(campaign.starts_at)),
+        first_important=FirstImportant(*read.crowd.first_important),
         tweet_categories=tweets.category_rows(
             tuple(read.tweets.values()), read.states, read.shots, read.crowd
         ),
-        people_by_label=read.crowd.people_by_label(),
+        people_by_label=read.crowd.people_by_label,
         series=read.series,
         tweets=tweet_rows,
         people=rows.grouped(leaders, since=read.since),
         through=_through(db, read.crowd, shown, wanted.firm),
-        latest=tuple(shown[key] for key in read.crowd.newest(LATEST) if key in shown),
+        latest=tuple(shown[key] for key in read.crowd.newest[:LATEST] if key in shown),
         rows=_browsed(read.crowd, shown, wanted.rows),
-        hours=read.crowd.hours(wanted.zone),
+        hours=read.crowd.by_weekday(wanted.zone),
         gaps=gaps_of(read.states.values()),
         unread=sum(state.checked_at is None for state in read.states.values()),
         alert_times=told.times if told else (),
         operations=_operations(db, read, told, wanted) if told else None,
-        known_labels=tuple(read.crowd.people_by_label()),
+        known_labels=tuple(read.crowd.people_by_label),
     )
 
 
-def _collect(db: Db, campaign: Campaign, now: datetime) -> Collected:
+def _collect(db: Db, campaign: Campaign, rows: int, now: datetime) -> Collected:
     found = {tweet.tweet_id: tweet for tweet in campaigns.tweets_of(db, campaign.slug)}
     ids = list(found)
     states = worker_state.load(db, ids)
     shots = snapshots.series(db, ids)
-    checked = [state.checked_at for state in states.values() if state.checked_at]
-    columns = engagement_columns.read(db, ids, now=now)
+    series = sum_series(shots, bucket=bucket_for(span_of(shots)))
+    as_of = as_of_states(states)
+    asked = asked_of(campaign, found, min((shot.captured_at for shot in shots), default=None), as_of, rows)
     return Collected(
         campaign=campaign,
         tweets=found,
         states=states,
         shots=shots,
-        series=sum_series(shots, bucket=bucket_for(span_of(shots))),
-        crowd=Crowd(columns, campaign.threshold),
-        as_of=max(checked, default=None),
+        series=series,
+        grid=tuple(asked.moments) if len(series.totals) > 1 else (),
+        crowd=crowd_sums(db, asked, now=now),
+        as_of=as_of,
     )
 
 
-def _by_action(crowd: Crowd) -> dict[str, int]:
-    counts = crowd.by_action()
-    return {kind.action_type: counts.get(kind.action_type, 0) for kind in LISTS.values()}
+def _by_action(crowd: CrowdSums) -> dict[str, int]:
+    return {kind.action_type: crowd.by_action.get(kind.action_type, 0) for kind in LISTS.values()}
 
 
 def _engaged(series: Series) -> Sequence[tuple[datetime, dict[str, int]]]:
@@ -147,26 +144,20 @@ def _engaged(series: Series) -> Sequence[tuple[datetime, dict[str, int]]]:
     return series.growth if series.growth and list_total(series.growth[-1][1]) > 0 else ()
 
 
-def _rows(db: Db, read: Collected, most: int) -> dict[str, EngagementRow]:
+def _rows(db: Db, read: Collected) -> dict[str, EngagementRow]:
     """Every engagement that some part of the page shows, by id."""
     crowd = read.crowd
-    ids = dict.fromkeys(
-        [
-            *crowd.most_important(most),
-            *crowd.newest(max(most // 5, LATEST)),
-            *crowd.leaders(LEADERS),
-            *(key for key, _ in crowd.scored(CONSIDERED)),
-        ]
-    )
+    scored = (key for key, _ in crowd.scored)
+    ids = dict.fromkeys([*crowd.most_important, *crowd.newest, *crowd.leaders, *scored])
     found = engagement_view.of_ids(db, list(ids))
     return {key: engagement_row(one, read.tweets[one.tweet_id]) for key, one in found.items()}
 
 
-def _browsed(crowd: Crowd, shown: Mapping[str, EngagementRow], most: int) -> tuple[EngagementRow, ...]:
+def _browsed(crowd: CrowdSums, shown: Mapping[str, EngagementRow], most: int) -> tuple[EngagementRow, ...]:
     """All when there is room; else four of five by importance, and the newest."""
-    by_importance = crowd.most_important(most)
-    if len(crowd.columns) > most:
-        newest = crowd.newest(most // 5)
+    by_importance = list(crowd.most_important)
+    if crowd.size > most:
+        newest = crowd.newest[: most // 5]
         kept = dict.fromkeys([*by_importance[: most - len(newest)], *newest])
         by_importance = [*kept, *(key for key in by_importance if key not in kept)][:most]
     found = [shown[key] for key in by_importance if key in shown]
@@ -177,16 +168,16 @@ def _browsed(crowd: Crowd, shown: Mapping[str, EngagementRow], most: int) -> tup
     )
 
 
-def _through(db: Db, crowd: Crowd, shown: Mapping[str, EngagementRow], firm: FirmCollections) -> Through:
+def _through(db: Db, crowd: CrowdSums, shown: Mapping[str, EngagementRow], firm: FirmCollections) -> Through:
     engagers = [
         Engager(tuple(who for who, _ in shown[key].reasons), count)
-        for key, count in crowd.scored(CONSIDERED)
+        for key, count in crowd.scored
         if key in shown
     ]
     followers = sorted({who for engager in engagers for who in engager.followed_by})
     people = important_people.find(db, firm, followers) if followers else {}
     group_of = {name: person.organisation for name, person in people.items() if person.organisation}
-    return Through(roll_up(engagers), roll_up(engagers, group_of), len(engagers), crowd.count_scored())
+    return Through(roll_up(engagers), roll_up(engagers, group_of), len(engagers), crowd.count_scored)
 
 
 def _operations(db: Db, read: Collected, told: alert_view.AlertsTold, wanted: Wanted) -> Operations:

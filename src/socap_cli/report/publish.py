@@ -83,7 +83,7 @@ def _publish(db: Db, campaign: Campaign, out: Path, wanted: Wanted, brand: Brand
     if campaign.slug == INDEX or not FILE_NAME.fullmatch(campaign.slug):
         raise ValueError("no file of a page can have that name")
     page, data = out / f"{campaign.slug}.html", out / f"{campaign.slug}.json"
-    version = data_version(db, campaign, wanted, brand)
+    version = data_version(db, campaign, wanted, brand, now=now)
     known = _known(page, data, version)
     if known is not None:
         return _Page(page, True, known)

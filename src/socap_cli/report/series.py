@@ -11,10 +11,15 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from socap_cli.model import Snapshot, counter_names
 
 Point = tuple[datetime, dict[str, int]]
+Numbers = NDArray[Any]
 DAY_STEP = timedelta(days=1)
 STEPS = {"hour": timedelta(hours=1), "day": DAY_STEP}
 FINE_STEPS = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 900, 3600))
@@ -32,22 +37,48 @@ class Series:
 
 def sum_series(snapshots: Iterable[Snapshot], *, bucket: timedelta = READING) -> Series:
     """Add up the snapshots of many tweets; those of one bucket make one point, named by its start."""
-    last: dict[tuple[str, str], int] = {}
-    total = dict.fromkeys(counter_names(), 0)
-    growth = dict.fromkeys(counter_names(), 0)
-    totals: dict[datetime, dict[str, int]] = {}
-    grown: dict[datetime, dict[str, int]] = {}
-    for shot in sorted(snapshots, key=lambda shot: (shot.captured_at, shot.tweet_id)):
-        for name, value in shot.counters.items():
-            if value is None:
-                continue
-            before = last.get((shot.tweet_id, name))
-            total[name] += value - (before or 0)
-            growth[name] += value - before if before is not None else 0
-            last[shot.tweet_id, name] = value
-        at = floor(shot.captured_at, bucket)
-        totals[at], grown[at] = dict(total), dict(growth)
-    return Series(tuple(totals.items()), tuple(grown.items()))
+    shots = sorted(snapshots, key=lambda shot: (shot.captured_at, shot.tweet_id))
+    if not shots:
+        return Series((), ())
+    names, step = counter_names(), bucket.total_seconds()
+    values = np.array([[_known(shot.counters.get(name)) for name in names] for shot in shots], np.float64)
+    times = np.array([shot.captured_at.timestamp() for shot in shots], np.float64)
+    starts = times - times % step
+    ends = np.flatnonzero(np.diff(starts, append=np.inf))
+    moments = [datetime.fromtimestamp(float(at), tz=shots[0].captured_at.tzinfo) for at in starts[ends]]
+    return Series(
+        *(
+            tuple(
+                (at, dict(zip(names, row, strict=True)))
+                for at, row in zip(
+                    moments, np.cumsum(moved, axis=0)[ends].astype(np.int64).tolist(), strict=True
+                )
+            )
+            for moved in _moved(values, [shot.tweet_id for shot in shots])
+        )
+    )
+
+
+def _known(value: int | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _moved(values: Numbers, tweets: Sequence[str]) -> tuple[Numbers, Numbers]:
+    """How much each row, in the order of time, adds to the totals and to the growth, per counter."""
+    number = {tweet: n for n, tweet in enumerate(dict.fromkeys(tweets))}
+    of = np.array([number[tweet] for tweet in tweets])
+    order = np.argsort(of, kind="stable")
+    mine, known = values[order], ~np.isnan(values[order])
+    rows = np.arange(len(mine))[:, None]
+    latest = np.maximum.accumulate(np.where(known, rows, -1), axis=0)
+    before = np.vstack([np.full((1, mine.shape[1]), -1), latest[:-1]])
+    begins = np.searchsorted(of[order], of[order])[:, None]
+    had = before >= begins
+    earlier = np.where(had, np.take_along_axis(mine, np.maximum(before, 0), axis=0), 0.0)
+    total, growth = np.zeros_like(values), np.zeros_like(values)
+    total[order] = np.where(known, mine - earlier, 0.0)
+    growth[order] = np.where(known & had, mine - earlier, 0.0)
+    return total, growth
 
 
 def floor(moment: datetime, step: timedelta) -> datetime:
@@ -150,3 +181,16 @@ def ticks(first: datetime, last: datetime, most: int) -> tuple[datetime, ...]:
             found.append(moment)
         moment += step
     return tuple(found[:most])
+
+
+def tick_labels(marks: Sequence[datetime]) -> list[str]:
+    """Times of day; the date at midnight and under the first, so that no axis is without one."""
+    precise = any(moment.second for moment in marks)
+    found = []
+    for number, moment in enumerate(marks):
+        if (moment.hour, moment.minute, moment.second) == (0, 0, 0):
+            found.append(f"{moment.day} {moment:%b}")
+        else:
+            time = f"{moment:%H:%M:%S}" if precise else f"{moment:%H:%M}"
+            found.append(f"{time}\n{moment.day} {moment:%b}" if number == 0 else time)
+    return found

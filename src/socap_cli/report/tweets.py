@@ -15,8 +15,8 @@ from socap_cli.report.analytics import (
     list_total,
     velocity,
 )
-from socap_cli.report.crowd import Crowd
 from socap_cli.report.series import Point, Series, bucket_for, growth_between, span_of, sum_series
+from socap_cli.report.sums import CrowdSums
 from socap_cli.report.values import CategoryRow, TweetRow
 
 NOBODY = Audience(0, 0)
@@ -27,14 +27,14 @@ def tweet_rows(
     tweets: Iterable[CampaignTweet],
     states: Mapping[str, TweetState],
     shots: Sequence[Snapshot],
-    crowd: Crowd,
+    crowd: CrowdSums,
     since: datetime | None,
 ) -> tuple[TweetRow, ...]:
     """Every tweet, the most engagements collected first."""
     taken: dict[str, list[Snapshot]] = {}
     for shot in shots:
         taken.setdefault(shot.tweet_id, []).append(shot)
-    counts, audiences = crowd.of_tweets(since), crowd.audiences()
+    counts, audiences = crowd.of_tweets, crowd.audiences
     rows = [
         _row(tweet, states[tweet.tweet_id], taken.get(tweet.tweet_id, []), counts, audiences, since)
         for tweet in tweets
@@ -83,11 +83,11 @@ def category_rows(
     tweets: Sequence[CampaignTweet],
     states: Mapping[str, TweetState],
     shots: Sequence[Snapshot],
-    crowd: Crowd,
+    crowd: CrowdSums,
 ) -> tuple[CategoryRow, ...]:
     """Every category that the campaign has tweets of, in their fixed order."""
     of = {tweet.tweet_id: tweet.category.short for tweet in tweets}
-    counts, audiences = crowd.of_tweets(None), crowd.audiences(of)
+    counts, audiences = crowd.of_tweets, crowd.category_audiences
     bucket = bucket_for(span_of(shots))
     rows = []
     for name in (category.short for category in TweetCategory):

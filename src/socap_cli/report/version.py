@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
+import secrets
+from datetime import datetime
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -13,24 +14,26 @@ from socap_cli.model import Campaign
 from socap_cli.report.gather import Wanted
 from socap_cli.report.page import Brand
 from socap_cli.report.values import Edition
-from socap_cli.store import Db, alert_view, campaigns, engagement_columns, usage, worker_state
+from socap_cli.store import Db, alert_view, campaigns, list_marks, usage, worker_state
 
 
-def data_version(db: Db, campaign: Campaign, wanted: Wanted, brand: Brand) -> str:
+def data_version(db: Db, campaign: Campaign, wanted: Wanted, brand: Brand, *, now: datetime) -> str:
     """Differs whenever the campaign, its tweets, a reading, an engagement, a score, or what only the operator sees did.
 
-    It asks for counts and times only, never for the engagements themselves.
+    It asks for counts and times only, never for the engagements themselves. While somebody may be writing
+    engagements it differs each time.
     """
     tweets = campaigns.tweets_of(db, campaign.slug)
     ids = [tweet.tweet_id for tweet in tweets]
+    lists = list_marks.marks(db, ids, now=now)
     parts: list[object] = [
         __version__,
         _own_files(),
-        asdict(campaign),
-        [asdict(tweet) for tweet in tweets],
-        [asdict(state) for state in worker_state.load(db, ids).values()],
-        engagement_columns.fingerprint(db, ids),
-        asdict(brand),
+        campaign,
+        tweets,
+        worker_state.load(db, ids),
+        lists,
+        brand,
         (wanted.edition, wanted.rows, str(wanted.zone), wanted.firm),
     ]
     if wanted.edition is Edition.OPERATOR:
@@ -39,6 +42,8 @@ def data_version(db: Db, campaign: Campaign, wanted: Wanted, brand: Brand) -> st
             usage.of_campaign(db, campaign.slug),
             wanted.usd_per_credit,
         ]
+    if not all(one.is_settled for one in lists.values()):
+        parts.append(secrets.token_hex(8))
     return hashlib.sha256(repr(parts).encode("utf-8", "replace")).hexdigest()[:32]
 
 

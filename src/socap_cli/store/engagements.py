@@ -18,10 +18,10 @@ from socap_cli.model import (
     StoredCounts,
     StoredItem,
 )
-from socap_cli.store import engagement_columns
+from socap_cli.store import list_marks
 from socap_cli.store.connect import Db
+from socap_cli.store.list_marks import SCAN_INDEX
 
-SCAN_INDEX = "tweet_id_1_action_type_1_removed_at_1_last_scan_1"
 Row = dict[str, Any]
 
 
@@ -212,5 +212,5 @@ def rescore(db: Db, scores: Mapping[str, Importance]) -> None:
         UpdateOne({"_id": key}, {"$set": importance_fields(importance)}) for key, importance in scores.items()
     ]
     if operations:
-        engagement_columns.note_rescored(db, (key.partition(":")[0] for key in scores))
+        list_marks.note_changed(db, (key.partition(":")[0] for key in scores))
         db.engagements.bulk_write(operations, ordered=False)

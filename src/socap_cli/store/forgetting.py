@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from socap_cli.model import CampaignStatus
+from socap_cli.store import list_marks
 from socap_cli.store.connect import Db
 from socap_cli.store.importance import WITHOUT_CASE
 
@@ -64,6 +65,8 @@ def engagements(db: Db, wanted: Row, *, dry_run: bool = False) -> Forgotten:
 
 def _delete(db: Db, ids: Sequence[str], alerts: Sequence[str]) -> None:
     lists = {key.rpartition(":")[0] for key in ids}
+    list_marks.note_changed(db, (key.partition(":")[0] for key in lists))
+    db.report_sums.delete_many({})
     db.alert_history.delete_many({"alert_id": {"$in": list(alerts)}})
     db.alert_queue.delete_many({"_id": {"$in": list(alerts)}})
     db.engagement_columns.delete_many({"_id": {"$in": list(lists)}})

@@ -10,7 +10,7 @@ from typing import Any
 from pymongo import UpdateOne
 
 from socap_cli.model import Engagement, Importance
-from socap_cli.store import engagement_columns
+from socap_cli.store import list_marks
 from socap_cli.store.connect import Db
 from socap_cli.store.engagements import engagement, importance_fields
 from socap_cli.store.importance import WITHOUT_CASE
@@ -91,7 +91,7 @@ def write(db: Db, changes: Sequence[Rescored]) -> None:
         for change in changes
     ]
     if operations:
-        engagement_columns.note_rescored(db, (change.engagement_id.partition(":")[0] for change in changes))
+        list_marks.note_changed(db, (change.engagement_id.partition(":")[0] for change in changes))
         db.engagements.bulk_write(operations, ordered=False)
 
 

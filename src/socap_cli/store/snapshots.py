@@ -42,3 +42,10 @@ def series(
     return [
         Snapshot(row["tweet_id"], row["captured_at"], {name: row.get(name) for name in names}) for row in rows
     ]
+
+
+def first(db: Db, tweet_ids: Sequence[str]) -> datetime | None:
+    """The earliest snapshot of any of these tweets."""
+    group: dict[str, Any] = {"_id": "$tweet_id", "first": {"$min": "$captured_at"}}
+    pipeline: list[dict[str, Any]] = [{"$match": {"tweet_id": {"$in": list(tweet_ids)}}}, {"$group": group}]
+    return min((row["first"] for row in db.metric_snapshots.aggregate(pipeline)), default=None)

@@ -9,8 +9,9 @@ from functools import partial
 
 from socap_cli.errors import CursorRefused, LeaseLost, MalformedAnswer, OutOfPages
 from socap_cli.model import ListState, Outcome, Page, Pass, Phase, Result, StoredCounts, Unit
+from socap_cli.model.list_state import SCANS_A_HOLD
 from socap_cli.model.snowflake import snowflake_time
-from socap_cli.store import engagements, jobs, list_leases
+from socap_cli.store import engagements, jobs, list_leases, list_marks
 from socap_cli.work import delta, windows
 from socap_cli.work.context import WorkContext
 from socap_cli.work.delta import PassKind, Step
@@ -26,8 +27,6 @@ WAITS_A_LEASE = 24
 PASSES_PER_JOB = 3
 RESTARTS = 2
 """How often one job starts a list at the top again because its cursor was refused."""
-SCANS_A_HOLD = 1000
-"""More than one holder of a list ever starts."""
 
 
 def run(context: WorkContext, unit: Unit) -> UnitResult:
@@ -193,6 +192,7 @@ class ListCollector:
 
     def _write(self, change: list_leases.ListChange) -> None:
         if not self.context.writer.write(change):
+            list_marks.note_changed(self.context.db, [self.state.tweet_id])  # its pages may have come late
             raise LeaseLost(f"{self.state.kind} of tweet {self.state.tweet_id} is held by another worker now")
 
     def _save(self, current: Pass) -> None:

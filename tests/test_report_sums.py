@@ -1,0 +1,146 @@
+"""Sums that are kept: as good as those over every document, whatever was written, killed or done by hand between."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.documents import START, Documents, reasons, wanted
+from support.lab import SLUG, Lab
+
+from socap_cli.model import LISTS, RETWEETS, Campaign
+from socap_cli.report.gather import gather
+from socap_cli.report.kept_sums import keep_all
+from socap_cli.report.values import CampaignReport
+from socap_cli.store import Db, campaigns, engagement_columns, list_leases, list_marks
+from socap_cli.store.list_marks import Mark, Watched
+
+STEPS = ("cycle", "verify", "engage", "withdraw", "rescore", "killed", "keep")
+
+
+def found(db: Db) -> Campaign:
+    one = campaigns.find(db, SLUG)
+    assert one is not None
+    return one
+
+
+def report(one: Lab) -> CampaignReport:
+    return gather(one.db, found(one.db), wanted(), now=datetime.now(UTC) + timedelta(hours=1))
+
+
+def forgotten(one: Lab) -> CampaignReport:
+    """The same report, with nothing kept to lean on."""
+    one.db.report_sums.drop()
+    one.db.engagement_columns.delete_many({"epoch": {"$exists": True}})
+    return report(one)
+
+
+def step(one: Lab, name: str) -> None:
+    retweets = one.world.tweets[one.tweet_ids[0]].lists[RETWEETS]
+    if name in ("cycle", "verify"):
+        one.advance(minutes=30)
+        one.cycle(verify=name == "verify")
+    elif name == "engage":
+        one.engage(RETWEETS, 2)
+    elif name == "withdraw":
+        there = [item.source_id for item in retweets.newest_first(one.now().timestamp())]
+        if there:
+            one.withdraw(RETWEETS, there[0])
+    elif name == "rescore":
+        list_marks.note_changed(one.db, one.tweet_ids)
+        one.db.engagements.update_many({"tweet_id": one.tweet_ids[0]}, {"$set": {"importance_score": 77.0}})
+    elif name == "killed":
+        list_leases.acquire(one.db, [(one.tweet_ids[0], RETWEETS)], lease=0.0)
+        first = {"tweet_id": one.tweet_ids[0], "action_type": "retweet"}
+        one.db.engagements.update_one(first, {"$set": {"removed_at": one.now()}})
+    else:
+        keep_all(one.db, rows=5000, now=datetime.now(UTC) + timedelta(hours=1), large=1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_sums_that_are_kept_are_those_over_all_documents(lab: Callable[..., Lab], seed: int) -> None:
+    one, rng = lab(tweets=2, engagements=8.0), random.Random(seed)
+    one.cycle()
+    for name in rng.choices(STEPS, k=7):
+        step(one, name)
+        kept = report(one)
+        anew = forgotten(one)
+        differs = [key for key in CampaignReport.__slots__ if getattr(kept, key) != getattr(anew, key)]
+        assert differs == [], name
+
+
+def test_while_a_list_is_held_nothing_of_it_is_kept(lab: Callable[..., Lab]) -> None:
+    one = lab(tweets=1, engagements=60.0)
+    one.cycle()
+    list_leases.acquire(one.db, [(one.tweet_ids[0], RETWEETS)], lease=3600.0)
+    one.db.engagement_columns.drop()
+    engagement_columns.read(one.db, one.tweet_ids, now=datetime.now(UTC))
+    assert one.db.engagement_columns.count_documents({"action_type": "retweet"}) == 0
+    assert one.db.engagement_columns.count_documents({"epoch": {"$gt": 0}}) > 0
+
+
+def explained(db: Db, one: Callable[[], Any]) -> list[dict[str, Any]]:
+    """What the server did for each query of a call, by its profiler."""
+    db.command("profile", 2)
+    try:
+        one()
+    finally:
+        db.command("profile", 0)
+    done = list(db.system.profile.find({"ns": {"$not": {"$regex": "system.profile"}}}))
+    db.system.profile.drop()
+    return [row for row in done if row["op"] in ("query", "command", "getmore")]
+
+
+def test_a_report_looks_at_no_engagement_that_it_does_not_show(
+    lab: Callable[..., Lab],
+) -> None:
+    one = lab(tweets=6, engagements=160.0)
+    one.cycle()
+    keep_all(one.db, rows=10, now=datetime.now(UTC) + timedelta(hours=1), large=1)
+    few = wanted(rows=10)
+    done = explained(
+        one.db, lambda: gather(one.db, found(one.db), few, now=datetime.now(UTC) + timedelta(hours=1))
+    )
+    assert [row["planSummary"] for row in done if "COLLSCAN" in row.get("planSummary", "")] == []
+    looked = sum(row.get("docsExamined", 0) for row in done if row["ns"].endswith(".engagements"))
+    sums = gather(one.db, found(one.db), few, now=datetime.now(UTC) + timedelta(hours=1))
+    shown = {*sums.rows, *sums.latest, *(row for person in sums.people for row in person.did)}
+    assert 0 < looked <= len(shown) + 50 < one.db.engagements.count_documents({})
+
+
+@given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.booleans())
+def test_only_the_end_of_a_pass_says_how_many_there_are(
+    size: int, collected: int, passes: int, is_closed: bool
+) -> None:
+    watched = Watched(Mark(3, passes, collected), is_closed=is_closed)
+    same_pass = watched.is_met_by(size, Mark(2, passes, 0))
+    assert same_pass == (not is_closed or size == collected)
+    assert watched.is_met_by(size, Mark(2, passes + 1, 0)) == (is_closed and size == collected)
+    assert not Watched(Mark(3, passes, size), is_free=False).is_met_by(size, Mark(2, passes))
+
+
+def test_lists_that_were_never_held_are_counted() -> None:
+    one = Documents()
+    one.tweet("11")
+    one.engage("11", **reasons(("ada", 12)))
+    assert one.report().collected == 1
+    one.engage("11", "reply")
+    assert one.report().collected == 2
+    one.db.engagements.delete_many({"action_type": "reply"})
+    assert one.report().collected == 1
+
+
+def test_what_is_kept_and_broken_is_made_anew() -> None:
+    one = Documents()
+    one.tweet("11")
+    one.read("11", 0, **dict.fromkeys(LISTS, 1))
+    one.engage("11")
+    before = one.report()
+    one.db.report_sums.update_many({}, {"$set": {"content": b'{"size": "x"}'}})
+    assert one.report() == before
+    assert before.as_of == START
