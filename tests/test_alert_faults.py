@@ -12,7 +12,7 @@ from support.lab import SLUG, START, Lab, change
 from support.servers import Hook, hook
 
 from socap_cli.alerts.send import SendResult, send_alerts
-from socap_cli.model import CampaignStatus
+from socap_cli.model import QUOTES, CampaignStatus
 from socap_cli.model.receiver import parse_receiver
 from socap_cli.store import alert_view
 from socap_cli.store.alert_view import AlertFilter
@@ -166,3 +166,16 @@ def test_a_receiver_is_read_as_it_is_written(text: str, spelling: str | None) ->
     else:
         assert parse_receiver(text).spelling == spelling
         assert parse_receiver(spelling) == parse_receiver(text)
+
+
+def test_of_many_receivers_that_answer_at_once_none_leaves_a_stale_status(alerting: Alerting) -> None:
+    with hook() as one:
+        channels = tuple(f"slack={one.url}/{number}" for number in range(12))
+        change(alerting.lab.db, SLUG, channels=channels)
+        for who in range(4):
+            alerting.engage(who, QUOTES)
+        alerting.collect()
+        for _ in range(3):
+            send(alerting)
+        assert len(one.requests) == 12 * 5
+    assert dict(alert_view.totals(alerting.lab.db).alerts) == {"sent": 5}

@@ -12,14 +12,13 @@ from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.loading import Gone, Loaded, load_message
 from socap_cli.alerts.outcome import after_failure, after_success
 from socap_cli.alerts.receivers import targets_of
-from socap_cli.alerts.recording import record_outcomes
+from socap_cli.alerts.recording import record_outcomes, write_statuses
 from socap_cli.errors import ChannelDead, ConfigError, SocapError
 from socap_cli.model.alert import ClaimedMessage, DeliveryStatus, Settlement
 from socap_cli.model.message import Message
 from socap_cli.store import (
     alert_history,
     alert_messages,
-    alert_queue,
     campaigns,
     channel_state,
     translate_error,
@@ -183,7 +182,7 @@ class Sender:
         ):
             if rows:
                 alert_history.leave_out(db, [row.delivery_id for row in rows], status, said)
-                alert_queue.set_statuses(db, alert_history.statuses_of(db, [row.alert_id for row in rows]))
+                write_statuses(db, [row.alert_id for row in rows])
 
     def _after_failure(self, claimed: ClaimedMessage, error: Exception) -> Settlement:
         context = self._context

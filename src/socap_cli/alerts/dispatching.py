@@ -16,7 +16,7 @@ from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.grouping import Capacity, group
 from socap_cli.alerts.holds import Circumstances, hold, sort_out
 from socap_cli.alerts.receivers import targets_of
-from socap_cli.alerts.recording import record_outcomes
+from socap_cli.alerts.recording import record_outcomes, write_statuses
 from socap_cli.model import Campaign
 from socap_cli.model.alert import Alert
 from socap_cli.model.digest import Digest, parse_digest
@@ -139,7 +139,7 @@ def _write(context: AlertContext, found: Dispatched, total: Dispatched) -> None:
     alert_queue.mark_sending(db, found.complete)
     alert_queue.wait_for_channels(db, found.waiting)
     alert_queue.write_holds(db, found.held)
-    alert_queue.set_statuses(db, alert_history.statuses_of(db, found.complete))
+    write_statuses(db, found.complete)
     total.deliveries += found.deliveries
     total.held += found.held
     total.warnings += found.warnings
