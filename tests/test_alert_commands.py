@@ -37,7 +37,7 @@ def test_a_dry_run_says_what_would_go_out_and_sends_nothing(cli: Cli, db: Db, on
     result = cli("alerts", "send", "--dry-run")["result"]
     assert (result["planned"], result["sent"], len(result["messages"])) == (2, 0, 2)
     assert {message["receiver"] for message in result["messages"]} == {"webhook at 127.0.0.1"}
-    assert "would plan 2 alerts" in cli.text("alerts", "send", "--dry-run")[0]
+    assert "would plan 2 alerts, send 2 messages, hold 0" in cli.text("alerts", "send", "--dry-run")[0]
     assert cli("alerts", "plan", "--dry-run")["result"]["planned"] == 2
     assert one.requests == []
     assert cli("alerts", "send")["result"]["sent"] == 2
@@ -68,7 +68,8 @@ def test_alerts_are_listed_by_what_one_asks_for(cli: Cli, db: Db, one: Hook) -> 
         (["show", "nope"], 1), (["retry", "nope"], 1), (["list", "--status", "odd"], 2), (["silence", "nope"], 1),
         (["list", "--person", "not a handle"], 2), (["list", "--action-type", "waved"], 2), (["test", "pigeon"], 2),
         (["list", "--channel", "pigeon"], 2), (["silence", "launch", "--minutes", "1e17"], 2),
-        (["silence", "launch", "--minutes", "nan"], 2), (["test", "email"], 2), (["test", "--campaign", "nope"], 1),
+        (["silence", "launch", "--minutes", "nan"], 2), (["test", "email"], 2),
+        (["silence", "launch", "--category", "nonsense"], 2), (["test", "--campaign", "nope"], 1),
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked_for_is_told(cli: Cli, one: Hook, words: list[str], code: int) -> None:
@@ -173,3 +174,18 @@ def test_a_signal_ends_a_sending_between_two_messages(
     assert (sender.returncode, answer["exit_code"]) == (4, 4)
     assert answer["result"]["sent"] == len(one.requests) < 30
     assert db.alert_messages.distinct("status") == ["pending", "sent"]
+
+
+def test_a_narrow_list_has_everything_below_each_row(
+    cli: Cli, db: Db, one: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    engage(db, ["ann"])
+    one.answer = reply(400, b"invalid_blocks")
+    cli("alerts", "send", code=4)
+    out, _ = cli.text("alerts", "list")
+    header, first, below = out.splitlines()
+    assert header.split() == ["alert", "status", "who"]
+    assert first.split() == [ALERT, "dead", "@ann"]
+    assert "50 · slack · Slack refused the message: HTTP 400" in below
+    assert max(map(len, out.splitlines())) <= 60

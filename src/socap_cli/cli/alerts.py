@@ -22,6 +22,7 @@ from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, account, one_of
 from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.cli.stopping import stopping
+from socap_cli.cli.wording import counted
 from socap_cli.errors import SocapError
 from socap_cli.model import RunRecord, action_types
 from socap_cli.model.alert import AlertStatus
@@ -56,7 +57,7 @@ def plan(ctx: typer.Context, dry_run: DryRun = False) -> None:
     waiting = sum(counts.get(status.value, 0) for status in (AlertStatus.PENDING, AlertStatus.HELD))
     run.done(
         {"planned": done.planned, "waiting": waiting, "unscored": done.unscored},
-        text=f"{done.planned} alerts planned, {waiting} wait for their time",
+        text=f"{counted(done.planned, 'alert')} planned, {waiting:,} waiting for their time",
         warnings=done.warnings,
     )
 
@@ -168,7 +169,10 @@ def retry(
             context = built.alert_context(db)
             alert_messages.retry(db, now=context.now(), campaign_id=only, message_ids=ids)
             record_outcomes(context)
-    run.done({"deliveries": count}, text=f"{count} messages will be tried at the next: socap alerts send")
+    run.done(
+        {"deliveries": count},
+        text=f"{counted(count, 'message')} will be tried at the next: socap alerts send",
+    )
 
 
 def _messages_of(db: Db, alert_ids: list[str]) -> list[str]:

@@ -55,8 +55,10 @@ def show_list(run: Run, found: Sequence[AlertListing], *, now: datetime) -> None
     if not found:
         run.info("no such alert")
         return
-    drop = ("channel", "reason", "score", "due or sent", "status", "who")
-    tables.show(COLUMNS, map(_cells, found), numbers=("score",), cut=("reason",), drop=drop, now=now)
+    drop = ("reason", "channel", "score", "due or sent", "who", "status")
+    tables.show(
+        COLUMNS, map(_cells, found), numbers=("score",), cut=("reason",), drop=drop, now=now, fold=True
+    )
 
 
 def _cells(listing: AlertListing) -> list[Any]:
@@ -122,7 +124,8 @@ def show_preview(run: Run, found: Preview) -> None:
 
     def draw() -> None:
         run.print(
-            f"would plan {found.planned} alerts, send {len(messages) + found.waiting} messages, hold {held}"
+            f"would plan {counted(found.planned, 'alert')}, send {counted(len(messages) + found.waiting, 'message')}, "
+            f"hold {held:,}"
         )
         if messages:
             columns = ("campaign", "channel", "receiver", "tells", "alerts")

@@ -12,14 +12,14 @@ import typer
 from socap_cli.campaigns import register
 from socap_cli.campaigns.categories import category_of, is_category
 from socap_cli.cli import tables
-from socap_cli.cli.options import DryRun, Limit, Slug, Yes, account, one_of
+from socap_cli.cli.options import DryRun, Limit, Slug, Yes, account, category_named, one_of
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.cli.wording import counted
 from socap_cli.errors import UsageError
 from socap_cli.files.writing import STDOUT, writing
-from socap_cli.model import Engagement, TweetCategory, action_types
-from socap_cli.model.labels import OTHERS, LabelRules
+from socap_cli.model import Engagement, action_types
+from socap_cli.model.labels import LabelRules
 from socap_cli.report.export import FORMATS, row_of
 from socap_cli.retention.erasing import erase as erase_person
 from socap_cli.store import Db, campaigns, engagement_view
@@ -176,9 +176,8 @@ def _selection(db: Db, slug: str, rules: LabelRules, wanted: _Wanted) -> Selecti
     tweets = campaigns.tweets_of(db, slug)
     category = wanted.category
     whose = category_of(category) if is_category(category) else None
-    if category and whose is None:
-        engagers = [rule.label for rule in rules.categories]
-        one_of(category.lower(), [*(known.short for known in TweetCategory), *engagers, OTHERS], "category")
+    if category:
+        category_named(category, rules)
     action = one_of(wanted.action_type, action_types(), "action type") if wanted.action_type else None
     return Selection(
         [tweet.tweet_id for tweet in tweets if whose in (None, tweet.category)],

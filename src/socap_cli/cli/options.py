@@ -8,8 +8,11 @@ from typing import Annotated
 
 import typer
 
+from socap_cli.campaigns.categories import category_of, is_category
 from socap_cli.errors import UsageError
 from socap_cli.files.pasted import NotAHandle, handle
+from socap_cli.model import TweetCategory
+from socap_cli.model.labels import OTHERS, LabelRules
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The campaign.")]
 OptionalSlug = Annotated[str, typer.Argument(metavar="[SLUG]", help="Only this campaign.")]
@@ -44,3 +47,11 @@ def one_of(text: str, known: Iterable[str], what: str) -> str:
     if text not in words:
         raise UsageError(f"no {what} {text!r}", hint=f"there are {', '.join(words)}")
     return text
+
+
+def category_named(text: str, rules: LabelRules) -> str:
+    """A category of tweets or of accounts, as alerts and engagements name it. Raises UsageError that lists them."""
+    if is_category(text):
+        return category_of(text).short
+    accounts = [rule.label for rule in rules.categories]
+    return one_of(text.lower(), [*(known.short for known in TweetCategory), *accounts, OTHERS], "category")

@@ -13,7 +13,7 @@ import typer
 
 from socap_cli.campaigns import register
 from socap_cli.cli import tables
-from socap_cli.cli.options import account, one_of
+from socap_cli.cli.options import account, category_named, one_of
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.model import action_types
@@ -62,7 +62,7 @@ def silence(
             comment=comment,
             campaign_id=register.find(db, slug).slug if slug else None,
             username=account(person, "--person") if person else None,
-            category=category or None,
+            category=category_named(category, built.rules()) if category else None,
             action_type=one_of(action_type, action_types(), "action") if action_type else None,
         )
         if minutes == 0:

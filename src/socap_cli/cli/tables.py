@@ -22,6 +22,7 @@ from socap_cli.cli.run import one_line
 from socap_cli.cli.wording import since
 
 GAP = 2
+NOTHING = "–"
 UNLIMITED = 1_000_000
 """Not a terminal: no pipe or log ever sees a folded or cut line."""
 LEAST_OF_A_TEXT = 16
@@ -53,6 +54,13 @@ class Table:
         kept, _ = self._fitted(width)
         return [name for at, name in enumerate(self.columns) if at not in kept]
 
+    def remainders(self, width: int) -> list[str]:
+        """Of each row in one line what `lines` has no room for."""
+        kept, _ = self._fitted(width)
+        others = [at for at in range(len(self.columns)) if at not in kept]
+        texts = (" · ".join(row[at] for at in others if row[at] not in ("", NOTHING)) for row in self.rows)
+        return [_shortened(text, width - GAP) for text in texts]
+
     def _fitted(self, width: int) -> tuple[list[int], dict[int, int]]:
         natural = {
             at: max(cell_len(row[at]) for row in (self.columns, *self.rows))
@@ -77,9 +85,13 @@ class Table:
     def _cell(self, text: str, at: int, width: int) -> str:
         name = self.columns[at]
         if name in self.cut and cell_len(text) > width:
-            return set_cell_size(text, width - 1).rstrip() + "…"
+            return _shortened(text, width)
         padding = " " * (width - cell_len(text))
         return padding + text if name in self.numbers else text + padding
+
+
+def _shortened(text: str, width: int) -> str:
+    return text if cell_len(text) <= width else set_cell_size(text, max(0, width - 1)).rstrip() + "…"
 
 
 def _total(widths: Iterable[int]) -> int:
@@ -96,11 +108,13 @@ def show(
     cut: Sequence[str] = (),
     drop: Sequence[str] | None = None,
     now: datetime | None = None,
+    fold: bool = False,
 ) -> None:
     """Draw a table on stdout; `numbers` align right.
 
     In a narrow window the texts of `cut` are shortened, then the columns of `drop` go, the first first: without it
-    from the right, all but the first. With `now` a time is said by how long ago it was.
+    from the right, all but the first. With `fold` they stand in a line of their own below each row. With `now` a
+    time is said by how long ago it was.
     """
     texts = tuple(tuple(one_line(cell_text(value, now)) for value in row) for row in rows)
     order = tuple(reversed(columns[1:])) if drop is None else tuple(drop)
@@ -111,9 +125,13 @@ def show(
         _print(out, title, style="bold")
     header, *body = table.lines(width)
     _print(out, header, style="dim")
-    for line in body:
+    missing = table.left_out(width)
+    below = table.remainders(width) if missing and fold else [""] * len(body)
+    for line, more in zip(body, below, strict=True):
         _print(out, line)
-    if missing := table.left_out(width):
+        if more:
+            _print(out, f"{' ' * GAP}{more}", style="dim")
+    if missing and not fold:
         _print(out, f"no room here for {', '.join(missing)}; --json has all", style="dim")
 
 
@@ -154,7 +172,7 @@ def console(*, stderr: bool = False) -> Console:
 def cell_text(value: Any, now: datetime | None = None) -> str:
     """A value as people read it; a time relative to `now` when it is given."""
     if value is None:
-        return "–"
+        return NOTHING
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
