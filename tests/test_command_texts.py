@@ -7,25 +7,42 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from support.documents import plain_campaign
 from support.texts import assert_text
 from support.values import NOW, TWEET, engagement, job, profile
 
+from socap_cli.campaigns.overview import CampaignTotals
 from socap_cli.cli.alerts_text import show_list as show_alerts
 from socap_cli.cli.alerts_text import show_one as show_alert
 from socap_cli.cli.app import execute
+from socap_cli.cli.campaign_view import show_campaign
+from socap_cli.cli.campaign_view import show_list as show_campaigns
 from socap_cli.cli.engagements import show_engagements
 from socap_cli.cli.enqueue import enqueued_line
+from socap_cli.cli.importance_text import show_entries, show_people
 from socap_cli.cli.jobs import show_job, show_jobs
 from socap_cli.cli.live import lines
 from socap_cli.cli.run import Run
+from socap_cli.cli.silences import show_silences
 from socap_cli.cli.status import show_status
 from socap_cli.cli.usage import show_usage
 from socap_cli.cli.work import work_warnings, worked_line
 from socap_cli.enqueue import EnqueueResult
-from socap_cli.model import Coverage, Importance, JobStatus, Kind, LimitState, RunRecord
-from socap_cli.model.alert import Alert, AlertStatus, DeliveryStatus, Hold, HoldReason
+from socap_cli.model import (
+    CampaignTweet,
+    Coverage,
+    Importance,
+    JobStatus,
+    Kind,
+    LimitState,
+    RunRecord,
+    TweetCategory,
+    TweetState,
+)
+from socap_cli.model.alert import Alert, AlertStatus, DeliveryStatus, Hold, HoldReason, Silence
 from socap_cli.model.alert_listing import AlertListing, AlertTotals, Attempt, DeliveryRecord, MessageRecord
 from socap_cli.model.gaps import GapRow
+from socap_cli.model.important import Follower, ImportantPerson, IndexEntry
 from socap_cli.status.gather import Status
 from socap_cli.work.result import Progress, WorkResult
 
@@ -134,6 +151,49 @@ STATUS = Status(
 )
 USAGE = {"requests": 1260, "items": 20_000, "cost": 300_000.5, "usd": 3.0, "failed": 412}
 
+CAMPAIGN = plain_campaign(vips=("ada",), threshold=12.5, ends_at=NOW + timedelta(days=5))
+TOTALS = [
+    CampaignTotals(CAMPAIGN, 300, 5121, 68, 1_234_567, 40),
+    CampaignTotals(
+        plain_campaign("a-much-longer-slug", name="A name that is long enough to be cut", ends_at=None),
+        1,
+        0,
+        0,
+        None,
+        0,
+    ),
+]
+TWEETS = [
+    CampaignTweet(
+        "launch", TWEET, TweetCategory.INFLUENCER, "https://x.com/i/status/1", NOW, "a_fifteen_chars", None,
+        "We launched! A year of work, out today, and here is what it does.", NOW - timedelta(hours=9),
+    ),
+    CampaignTweet("launch", "1996518988151706111", TweetCategory.MAIN, "https://x.com/i/status/2", NOW),
+]  # fmt: skip
+COUNTED: dict[str, int | None] = {
+    Kind("retweets"): 73,
+    Kind("replies"): 12,
+    Kind("quotes"): 4,
+    "likes": 1234,
+    "views": 491_231,
+}
+STATES = {
+    TWEET: TweetState(TWEET, COUNTED),
+    "1996518988151706111": TweetState("1996518988151706111"),
+}
+FOLLOWERS = tuple(
+    Follower(f"somebody_{n}", 6.0 - n, name=f"Some Body {n}", source="build", seen_at=NOW - timedelta(days=n))
+    for n in range(6)
+)
+ENTRIES = [IndexEntry("a_fifteen_chars", "7", FOLLOWERS), IndexEntry(None, "1234567890", FOLLOWERS[:1])]
+PEOPLE = [
+    ImportantPerson(
+        "ada", 5.0, "7", "Ada Lovelace", "Fund Z, with a name as long as funds have", ("ai", "infra")
+    ),
+    ImportantPerson("a_fifteen_chars", None, None, None, None),
+]
+SILENCES = [Silence("s", NOW + timedelta(hours=2), NOW, "ops", "the party " * 9, "launch", "ada")]
+
 SHOWN: dict[str, Callable[[Run], object]] = {
     "jobs list": lambda run: show_jobs(run, JOBS, now=NOW),
     "jobs show": lambda run: show_job(run, JOBS[2], now=NOW),
@@ -141,6 +201,11 @@ SHOWN: dict[str, Callable[[Run], object]] = {
     "status": lambda run: show_status(STATUS, now=NOW),
     "alerts list": lambda run: show_alerts(run, ALERTS, now=NOW),
     "alerts show": lambda run: show_alert(run, ALERTS[2], MESSAGES, now=NOW),
+    "campaign list": lambda run: show_campaigns(run, TOTALS, now=NOW),
+    "campaign show": lambda run: show_campaign(CAMPAIGN, TWEETS, STATES, looks={}, now=NOW),
+    "importance list": lambda run: show_people(run, PEOPLE),
+    "importance list index": lambda run: show_entries(run, ENTRIES),
+    "alerts silence": lambda run: show_silences(run, SILENCES, now=NOW),
     "usage": lambda run: show_usage({**USAGE, "budget_left": None}, ""),
     "usage by campaign": lambda run: show_usage(
         {**USAGE, "budget_left": 1000.0, "rows": [{"campaign": "launch", **USAGE}]}, "campaign"
@@ -168,9 +233,15 @@ def test_a_narrow_window_keeps_whole_what_identifies_a_row(
     monkeypatch.setenv("COLUMNS", width)
     show_jobs(Run(), JOBS, now=NOW)
     show_engagements(Run(), ENGAGEMENTS, now=NOW)
+    show_campaigns(Run(), TOTALS, now=NOW)
+    show_campaign(CAMPAIGN, TWEETS, STATES, looks={}, now=NOW)
+    show_people(Run(), PEOPLE)
+    show_entries(Run(), ENTRIES)
     words = capsys.readouterr().out.split()
     assert {one.job_id for one in JOBS} <= set(words)
     assert {f"@{one.profile.username}" for one in ENGAGEMENTS} | {TWEET} <= set(words)
+    assert {one.campaign.slug for one in TOTALS} | {one.tweet_id for one in TWEETS} <= set(words)
+    assert {f"@{one.username}" for one in PEOPLE} | {"1234567890"} <= set(words)
 
 
 def test_a_pipe_gets_every_column_whole(

@@ -50,6 +50,15 @@ def row(listing: AlertListing) -> dict[str, Any]:
     }
 
 
+WORDS = {
+    "alert_id": "alert", "campaign_id": "campaign", "status": "status", "username": "who", "name": "name",
+    "user_id": "account", "action_type": "action", "url": "link", "tweet_id": "tweet", "importance_score": "importance",
+    "importance_reasons": "followed by", "is_vip": "VIP", "is_backlog": "there before", "planned_at": "planned",
+    "due": "due", "sent_at": "sent", "reason": "because",
+}  # fmt: skip
+"""Fields of an alert in the order and words of `alerts show`."""
+
+
 def show_list(run: Run, found: Sequence[AlertListing], *, now: datetime) -> None:
     """A line for each alert."""
     if not found:
@@ -82,11 +91,14 @@ def show_one(run: Run, found: AlertListing, messages: Sequence[MessageRecord], *
         [d.channel, d.receiver, d.status.value, d.sent_at or d.created_at, d.said] for d in found.deliveries
     )
     if found.deliveries:
-        tables.show(("channel", "receiver", "status", "at", "last error"), rows, cut=("last error",), now=now)
+        columns = ("channel", "receiver", "status", "at", "last error")
+        tables.show(columns, rows, cut=columns[-1:], drop=("last error", "at"), now=now)
     for message in messages:
         tries = ([one.at, one.status.value, one.said] for one in message.log)
         title = f"message {message.message_id}: {counted(message.attempts, 'attempt')}"
-        tables.show(("at", "came to", "because"), tries, title=title, cut=("because",), now=now)
+        tables.show(
+            ("at", "came to", "because"), tries, title=title, cut=("because",), drop=("because",), now=now
+        )
         if message.traceback:
             run.print(message.traceback)
 
@@ -94,8 +106,8 @@ def show_one(run: Run, found: AlertListing, messages: Sequence[MessageRecord], *
 def _pairs(found: AlertListing) -> Iterator[tuple[str, Any]]:
     shown = row(found)
     shown["importance_reasons"] = ", ".join(f"@{who}" for who in shown["importance_reasons"]) or None
-    del shown["deliveries"]
-    yield from ((name.replace("_", " "), value) for name, value in shown.items())
+    shown["username"] = f"@{found.alert.username}"
+    yield from ((word, shown[name]) for name, word in WORDS.items())
     if found.engagement is not None and found.engagement.text:
         yield "text", found.engagement.text
 
@@ -133,6 +145,7 @@ def show_preview(run: Run, found: Preview) -> None:
                 columns,
                 ([m["campaign_id"], m["channel"], m["receiver"], m["kind"], m["alerts"]] for m in messages),
                 numbers=("alerts",),
+                drop=("alerts", "tells"),
             )
         for said, count in found.held.items():
             run.print(f"held: {count:,}: {said}")

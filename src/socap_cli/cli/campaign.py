@@ -91,7 +91,7 @@ def list_(
         unreadable = campaigns.unreadable(db)
     run.done(
         {"campaigns": [view.totals_row(row) for row in rows]},
-        text=lambda: view.show_list(run, rows),
+        text=lambda: view.show_list(run, rows, now=run.now()),
         warnings=[f"the document of campaign {slug!r} cannot be read" for slug in unreadable],
     )
 

@@ -27,7 +27,7 @@ LABELS = {
 """Fields of a campaign in the order and words of `campaign show`."""
 
 
-def show_list(run: Run, rows: Sequence[CampaignTotals]) -> None:
+def show_list(run: Run, rows: Sequence[CampaignTotals], *, now: datetime) -> None:
     """A row for each campaign."""
     if not rows:
         run.info("no campaign: socap campaign add SLUG --from FILE")
@@ -43,6 +43,9 @@ def show_list(run: Run, rows: Sequence[CampaignTotals]) -> None:
             for row in rows
         ),
         numbers=columns[2:7],
+        cut=("name",),
+        drop=("name", "alerts", "views", "important", "ends", "engagements", "tweets"),
+        now=now,
     )  # fmt: skip
 
 
@@ -92,6 +95,9 @@ def show_campaign(
             for tweet in tweets
         ),
         numbers=COUNTERS,
+        cut=("text", "why"),
+        drop=("text", "why", "posted", "views", "likes", "quotes", "replies", "retweets", "next look", "category"),
+        now=now,
     )
 
 

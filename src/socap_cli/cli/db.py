@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -85,7 +86,19 @@ def status(ctx: typer.Context) -> None:
             result |= asdict(size_of(db))
     if not uri:
         result |= {"data_dir": str(embedded.data_dir), "socket": str(embedded.socket_path)}
-    run.done(result, text=lambda: tables.pairs(result.items()))
+    run.done(result, text=lambda: tables.pairs(_status_pairs(result)))
+
+
+def _status_pairs(result: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield "database", "the embedded one" if result["embedded"] else "at MONGODB_URI"
+    pid = "" if result["pid"] is None else f", pid {result['pid']}"
+    yield "running", f"yes{pid}" if result["running"] else "no: socap db start, or any command that needs it"
+    if "bytes" in result:
+        yield "documents", result["documents"]
+        yield "size", f"{result['bytes'] / 1_000_000:,.1f} MB"
+    if result["embedded"]:
+        yield "folder", result["data_dir"]
+        yield "socket", result["socket"]
 
 
 @app.command("backup")

@@ -144,7 +144,7 @@ def show(ctx: typer.Context, name: Name) -> None:
     built = bootstrap(run)
     with built.database() as db:
         found = accounts.find_account(db, built.firm(), account(name, "@NAME"))
-    run.done(accounts.account_row(found), text=lambda: text.show_account(run, found))
+    run.done(accounts.account_row(found), text=lambda: text.show_account(run, found, now=run.now()))
 
 
 @app.command("remove")

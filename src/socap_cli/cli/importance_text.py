@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from socap_cli.cli import tables
@@ -22,6 +23,13 @@ SHOWN = 30
 """Changes that are printed one by one."""
 REASONS = 4
 LOOKED_AT_TOGETHER = 1000
+WORDS = {
+    "user_id": "id",
+    "is_active": "active",
+    "followed_by": "followed by",
+    "importance_score": "importance",
+}
+"""Fields of the collections as people say them."""
 Exported = Iterable[tuple[str, dict[str, Any]]]
 
 
@@ -61,7 +69,10 @@ def show_changes(run: Run, merged: MergeResult, *, dry_run: bool) -> None:
 
 def _change_line(change: Change) -> str:
     mark = "+" if change.is_new else "~"
-    said = [f"{field} {_value(before)} → {_value(after)}" for field, before, after in change.differences]
+    said = [
+        f"{WORDS.get(field, field)} {_value(after) if before is None else f'{_value(before)} → {_value(after)}'}"
+        for field, before, after in change.differences
+    ]
     return f"{mark} @{change.username}: {', '.join(said) or 'new'}"
 
 
@@ -88,6 +99,8 @@ def show_people(run: Run, people: Sequence[ImportantPerson]) -> None:
             for p in people
         ),
         numbers=("weight",),
+        cut=("name", "organisation", "tags"),
+        drop=("active", "tags", "organisation", "name", "weight"),
     )
 
 
@@ -100,6 +113,8 @@ def show_entries(run: Run, entries: Sequence[IndexEntry]) -> None:
         ("importance", "who", "followed by"),
         ([entry.score, entry.display_name, _why(entry.followers)] for entry in entries),
         numbers=("importance",),
+        cut=("followed by",),
+        drop=("followed by", "importance"),
     )
 
 
@@ -109,7 +124,7 @@ def _why(followers: Sequence[Follower]) -> str:
     return f"{named} and {len(heaviest) - REASONS} more" if len(heaviest) > REASONS else named
 
 
-def show_account(run: Run, found: Account) -> None:
+def show_account(run: Run, found: Account, *, now: datetime) -> None:
     """An account's score, and a row for each reason."""
     who = (
         "followed by nobody important" if not found.reasons else f"followed by {len(found.reasons)} important"
@@ -123,6 +138,9 @@ def show_account(run: Run, found: Account) -> None:
             ("weight", "follower", "name", "source", "since"),
             ([f.weight, f"@{f.username}", f.name, f.source, f.seen_at] for f in found.reasons),
             numbers=("weight",),
+            cut=("name",),
+            drop=("since", "source", "name", "weight"),
+            now=now,
         )
     for document in (found.entry, found.person):
         for problem in document.problems if document else ():

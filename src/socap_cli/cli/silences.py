@@ -6,7 +6,7 @@ import getpass
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -52,7 +52,10 @@ def silence(
         now = built.alert_context(db).now()
         if not any((slug, person, category, action_type)) and minutes is None:
             active = silences.active(db, now=now)
-            run.done({"silences": [asdict(one) for one in active]}, text=lambda: _show(run, active))
+            run.done(
+                {"silences": [asdict(one) for one in active]},
+                text=lambda: show_silences(run, active, now=now),
+            )
             return
         wanted = Silence(
             silence_id=uuid.uuid4().hex,
@@ -87,9 +90,12 @@ def _user() -> str:
         return "somebody"
 
 
-def _show(run: Run, active: Sequence[Silence]) -> None:
+def show_silences(run: Run, active: Sequence[Silence], *, now: datetime) -> None:
+    """A row for each silence."""
     if not active:
         run.info("no silence")
         return
     rows = ([one.scope, one.until, one.author, one.comment] for one in active)
-    tables.show(("silenced", "until", "by", "comment"), rows)
+    tables.show(
+        ("silenced", "until", "by", "comment"), rows, cut=("comment",), drop=("by", "comment"), now=now
+    )

@@ -116,6 +116,7 @@ def show_status(found: Status, told: Sequence[Trouble] = (), *, now: datetime) -
         ("jobs", *states),
         ([kind, *(counts.get(state, 0) for state in states)] for kind, counts in found.jobs.items()),
         numbers=states,
+        drop=("completed",),
     )
     columns = (*SUMS, "unread")
     tables.show(
@@ -125,6 +126,7 @@ def show_status(found: Status, told: Sequence[Trouble] = (), *, now: datetime) -
             for kind, row in found.coverage.items()
         ),
         numbers=columns,
+        drop=("unread", "removed"),
         now=now,
     )
     tables.pairs([*_notes(found, now), *((one.state, f"{one.message} – {one.hint}") for one in told)])

@@ -106,19 +106,18 @@ def show(
     title: str = "",
     numbers: Sequence[str] = (),
     cut: Sequence[str] = (),
-    drop: Sequence[str] | None = None,
+    drop: Sequence[str],
     now: datetime | None = None,
     fold: bool = False,
 ) -> None:
     """Draw a table on stdout; `numbers` align right.
 
-    In a narrow window the texts of `cut` are shortened, then the columns of `drop` go, the first first: without it
-    from the right, all but the first. With `fold` they stand in a line of their own below each row. With `now` a
-    time is said by how long ago it was.
+    In a narrow window the texts of `cut` are shortened, then the columns of `drop` go, the first first; what
+    identifies a row is in neither. With `fold` they stand in a line of their own below each row. With `now` a time is
+    said by how long ago it was.
     """
     texts = tuple(tuple(one_line(cell_text(value, now)) for value in row) for row in rows)
-    order = tuple(reversed(columns[1:])) if drop is None else tuple(drop)
-    table = Table(tuple(columns), texts, frozenset(numbers), frozenset(cut), order)
+    table = Table(tuple(columns), texts, frozenset(numbers), frozenset(cut), tuple(drop))
     width = stdout_width()
     out = console()
     if title:
