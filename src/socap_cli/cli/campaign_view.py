@@ -96,7 +96,18 @@ def show_campaign(
         ),
         numbers=COUNTERS,
         cut=("text", "why"),
-        drop=("text", "why", "posted", "views", "likes", "quotes", "replies", "retweets", "next look", "category"),
+        drop=(
+            "text",
+            "why",
+            "posted",
+            "views",
+            "likes",
+            "quotes",
+            "replies",
+            "retweets",
+            "next look",
+            "category",
+        ),
         now=now,
     )
 
