@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.command_lines import complaint, parser
+from support.firm import index_in_its_own_way, insert_odd, snapshot
 
 from socap_cli.cli.app import execute
 from socap_cli.simulator.mailbox import Mailbox
@@ -106,7 +107,9 @@ def world(
     Path("tweets.csv").write_text(first + "".join(more[:4]))
     Path("more.csv").write_text(first + "".join(more[4:]))
     Path("people.csv").write_text("username,weight\nada,5\n")
+    insert_odd(db)
     db.important_people.insert_one({"username": "ada", "user_id": "7", "weight": 5})
+    index_in_its_own_way(db)
 
 
 def insert_alert(db: Db) -> None:
@@ -136,7 +139,10 @@ def run(line: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("world")
-def test_the_examples_run(db: Db, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_examples_run_and_none_touches_the_firms_collections(
+    db: Db, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = snapshot(db)
     own = f"https://x.com/i/status/{TWEET}"
     names = [name for name in EXAMPLES if name not in (*AWAY, *FIRST, *LATE)]
     for name in FIRST[:1]:
@@ -146,10 +152,12 @@ def test_the_examples_run(db: Db, capsys: pytest.CaptureFixture[str]) -> None:
     run("socap campaign edit launch --threshold 0 --add-vip @ada", capsys)
     for name in FIRST[1:]:
         run(EXAMPLES[name][0], capsys)
+        assert snapshot(db) == before, name
         if name == "alerts plan":
             insert_alert(db)
     for name in (*names, *LATE):
         run(EXAMPLES[name][0], capsys)
+        assert snapshot(db) == before, name
     assert Path("pages/launch.html").exists()
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.firm import index_in_its_own_way, insert_odd, snapshot
 from support.lab import Lab
 from support.terminal import Cli
 
@@ -33,41 +34,11 @@ from socap_cli.store.importance import FirmCollections
 
 FIRM = FirmCollections()
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
-ODD_ENTRIES: list[dict[str, Any]] = [
-    {
-        "followed_user_id": 9001, "followed_username": "GraceByron", "mine": True,
-        "followed_by": [{"username": "Boss", "weight": None, "x": 1}],
-    },
-    {"followed_username": "@Mixed", "followed_by": [{"username": "a", "weight": "3"}], "importance_score": 99},
-    {"followed_user_id": "9003", "followed_by": "nobody"},
-    {
-        "followed_user_id": "9004", "followed_username": None, "importance_score": 4,
-        "followed_by": [{"weight": float("nan")}],
-    },
-    {"something": "else"},
-]  # fmt: skip
-ODD_PEOPLE: list[dict[str, Any]] = [
-    {"username": "Boss", "weight": None, "tags": ["x"]},
-    {"username": None, "weight": 3},
-    {"user_id": 7},
-]
 
 
 def look_up(db: Db, *accounts: tuple[str, str]) -> list[float | None]:
     found = importance.look_up(db, FIRM, [Profile(user_id, username) for user_id, username in accounts])
     return [found[user_id].score for user_id, _ in accounts]
-
-
-def snapshot(db: Db) -> str:
-    """The firm's collections and their indexes, to the last value and type."""
-    names = ("following_index", "important_people")
-    return repr([(list(db[name].find().sort("_id", 1)), list(db[name].list_indexes())) for name in names])
-
-
-def insert_odd(db: Db) -> None:
-    """What a firm may have: ids as numbers, handles in any case, null weights, and worse."""
-    db.following_index.insert_many([dict(row) for row in ODD_ENTRIES])
-    db.important_people.insert_many([dict(row) for row in ODD_PEOPLE])
 
 
 def test_accounts_are_found_by_id_of_any_type_and_by_handle_in_any_case(db: Db) -> None:
@@ -438,9 +409,7 @@ def test_no_command_touches_the_firms_collections_unasked(
     (tmp_path / "people.json").write_text(json.dumps(LIST))
     insert_odd(db)
     if indexed:
-        db.following_index.create_index("followed_user_id", name="firm_uid")
-        db.following_index.create_index("followed_username", unique=True, sparse=True)
-        db.important_people.create_index([("weight", -1), ("username", 1)])
+        index_in_its_own_way(db)
     before = snapshot(db)
     for command in COMMANDS:
         execute([*command.split(), "--json", "--exit-zero"])
