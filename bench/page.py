@@ -111,10 +111,9 @@ def campaign_of(db: Db, size: int) -> None:
 
 def a_cycle(db: Db, size: int) -> None:
     """One in two hundred more, on a third of the tweets, and every counter read."""
-    more = max(size // 200, 10)
-    db.engagements.insert_many(
-        _engagements(random.Random(8), more, size, scan=int(time.time())), ordered=False
-    )
+    there = db.engagements.estimated_document_count()
+    more = _engagements(random.Random(there), max(size // 200, 10), there, scan=int(time.time()))
+    db.engagements.insert_many(more, ordered=False)
     note_passes(db)
     db.worker_state.update_many({}, [{"$set": {"checked_at": {"$add": ["$checked_at", 60_000]}}}])
 

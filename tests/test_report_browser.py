@@ -231,6 +231,19 @@ def test_a_tweet_opens_and_leads_to_its_engagements(open_page: Open) -> None:
     assert page.input_value("#f-tweet") == "100"
 
 
+def test_every_other_tweet_opens_too(open_page: Open) -> None:
+    page = open_page()
+    page.click("label[for=every-tweet]")
+    rows = page.locator("#tweet-list tr[data-tweet]")
+    assert rows.count() == page.locator("#tweet-list tr[data-tweet] details").count() == 30
+    last = rows.nth(29)
+    last.locator("summary").click()
+    assert "only here" in last.inner_text()
+    assert last.locator(".view svg").is_visible()
+    last.locator("a.browse-link").click()
+    assert page.input_value("#f-tweet") == last.get_attribute("data-tweet")
+
+
 def test_hours_and_days_are_switched_without_a_script(open_page: Open) -> None:
     page = open_page(java_script_enabled=False)
     assert page.locator(".by-1 .plot.wide").is_hidden() != page.locator(".by-2 .plot.wide").is_hidden()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -29,21 +30,29 @@ from socap_cli.report.charts import short_number
 from socap_cli.report.crowd import Crowd
 from socap_cli.report.series import (
     STEPS,
+    Series,
     bucket_for,
     floor,
     growth_between,
     intervals,
+    readings,
     step_for,
-    sum_series,
     thin,
     tick_labels,
     ticks,
     within,
 )
+from socap_cli.report.series import (
+    sum_series as sums_of_readings,
+)
 from socap_cli.report.story import count, duration
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+
+
+def sum_series(shots: Iterable[Snapshot], **options: timedelta) -> Series:
+    return sums_of_readings(readings(shots), **options)
 
 
 def shot(tweet: str, minutes: int, **counters: int | None) -> Snapshot:

@@ -94,13 +94,13 @@ def _tweets(db: Db, slug: str, category: str) -> list[CampaignTweet]:
 
 def _series(db: Db, tweets: Sequence[CampaignTweet]) -> dict[str, Series]:
     """The series of all tweets, and of each category that there is."""
-    shots = snapshots.series(db, [tweet.tweet_id for tweet in tweets])
+    shots = rules.readings(snapshots.series(db, [tweet.tweet_id for tweet in tweets]))
     bucket = rules.bucket_for(rules.span_of(shots))
     found = {ALL: rules.sum_series(shots, bucket=bucket)}
     for category in TweetCategory:
         mine = {tweet.tweet_id for tweet in tweets if tweet.category is category}
         if mine:
-            found[category.short] = rules.sum_series([s for s in shots if s.tweet_id in mine], bucket=bucket)
+            found[category.short] = rules.sum_series(shots.of(mine), bucket=bucket)
     return found
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from socap_cli.model import Campaign
 from socap_cli.report.analytics import AtAge, at_ages
-from socap_cli.report.series import bucket_for, span_of, sum_series
+from socap_cli.report.series import bucket_for, readings, span_of, sum_series
 from socap_cli.store import Db, campaigns, snapshots
 
 AGES = (
@@ -35,7 +35,7 @@ def compare(db: Db, chosen: Sequence[Campaign]) -> tuple[Compared, ...]:
 
 
 def _growth(db: Db, campaign: Campaign) -> Compared:
-    shots = snapshots.series(db, campaigns.tweet_ids_of(db, campaign.slug))
+    shots = readings(snapshots.series(db, campaigns.tweet_ids_of(db, campaign.slug)))
     series = sum_series(shots, bucket=bucket_for(span_of(shots)))
     return Compared(campaign, at_ages(series.growth, campaign.starts_at, AGES))
 

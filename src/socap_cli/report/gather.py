@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 
-from socap_cli.model import LISTS, Campaign, CampaignTweet, Snapshot, TweetState, counter_names, coverage_of
+from socap_cli.model import LISTS, Campaign, CampaignTweet, TweetState, counter_names, coverage_of
 from socap_cli.model.detection import Detection
 from socap_cli.model.gaps import gaps_of
 from socap_cli.report import figures, rows, tweets
 from socap_cli.report.analytics import DAY, Engager, engagement_rate, half_life, list_total, roll_up, velocity
 from socap_cli.report.kept_sums import as_of_states, asked_of, crowd_sums
 from socap_cli.report.rows import engagement_row
-from socap_cli.report.series import Series, bucket_for, growth_between, span_of, sum_series
+from socap_cli.report.series import (
+    Readings,
+    Series,
+    bucket_for,
+    growth_between,
+    readings,
+    span_of,
+    sum_series,
+)
 from socap_cli.report.sums import LATEST, CrowdSums
 from socap_cli.report.values import (
     CampaignReport,
@@ -56,7 +64,7 @@ class Collected:
     campaign: Campaign
     tweets: Mapping[str, CampaignTweet]
     states: Mapping[str, TweetState]
-    shots: Sequence[Snapshot]
+    shots: Readings
     series: Series
     grid: tuple[datetime, ...]
     crowd: CrowdSums
@@ -119,10 +127,11 @@ def _collect(db: Db, campaign: Campaign, rows: int, now: datetime) -> Collected:
     found = {tweet.tweet_id: tweet for tweet in campaigns.tweets_of(db, campaign.slug)}
     ids = list(found)
     states = worker_state.load(db, ids)
-    shots = snapshots.series(db, ids)
+    shots = readings(snapshots.series(db, ids))
     series = sum_series(shots, bucket=bucket_for(span_of(shots)))
     as_of = as_of_states(states)
-    asked = asked_of(campaign, found, min((shot.captured_at for shot in shots), default=None), as_of, rows)
+    first = datetime.fromtimestamp(float(shots.times[0]), UTC) if len(shots) else None
+    asked = asked_of(campaign, found, first, as_of, rows)
     return Collected(
         campaign=campaign,
         tweets=found,

@@ -16,6 +16,9 @@ KEPT_STYLE = frozenset(
     {"fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "fill-opacity", "text-anchor"}
 )
 DEFAULTS = {("fill-opacity", "1"), ("opacity", "1"), ("stroke-dasharray", "none"), ("text-anchor", "start")}
+USUAL_SIZE = 11.0
+"""Pixels of the letters that say nothing of their size; the page's style knows it."""
+BOX = re.compile(r"M ([\d.-]+) ([\d.-]+) L ([\d.-]+) \2 L \3 ([\d.-]+) L \1 \4(?: L \1 \2)? z ?")
 NUMBER = re.compile(r"-?\d+\.\d+")
 
 
@@ -67,6 +70,8 @@ def _strip(node: ET.Element) -> None:
         for name in ("d", "x", "y", "points", "transform"):
             if name in child.attrib:
                 child.set(name, _rounded(child.get(name, "")))
+        if "d" in child.attrib:
+            child.set("d", BOX.sub(r"M\1 \2H\3V\4H\1z", child.attrib["d"]))
         child.text = child.text if local in ("text", "tspan") else None
         child.tail = None
         if local == "g":
@@ -111,13 +116,14 @@ def _rounded(text: str) -> str:
 
 def _restyle(node: ET.Element) -> None:
     """Style attributes would need `unsafe-inline`; what they say is said in attributes."""
-    if node.get("transform", "").startswith("rotate(0 "):
+    if re.match(r"rotate\(-?0(\.0*)? ", node.get("transform", "")):
         del node.attrib["transform"]
     for part in node.attrib.pop("style", "").split(";"):
         name, _, value = (piece.strip() for piece in part.partition(":"))
         if name in ("font", "font-size"):
             size = re.search(r"([\d.]+)px", value)
-            node.set("font-size", _rounded(size.group(1)) if size else "11")
+            if size and float(size.group(1)) != USUAL_SIZE:
+                node.set("font-size", _rounded(size.group(1)))
         elif name in KEPT_STYLE and (name, value) not in DEFAULTS:
             node.set(name, _variable(value) or _rounded(value))
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from socap_cli.model.kinds import list_of
+from socap_cli.report.story import duration
 from socap_cli.report.values import EngagementRow, TweetRow
 
 BACKFILL, FIRST_SEEN, VERIFIED = 1, 2, 4
@@ -14,6 +15,11 @@ FIELDS = (
     "name", "username", "user_id", "action", "importance", "followers", "at", "flags", "labels", "tweet", "post_id",
     "text", "followed_by",
 )  # fmt: skip
+
+
+VIEW_FIELDS = ("curve", "by_action", "lately", "people", "only_here", "velocity", "half_life", "bookmarks")
+VIEWS_IN_PAGE = 15
+"""Tweets whose views are part of the page; those of the others are made of the island."""
 
 
 class Words(dict[str, int]):
@@ -37,8 +43,25 @@ def island(rows: Sequence[EngagementRow], tweets: Sequence[TweetRow]) -> dict[st
         "tweets": [
             [row.tweet.tweet_id, row.tweet.author_username or "", row.tweet.category.short] for row in tweets
         ],
+        "view_fields": VIEW_FIELDS,
+        "views": {row.tweet.tweet_id: _view(row) for row in tweets[VIEWS_IN_PAGE:]},
         "rows": packed,
     }
+
+
+def _view(row: TweetRow) -> list[Any]:
+    """A tweet's curve and figures in the order of `VIEW_FIELDS`."""
+    half = row.half_life
+    return [
+        row.curve,
+        {list_of(name).label.lower(): count for name, count in row.by_action.items()},
+        row.lately,
+        row.audience.people,
+        row.audience.only_here,
+        None if row.velocity is None else round(row.velocity, 1),
+        "" if half is None else ("at most " if half.at_most else "") + duration(half.value),
+        row.counters.get("bookmarks"),
+    ]
 
 
 def _packed(row: EngagementRow, actions: Words, labels: Words, followers: Words, tweet: int) -> list[Any]:

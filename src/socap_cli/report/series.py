@@ -8,9 +8,9 @@ be negative.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -35,26 +35,64 @@ class Series:
     growth: tuple[Point, ...]
 
 
-def sum_series(snapshots: Iterable[Snapshot], *, bucket: timedelta = READING) -> Series:
-    """Add up the snapshots of many tweets; those of one bucket make one point, named by its start."""
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Snapshots of many tweets as arrays, in the order of time."""
+
+    tweets: tuple[str, ...]
+    tweet: Numbers
+    """Per reading, the place of its tweet in `tweets`."""
+    times: Numbers
+    """Seconds since 1970."""
+    values: Numbers
+    """Per reading, every counter; not a number when it is unknown."""
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    def of(self, wanted: Collection[str]) -> Readings:
+        """The readings of some of the tweets."""
+        chosen = np.isin(self.tweet, [n for n, tweet in enumerate(self.tweets) if tweet in wanted])
+        return Readings(self.tweets, self.tweet[chosen], self.times[chosen], self.values[chosen])
+
+    def by_tweet(self) -> dict[str, Readings]:
+        """The readings of each tweet."""
+        order = np.argsort(self.tweet, kind="stable")
+        ends = np.searchsorted(self.tweet[order], np.arange(len(self.tweets)), side="right")
+        parts = np.split(order, ends[:-1]) if len(ends) else []
+        return {
+            tweet: Readings(self.tweets, self.tweet[part], self.times[part], self.values[part])
+            for tweet, part in zip(self.tweets, parts, strict=True)
+        }
+
+
+def readings(snapshots: Iterable[Snapshot]) -> Readings:
+    """Snapshots in any order as arrays."""
     shots = sorted(snapshots, key=lambda shot: (shot.captured_at, shot.tweet_id))
-    if not shots:
+    names, number = counter_names(), dict[str, int]()
+    tweet = [number.setdefault(shot.tweet_id, len(number)) for shot in shots]
+    values = [[_known(shot.counters.get(name)) for name in names] for shot in shots]
+    return Readings(
+        tuple(number),
+        np.array(tweet, np.int64),
+        np.array([shot.captured_at.timestamp() for shot in shots], np.float64),
+        np.array(values, np.float64).reshape(len(shots), len(names)),
+    )
+
+
+def sum_series(found: Readings, *, bucket: timedelta = READING) -> Series:
+    """Add up the readings of many tweets; those of one bucket make one point, named by its start."""
+    if not len(found):
         return Series((), ())
-    names, step = counter_names(), bucket.total_seconds()
-    values = np.array([[_known(shot.counters.get(name)) for name in names] for shot in shots], np.float64)
-    times = np.array([shot.captured_at.timestamp() for shot in shots], np.float64)
-    starts = times - times % step
+    names = counter_names()
+    starts = found.times - found.times % bucket.total_seconds()
     ends = np.flatnonzero(np.diff(starts, append=np.inf))
-    moments = [datetime.fromtimestamp(float(at), tz=shots[0].captured_at.tzinfo) for at in starts[ends]]
+    moments = [datetime.fromtimestamp(at, UTC) for at in starts[ends].tolist()]
+    sums = (np.cumsum(moved, axis=0)[ends].astype(np.int64).tolist() for moved in _moved(found))
     return Series(
         *(
-            tuple(
-                (at, dict(zip(names, row, strict=True)))
-                for at, row in zip(
-                    moments, np.cumsum(moved, axis=0)[ends].astype(np.int64).tolist(), strict=True
-                )
-            )
-            for moved in _moved(values, [shot.tweet_id for shot in shots])
+            tuple((at, dict(zip(names, row, strict=True))) for at, row in zip(moments, rows, strict=True))
+            for rows in sums
         )
     )
 
@@ -63,10 +101,9 @@ def _known(value: int | None) -> float:
     return float("nan") if value is None else value
 
 
-def _moved(values: Numbers, tweets: Sequence[str]) -> tuple[Numbers, Numbers]:
-    """How much each row, in the order of time, adds to the totals and to the growth, per counter."""
-    number = {tweet: n for n, tweet in enumerate(dict.fromkeys(tweets))}
-    of = np.array([number[tweet] for tweet in tweets])
+def _moved(found: Readings) -> tuple[Numbers, Numbers]:
+    """How much each reading adds to the totals and to the growth, per counter."""
+    values, of = found.values, found.tweet
     order = np.argsort(of, kind="stable")
     mine, known = values[order], ~np.isnan(values[order])
     rows = np.arange(len(mine))[:, None]
@@ -95,10 +132,9 @@ def bucket_for(span: timedelta) -> timedelta:
     return timedelta(minutes=1) if span >= timedelta(minutes=10) else timedelta(seconds=1)
 
 
-def span_of(snapshots: Sequence[Snapshot]) -> timedelta:
-    """The time between the first and the last snapshot; none for fewer than two."""
-    moments = [shot.captured_at for shot in snapshots]
-    return max(moments) - min(moments) if moments else timedelta()
+def span_of(found: Readings) -> timedelta:
+    """The time between the first and the last reading; none for fewer than two."""
+    return timedelta(seconds=float(found.times[-1] - found.times[0])) if len(found) else timedelta()
 
 
 @dataclass(frozen=True, slots=True)

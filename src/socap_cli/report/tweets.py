@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from socap_cli.model import CampaignTweet, Snapshot, TweetCategory, TweetState, counter_names
+from socap_cli.model import CampaignTweet, TweetCategory, TweetState, counter_names
 from socap_cli.report import figures
 from socap_cli.report.analytics import (
     DAY,
@@ -15,7 +15,16 @@ from socap_cli.report.analytics import (
     list_total,
     velocity,
 )
-from socap_cli.report.series import Point, Series, bucket_for, growth_between, span_of, sum_series
+from socap_cli.report.series import (
+    Point,
+    Readings,
+    Series,
+    bucket_for,
+    growth_between,
+    readings,
+    span_of,
+    sum_series,
+)
 from socap_cli.report.sums import CrowdSums
 from socap_cli.report.values import CategoryRow, TweetRow
 
@@ -26,17 +35,15 @@ MEASURES = ("engagements", "likes", "views")
 def tweet_rows(
     tweets: Iterable[CampaignTweet],
     states: Mapping[str, TweetState],
-    shots: Sequence[Snapshot],
+    shots: Readings,
     crowd: CrowdSums,
     since: datetime | None,
 ) -> tuple[TweetRow, ...]:
     """Every tweet, the most engagements collected first."""
-    taken: dict[str, list[Snapshot]] = {}
-    for shot in shots:
-        taken.setdefault(shot.tweet_id, []).append(shot)
+    taken, none = shots.by_tweet(), readings(())
     counts, audiences = crowd.of_tweets, crowd.audiences
     rows = [
-        _row(tweet, states[tweet.tweet_id], taken.get(tweet.tweet_id, []), counts, audiences, since)
+        _row(tweet, states[tweet.tweet_id], taken.get(tweet.tweet_id, none), counts, audiences, since)
         for tweet in tweets
     ]
     return tuple(sorted(rows, key=lambda row: (-row.engagements, row.tweet.tweet_id)))
@@ -45,7 +52,7 @@ def tweet_rows(
 def _row(
     tweet: CampaignTweet,
     state: TweetState,
-    shots: Sequence[Snapshot],
+    shots: Readings,
     counts: Mapping[str, Mapping[str, int]],
     audiences: Mapping[str, Audience],
     since: datetime | None,
@@ -82,7 +89,7 @@ def _engaged(points: Sequence[Point]) -> tuple[Point, ...]:
 def category_rows(
     tweets: Sequence[CampaignTweet],
     states: Mapping[str, TweetState],
-    shots: Sequence[Snapshot],
+    shots: Readings,
     crowd: CrowdSums,
 ) -> tuple[CategoryRow, ...]:
     """Every category that the campaign has tweets of, in their fixed order."""
@@ -95,7 +102,7 @@ def category_rows(
         if not mine:
             continue
         counters = figures.sums(states[tweet_id] for tweet_id in mine)
-        series = sum_series([shot for shot in shots if shot.tweet_id in mine], bucket=bucket)
+        series = sum_series(shots.of(mine), bucket=bucket)
         rows.append(
             CategoryRow(
                 category=name,
