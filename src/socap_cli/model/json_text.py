@@ -30,6 +30,8 @@ def plain(value: object) -> Any:
     """A value of what JSON knows alone: objects, lists, texts, numbers, true, false, null."""
     if value is None or (isinstance(value, int) and not isinstance(value, Enum)):
         return value
+    if type(value) is str:  # most of what there is
+        return _text(value)
     for kind, rule in _RULES:
         if isinstance(value, kind):
             return rule(value)

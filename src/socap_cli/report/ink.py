@@ -71,7 +71,8 @@ def _strip(node: ET.Element) -> None:
             if name in child.attrib:
                 child.set(name, _rounded(child.get(name, "")))
         if "d" in child.attrib:
-            child.set("d", BOX.sub(r"M\1 \2H\3V\4H\1z", child.attrib["d"]))
+            boxed = BOX.sub(r"M\1 \2H\3V\4H\1z", child.attrib["d"])
+            child.set("d", boxed.replace(" L ", " ").replace("M ", "M"))
         child.text = child.text if local in ("text", "tspan") else None
         child.tail = None
         if local == "g":

@@ -14,10 +14,8 @@ def polyline(values: Sequence[int], width: float, height: float) -> str:
     span = (high - low) or 1
     step = width / (len(values) - 1)
     flat = height / 2 if high == low else None
-    return " ".join(
-        f"{n * step:.4g},{flat if flat is not None else height - (value - low) / span * height:.3g}"
-        for n, value in enumerate(values)
-    )
+    heights = (flat if flat is not None else height - (value - low) / span * height for value in values)
+    return " ".join(f"{n * step:.0f},{y:.1f}".removesuffix(".0") for n, y in enumerate(heights))
 
 
 @dataclass(frozen=True, slots=True)

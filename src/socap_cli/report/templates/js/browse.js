@@ -28,7 +28,7 @@ var zone=d.querySelector("[data-zone]"),format=new Intl.DateTimeFormat("en-GB",{
 function stamp(seconds){return format.format(new Date(seconds*1000)).replace(",","")}
 function labelText(name){var o=d.querySelector('#f-label option[value="'+name+'"]');return o?o.textContent:name}
 function line(r){
-var tr=el("tr"),c=el("td","num");c.setAttribute("data-label","Importance");c.appendChild(el("span","score",r.score===null?"?":String(+r.score.toFixed(2))));tr.appendChild(c);
+var tr=el("tr"),c=el("td","num");c.appendChild(el("span","score",r.score===null?"?":String(+r.score.toFixed(2))));tr.appendChild(c);
 var w=el("th","who");w.scope="row";var b=el("bdi","name",r.name);w.appendChild(b);
 if(r.verified){var v=el("span","tick"," ✓");v.appendChild(el("span","sr"," verified"));w.appendChild(v)}
 w.appendChild(d.createTextNode(" "));w.appendChild(link(profile(r),"@"+r.username,"at"));
@@ -37,7 +37,7 @@ if(r.by.length)w.appendChild(el("span","reasons","followed by "+r.by.slice(0,3).
 if(r.text){var t=el("span","text",r.text);t.dir="auto";w.appendChild(t)}
 tr.appendChild(w);
 c=el("td");var a=link(post(r),r.action);a.appendChild(el("span","sr"," by @"+r.username));c.appendChild(a);c.appendChild(el("span","quiet"," on "+(r.author?"@"+r.author:"a tweet")));tr.appendChild(c);
-c=el("td","num",number(r.followers));c.setAttribute("data-label","Followers");tr.appendChild(c);
+c=el("td","num",number(r.followers));tr.appendChild(c);
 c=el("td","when");c.appendChild(when(r));tr.appendChild(c);
 return tr}
 function show(){

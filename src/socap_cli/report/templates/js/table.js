@@ -20,3 +20,4 @@ var asOf=d.querySelector("time.as-of");
 if(asOf){var minutes=Math.round((Date.now()-new Date(asOf.dateTime))/6e4);
 if(minutes>=0)asOf.insertAdjacentText("afterend"," ("+(minutes<60?minutes+" min":minutes<2880?Math.round(minutes/60)+" h":Math.round(minutes/1440)+" days")+" ago)")}
 [].forEach.call(d.querySelectorAll("[data-age]"),function(e){var m=(Date.now()-new Date(e.getAttribute("data-age")))/6e4;if(m>60&&e.getAttribute("data-live"))e.classList.add("old")});
+[].forEach.call(d.querySelectorAll('a[href^="https:"]'),function(a){a.target="_blank"});
