@@ -5,8 +5,8 @@ function unpack(){
 data=JSON.parse(source.textContent);asOfSeconds=Number(source.getAttribute("data-as-of"));
 rows=data.rows.map(function(r){var t=data.tweets[r[9]];return{
 name:r[0],username:r[1],id:r[2],action:data.actions[r[3]],score:r[4],followers:r[5],at:r[6],backfill:!!(r[7]&1),ours:!!(r[7]&2),verified:!!(r[7]&4),
-labels:r[8].map(function(n){return data.labels[n]}),tweet:t[0],author:t[1],category:t[2],post:r[10],text:r[11],by:r[12].map(function(n){return data.followers[n]}),
-words:(r[0]+" "+r[1]+" "+r[11]).toLowerCase()}})}
+labels:r[8].map(function(n){return data.labels[n]}),tweet:t[0],author:t[1],category:t[2],post:r[10],text:r[11],by:r[12].map(function(n){return data.followers[n]})}})}
+function wordsOf(r){return r.words||(r.words=(r.name+" "+r.username+" "+r.text).toLowerCase())}
 function well(name){return/^[A-Za-z0-9_]{1,15}$/.test(name)}
 function profile(r){return"https://x.com/"+(well(r.username)?r.username:"i/user/"+encodeURIComponent(r.id))}
 function post(r){return r.post?"https://x.com/"+(well(r.username)?r.username:"i")+"/status/"+encodeURIComponent(r.post):profile(r)}
@@ -19,7 +19,7 @@ if(Number(state.page)>1)h.push("page="+state.page);
 history.replaceState(null,"",h.length?"#"+h.join("&"):location.pathname+location.search)}
 function chosen(){
 var words=(state.q||"").toLowerCase().split(/\s+/).filter(Boolean),min=parseFloat(state.min);
-var found=rows.filter(function(r){return(!state.action||r.action===state.action)&&(!state.label||r.labels.indexOf(state.label)>=0)&&(!state.category||r.category===state.category)&&(!state.tweet||r.tweet===state.tweet)&&(isNaN(min)||(r.score!==null&&r.score>=min))&&(!state["new"]||(!r.backfill&&r.at>asOfSeconds-86400))&&words.every(function(w){return r.words.indexOf(w.replace(/^@/,""))>=0})});
+var found=rows.filter(function(r){return(!state.action||r.action===state.action)&&(!state.label||r.labels.indexOf(state.label)>=0)&&(!state.category||r.category===state.category)&&(!state.tweet||r.tweet===state.tweet)&&(isNaN(min)||(r.score!==null&&r.score>=min))&&(!state["new"]||(!r.backfill&&r.at>asOfSeconds-86400))&&words.every(function(w){return wordsOf(r).indexOf(w.replace(/^@/,""))>=0})});
 if(state.sort==="time")found=found.slice().sort(function(a,b){return(a.backfill&&a.ours?0:a.at)<(b.backfill&&b.ours?0:b.at)?1:-1});
 return found}
 function link(href,text,className){var a=el("a",className||"",text);a.href=href;a.rel="noreferrer noopener";a.target="_blank";return a}

@@ -13,10 +13,10 @@ if(v[0].length>1)box.appendChild(curve(v[0],240,48));
 facts(v).forEach(function(f){var pair=el("div");pair.appendChild(el("dt","",f[0]));pair.appendChild(el("dd","",f[1]));list.appendChild(pair)});
 a.href="#tweet="+id;a.appendChild(el("span","sr"," ("+id+")"));p.appendChild(a);
 box.appendChild(list);box.appendChild(p);fold.appendChild(box)}
-if(data)[].forEach.call(d.querySelectorAll("#tweet-list tr[data-tweet]"),function(tr){
+if(data)setTimeout(function(){[].forEach.call(d.querySelectorAll("#tweet-list tr[data-tweet]"),function(tr){
 var id=tr.getAttribute("data-tweet"),v=data.views[id];
 if(!v)return;
 var fold=el("details","later"),s=el("summary","small","its figures");
 s.appendChild(el("span","sr"," ("+id+")"));fold.appendChild(s);
 fold.addEventListener("toggle",function(){if(fold.open&&fold.children.length===1)fill(fold,id,v)});
-tr.cells[0].appendChild(fold)});
+tr.cells[0].appendChild(fold)})},0);
