@@ -47,7 +47,7 @@ fuzz: $(VENV)/.dev ## Thousands of crash histories against the simulator's truth
 
 fuzz-inputs: $(VENV)/.dev ## A hundred thousand argument lines; tens of thousands of configurations, answers, webhooks, mail servers
 	SOCAP_FUZZ=1000 $(BIN)/python -m pytest -n $(WORKERS) tests/test_provider_mutations.py tests/test_cleaning.py \
-	  tests/test_argument_lines.py tests/test_configurations.py tests/test_channels.py --timeout 7200
+	  tests/test_hostile_texts.py tests/test_argument_lines.py tests/test_configurations.py tests/test_channels.py --timeout 7200
 
 fuzz-restore: $(VENV)/.dev ## A thousand broken backups, and two hundred restores that are killed
 	SOCAP_FUZZ_RESTORE=1000 $(BIN)/python -m pytest -n $(WORKERS) tests/test_backups.py --timeout 7200

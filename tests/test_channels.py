@@ -19,6 +19,7 @@ import standardwebhooks
 import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.hostile import HOSTILE
 from support.memory_channel import Memory
 from support.messages import AT, engagement, message, person
 from support.servers import hook, mail_server, raw_server, reply
@@ -235,15 +236,6 @@ def test_json_is_never_sent_unsigned() -> None:
         assert not one.requests
 
 
-HOSTILE = [
-    "=?utf-8?q?=0aBcc:_x@y.z?=", "=?utf-8?q?=0d=0aBcc:_x@y.z?=", "=?utf-8?b?DQpCY2M6IHhAeS56?=",
-    "=?utf-8?q?=0D=0ABcc:_victim@evil.example=0D=0AX-Evil:_1=0D=0A=0D=0AFree_text?=",
-    "Ann =?utf-8?q?=0aBcc:_x@y.z?= Lee", "=?utf-8?b?SGVsbG8=?=", "=?utf-8?q?=0A?=Bcc: evil@example.net",
-    "a\r\nBcc: x@y.z", "a\x0bBcc: x@y.z", "a\x85Bcc: x@y.z", "a\u2028Bcc: x@y.z", "\x00\x1b[31mred", "\ud83d\ud800",
-    "<!channel> <!here> @everyone @here", "<https://evil.example|Click>", "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }} {% raw %}", "&amp;&lt;", "```code", "*bold* _it_ ~no~",
-    "\u202eevil\u202d \u2066x", "x" * 10_000, "😀" * 3000, "é" * 500, ",;:<>@\"\\ ()", "=?", "?=", "",
-]  # fmt: skip
 texts = st.sampled_from(HOSTILE) | st.text(max_size=300)
 
 

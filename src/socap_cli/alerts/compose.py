@@ -46,7 +46,7 @@ def compose(
     most = MOST_OF_A_PERSON if message.kind is MessageKind.PERSON else MOST_IN_A_DIGEST
     people = [_person(found, known, most) for found in by_person.values()]
     people.sort(key=lambda person: (not person.is_vip, -(person.score or 0.0), person.user_id))
-    name = cleaning.one_line(campaign.name, limit=LONGEST_NAME) or campaign.slug
+    name = _name(campaign.name) or campaign.slug
     return Message(
         message_id=message.message_id,
         kind=message.kind,
@@ -82,11 +82,11 @@ def _person(engagements: Sequence[Engagement], known: Background, most: int) -> 
     profile, importance = newest.profile, newest.importance
     told = sorted(engagements, key=lambda one: (one.at, one.engagement_id))[:most]
     count, reasons = known.followers.get(profile.user_id, (len(importance.reasons), importance.reasons))
-    username = cleaning.one_line(profile.username, limit=LONGEST_NAME)
+    username = _name(profile.username)
     return ToldPerson(
-        user_id=profile.user_id,
+        user_id=_name(profile.user_id),
         username=username,
-        name=cleaning.one_line(profile.name, limit=LONGEST_NAME) or f"@{username}",
+        name=_name(profile.name) or f"@{username}",
         url=links.profile_url(profile),
         score=importance.score,
         engagements=tuple(_engagement(one, known) for one in told),
@@ -95,14 +95,18 @@ def _person(engagements: Sequence[Engagement], known: Background, most: int) -> 
         followers=profile.followers,
         bio=cleaning.one_line(profile.bio, limit=LONGEST_BIO),
         labels=tuple(label.replace("_", " ") for label in newest.categories if label != OTHERS),
-        reasons=reasons or importance.reasons,
+        reasons=tuple((_name(who), weight) for who, weight in reasons or importance.reasons),
         important_followers=count,
-        organisation=known.organisations.get(profile.user_id, ""),
+        organisation=_name(known.organisations.get(profile.user_id, "")),
         report_url=f"{known.report_url}#q={quote(username, safe='', errors='replace')}"
         if known.report_url
         else "",
         left_out=len(engagements) - len(told),
     )
+
+
+def _name(text: str) -> str:
+    return cleaning.one_line(text, limit=LONGEST_NAME)
 
 
 def _engagement(one: Engagement, known: Background) -> ToldEngagement:

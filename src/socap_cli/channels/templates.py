@@ -62,4 +62,4 @@ class Templates:
 
 
 def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+    return f"{moment.day} {moment:%b %H:%M} UTC"
