@@ -88,11 +88,11 @@ def list_(
     wanted = CampaignStatus(one_of(status, CampaignStatus, "status")) if status else None
     with bootstrap(run).database() as db:
         rows = overview(db, wanted)
-        unreadable = campaigns.unreadable(db)
+        warnings = text.unreadable_campaigns(db)
     run.done(
         {"campaigns": [view.totals_row(row) for row in rows]},
         text=lambda: view.show_list(run, rows, now=run.now()),
-        warnings=[f"the document of campaign {slug!r} cannot be read" for slug in unreadable],
+        warnings=warnings,
     )
 
 

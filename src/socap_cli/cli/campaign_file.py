@@ -69,4 +69,4 @@ def export(
     with bootstrap(run).database() as db:
         campaign = register.find(db, slug)
         tweets = campaigns.tweets_of(db, slug)
-    write_out(run, document.write_document(campaign, tweets), out, len(tweets), what="tweets")
+    write_out(run, document.write_document(campaign, tweets), out, len(tweets), what="tweet")

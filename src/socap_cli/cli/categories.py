@@ -59,4 +59,4 @@ def export(
     run: Run = ctx.obj
     path = bootstrap(run).rules_file()
     rules = read_text(str(path)) if path else default_text()
-    write_out(run, rules, out, rules.count("\n"), what="lines")
+    write_out(run, rules, out, rules.count("\n"), what="line")

@@ -10,6 +10,7 @@ import typer
 
 from socap_cli.bootstrap import LOOK_FOR_IT, Bootstrap
 from socap_cli.campaigns import register
+from socap_cli.cli.campaign_text import unreadable_campaigns
 from socap_cli.cli.options import DryRun, OnlyCampaign
 from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
@@ -51,7 +52,7 @@ def enqueue(
         else:
             done, result = _enqueue(db, built, wanted, now=now)
             runs.record(db, RunRecord(run.run_id, "enqueue", now, 0.0, result))
-        warnings = [*done.warnings]
+        warnings = [*done.warnings, *unreadable_campaigns(db)]
         if not campaigns.any_at_all(db):
             warnings.append(f"there is no campaign in {built.place}; if you have one, {LOOK_FOR_IT}")
     if only is not None and not done.campaigns and not done.campaigns_completed:

@@ -58,7 +58,7 @@ def import_(ctx: typer.Context, file: File, dry_run: DryRun = False) -> None:
     run.done(
         text.merge_result(built.firm(), listed, merged, dry_run=dry_run),
         text=lambda: text.show_changes(run, merged, dry_run=dry_run),
-        warnings=listed.notes,
+        warnings=[*listed.notes, *text.weights_changed(built.firm(), merged)],
         exit_code=PARTLY_DONE if listed.rejected or merged.refused else 0,
     )
 

@@ -67,6 +67,18 @@ def show_changes(run: Run, merged: MergeResult, *, dry_run: bool) -> None:
     run.print(f"{'would change ' if dry_run and counts else ''}{done}, {merged.unchanged:,} unchanged")
 
 
+def weights_changed(names: FirmCollections, merged: MergeResult) -> list[str]:
+    """That another weight of somebody who is known reaches the scores by the next build only."""
+    people = (
+        change
+        for change in merged.changes
+        if change.collection == names.important_people and not change.is_new
+    )
+    if not any(name == "weight" for change in people for name, _, _ in change.differences):
+        return []
+    return ["changed weights count in scores from the next build on: socap importance build"]
+
+
 def _change_line(change: Change) -> str:
     mark = "+" if change.is_new else "~"
     said = [

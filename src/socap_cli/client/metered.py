@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -126,11 +127,14 @@ class MeteredClient:
         with self._slots:
             if self.limiter.spaced:
                 probe = self.limiter.wait(scope, endpoint)
+            begin = time.monotonic()
             try:
                 answer = send()
             except ProviderError as error:
+                log.debug("%s: %s", endpoint, error.message)
                 self._note_failure(operation, campaigns, error, probe=probe)
                 raise
+        log.debug("%s: %d items in %.0f ms", endpoint, answer.billed_items, (time.monotonic() - begin) * 1000)
         self.limiter.answered(scope, probe=probe)
         price = self.provider.price(operation, answer.billed_items)
         self._count(endpoint, campaigns, answer.billed_items, price)

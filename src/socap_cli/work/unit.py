@@ -24,12 +24,21 @@ def work_unit(context: WorkContext, unit: Unit, rng: random.Random) -> UnitResul
     """Do what a unit asks for. Outcomes are returned, not written: the caller settles them in bulk."""
     with about_job(", ".join(job.job_id for job in unit.jobs[:JOBS_NAMED])):
         try:
-            return _work(context, unit)
+            done = _work(context, unit)
         except Exception as error:
             try:
-                return _after_error(context, unit, error, rng)
+                done = _after_error(context, unit, error, rng)
             except Exception as second:  # what it wanted to note could not be written: the unit comes again
-                return _after_bug(unit, second, rng)
+                done = _after_bug(unit, second, rng)
+        _tell(done)
+        return done
+
+
+def _tell(done: UnitResult) -> None:
+    """A line for whoever asked for more."""
+    said = sorted({outcome.error or outcome.result.value for outcome in done.outcomes})
+    tweets = f"{len(done.unit.tweet_ids)} tweets" if len(done.unit.tweet_ids) > 1 else done.unit.tweet_ids[0]
+    log.info("%s of %s: %s", done.unit.kind, tweets, ", ".join(said))
 
 
 def _work(context: WorkContext, unit: Unit) -> UnitResult:
