@@ -177,7 +177,9 @@ def test_the_list_has_totals_and_names_what_cannot_be_read(
     assert (row["slug"], row["tweets"]) == ("launch", 8)
     assert row["engagements"] == row["important"] == db.engagements.count_documents({})
     assert row["views"] > 0
-    assert answer["warnings"] == ["the document of campaign 'broken' cannot be read"]
+    assert answer["warnings"] == [
+        "the document of campaign 'broken' cannot be read, and it is left out: socap campaign show broken"
+    ]
     assert "cannot be read" in cli("campaign", "show", "broken", code=1)["error"]["message"]
     assert cli("campaign", "delete", "broken", "--yes")["result"]["tweets"] == 0
 
