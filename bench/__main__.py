@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.cadence import cadence
+from bench.cadence import cadence, estimates
 from bench.collection import bad_days, cost, cycles, large_cycle, memory, storage
 from bench.page import page
 from bench.queue import large_enqueue, queue
@@ -24,6 +24,7 @@ BENCHMARKS = (
     bad_days,
     storage,
     cadence,
+    estimates,
     page,
 )
 

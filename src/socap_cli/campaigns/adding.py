@@ -183,6 +183,7 @@ def _tweet(slug: str, entry: Wanted, known: Tweet | None, now: datetime) -> Camp
         author_name=author.name if author else None,
         text=known.text if known else None,
         posted_at=known.posted_at if known else None,
+        author_followers=author.followers if author else None,
     )
 
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
-from functools import partial
 from typing import Annotated
 
 import typer
 
 from socap_cli.campaigns import adding, document, register, windows
-from socap_cli.campaigns import estimate as rules
 from socap_cli.campaigns.overview import overview
 from socap_cli.campaigns.settings import over_file, read_settings
 from socap_cli.campaigns.values import check_slug
-from socap_cli.cli import campaign_file, campaign_status, campaign_tweets
+from socap_cli.cli import campaign_file, campaign_price, campaign_status, campaign_tweets
 from socap_cli.cli import campaign_text as text
 from socap_cli.cli import campaign_view as view
 from socap_cli.cli.campaign_options import (
@@ -33,16 +31,16 @@ from socap_cli.cli.campaign_options import (
 from socap_cli.cli.options import DryRun, Slug, Yes, one_of
 from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
-from socap_cli.cli.wording import counted
 from socap_cli.client.looks import next_looks
 from socap_cli.errors import UsageError
-from socap_cli.model import METRICS, CampaignStatus
+from socap_cli.model import CampaignStatus
 from socap_cli.model.campaign import public_campaign
-from socap_cli.store import campaigns, usage, worker_state
+from socap_cli.store import campaigns, worker_state
 
 app = typer.Typer(help="Register campaigns and their tweets.", no_args_is_help=True)
 app.add_typer(campaign_tweets.app)
 app.add_typer(campaign_file.app)
+app.add_typer(campaign_price.app)
 app.add_typer(campaign_status.app)
 
 
@@ -172,32 +170,6 @@ def delete(ctx: typer.Context, slug: Slug, yes: Yes = False, dry_run: DryRun = F
     run.done(
         {"slug": slug, **asdict(done), "dry_run": dry_run},
         text=text.deletion_line(slug, done, dry_run=dry_run),
-    )
-
-
-@app.command("estimate")
-def estimate(ctx: typer.Context, slug: Slug) -> None:
-    """What a day of a campaign costs in requests and money, from its size and its last day.
-
-    Example: socap campaign estimate launch
-    """
-    run: Run = ctx.obj
-    built = bootstrap(run)
-    with built.database() as db:
-        register.find(db, slug)
-        tweets = campaigns.count_tweets(db, slug)
-        spent = usage.last_whole_day(db, slug)
-    with built.provider(needs_key=False) as provider:
-        price = partial(provider.price, METRICS)
-        found = rules.estimate(tweets, spent, batch=provider.batch, price=price)
-    usd = found.credits_a_day * built.settings.provider.usd_per_credit
-    run.done(
-        {**asdict(found), "usd_a_day": round(usd, 4)},
-        text=(
-            f"{counted(tweets, 'tweet')}, {found.cycles_a_day} cycles a day: about "
-            f"{found.requests_a_day:,.0f} requests and {found.credits_a_day:,.0f} credits (${usd:.2f}) a day; "
-            f"{found.basis}"
-        ),
     )
 
 

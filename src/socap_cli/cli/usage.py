@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any, get_args
 
 import typer
 
+from socap_cli.bootstrap import Bootstrap
+from socap_cli.campaigns.pricing import Pricing
+from socap_cli.campaigns.projection import Projection, project
 from socap_cli.cli import tables
 from socap_cli.cli.options import one_of
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
-from socap_cli.model import Usage
+from socap_cli.model import CampaignStatus, Usage
+from socap_cli.store import Db, campaigns
 from socap_cli.store import usage as table
 from socap_cli.store.usage import By
 
@@ -24,7 +29,7 @@ def usage(
     ctx: typer.Context,
     by: Annotated[str, typer.Option(metavar="campaign|endpoint|day", help="Break the sums down.")] = "",
 ) -> None:
-    """Requests, items and money.
+    """Requests, items and money, so far and as they will be at the day's and the campaigns' end.
 
     Example: socap usage --by campaign
     """
@@ -34,13 +39,28 @@ def usage(
     with built.database() as db:
         total = next(iter(table.summed(db)), Usage(None))
         rows = table.summed(db, wanted) if wanted else []
-        today = sum(table.spent(db, f"{run.now():%Y-%m-%d}").values())
+        spent = table.spent(db, f"{run.now():%Y-%m-%d}")
+        projection = _projected(db, built, spent, now=run.now())
+    today = sum(spent.values())
     price, limit = built.settings.provider.usd_per_credit, built.settings.budget.day_hard
     result = _priced(total, price)
     result["budget_left"] = round(max(0.0, limit - today), 2) if limit else None
     if by:
         result["rows"] = [{by: row.of, **_priced(row, price)} for row in rows]
-    run.done(result, text=lambda: show_usage(result, by))
+    result["projection"] = asdict(projection)
+    run.done(result, text=lambda: show_usage(result, by), warnings=list(projection.warnings))
+
+
+def _projected(db: Db, built: Bootstrap, spent: Mapping[str, float], *, now: datetime) -> Projection:
+    """What the active campaigns will have cost."""
+    with built.provider(needs_key=False) as provider:
+        pricing = Pricing(db, built.look_policy(db), provider)
+        estimates = {
+            one.slug: pricing.estimated(one, now=now)
+            for one in campaigns.listed(db, CampaignStatus.ACTIVE)
+            if one.ends_at is None or one.ends_at > now
+        }
+    return project(estimates, spent, built.settings.budget, now=now)
 
 
 def _priced(sums: Usage, usd_per_credit: float) -> dict[str, Any]:
@@ -59,5 +79,22 @@ def show_usage(result: Mapping[str, Any], by: str) -> None:
         numbers=labels,
         drop=("failed", "items"),
     )
+    projection = result["projection"]
+    tables.show(
+        ("at the end", "spent", "at its end", "ends"),
+        [
+            [r["campaign"], round(r["spent"]), round(r["whole"]), r["ends_at"]]
+            for r in projection["campaigns"]
+        ],
+        numbers=("spent", "at its end"),
+        drop=("ends",),
+    )
+    lines = [
+        (
+            "today",
+            f"{projection['spent_today']:,.0f} credits, about {projection['today']:,.0f} at midnight UTC",
+        )
+    ]
     if result["budget_left"] is not None:
-        tables.pairs([("left of today's budget", f"{result['budget_left']:,.0f} credits")])
+        lines.append(("left of today's budget", f"{result['budget_left']:,.0f} credits"))
+    tables.pairs(lines)

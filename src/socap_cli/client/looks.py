@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from socap_cli.config import Budget
 from socap_cli.model import LISTS, METRICS, Campaign, CampaignStatus
 from socap_cli.model.cadence import HOUR, Cadence, Limits, Look, LookPrices, Watched, adaptive, fixed, rates
+from socap_cli.model.snowflake import snowflake_time
 from socap_cli.model.spending import Activity, within
 from socap_cli.providers import Provider
 from socap_cli.store import Db, campaigns, queue_view, usage, worker_state
@@ -62,7 +63,11 @@ def watched(db: Db, campaign: Campaign) -> list[Watched]:
     states = worker_state.load(db, [tweet.tweet_id for tweet in tweets])
     asked = queue_view.asked_at(db, campaign.slug)
     return [
-        Watched(states[tweet.tweet_id], tweet.posted_at or tweet.added_at, asked.get(tweet.tweet_id))
+        Watched(
+            states[tweet.tweet_id],
+            tweet.posted_at or snowflake_time(tweet.tweet_id) or tweet.added_at,
+            asked.get(tweet.tweet_id),
+        )
         for tweet in tweets
     ]
 

@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from socap_cli.model.kinds import LISTS, Kind
 from socap_cli.model.list_state import ListState, TweetState
+from socap_cli.model.velocity import MEMORY
 
 HOUR = timedelta(hours=1)
 CYCLE = timedelta(minutes=30)
@@ -118,6 +119,12 @@ def expected_rate(posted_at: datetime | None, at: datetime | None) -> float:
     """Engagements an hour of each kind that a tweet of this age brings, as far as nothing else is known."""
     age = max(0.0, (at - posted_at) / HOUR) if posted_at and at else math.inf
     return QUIET_RATE + YOUNG_RATE * math.exp(-age / FADES)
+
+
+def taken_for(rate: float) -> float:
+    """What the rule takes a rate for once it has watched for long: what it expects of a quiet tweet never goes."""
+    expected = QUIET_RATE * len(LISTS)
+    return (rate * MEMORY + expected * WEIGHT) / (MEMORY + WEIGHT)
 
 
 def interval(rate: float, prices: LookPrices, limits: Limits) -> timedelta:

@@ -85,3 +85,5 @@ class CampaignTweet:
     author_name: str | None = None
     text: str | None = None
     posted_at: datetime | None = None
+    author_followers: int | None = None
+    """When it was added."""

@@ -41,15 +41,21 @@ class Spending:
             self.counters + other.counters, self.lists + other.lists, self.requests + other.requests
         )
 
+    def during(self, hours: float) -> Spending:
+        """What so many hours of it are."""
+        return Spending(self.counters * hours, self.lists * hours, self.requests * hours)
+
     @property
     def credits(self) -> float:
         """All of it."""
         return self.counters + self.lists
 
 
-def adaptive_spending(tweet: Activity, prices: LookPrices, limits: Limits) -> Spending:
-    """What the adaptive cadence spends on a tweet an hour."""
-    hours = interval(tweet.rate, prices, limits) / HOUR
+def adaptive_spending(
+    tweet: Activity, prices: LookPrices, limits: Limits, *, judged: float | None = None
+) -> Spending:
+    """What the adaptive cadence spends on a tweet an hour, which it takes for one of another rate when `judged`."""
+    hours = interval(tweet.rate if judged is None else judged, prices, limits) / HOUR
     return _spending(tweet, prices, hours, worth=limits.worth, longest=limits.longest / HOUR)
 
 

@@ -84,10 +84,7 @@ def spent(db: Db, day: str) -> dict[str, float]:
     return {row["_id"]: row["cost"] for row in db.api_usage.aggregate(pipeline)}
 
 
-def last_whole_day(db: Db, campaign_id: str) -> Usage | None:
-    """What a campaign used on its last day but one, the last that is whole; None before that."""
-    days = sorted(db.api_usage.distinct("day", {"campaign_id": campaign_id}))
-    if len(days) < 2:
-        return None
-    rows = list(db.api_usage.find({"campaign_id": campaign_id, "day": days[-2]}))
-    return _usage({"_id": days[-2], **{name: sum(row[name] for row in rows) for name in SUMMED}})
+def cost_at(db: Db, campaign_id: str, endpoint: str) -> float:
+    """Credits that a campaign paid at one endpoint."""
+    rows = db.api_usage.find({"campaign_id": campaign_id, "endpoint": endpoint}, {"cost": 1})
+    return float(sum(row["cost"] for row in rows))
