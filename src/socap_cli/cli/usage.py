@@ -48,7 +48,12 @@ def usage(
     if by:
         result["rows"] = [{by: row.of, **_priced(row, price)} for row in rows]
     result["projection"] = asdict(projection)
-    run.done(result, text=lambda: show_usage(result, by), warnings=list(projection.warnings))
+
+    def show() -> None:
+        show_usage(result, by)
+        show_projection(projection)
+
+    run.done(result, text=show, warnings=list(projection.warnings))
 
 
 def _projected(db: Db, built: Bootstrap, spent: Mapping[str, float], *, now: datetime) -> Projection:
@@ -79,22 +84,22 @@ def show_usage(result: Mapping[str, Any], by: str) -> None:
         numbers=labels,
         drop=("failed", "items"),
     )
-    projection = result["projection"]
-    tables.show(
-        ("at the end", "spent", "at its end", "ends"),
-        [
-            [r["campaign"], round(r["spent"]), round(r["whole"]), r["ends_at"]]
-            for r in projection["campaigns"]
-        ],
-        numbers=("spent", "at its end"),
-        drop=("ends",),
-    )
-    lines = [
-        (
-            "today",
-            f"{projection['spent_today']:,.0f} credits, about {projection['today']:,.0f} at midnight UTC",
-        )
-    ]
     if result["budget_left"] is not None:
-        lines.append(("left of today's budget", f"{result['budget_left']:,.0f} credits"))
-    tables.pairs(lines)
+        tables.pairs([("left of today's budget", f"{result['budget_left']:,.0f} credits")])
+
+
+def show_projection(found: Projection) -> None:
+    """What today and each campaign will have cost."""
+    if found.campaigns:
+        columns = ("campaign", "spent", "today", "at its end", "ends")
+        tables.show(
+            columns,
+            (
+                [row.campaign, round(row.spent), round(row.today), round(row.whole), row.ends_at]
+                for row in found.campaigns
+            ),
+            numbers=columns[1:4],
+            drop=("ends", "today"),
+        )
+    said = f"{found.spent_today:,.0f} credits so far, about {found.today:,.0f} at midnight UTC"
+    tables.pairs([("today", said)])
