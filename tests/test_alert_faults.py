@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from support.servers import Hook, hook
 
 from socap_cli.alerts.send import SendResult, send_alerts
 from socap_cli.model import QUOTES, CampaignStatus
+from socap_cli.model.alert import Silence
 from socap_cli.model.receiver import parse_receiver
-from socap_cli.store import alert_view
+from socap_cli.store import alert_view, silences
 from socap_cli.store.alert_view import AlertFilter
 from socap_cli.store.importance import FirmCollections
 
@@ -179,3 +181,28 @@ def test_of_many_receivers_that_answer_at_once_none_leaves_a_stale_status(alerti
             send(alerting)
         assert len(one.requests) == 12 * 4
     assert dict(alert_view.totals(alerting.lab.db).alerts) == {"sent": 5}
+
+
+@pytest.mark.parametrize("how", ["paused", "silenced", "quiet hours"])
+def test_a_message_that_failed_waits_too_when_its_campaign_does(
+    alerting: Alerting, boss: Hook, how: str
+) -> None:
+    db, refusal = alerting.lab.db, b"HTTP/1.1 503 no\r\nContent-Length: 0\r\n\r\n"
+    taken, boss.answer = boss.answer, refusal
+    change(db, SLUG, channels=to(boss))
+    assert send(alerting).failed == 1
+    boss.answer = taken
+    now = alerting.lab.now()
+    if how == "paused":
+        change(db, SLUG, status=CampaignStatus.PAUSED)
+    elif how == "silenced":
+        silences.put(db, Silence("one", now + timedelta(hours=1), now, "ops", campaign_id=SLUG))
+    else:
+        change(db, SLUG, quiet_hours="11:00-13:00")
+    alerting.lab.advance(minutes=30)
+    assert (send(alerting).sent, status_and_reason(alerting)[0]) == (0, "held")
+    assert dict(alert_view.totals(db).holds) == {how: 1}
+    change(db, SLUG, status=CampaignStatus.ACTIVE)
+    alerting.lab.advance(minutes=60)
+    assert (send(alerting).sent, status_and_reason(alerting)[0]) == (1, "sent")
+    assert (send(alerting).sent, len(boss.requests)) == (0, 2)

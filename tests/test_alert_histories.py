@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.lab import START, campaign
-from support.memory_channel import MODES, Memory
+from support.memory_channel import MODES, Memory, Taken
 from support.mortal import Killed, MortalDb
 
 from socap_cli.alerts.context import AlertContext
@@ -254,11 +254,11 @@ class AlertHistories(RuleBasedStateMachine):
     def send(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
         self.note_owed()
-        rows = self.rows()
+        before = len(self.memory.taken)
         if self.send_once():
             self.everything_owed_is_queued()
             self.everything_that_waits_says_why()
-            self.nothing_was_begun_that_must_wait(self.rows() - rows)
+            self.nothing_was_told_that_must_wait(self.memory.taken[before:])
 
     @rule(found=st.lists(FOUND, min_size=1, max_size=6))
     def engage_and_send(self, found: list[tuple[str, str, str, float | None]]) -> None:
@@ -289,9 +289,6 @@ class AlertHistories(RuleBasedStateMachine):
 
     def alerts_of(self, message_id: str) -> frozenset[str]:
         return frozenset(self.db.alert_history.distinct("alert_id", {"message_id": message_id}))
-
-    def rows(self) -> set[str]:
-        return set(self.db.alert_history.distinct("_id"))
 
     def watching(self) -> list[Campaign]:
         return [found for slug in SLUGS if (found := campaigns.find(self.db, slug)) is not None]
@@ -359,21 +356,19 @@ class AlertHistories(RuleBasedStateMachine):
             return None
         return parse_quiet_hours(str(one.quiet_hours)).until(self.now)
 
-    def nothing_was_begun_that_must_wait(self, fresh: set[str]) -> None:
-        """Rows that this sending wrote, of alerts that had none before."""
+    def nothing_was_told_that_must_wait(self, taken: list[Taken]) -> None:
+        """But for what may have arrived before."""
         active = silences.active(self.db, now=self.now)
         by_slug = {one.slug: one for one in self.watching()}
         owed = self.owed()
-        for row in self.db.alert_history.find({"_id": {"$in": sorted(fresh)}}):
-            if self.db.alert_history.count_documents({"alert_id": row["alert_id"]}) > 1:
-                continue  # it was begun before
-            one = by_slug[row["campaign_id"]]
-            alert = alert_view.find(self.db, row["alert_id"])
-            assert alert is not None
+        for alert_id in {alert for one in taken if not one.is_marked for alert in one.alerts}:
+            listing = alert_view.find(self.db, alert_id)
+            assert listing is not None
+            alert, one = listing.alert, by_slug[listing.alert.campaign_id]
             assert one.status is CampaignStatus.ACTIVE
-            assert (one.slug, row["engagement_id"]) in owed
-            assert not any(silence.covers(alert.alert) for silence in active)
-            is_vip = alert.alert.username in one.vips
+            assert (one.slug, alert.engagement_id) in owed
+            assert not any(silence.covers(alert) for silence in active)
+            is_vip = alert.username in one.vips
             assert self.quiet_until(one) is None or (is_vip and "vips" not in str(one.quiet_hours))
 
     @invariant()

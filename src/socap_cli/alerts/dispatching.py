@@ -6,31 +6,29 @@ that a killed run did not write is made again from its rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import TypeVar
+from datetime import datetime
 
 from socap_cli.alerts.addressing import Dispatched, give_rows, give_the_rest
+from socap_cli.alerts.circumstances import circumstances
 from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.grouping import Capacity, group
-from socap_cli.alerts.holds import Circumstances, hold, sort_out
+from socap_cli.alerts.holds import hold, sort_out
 from socap_cli.alerts.receivers import targets_of
 from socap_cli.alerts.recording import record_outcomes, write_statuses
+from socap_cli.alerts.withdrawing import withdraw
 from socap_cli.model import Campaign
 from socap_cli.model.alert import Alert
-from socap_cli.model.digest import Digest, parse_digest
-from socap_cli.model.quiet_hours import QuietHours, parse_quiet_hours
-from socap_cli.store import alert_history, alert_messages, alert_queue, campaigns, engagements, silences
+from socap_cli.store import alert_history, alert_messages, alert_queue, campaigns, engagements
 
-Parsed = TypeVar("Parsed")
 NO_RECEIVER_ANY_MORE = "its receiver is not configured any more"
 
 
 def dispatch(context: AlertContext, *, campaign_id: str | None = None) -> Dispatched:
     """Write rows for what is due, holds for what must wait, and the messages of all rows that are in none."""
     total = Dispatched()
-    _let_go_of_strangers(context)
+    _let_go(context)
     readable = {campaign.slug: campaign for campaign in campaigns.listed(context.db)}
     for slug in alert_queue.campaigns_with_open(context.db):
         if campaign_id not in (None, slug):
@@ -44,8 +42,9 @@ def dispatch(context: AlertContext, *, campaign_id: str | None = None) -> Dispat
     return total
 
 
-def _let_go_of_strangers(context: AlertContext) -> None:
-    """Open messages for an address that is no receiver any more: a webhook was replaced, somebody taken out.
+def _let_go(context: AlertContext) -> None:
+    """Open messages that must wait now, and those for an address that is no receiver any more: it was replaced, or
+    taken out.
 
     Their alerts go to whoever is a receiver now and has no row of them.
     """
@@ -56,6 +55,7 @@ def _let_go_of_strangers(context: AlertContext) -> None:
             continue
         found = targets_of(campaign, context.channels, context.usual_receivers).found
         known = {target.address_id for target in found}
+        withdraw(context, campaign)
         for address in set(alert_messages.open_addresses(db, slug)) - known:
             alert_queue.reopen(db, alert_history.alerts_open_for(db, slug, address))
             alert_messages.let_go(db, slug, address, said=NO_RECEIVER_ANY_MORE, now=context.now())
@@ -100,37 +100,6 @@ def _with_scores_of_today(context: AlertContext, alerts: Sequence[Alert]) -> lis
         replace(alert, importance_score=scores.get(alert.engagement_id, alert.importance_score))
         for alert in alerts
     ]
-
-
-def circumstances(context: AlertContext, campaign: Campaign, warnings: list[str]) -> Circumstances:
-    """What decides beside the alerts themselves; a setting that cannot be read is told and left out."""
-    now = context.now()
-    window = timedelta(minutes=campaign.frequency_window_minutes)
-    quiet = campaign.quiet_hours if campaign.quiet_hours is not None else context.settings.quiet_hours
-    digest = campaign.digest if campaign.digest is not None else context.settings.digest
-    return Circumstances(
-        now,
-        silences=silences.active(context.db, now=now),
-        last_told=alert_history.last_told(context.db, campaign.slug, since=now - window),
-        quiet_hours=_parsed(_quiet_hours, quiet, campaign, warnings),
-        digest=_parsed(parse_digest, digest, campaign, warnings) or Digest(),
-    )
-
-
-def _quiet_hours(text: str) -> QuietHours | None:
-    return None if text in ("", "off") else parse_quiet_hours(text)
-
-
-def _parsed(
-    parse: Callable[[str], Parsed], text: str | None, campaign: Campaign, warnings: list[str]
-) -> Parsed | None:
-    if text is None:
-        return None
-    try:
-        return parse(text)
-    except ValueError as error:
-        warnings.append(f"{campaign.slug}: {text!r} {error}")
-        return None
 
 
 def _write(context: AlertContext, found: Dispatched, total: Dispatched) -> None:

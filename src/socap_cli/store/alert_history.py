@@ -75,6 +75,17 @@ def ungrouped(db: Db, campaign_ids: Sequence[str] | None = None) -> list[Deliver
     return [delivery_of(row) for row in db.alert_history.find(query).sort("_id", 1)]
 
 
+def unsent(db: Db, campaign_id: str) -> list[Delivery]:
+    """A campaign's rows in messages that nobody took yet, and of which none may have arrived."""
+    query = {
+        "campaign_id": campaign_id,
+        "status": {"$in": [DeliveryStatus.PENDING.value, DeliveryStatus.FAILED.value]},
+        "message_id": {"$ne": None},
+        "may_have_arrived": {"$ne": True},
+    }
+    return [delivery_of(row) for row in db.alert_history.find(query).sort("_id", 1)]
+
+
 def assign(db: Db, message: OutgoingMessage) -> None:
     """Put rows into a message, those that stand in no other."""
     db.alert_history.update_many(

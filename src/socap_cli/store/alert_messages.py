@@ -15,6 +15,7 @@ from socap_cli.store.connect import Db, literal
 Row = dict[str, Any]
 JOURNALED = WriteConcern(w="majority", j=True)
 OPEN = [DeliveryStatus.PENDING.value, DeliveryStatus.FAILED.value, DeliveryStatus.UNKNOWN.value]
+UNTAKEN = [DeliveryStatus.PENDING.value, DeliveryStatus.FAILED.value]
 ENDED = [DeliveryStatus.DEAD.value, DeliveryStatus.UNKNOWN.value]
 ATTEMPTS_KEPT = 30
 SENDER_DIED = "the sender died before it heard the answer"
@@ -126,15 +127,22 @@ def campaigns_with_open(db: Db) -> list[str]:
 
 def let_go(db: Db, campaign_id: str, address_id: str, *, said: str, now: datetime) -> None:
     """A campaign's open messages for an address that is nobody's any more are not sent."""
-    values = {
-        "status": DeliveryStatus.DROPPED.value,
-        "last_error": said,
-        "due": None,
-        "is_recorded": False,
-        "settled_at": now,
-    }
     query = {"campaign_id": campaign_id, "address_id": address_id, "status": {"$in": OPEN}}
-    db.alert_messages.update_many(query, {"$set": values})
+    _drop(db, query, said, now)
+
+
+def withdraw(db: Db, message_id: str, *, said: str, now: datetime) -> None:
+    """A message that nobody took, and that cannot have arrived, is not sent."""
+    _drop(db, {"_id": message_id, "status": {"$in": UNTAKEN}, "repeats": 0}, said, now)
+
+
+def _drop(db: Db, query: Row, said: str, now: datetime) -> None:
+    db.alert_messages.update_many(query, _ended_as(DeliveryStatus.DROPPED, said, now))
+
+
+def _ended_as(status: DeliveryStatus, said: str, now: datetime) -> Row:
+    fields = {"status": status.value, "last_error": said, "due": None, "is_recorded": False}
+    return {"$set": {**fields, "settled_at": now}}
 
 
 def receiver_of(db: Db, message_id: str) -> str:
@@ -197,18 +205,8 @@ def note_recorded(db: Db, message_id: str, *, settled_at: datetime) -> None:
 
 def end_address(db: Db, address_id: str, *, said: str, now: datetime) -> int:
     """Everything still open for a dead address is dead too, and needs a person; returns how many."""
-    return db.alert_messages.update_many(
-        {"address_id": address_id, "status": {"$in": OPEN}},
-        {
-            "$set": {
-                "status": DeliveryStatus.DEAD.value,
-                "last_error": said,
-                "due": None,
-                "is_recorded": False,
-                "settled_at": now,
-            }
-        },
-    ).modified_count
+    query = {"address_id": address_id, "status": {"$in": OPEN}}
+    return db.alert_messages.update_many(query, _ended_as(DeliveryStatus.DEAD, said, now)).modified_count
 
 
 def ended_addresses(

@@ -57,6 +57,11 @@ def open_of(db: Db, campaign_id: str) -> list[Alert]:
     return sorted(map(alert_of, rows), key=lambda alert: (-(alert.importance_score or 0.0), alert.alert_id))
 
 
+def of_ids(db: Db, alert_ids: Iterable[str]) -> list[Alert]:
+    """These alerts."""
+    return [alert_of(row) for row in db.alert_queue.find({"_id": {"$in": list(alert_ids)}})]
+
+
 def find(db: Db, alert_id: str) -> Alert | None:
     """One alert."""
     row = db.alert_queue.find_one({"_id": alert_id})
