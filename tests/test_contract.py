@@ -49,7 +49,7 @@ CONTRACT = {
     "alerts show": "ALERT",
     "alerts retry": "[ALERT]… --dry-run",
     "alerts test": "[CHANNEL]",
-    "alerts silence": "[SLUG] --minutes",
+    "alerts silence": "[SLUG] --minutes --dry-run",
     "report render": "[SLUG] --out --edition",
     "report send": "[SLUG] --to",
     "report compare": "SLUG SLUG…",
@@ -71,7 +71,7 @@ CONTRACT = {
     "db status": "",
     "db backup": "FILE|-",
     "db check": "FILE|-",
-    "db restore": "FILE|- --yes",
+    "db restore": "FILE|- --yes --dry-run",
     "db prune": "--older-than --yes --dry-run",
 }
 EVERYWHERE = "--config --data-dir --json --quiet --verbose --log-format --exit-zero --version"

@@ -49,3 +49,30 @@ def test_one_is_told_as_one(cli: Cli) -> None:
     tweet = "https://x.com/i/status/1996518988151706110"
     cli("campaign", "add", "one", "--days", "1", "--no-verify", "--tweet", tweet)
     assert cli.text("campaign", "export", "one", "--out", "one.toml")[0] == "1 tweet in one.toml\n"
+
+
+WRITES = (
+    "campaign pause one", "campaign complete one", "campaign resume one --days 3", "campaign delete one",
+    "campaign edit one --threshold 3 --add-vip ada --clear end", "campaign apply two.toml",
+    "campaign add-tweets one --tweet https://x.com/i/status/1996518988151706111",
+    "campaign edit-tweet one 1996518988151706110 --category investor",
+    "campaign remove-tweet one 1996518988151706110", "enqueue", "jobs retry", "alerts plan", "alerts send",
+    "alerts retry", "alerts silence one --minutes 5", "alerts silence --person bob --minutes 0",
+    "importance import people.csv", "importance remove ada", "importance rescore", "importance init", "db prune",
+    "db restore saved.tar.gz",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("words", WRITES)
+def test_a_dry_run_writes_nothing(cli: Cli, db: Db, words: str) -> None:
+    tweet = "https://x.com/i/status/1996518988151706110"
+    cli("campaign", "add", "one", "--days", "1", "--no-verify", "--tweet", tweet)
+    cli("alerts", "silence", "--person", "bob", "--minutes", "9")
+    cli("db", "backup", "saved.tar.gz")
+    db.important_people.insert_one({"username": "ada", "weight": 5.0})
+    Path("people.csv").write_text("ada,9\nbob,1\n")
+    Path("two.toml").write_text('slug = "two"\ndays = 3\n')
+    before = {name: list(db[name].find().sort("_id", 1)) for name in db.list_collection_names()}
+    cli(*words.split(), "--dry-run")
+    after = {name: list(db[name].find().sort("_id", 1)) for name in db.list_collection_names()}
+    assert {name: rows for name, rows in after.items() if rows != before.get(name, [])} == {}

@@ -141,14 +141,22 @@ def check(ctx: typer.Context, file: Source) -> None:
 
 
 @app.command("restore")
-def restore(ctx: typer.Context, file: Source, yes: Yes = False) -> None:
+def restore(ctx: typer.Context, file: Source, yes: Yes = False, dry_run: DryRun = False) -> None:
     """Replace the database by a backup, whole or not at all. No worker may be at work.
 
     Example: socap db restore socap.tar.gz --yes
     """
     run: Run = ctx.obj
+    if dry_run:
+        manifest = backups.check(file)
+        said = f"would replace the database by {counted(manifest.documents, 'document')} of {manifest.created_at}"
+        run.done({**_counts(manifest), "dry_run": True}, text=said)
+        return
     if not yes:
-        raise UsageError("this replaces everything in the database", hint="say --yes to do it")
+        raise UsageError(
+            "this replaces everything in the database",
+            hint="say --yes to do it, or --dry-run to judge the backup",
+        )
     with bootstrap(run).database(may_be_new=True) as db:
         restored = restore_backup(db, file)
     left = ", ".join(restored.left)

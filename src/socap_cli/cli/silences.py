@@ -13,7 +13,7 @@ import typer
 
 from socap_cli.campaigns import register
 from socap_cli.cli import tables
-from socap_cli.cli.options import account, category_named, one_of
+from socap_cli.cli.options import DryRun, account, category_named, one_of
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.model import action_types
@@ -39,6 +39,7 @@ def silence(
     action_type: Annotated[str, typer.Option(metavar="A", help="Only retweet, reply or quote.")] = "",
     comment: Annotated[str, typer.Option(metavar="TEXT", help="Why.")] = "",
     author: Annotated[str, typer.Option(metavar="NAME", help="Who says so (default: the user here).")] = "",
+    dry_run: DryRun = False,
 ) -> None:
     """Hold alerts back for a while. They are not lost: they go out together afterwards.
 
@@ -68,19 +69,22 @@ def silence(
             category=category_named(category, built.rules()) if category else None,
             action_type=one_of(action_type, action_types(), "action") if action_type else None,
         )
+        ended = 0
         if minutes == 0:
-            ended = silences.end(db, wanted)
-        else:
+            ended = silences.count_like(db, wanted) if dry_run else silences.end(db, wanted)
+        elif not dry_run:
             silences.put(db, wanted)
-            ended = 0
     until = None if minutes == 0 else wanted.until
-    said = (
-        f"silent until {until:%Y-%m-%d %H:%M} UTC: {wanted.scope}"
-        if until
-        else f"silence ended: {wanted.scope}"
-    )
     result = {"slug": slug or None, "silenced_until": until, "scope": wanted.scope, "ended": ended}
-    run.done(result, text=said if until or ended else f"there is no silence of {wanted.scope}")
+    run.done({**result, "dry_run": dry_run}, text=_said(wanted.scope, until, ended, dry_run=dry_run))
+
+
+def _said(scope: str, until: datetime | None, ended: int, *, dry_run: bool) -> str:
+    if until:
+        return f"{'would be silent' if dry_run else 'silent'} until {until:%Y-%m-%d %H:%M} UTC: {scope}"
+    if not ended:
+        return f"there is no silence of {scope}"
+    return f"{'would end the silence' if dry_run else 'silence ended'}: {scope}"
 
 
 def _user() -> str:

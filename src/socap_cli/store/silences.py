@@ -26,6 +26,11 @@ def active(db: Db, *, now: datetime) -> list[Silence]:
     return [_silence(row) for row in db.silences.find({"until": {"$gt": now}}).sort("until", -1)]
 
 
+def count_like(db: Db, silence: Silence) -> int:
+    """How many silences of this scope there are."""
+    return db.silences.count_documents(_scope(silence))
+
+
 def end(db: Db, silence: Silence) -> int:
     """End silences of this scope at once; returns how many there were."""
     return db.silences.delete_many(_scope(silence)).deleted_count
