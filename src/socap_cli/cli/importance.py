@@ -13,6 +13,7 @@ from socap_cli.bootstrap import Bootstrap
 from socap_cli.campaigns import register
 from socap_cli.cli import importance_text as text
 from socap_cli.cli.exporting import write_out
+from socap_cli.cli.importance_files import FORMATS
 from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, account, one_of
 from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
@@ -179,7 +180,7 @@ def export(
     Example: socap importance export --out importance.json
     """
     run: Run = ctx.obj
-    write = text.FORMATS[one_of(form, text.FORMATS, "format")]
+    write = FORMATS[one_of(form, FORMATS, "format")]
     built = bootstrap(run)
     with built.database() as db:
         content, count = write(accounts.exported(db, built.firm()))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +14,6 @@ from socap_cli.importance.importing import MergeResult
 from socap_cli.importance.rescoring import RescoreResult
 from socap_cli.importance.rows import Listed
 from socap_cli.model.important import Change, Follower, ImportantPerson, IndexEntry
-from socap_cli.model.json_text import json_text
 from socap_cli.store.importance import FirmCollections
 
 SHOWN = 30
@@ -30,7 +27,6 @@ WORDS = {
     "importance_score": "importance",
 }
 """Fields of the collections as people say them."""
-Exported = Iterable[tuple[str, dict[str, Any]]]
 
 
 def merge_result(
@@ -220,35 +216,3 @@ def rescore_line(done: RescoreResult, *, dry_run: bool) -> str:
 
 def _count(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
-
-
-def as_json(rows: Exported) -> tuple[str, int]:
-    """Both lists as one JSON object."""
-    tree: dict[str, list[dict[str, Any]]] = {"important_people": [], "following_index": []}
-    for name, row in rows:
-        tree[name].append(row)
-    text = json_text(tree, indent=1)
-    return text + "\n", sum(map(len, tree.values()))
-
-
-def as_csv(rows: Exported) -> tuple[str, int]:
-    """The important people as a table."""
-    columns = ("username", "weight", "user_id", "name", "organisation", "tags", "is_active")
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream)
-    writer.writerow(columns)
-    count = 0
-    for name, row in rows:
-        if name == "important_people":
-            cells = {**row, "tags": "; ".join(row.get("tags", ()))}
-            writer.writerow([_harmless(cells.get(column, "")) for column in columns])
-            count += 1
-    return stream.getvalue(), count
-
-
-FORMATS: dict[str, Callable[[Exported], tuple[str, int]]] = {"json": as_json, "csv": as_csv}
-
-
-def _harmless(cell: object) -> object:
-    """A text that a spreadsheet would run as a formula, quoted as text."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell

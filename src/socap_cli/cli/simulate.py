@@ -35,53 +35,63 @@ class LimitPer(StrEnum):
     ENDPOINT = "endpoint"
 
 
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
+Tweets = Annotated[int, typer.Option(min=1, help="Tweets of the world.")]
+Provider = Annotated[str, typer.Option(metavar="|".join(FORMATS), help="Whose wire format to speak.")]
+Seed = Annotated[int, typer.Option(help="The same seed makes the same world.")]
+Engagements = Annotated[float, typer.Option(min=0, help="Engagements a tweet, on average.")]
+Speed = Annotated[
+    float,
+    typer.Option(min=0, help="World seconds in a real one; 0 stands still until POST /sim/advance."),
+]
+Start = Annotated[str, typer.Option(metavar="ISO", help="The world's time at the start (default: now).")]
+Key = Annotated[str, typer.Option(help="Accept only this API key (default: any).")]
+PageSize = Annotated[int, typer.Option(min=1, help="Items on a page.")]
+Latency = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        metavar="SECONDS",
+        help="How long every answer takes (default: no time).",
+        show_default=False,
+    ),
+]
+Errors = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="Part of the requests that fail (default: none).", show_default=False),
+]
+Rate = Annotated[
+    float,
+    typer.Option(min=0, help="Requests a second before 429 (default: no limit).", show_default=False),
+]
+SharedBy = Annotated[LimitPer, typer.Option("--limit-per", help="What shares the limit of --qps.")]
+Files = Annotated[
+    str, typer.Option(metavar="DIR", help="Write tweets.csv and importance.json of the world here.")
+]
+EndWithStdin = Annotated[bool, typer.Option("--end-with-stdin", hidden=True)]
+Check = Annotated[
+    bool, typer.Option("--check", help="Compare the database with a simulator that runs on --port.")
+]
+
+
 def simulate(
     ctx: typer.Context,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8400,
-    tweets: Annotated[int, typer.Option(min=1, help="Tweets of the world.")] = 300,
-    provider: Annotated[
-        str, typer.Option(metavar="|".join(FORMATS), help="Whose wire format to speak.")
-    ] = "twitterapi",
-    seed: Annotated[int, typer.Option(help="The same seed makes the same world.")] = 7,
-    engagements: Annotated[float, typer.Option(min=0, help="Engagements a tweet, on average.")] = 45.0,
-    speed: Annotated[
-        float,
-        typer.Option(min=0, help="World seconds in a real one; 0 stands still until POST /sim/advance."),
-    ] = 1.0,
-    start: Annotated[
-        str, typer.Option(metavar="ISO", help="The world's time at the start (default: now).")
-    ] = "",
-    key: Annotated[str, typer.Option(help="Accept only this API key (default: any).")] = "",
-    page: Annotated[int, typer.Option(min=1, help="Items on a page.")] = 20,
-    latency: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            metavar="SECONDS",
-            help="How long every answer takes (default: no time).",
-            show_default=False,
-        ),
-    ] = 0.0,
-    errors: Annotated[
-        float,
-        typer.Option(
-            min=0, max=1, help="Part of the requests that fail (default: none).", show_default=False
-        ),
-    ] = 0.0,
-    qps: Annotated[
-        float,
-        typer.Option(min=0, help="Requests a second before 429 (default: no limit).", show_default=False),
-    ] = 0.0,
-    limit_per: Annotated[
-        LimitPer, typer.Option("--limit-per", help="What shares the limit of --qps.")
-    ] = LimitPer.ACCOUNT,
-    files: Annotated[
-        str, typer.Option(metavar="DIR", help="Write tweets.csv and importance.json of the world here.")
-    ] = "",
-    end_with_stdin: Annotated[bool, typer.Option("--end-with-stdin", hidden=True)] = False,
-    check: Annotated[
-        bool, typer.Option("--check", help="Compare the database with a simulator that runs on --port.")
-    ] = False,
+    port: Port = 8400,
+    tweets: Tweets = 300,
+    provider: Provider = "twitterapi",
+    seed: Seed = 7,
+    engagements: Engagements = 45.0,
+    speed: Speed = 1.0,
+    start: Start = "",
+    key: Key = "",
+    page: PageSize = 20,
+    latency: Latency = 0.0,
+    errors: Errors = 0.0,
+    qps: Rate = 0.0,
+    limit_per: SharedBy = LimitPer.ACCOUNT,
+    files: Files = "",
+    end_with_stdin: EndWithStdin = False,
+    check: Check = False,
 ) -> None:
     """Serve a made-up world in a provider's wire format, on loopback, until Ctrl-C.
 
