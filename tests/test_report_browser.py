@@ -58,10 +58,10 @@ def launch() -> Documents:
 
 def hostile(one: Documents) -> None:
     """Three whose names and texts break a layout, a spreadsheet, a direction of writing."""
-    wide: dict[str, Any] = {"name": "W" * 50, "username": "W" * 15, "bio": "W" * 160, "text": "W" * 280}
+    wide: dict[str, Any] = {"name": "W" * 50, "username": "W" * 15, "bio": "W" * 160, "text": "W" * 10_000}
     one.engage("100", "reply", minutes=5000, **wide, **reasons(("W" * 15, 50)))
-    one.engage("100", "reply", name='=HYPERLINK("x")', text="＝1+1", minutes=5001)
-    other: dict[str, Any] = {"name": "مهندس", "bio": "مهندس برمجيات", "text": "👩‍👩‍👧‍👦" * 40}
+    one.engage("100", "reply", name='=HYPERLINK("x")', text="＝1+1", bio="b" * 10_000, minutes=5001)
+    other: dict[str, Any] = {"name": "مهندس", "bio": "مهندس برمجيات", "text": "👩‍👩‍👧‍👦" * 2000}
     one.engage("100", "reply", minutes=5002, **other, **reasons(("ada", 30)))
 
 
