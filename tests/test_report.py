@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from datetime import UTC, timedelta
 from email import message_from_bytes
 from email.message import Message
@@ -18,13 +19,16 @@ from support.lab import SLUG, START, Lab, campaign, change
 from support.pages import PageReader, read_page
 from support.terminal import Cli
 
-from socap_cli.model import LISTS, RETWEETS, CampaignStatus
+from socap_cli.files.category_rules import default_rules
+from socap_cli.model import LISTS, RETWEETS, CampaignStatus, Profile
+from socap_cli.model.labels import categorize
 from socap_cli.report.gather import gather
 from socap_cli.report.mail import as_zip, compose
 from socap_cli.report.page import campaign_page
 from socap_cli.report.publish import publish
 from socap_cli.report.values import CampaignReport, Edition
 from socap_cli.simulator.mailbox import Mailbox
+from socap_cli.simulator.people import Account
 from socap_cli.store import campaigns, engagement_columns
 
 COUNTERS = (*LISTS, "likes", "views", "bookmarks")
@@ -77,7 +81,43 @@ def true_figures(one: Lab) -> dict[str, str]:
             mine = sum(t.counters(at)[name] for t in tweets if t.category is category)
             figures[f"{category.short}-{name}"] = mine
     rate = {"rate": f"{100 * interactions / totals['views']:.2f} %"} if totals["views"] else {}
-    return {name: f"{value:,}" for name, value in figures.items()} | rate
+    plain = {name: f"{value:,}" for name, value in figures.items()}
+    return plain | true_labels(item.account for _, _, item in seen) | rate
+
+
+def true_labels(accounts: Iterable[Account]) -> dict[str, str]:
+    """People by what their profiles say."""
+    rules, profiles = default_rules(), {one.user_id: one for one in accounts}
+    found = Counter(
+        label
+        for one in profiles.values()
+        for label in categorize(Profile(one.user_id, one.username, one.name, one.bio), rules)
+    )
+    return {f"label-{label}": f"{count:,}" for label, count in found.items()}
+
+
+def true_changes(one: Lab) -> dict[str, str]:
+    """How far each key figure moved since the first reading, less than a day ago, from the simulator alone."""
+    at, begin = one.now().timestamp(), START.timestamp()
+    now, before, moved = set[str](), set[str](), dict.fromkeys(("engagements", "views", "likes"), 0)
+    for tweet in one.world.tweets.values():
+        for items in tweet.lists.values():
+            there = [item for item in items.newest_first(at) if not item.nested]
+            first = {item.source_id for item in items.newest_first(begin)}
+            now |= {item.account.user_id for item in there}
+            before |= {item.account.user_id for item in there if item.source_id in first}
+            moved["engagements"] += sum(item.source_id not in first for item in there)
+        for name in ("views", "likes"):
+            moved[name] += tweet.counters(at)[name] - tweet.counters(begin)[name]
+    new = now - before
+    found = {**moved, "people": len(new), "important": len(new & important_ids(one))}
+    return {f"{name}-change": f"{value:+,}" for name, value in found.items() if value}
+
+
+def true_operations(one: Lab, removed: int) -> dict[str, str]:
+    """What was asked of the provider, and what is gone."""
+    asked = {"requests": f"{sum(one.simulator.ledger.requests.values()):,}", "alerts": "0"}
+    return asked | ({"removed": f"{removed}"} if removed else {})
 
 
 def first(one: Lab) -> None:
@@ -118,18 +158,19 @@ def test_every_figure_of_the_page_is_the_truths(
     one.db.following_index.insert_many([dict(row) for row in one.world.following_index])
     state(one)
     one.assert_exact()
-    page = page_of(one)
-    truth = true_figures(one)
-    assert {name: page.figures.get(name) for name in truth} == truth
-    changes = {name for name in page.figures if name.endswith("-change")}
-    assert (state is first) == (changes == set())
+    removed = 1 if state in (many, completed) else 0
+    changes = {} if state is first else true_changes(one)
+    assert page_of(one).figures == {**true_figures(one), **changes, **true_operations(one, removed)}
 
 
-def test_a_campaign_that_was_never_read_has_no_figure(lab: Callable[..., Lab]) -> None:
-    one = lab(tweets=2)
+@pytest.mark.parametrize("tweets", [0, 2])
+def test_a_campaign_that_was_never_read_or_is_empty_has_no_figure(
+    lab: Callable[..., Lab], tweets: int
+) -> None:
+    one = lab(tweets=tweets)
     page = read_page(campaign_page(report_of(one, Edition.CLIENT), BRAND, UTC))
-    assert "Nothing has been read yet" in page.text
-    assert set(page.figures) <= {f"tweet-{tweet}" for tweet in one.tweet_ids}
+    assert ("Nothing has been read yet" in page.text) == (tweets > 0)
+    assert page.figures == {f"tweet-{tweet}": "0" for tweet in one.tweet_ids}
 
 
 def test_what_is_kept_as_columns_is_what_is_stored_whatever_happens_between(lab: Callable[..., Lab]) -> None:
