@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.lab import SLUG, START, Lab
+from support.lab import SLUG, START, Lab, change
 from support.terminal import Cli
 
 from socap_cli.model import QUOTES, REPLIES, RETWEETS
@@ -90,3 +91,24 @@ def test_status_says_how_late_engagements_are_found(cli: Cli, one: Lab) -> None:
     assert found["stored"]["count"] == 3
     assert found["told"] is None
     assert "3 replies and quotes of the last 24 hours" in cli.text("status")[0]
+
+
+def test_the_operators_page_says_how_late_and_when_next_and_the_clients_does_not(
+    cli: Cli, one: Lab, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        one.enqueue()
+        one.work_by_hand()
+        one.advance(minutes=30)
+        one.engage(REPLIES, 3)
+    change(one.db, SLUG, cadence="adaptive")
+    one.enqueue()
+    one.work_by_hand()
+    pages = {}
+    for edition in ("operator", "client"):
+        cli("report", "render", "--out", str(tmp_path / edition), "--edition", edition)
+        pages[edition] = (tmp_path / edition / f"{SLUG}.html").read_text(encoding="utf-8")
+    for words in ("Found after", "Looked at next", "engagements an hour", "when it pays"):
+        assert words in pages["operator"], words
+    assert "Found after" not in pages["client"]
+    assert "Looked at next" not in pages["client"]

@@ -12,6 +12,7 @@ from support.values import NOW
 from socap_cli.config import Budget, Settings
 from socap_cli.model import Coverage, Kind, LimitState, RunRecord
 from socap_cli.model.alert_listing import AlertTotals
+from socap_cli.model.look_summary import LookSummary
 from socap_cli.status.gather import Status
 from socap_cli.status.prometheus import exposition
 from socap_cli.status.troubles import RULES, troubles
@@ -38,6 +39,7 @@ HEALTHY = Status(
     rows_unreadable=0,
 )
 SETTINGS = Settings(budget=Budget(day_soft=5000, day_hard=10_000))
+ADAPTIVE = LookSummary("launch", "adaptive", 300, 0, NOW, "8.0 engagements an hour", NOW)
 SILENT = LimitState("account", 3.0, "the balance", 0, 0.0, 7200.0, "HTTP 503")
 
 CASES: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
@@ -49,6 +51,9 @@ CASES: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
     ("no run ever", {"last_runs": {}}, [("runs", "warn")]),
     ("the last run just in time", {"last_runs": {"enqueue": ran(44)}}, []),
     ("a missed run", {"last_runs": {"enqueue": ran(46)}}, [("runs", "fail")]),
+    ("an adaptive campaign, looked at in time", {"looks": (ADAPTIVE,), "last_runs": {"enqueue": ran(14)}}, []),
+    ("an adaptive campaign, looked at every half hour", {"looks": (ADAPTIVE,)}, [("runs", "warn")]),
+    ("a fixed campaign", {"looks": (replace(ADAPTIVE, cadence="fixed"),)}, []),
     ("nothing is watched", {"tweets": 0, "last_runs": {}}, []),
     ("nobody works", {"lag_seconds": 2701.0}, [("runs", "fail")]),
     ("work is under way", {"lag_seconds": 2699.0}, []),

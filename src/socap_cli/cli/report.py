@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -67,6 +68,7 @@ def render(
     started, since = run.now(), time.monotonic()
     with built.database() as db:
         chosen = [register.find(db, slug)] if slug else campaigns.listed(db)
+        wanted = replace(wanted, policy=built.look_policy(db))
         unread = [] if slug else campaigns.unreadable(db)
         done = publish(db, chosen, folder, wanted=wanted, brand=built.brand(), now=started, index=not slug)
         result = {"pages": [str(path) for path in done.pages], "unchanged": done.unchanged}

@@ -22,8 +22,8 @@ from socap_cli.files.writing import STDOUT, write_file
 from socap_cli.model import JobStatus, LimitState
 from socap_cli.model.cadence import Cadence
 from socap_cli.model.detection import Detection
+from socap_cli.model.look_summary import LookSummary
 from socap_cli.status.gather import Status, gather
-from socap_cli.status.looks import LookSummary
 from socap_cli.status.prometheus import exposition
 from socap_cli.status.troubles import Trouble, troubles
 from socap_cli.store import Db

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from socap_cli.model import LISTS, Campaign, CampaignTweet, TweetState, counter_names, coverage_of
+from socap_cli.client.looks import LookPolicy, summarized
+from socap_cli.model import (
+    LISTS,
+    Campaign,
+    CampaignStatus,
+    CampaignTweet,
+    TweetState,
+    counter_names,
+    coverage_of,
+)
 from socap_cli.model.detection import Detection
 from socap_cli.model.gaps import gaps_of
+from socap_cli.model.look_summary import LookSummary
 from socap_cli.report import figures, rows, tweets
 from socap_cli.report.analytics import DAY, Engager, engagement_rate, half_life, list_total, roll_up, velocity
 from socap_cli.report.kept_sums import as_of_states, asked_of, crowd_sums
@@ -55,6 +65,8 @@ class Wanted:
     zone: tzinfo
     firm: FirmCollections
     usd_per_credit: float
+    policy: LookPolicy = field(default_factory=LookPolicy)
+    """What decides when tweets are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,4 +213,11 @@ def _operations(db: Db, read: Collected, told: alert_view.AlertsTold, wanted: Wa
         detection=detection(db, [read.campaign.slug], list(read.tweets), since=read.since)
         if read.since
         else Detection(),
+        looks=_looks(db, read, wanted),
     )
+
+
+def _looks(db: Db, read: Collected, wanted: Wanted) -> LookSummary | None:
+    if read.campaign.status is not CampaignStatus.ACTIVE or read.as_of is None:
+        return None
+    return summarized(db, read.campaign, wanted.policy, now=read.as_of)

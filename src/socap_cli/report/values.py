@@ -9,6 +9,7 @@ from enum import StrEnum
 from socap_cli.model import Campaign, CampaignTweet, Coverage
 from socap_cli.model.detection import Detection
 from socap_cli.model.gaps import GapRow
+from socap_cli.model.look_summary import LookSummary
 from socap_cli.report.analytics import Audience, Change, HalfLife, Reached
 from socap_cli.report.series import Series
 
@@ -141,6 +142,8 @@ class Operations:
     """What reading everything every cycle would have asked."""
     detection: Detection
     """How late replies and quotes were found in the last 24 hours before the latest reading."""
+    looks: LookSummary | None
+    """When its tweets are looked at next, as of the latest reading; None when it is not watched."""
 
 
 @dataclass(frozen=True, slots=True)

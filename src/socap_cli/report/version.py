@@ -41,6 +41,7 @@ def data_version(db: Db, campaign: Campaign, wanted: Wanted, brand: Brand, *, no
             alert_view.told(db, campaign.slug),
             usage.of_campaign(db, campaign.slug),
             wanted.usd_per_credit,
+            (wanted.policy.default, wanted.policy.limits, wanted.policy.budget),
         ]
     if not all(one.is_settled for one in lists.values()):
         parts.append(secrets.token_hex(8))

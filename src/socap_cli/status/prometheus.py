@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from socap_cli.errors import UsageError
+from socap_cli.model.detection import Delay
 from socap_cli.status.gather import Status
 from socap_cli.status.troubles import Trouble
 
@@ -46,6 +47,11 @@ def metrics(
         "socap_deliveries": ("Deliveries of alerts by status.", _named("status", found.alerts.deliveries)),
         "socap_provider_silent_seconds": ("For how long a provider has not answered.", _silent(found)),
         "socap_spent_today_credits": ("Credits since midnight UTC.", _plain(found.spent_today)),
+        "socap_found_after_seconds": (
+            "How late replies and quotes were found.",
+            _delay(found.detection.stored),
+        ),
+        "socap_told_after_seconds": ("How late they were told.", _delay(found.detection.told)),
         "socap_troubles": ("Troubles that status tells, by state.", _troubles(told)),
     }
 
@@ -75,6 +81,10 @@ def _runs(found: Status) -> Iterator[Sample]:
 
 def _silent(found: Status) -> Iterator[Sample]:
     return _named("scope", {one.scope: one.silent_for or 0.0 for one in found.limits})
+
+
+def _delay(found: Delay | None) -> Iterator[Sample]:
+    return _named("quantile", {"0.5": found.median, "0.9": found.ninety} if found else {})
 
 
 def _troubles(told: tuple[Trouble, ...]) -> Iterator[Sample]:

@@ -18,6 +18,8 @@ LEAST_COUNTED = 50
 """Engagements below which a share says nothing."""
 LEAST_SHARE = 0.9
 """Of what the counters say: less than this that is collected is less than a provider usually shows."""
+ADAPTIVE_LATE = timedelta(minutes=15)
+"""How seldom `enqueue` may run where a tweet may be due every few minutes."""
 ALERTS_LATE = timedelta(minutes=30)
 PACE_AFTER = 0.1
 """Part of a day after which its pace is judged."""
@@ -70,6 +72,9 @@ def _runs(found: Status, wanted: Settings, now: datetime) -> Found:
         yield "warn", f"{found.tweets:,} tweets are watched, and socap enqueue never ran", look
     elif now - last.started_at > limit:
         yield "fail", f"socap enqueue ran last at {last.started_at:%Y-%m-%d %H:%M}Z", look
+    elif now - last.started_at > ADAPTIVE_LATE and any(one.is_adaptive for one in found.looks):
+        said = f"a campaign is adaptive, and socap enqueue ran last at {last.started_at:%Y-%m-%d %H:%M}Z"
+        yield "warn", said, "let enqueue and work run every five minutes"
     is_away = any(one.is_closed for one in found.limits)
     if found.lag_seconds > limit.total_seconds() and not is_away:
         said = f"jobs have been waiting for {found.lag_seconds / 60:,.0f} min"
