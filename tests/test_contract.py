@@ -66,6 +66,7 @@ CONTRACT = {
     "importance rescore": "--dry-run",
     "categories test": "TEXT",
     "usage": "--by",
+    "help": "[TOPIC]",
     "db start": "",
     "db stop": "",
     "db status": "",

@@ -76,3 +76,13 @@ def test_a_dry_run_writes_nothing(cli: Cli, db: Db, words: str) -> None:
     cli(*words.split(), "--dry-run")
     after = {name: list(db[name].find().sort("_id", 1)) for name in db.list_collection_names()}
     assert {name: rows for name, rows in after.items() if rows != before.get(name, [])} == {}
+
+
+def test_help_lists_its_topics_and_shows_each_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    cli = Cli(capsys)
+    found = cli("help")["result"]["topics"]
+    assert {"alerts", "metrics", "importance", "operating"} <= set(found)
+    pages = Path(__file__).parent.parent / "docs"
+    for name in found:
+        assert cli.text("help", name)[0].strip() == (pages / f"{name}.md").read_text("utf-8").strip()
+    assert cli("help", "nonsense", code=2)["error"]["message"] == "no topic 'nonsense'"

@@ -35,8 +35,12 @@ def targets_to_try(context: AlertContext, channel: str | None, campaign: Campaig
     found = targets_of(campaign or nobody(context.now()), context.channels, context.usual_receivers).found
     wanted = [target for target in found if channel in (None, target.channel)]
     if not wanted:
-        named = context.channels[channel].missing if channel else "no channel is configured"
-        raise ConfigError(named)
+        if channel:
+            raise ConfigError(context.channels[channel].missing)
+        raise ConfigError(
+            "no channel is configured",
+            hint="set SOCAP_ALERT_SLACK_WEBHOOK, or SOCAP_ALERT_EMAIL_SMTP and SOCAP_ALERTS__EMAIL_TO",
+        )
     return wanted
 
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "demo": ("demo:demo", "Two simulated days of a launch, everything included."),
     "simulate": ("simulate:simulate", "Serve a made-up world in a provider's wire format."),
     "usage": ("usage:usage", "Requests, items and money."),
+    "help": ("topics:show_topic", "Pages of the documentation."),
 }
 GROUPS = {
     "campaign": ("campaign:app", "Register campaigns and their tweets."),

@@ -59,6 +59,13 @@ def _slugs() -> list[str]:
     return slugs_at(uri, settings.database.name, within=PATIENCE)
 
 
+def pages(incomplete: str) -> list[str]:
+    """The topics of `socap help`."""
+    from socap_cli.cli.topics import topics
+
+    return [name for name in topics() if name.startswith(incomplete)]
+
+
 def channels(incomplete: str) -> list[str]:
     """The channels that there are."""
     from socap_cli.channels import CHANNELS
@@ -71,12 +78,13 @@ OFFERS = {
     "[SLUG]": slugs,
     "SLUG SLUG…": slugs,
     "[CHANNEL]": channels,
-    "NAME[=ADDRESS][,min=N]": channels,
+    "[TOPIC]": pages,
+    "NAME[=ADDRESS]": channels,
 }
 """What completes a value, by how the help names it."""
 
 
 def values_of(metavar: str, incomplete: str) -> list[str]:
     """The values that begin like this, of a parameter that the help names so."""
-    offer = OFFERS.get(metavar)
+    offer = OFFERS.get(metavar.partition("[,")[0])  # without what may follow
     return offer(incomplete) if offer else [word for word in words_of(metavar) if word.startswith(incomplete)]
