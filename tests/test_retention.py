@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from support.lab import SLUG, START, Lab, campaign
@@ -90,6 +91,19 @@ def test_a_quiet_list_with_an_erased_person_is_not_read_for_ever(lab: MakeLab) -
         one.advance(hours=13)
         spent.append(one.cycle().requests)
     assert spent[-1] <= 2, spent
+
+
+def test_a_page_that_is_made_again_does_not_show_who_was_erased(cli: Cli, db: Db, lab: MakeLab) -> None:
+    one = lab(tweets=1)
+    one.engage(REPLIES, 4)
+    one.cycle()
+    _, name = somebody(db)
+    page = Path(cli("report", "render", "--out", "pages")["result"]["pages"][0])
+    assert name in page.read_text("utf-8")
+    cli("engagements", "erase", name, "--yes")
+    cli("report", "render", "--out", "pages")
+    assert name not in page.read_text("utf-8")
+    assert [path.name for path in page.parent.glob("*.json") if name in path.read_text("utf-8")] == []
 
 
 def test_erasing_again_is_no_error_and_somebody_unknown_is_told(cli: Cli, db: Db, lab: MakeLab) -> None:

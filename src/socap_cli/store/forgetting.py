@@ -13,6 +13,8 @@ from socap_cli.store.connect import Db
 from socap_cli.store.importance import WITHOUT_CASE
 
 BATCH = 500
+BY_SLUG = ("alert_plans", "report_sums")
+"""Collections whose `_id` is the campaign's."""
 OF_A_TWEET = ("worker_state", "engagement_columns")
 """Collections whose `_id` is the tweet's."""
 OF_A_CAMPAIGN = ("jobs", "alert_queue", "alert_history", "alert_messages", "silences", "final_reports")
@@ -95,7 +97,8 @@ def campaign(db: Db, slug: str, moment: datetime) -> bool:
         return False
     for name in OF_A_CAMPAIGN:
         db[name].delete_many({"campaign_id": slug})
-    db.alert_plans.delete_one({"_id": slug})
+    for name in BY_SLUG:
+        db[name].delete_one({"_id": slug})
     db.tweets.delete_many({"campaign_id": slug})
     return db.campaigns.delete_one(query).deleted_count == 1
 
