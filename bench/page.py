@@ -62,9 +62,9 @@ def rendered(uri: str, db: Db, out: Path) -> dict[str, float]:
     """One run of `report render` in a process of its own, measured."""
     before, others = processor_seconds(uri), resource.getrusage(resource.RUSAGE_CHILDREN)
     script = (
-        "import resource;from socap_cli.cli.app import execute;"
+        "from socap_cli.cli.app import execute;"
         f"execute(['-q','report','render','--out',{str(out)!r}]);"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -305,3 +305,18 @@ def test_columns_that_are_kept_are_completed_by_what_is_new_and_dropped_when_sco
     one.db.engagements.update_one({"user_id": "99"}, {"$set": {"importance_score": 50.0}})
     one.db.engagement_columns.replace_one({"_id": "12"}, {"changed_at": START}, upsert=True)
     assert 50.0 in engagement_columns.read(one.db, ids, now=START).score
+
+
+def test_a_page_of_300_tweets_with_long_texts_stays_under_500_kb_without_its_rows() -> None:
+    one = Documents()
+    for n in range(300):
+        tweet = one.tweet(f"{1_900_000_000_000_000_000 + n}", text="A long text. " * 25, posted_at=START)
+        for minutes in (0, 600):
+            one.read(tweet, minutes, retweets=900 + n, replies=90, quotes=9, likes=9000, views=1_000_000)
+    for n in range(400):
+        tweet = f"{1_900_000_000_000_000_000 + n % 300}"
+        words = {"bio": "b" * 160, "text": "Well said. " * 28, "name": "N" * 50, "categories": ["founders"]}
+        one.engage(tweet, "reply", minutes=n, **words, **reasons(("a" * 15, 9), ("b" * 15, 8), ("c" * 15, 7)))
+    html = page(one.report(Edition.OPERATOR))
+    before, _, rest = html.partition('type="application/json"')
+    assert len((before + rest.partition("</script>")[2]).encode()) < 500_000

@@ -92,10 +92,11 @@ def _publish(db: Db, campaign: Campaign, out: Path, wanted: Wanted, brand: Brand
     with _without_collector():
         report = gather(db, campaign, wanted, now=now)
         text = campaign_page(report, brand, wanted.zone)
-    found = summary(report)
-    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+        found = summary(report)
+        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+        numbers = json_text({"version": version, "page_sha256": digest, "summary": found, **document(report)})
     is_unchanged = _write(page, text)
-    _write(data, json_text({"version": version, "page_sha256": digest, "summary": found, **document(report)}))
+    _write(data, numbers)
     return _Page(page, is_unchanged, found)
 
 
