@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.documents import BRAND, SLUG, START, Documents, plain_campaign, reasons, wanted
@@ -315,7 +316,12 @@ def test_a_page_of_300_tweets_with_long_texts_stays_under_500_kb_without_its_row
             one.read(tweet, minutes, retweets=900 + n, replies=90, quotes=9, likes=9000, views=1_000_000)
     for n in range(400):
         tweet = f"{1_900_000_000_000_000_000 + n % 300}"
-        words = {"bio": "b" * 160, "text": "Well said. " * 28, "name": "N" * 50, "categories": ["founders"]}
+        words: dict[str, Any] = {
+            "bio": "b" * 160,
+            "text": "Well said. " * 28,
+            "name": "N" * 50,
+            "categories": ["founders"],
+        }
         one.engage(tweet, "reply", minutes=n, **words, **reasons(("a" * 15, 9), ("b" * 15, 8), ("c" * 15, 7)))
     html = page(one.report(Edition.OPERATOR))
     before, _, rest = html.partition('type="application/json"')
