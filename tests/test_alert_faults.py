@@ -206,3 +206,10 @@ def test_a_message_that_failed_waits_too_when_its_campaign_does(
     alerting.lab.advance(minutes=60)
     assert (send(alerting).sent, status_and_reason(alerting)[0]) == (1, "sent")
     assert (send(alerting).sent, len(boss.requests)) == (0, 2)
+
+
+def test_a_shorter_spacing_releases_what_waits_for_its_time(alerting: Alerting) -> None:
+    change(alerting.lab.db, SLUG, spacing_minutes=600)
+    assert (alerting.send().planned, status_and_reason(alerting)[0]) == (1, "pending")
+    change(alerting.lab.db, SLUG, spacing_minutes=0)
+    assert alerting.send().sent == 1

@@ -106,4 +106,6 @@ def sort_out(
 
 
 def _is_due(campaign: Campaign, alert: Alert, now: datetime) -> bool:
-    return alert.scheduled_send_time <= now or is_vip(campaign, alert.username)
+    """By its time, or by the campaign's spacing of today when that is shorter."""
+    latest = alert.planned_at + timedelta(minutes=campaign.spacing_minutes)
+    return min(alert.scheduled_send_time, latest) <= now or is_vip(campaign, alert.username)
