@@ -81,7 +81,7 @@ def test_a_campaign_without_an_end_is_reckoned_for_a_week() -> None:
 def test_a_budget_that_will_not_last_is_warned_of() -> None:
     found = {"a": made(100), "b": made(100, ends=False)}
     spent = {"a": 1000.0, "b": 0.0, "-": 50.0}
-    free = project(found, spent, Budget(), now=START)
+    free = project(found, spent, Budget(), now=START, endless=["b"])
     assert free.spent_today == 1050.0
     assert free.today > 1050.0
     assert [warning.split(":")[0] for warning in free.warnings] == ["b has no end"]

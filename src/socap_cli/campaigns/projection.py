@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -39,9 +39,14 @@ class Projection:
 
 
 def project(
-    estimates: Mapping[str, Estimate], spent_today: Mapping[str, float], budget: Budget, *, now: datetime
+    estimates: Mapping[str, Estimate],
+    spent_today: Mapping[str, float],
+    budget: Budget,
+    *,
+    now: datetime,
+    endless: Iterable[str] = (),
 ) -> Projection:
-    """What the day and the campaigns will have cost."""
+    """What the day and the campaigns will have cost; `endless` ones do not even stop by themselves."""
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
     rows = tuple(
         CampaignProjection(
@@ -56,7 +61,14 @@ def project(
     )
     spent = sum(spent_today.values())
     today = spent + sum(row.today - spent_today.get(row.campaign, 0.0) for row in rows)
-    warnings = (*_of_the_day(spent, today, budget, now, midnight), *_of_campaigns(rows, budget, now))
+    warnings = (
+        *_of_the_day(spent, today, budget, now, midnight),
+        *(
+            f"{slug} has no end: it costs until somebody ends it; --end, or --stop-when-cold"
+            for slug in endless
+        ),
+        *_of_campaigns(rows, budget, now),
+    )
     return Projection(spent, today, rows, warnings)
 
 
@@ -78,8 +90,6 @@ def _of_the_day(
 def _of_campaigns(rows: tuple[CampaignProjection, ...], budget: Budget, now: datetime) -> Iterator[str]:
     own, day = budget.campaign_hard or budget.campaign_soft, budget.day_hard or budget.day_soft
     for row in rows:
-        if row.end_is_assumed:
-            yield f"{row.campaign} has no end: it costs until somebody ends it; --end, or --stop-when-cold"
         if own and row.today > own:
             yield f"{row.campaign} will cost about {row.today:,.0f} credits today, more than its {own:,.0f}"
     left = sum(max(0.0, row.whole - row.spent) for row in rows)

@@ -37,7 +37,7 @@ def estimate(ctx: typer.Context, slug: Slug) -> None:
     run.done(
         estimate_row(found, usd),
         text=lambda: show_estimate(found, usd),
-        warnings=[warning] if found.end_is_assumed else [],
+        warnings=[warning] if found.end_is_assumed and not campaign.stop_when_cold else [],
     )
 
 

@@ -24,11 +24,11 @@ TEXT_SHOWN = 60
 
 def without_end(campaign: Campaign) -> list[str]:
     """A warning for a campaign that nobody ends."""
-    if campaign.ends_at is not None:
+    if campaign.ends_at is not None or campaign.stop_when_cold:
         return []
     return [
         f"{campaign.slug} has no end: it is collected, and paid for, until you end it "
-        f"(socap campaign edit {campaign.slug} --days N)"
+        f"(socap campaign edit {campaign.slug} --days N, or --stop-when-cold)"
     ]
 
 

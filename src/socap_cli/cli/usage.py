@@ -60,12 +60,14 @@ def _projected(db: Db, built: Bootstrap, spent: Mapping[str, float], *, now: dat
     """What the active campaigns will have cost."""
     with built.provider(needs_key=False) as provider:
         pricing = Pricing(db, built.look_policy(db), provider)
-        estimates = {
-            one.slug: pricing.estimated(one, now=now)
+        open_ones = [
+            one
             for one in campaigns.listed(db, CampaignStatus.ACTIVE)
             if one.ends_at is None or one.ends_at > now
-        }
-    return project(estimates, spent, built.settings.budget, now=now)
+        ]
+        estimates = {one.slug: pricing.estimated(one, now=now) for one in open_ones}
+    never = [one.slug for one in open_ones if one.ends_at is None and not one.stop_when_cold]
+    return project(estimates, spent, built.settings.budget, now=now, endless=never)
 
 
 def _priced(sums: Usage, usd_per_credit: float) -> dict[str, Any]:
