@@ -213,3 +213,17 @@ def test_a_shorter_spacing_releases_what_waits_for_its_time(alerting: Alerting) 
     assert (alerting.send().planned, status_and_reason(alerting)[0]) == (1, "pending")
     change(alerting.lab.db, SLUG, spacing_minutes=0)
     assert alerting.send().sent == 1
+
+
+def test_one_address_is_told_of_some_at_once_and_of_the_others_in_a_digest(
+    alerting: Alerting, boss: Hook
+) -> None:
+    change(
+        alerting.lab.db, SLUG, channels=(f"slack={boss.url},digest=daily 18:00", f"slack={boss.url},min=15")
+    )
+    alerting.engage(4)  # 16; what is there has 13
+    alerting.collect()
+    assert send(alerting).sent == 1
+    assert alerting.important[4].username.encode() in boss.requests[0][1]
+    alerting.lab.advance(hours=7)
+    assert (send(alerting).sent, send(alerting).sent, len(boss.requests)) == (1, 0, 2)

@@ -59,6 +59,7 @@ CHANNELS = (
     ("memory=nonsense", "memory"),
     ("memory=boss,digest=hourly", "memory=team,min=10"),
     ("memory,digest=daily 18:00",),
+    ("memory=boss,min=20", "memory=boss,digest=hourly"),
     ("memory=",),
 )
 QUIET = (None, "off", "12:00-13:00", "11:00-20:00 Asia/Tokyo vips", "23:00-11:00 America/New_York")

@@ -28,13 +28,22 @@ class Dispatched:
 
 def give_rows(alert: Alert, targets: Targets, found: Dispatched, given: Circumstances) -> None:
     """An alert that nobody has a row of."""
-    wanted = [target for target in targets.found if target.wants(alert)]
+    wanted = _wanting(alert, targets.found, given)
     if not wanted:
         found.held.append((alert, _nobody(targets)))
         if not targets.found and not targets.missing:
             found.warnings.append(f"{alert.campaign_id}: alerts wait, for {NOTHING_CONFIGURED}")
         return
     _tell(alert, wanted, targets.missing, found, given)
+
+
+def _wanting(alert: Alert, targets: Sequence[Target], given: Circumstances) -> list[Target]:
+    """Each address once, at the earliest of its times."""
+    found: dict[str, Target] = {}
+    wanted = (target for target in targets if target.wants(alert))
+    for target in sorted(wanted, key=lambda one: one.waits_until(alert, now=given.now) or given.now):
+        found.setdefault(target.address_id, target)
+    return list(found.values())
 
 
 def _tell(
@@ -77,7 +86,7 @@ def give_the_rest(alert: Alert, targets: Targets, found: Dispatched, given: Circ
     if not targets.found and not missing:
         found.held.append((alert, _nobody(targets)))
     else:
-        _tell(alert, [target for target in chosen if target.wants(alert)], missing, found, given)
+        _tell(alert, _wanting(alert, chosen, given), missing, found, given)
 
 
 def _delivery(alert: Alert, target: Target, given: Circumstances) -> Delivery:

@@ -40,7 +40,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Everybody who is told, and what is missing: channels that are named and reach nobody."""
+    """Everybody who is told, and what is missing: channels that are named and reach nobody.
+
+    An address may stand here twice, to be told of some at once and of the others in a digest.
+    """
 
     found: tuple[Target, ...]
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -62,7 +65,7 @@ def targets_of(
     """Everybody whom a campaign tells: those whom it names, else every channel's usual ones and `usual`."""
     named, problems = _named(campaign)
     wanted = named or [*map(Receiver, channels), *usual]
-    found: dict[str, Target] = {}
+    found: dict[Target, None] = {}
     missing = dict(problems)
     for receiver in wanted:
         targets = list(_addressed(receiver, campaign, channels))
@@ -71,9 +74,8 @@ def targets_of(
             missing[receiver.channel] = (
                 channel.missing if channel else f"there is no channel {receiver.channel!r}"
             )
-        for target in targets:
-            found.setdefault(target.address_id, target)
-    return Targets(tuple(found.values()), missing)
+        found.update(dict.fromkeys(targets))
+    return Targets(tuple(found), missing)
 
 
 def _named(campaign: Campaign) -> tuple[list[Receiver], dict[str, str]]:

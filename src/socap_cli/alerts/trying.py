@@ -33,7 +33,8 @@ def targets_to_try(context: AlertContext, channel: str | None, campaign: Campaig
     if channel and channel not in context.channels:
         raise UsageError(f"no channel {channel!r}", hint=f"there are {', '.join(context.channels)}")
     found = targets_of(campaign or nobody(context.now()), context.channels, context.usual_receivers).found
-    wanted = [target for target in found if channel in (None, target.channel)]
+    once = {target.address_id: target for target in found if channel in (None, target.channel)}
+    wanted = list(once.values())
     if not wanted:
         if channel:
             raise ConfigError(context.channels[channel].missing)
