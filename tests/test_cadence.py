@@ -334,7 +334,7 @@ def test_a_campaigns_cadence_is_set_shown_and_heeded_by_the_commands(cli: Cli, o
     assert cli("enqueue")["result"]["jobs_armed"] == 0
     (looks,) = cli("status")["result"]["looks"]
     assert (looks["campaign"], looks["cadence"], looks["tweets"], looks["due"]) == (SLUG, "adaptive", 2, 0)
-    assert "adaptive, next in 4 min (no look has succeeded), all in 4 min" in cli.text("status")[0]
+    assert "adaptive, next in 4 min (the first look has not come back), all in 4 min" in cli.text("status")[0]
     assert cli("enqueue", "--all")["result"]["jobs_armed"] == everything
     one.db.jobs.update_many({}, {"$set": {"status": "completed"}})
     cli("campaign", "edit", SLUG, "--clear", "cadence", "--no-stop-when-cold")

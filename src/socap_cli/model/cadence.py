@@ -97,7 +97,7 @@ def adaptive(tweet: Watched, *, prices: LookPrices, limits: Limits, now: datetim
     if seen is None:
         return Look(now, frozenset(LISTS), "it was never looked at")
     if tweet.state.checked_at is None:
-        return Look(seen + limits.shortest, frozenset(LISTS), "no look has succeeded")
+        return Look(seen + limits.shortest, frozenset(LISTS), "the first look has not come back")
     found = rates(tweet)
     wait = interval(sum(found.values()), prices, limits)
     at = seen + wait
