@@ -127,7 +127,7 @@ def test_an_export_runs_nothing_in_a_spreadsheet(
         (["campaign", "delete", "launch"], 2, "deletes campaign"),
         (["frobnicate"], 2, "No such command"),
         (["jobs", "show", "nope"], 1, "no job 'nope'"),
-        (["jobs", "list", "--state", "odd"], 2, "no job status 'odd'"),
+        (["jobs", "list", "--status", "odd"], 2, "no job status 'odd'"),
         (["alerts", "test", "slack"], 2, "no Slack webhook"),
         (["importance", "import", "missing.json"], 2, "cannot read missing.json"),
         (["engagements", "export", "x", "--format", "pdf", "--out", "x"], 2, "no format 'pdf'"),

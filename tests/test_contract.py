@@ -16,7 +16,7 @@ from socap_cli.store import Db
 
 OF_A_CAMPAIGN = (
     "--tweet --from --name --start --end --days --threshold --channel --slack-webhook --client-name --client-email "
-    "--vip --ignore --spacing --frequency-window --no-verify --dry-run"
+    "--vip --ignore --spacing --frequency-window --cadence --no-verify --dry-run"
 )
 CONTRACT = {
     "init": "",
@@ -84,6 +84,7 @@ WORDS = {
     ("engagements list", "--action-type"): {"retweet", "reply", "quote"},
     ("engagements export", "--format"): {"csv", "jsonl", "xlsx"},
     ("report render", "--edition"): {"client", "operator"},
+    ("campaign add", "--cadence"): {"fixed", "adaptive"},
     ("usage", "--by"): {"campaign", "endpoint", "day"},
 }
 """What the help of an option lists at least."""

@@ -79,7 +79,7 @@ def test_no_command_scans_a_collection(
         "enqueue",
         "work",
         "jobs list",
-        "jobs list --state failed --campaign launch",
+        "jobs list --status failed --campaign launch",
         f"jobs show launch:{some_tweet}:metrics",
         "jobs retry",
         "status",

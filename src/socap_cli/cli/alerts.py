@@ -95,7 +95,6 @@ def list_(
         str,
         typer.Option(
             "--status",
-            "--state",
             metavar="pending|held|sending|sent|dead|unknown|dropped",
             help="Only these.",
         ),

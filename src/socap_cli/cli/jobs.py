@@ -27,9 +27,7 @@ def list_(
     ctx: typer.Context,
     status: Annotated[
         str,
-        typer.Option(
-            "--status", "--state", metavar="pending|processing|completed|failed", help="Only these."
-        ),
+        typer.Option("--status", metavar="pending|processing|completed|failed", help="Only these."),
     ] = "",
     campaign: OnlyCampaign = "",
     limit: Limit = 50,
