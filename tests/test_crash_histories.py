@@ -178,6 +178,7 @@ class AdaptiveDeltaHistories(DeltaHistories):
 MACHINES = [CrashHistories, DeltaHistories, AdaptiveCrashHistories, AdaptiveDeltaHistories]
 
 
+@pytest.mark.timeout(300 + 5 * EXAMPLES)
 @pytest.mark.parametrize("machine", MACHINES)
 def test_every_crash_history_ends_in_the_truth(machine: type[CrashHistories], mongod: str) -> None:
     CrashHistories.uri = mongod
