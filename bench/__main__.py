@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.cadence import cadence, estimates
 from bench.collection import bad_days, cost, cycles, large_cycle, memory, storage
+from bench.long_list import long_list
 from bench.page import page
 from bench.queue import large_enqueue, queue
 from bench.startup import startup
@@ -19,6 +20,7 @@ BENCHMARKS = (
     large_enqueue,
     cycles,
     large_cycle,
+    long_list,
     memory,
     cost,
     bad_days,

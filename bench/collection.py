@@ -125,7 +125,7 @@ def cycles(uri: str) -> None:
         with database(uri) as db, provider(latency, tweets=TWEETS) as served:
             _arm(db, served)
             told: dict[str, Any] = {}
-            process = timed(lambda told=told, db=db, served=served: told.update(_work(uri, db, served.url)))  # type: ignore[misc]
+            process = timed(lambda told=told, db=db, served=served: told.update(work(uri, db, served.url)))  # type: ignore[misc]
             requests = served.requests()
             ideal = requests * latency / 50
             row(
@@ -139,7 +139,7 @@ def large_cycle(uri: str) -> None:
     """A cycle of 6,000 tweets of which nothing new is known: 24,000 jobs, counters, snapshots and gates for real"""
     with database(uri) as db, provider(0.1, tweets=6000, engagements=0.05) as served:
         _arm(db, served, tweets=6000, engagements=0.05)
-        told = _work(uri, db, served.url)
+        told = work(uri, db, served.url)
         done = told["completed"] + told["unchanged"]
         row(
             f"{done:,} jobs, {told['requests']} requests",
@@ -155,8 +155,8 @@ def _arm(db: Db, served: Provider, **world: Any) -> None:
     lab.close()
 
 
-def _work(uri: str, db: Db, url: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "socap_cli", "--json", "work", "--concurrency", "50"]
+def work(uri: str, db: Db, url: str, *, concurrency: int = 50) -> dict[str, Any]:
+    command = [sys.executable, "-m", "socap_cli", "--json", "work", "--concurrency", str(concurrency)]
     done = subprocess.run(command, env=environment(uri, db, url), capture_output=True, text=True, check=True)
     result: dict[str, Any] = json.loads(done.stdout)["result"]
     return result

@@ -33,14 +33,15 @@ def long_list(uri: str) -> None:
         with database(uri) as db, provider(LATENCY, **made) as served:
             lab = Lab(db, Elsewhere(world, served.url, Clock(START)))  # type: ignore[arg-type]
             lab.enqueue()
-            db.jobs.delete_many({"type": RETWEETS})  # they take no times
+            db.jobs.delete_many({"job_type": RETWEETS})  # they take no times
             told = work(uri, db, served.url, concurrency=concurrency)
             spent = httpx.get(f"{served.url}/sim/state").json()["ledger"]["credits"]
             ideal = told["requests"] * LATENCY / concurrency
             missing = sum(sizes) - len(lab.stored())
+            cost = spent / (15 + 15 * sum(sizes))
             lab.close()
         row(
             f"{sum(sizes):,} items, concurrency {concurrency}",
             f"{told['seconds'] / ideal:.2f} ×",
-            f"ideal {ideal:.1f} s; at most 1.3; cost {spent / (15 + 15 * sum(sizes)):.3f} of the least; missing {missing}",
+            f"ideal {ideal:.1f} s; at most 1.3; cost {cost:.3f} of the least; missing {missing}",
         )
