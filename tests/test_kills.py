@@ -77,8 +77,8 @@ def test_no_job_is_stuck_and_nothing_lost_or_doubled_however_often_things_are_ki
             assert victim is not None
             os.kill(victim, signal.SIGKILL)
             for worker in workers:
-                worker.communicate()
-                assert worker.returncode in ((0,) if of_mongod else (0, -signal.SIGKILL))
+                said = worker.communicate()[1]
+                assert worker.returncode in ((0,) if of_mongod else (0, -signal.SIGKILL)), said
             simulator.clock.advance(timedelta(minutes=20))
     assert in_the_middle > KILLS * 0.9
     for words in (("work",), ("enqueue", "--verify"), ("work",)):

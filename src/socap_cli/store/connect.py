@@ -60,13 +60,24 @@ def open_database(
             hint="it looks like mongodb://user:password@host:27017/",
         ) from None
     try:
-        with pymongo.timeout(patience):
-            client.admin.command("ping")
+        _ping(client, patience)
         yield client[name]
     except errors.PyMongoError as error:
         raise translate_error(error, uri=uri) or error from error
     finally:
         client.close()
+
+
+def _ping(client: MongoClient[dict[str, Any]], patience: float) -> None:
+    """Wait until it answers. One that went away while it answered is asked again: it may be starting anew."""
+    try:
+        with pymongo.timeout(patience):
+            client.admin.command("ping")
+    except errors.ServerSelectionTimeoutError:
+        raise
+    except errors.AutoReconnect:
+        with pymongo.timeout(patience):
+            client.admin.command("ping")
 
 
 def translate_error(error: BaseException, *, uri: str = "") -> StoreError | None:
@@ -100,6 +111,8 @@ def _is_outage(error: errors.PyMongoError) -> bool:
             for row in (*details.get("writeErrors", ()), *details.get("writeConcernErrors", ()))
         }
         return bool(codes & GONE)
+    if "does not support retryable writes" in str(error):
+        return True  # what the driver makes of a server that went away between two tries
     return isinstance(error, errors.OperationFailure) and error.code in GONE
 
 
