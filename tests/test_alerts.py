@@ -18,8 +18,8 @@ from support.servers import hook, mail_server, reply
 from socap_cli.alerts.plan import run_batch, spread
 from socap_cli.alerts.preview import preview
 from socap_cli.alerts.send import ANOTHER_PLANS, LOCK, send_alerts
-from socap_cli.channels import CHANNELS
 from socap_cli.channels.slack import Slack
+from socap_cli.channels.table import CHANNELS
 from socap_cli.model import QUOTES, REPLIES, RETWEETS, CampaignStatus
 from socap_cli.model.alert import AlertStatus, Silence
 from socap_cli.model.message import Message

@@ -24,12 +24,13 @@ from support.memory_channel import Memory
 from support.messages import AT, engagement, message, person
 from support.servers import hook, mail_server, raw_server, reply
 
-from socap_cli.channels import CHANNELS, Channel, open_channels
+from socap_cli.channels import Channel
 from socap_cli.channels.email import Email
 from socap_cli.channels.letter import Heading, text_body, write_letter
 from socap_cli.channels.posting import retry_after
 from socap_cli.channels.slack import Slack, SlackTemplates, payload
 from socap_cli.channels.smtp_address import parse_server
+from socap_cli.channels.table import CHANNELS, open_channels
 from socap_cli.channels.webhook import Webhook
 from socap_cli.channels.webhook import payload as json_payload
 from socap_cli.config import Alerts
@@ -579,7 +580,7 @@ def test_a_channel_is_added_by_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("words", [("alerts", "test", "--help"), ("campaign", "add", "--help")])
 def test_help_names_the_channels_that_are_rows(words: tuple[str, ...]) -> None:
     code = (
-        "import sys; from socap_cli.channels import CHANNELS; CHANNELS['pigeon'] = None; "
+        "import sys; from socap_cli.channels.table import CHANNELS; CHANNELS['pigeon'] = None; "
         "from socap_cli.cli.app import main; main()"
     )
     environment = {**os.environ, "COLUMNS": "200"}

@@ -22,10 +22,10 @@ from support.messages import AT
 from support.servers import hook, reply
 
 from socap_cli.alerts.compose import Background, compose
-from socap_cli.channels import open_channels
 from socap_cli.channels.letter import Heading, text_body, write_letter
 from socap_cli.channels.slack import SlackTemplates
 from socap_cli.channels.slack import payload as blocks
+from socap_cli.channels.table import open_channels
 from socap_cli.channels.templates import Templates
 from socap_cli.channels.webhook import payload
 from socap_cli.config import Alerts

@@ -11,11 +11,13 @@ import pytest
 from support.lab import Lab
 
 from socap_cli.bootstrap import Bootstrap
+from socap_cli.bootstrap.collecting import open_provider
 from socap_cli.config import Provider as ProviderSettings
 from socap_cli.config import Settings
 from socap_cli.model import LISTS, Kind, ListItem, ListKind, Page, Profile, Tweet, TweetsAnswer
 from socap_cli.model.links import engagement_url
-from socap_cli.providers import PROVIDERS, AllowedRate
+from socap_cli.providers import AllowedRate
+from socap_cli.providers.table import PROVIDERS
 from socap_cli.simulator.world import World
 from socap_cli.store import engagement_view, queue_view
 from socap_cli.store.engagement_view import Selection
@@ -94,7 +96,7 @@ def toy(lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch) -> Lab:
     provider = Toy(one.world, one.now)
     monkeypatch.setitem(PROVIDERS, "toy", lambda _settings: provider)
     settings = Settings(provider=ProviderSettings(name="toy"))
-    with Bootstrap(settings).provider(needs_key=False) as built:
+    with open_provider(Bootstrap(settings), needs_key=False) as built:
         one.provider = built  # type: ignore[assignment]
         return one
 

@@ -20,7 +20,7 @@ from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import TextIO
 
-from socap_cli.model.json_text import json_text
+from socap_cli.json_text import json_text
 from socap_cli.network.masking import Mask
 
 FORMS = ("text", "json")

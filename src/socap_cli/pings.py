@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from socap_cli.channels.posting import post, raise_for_status
-from socap_cli.config import Pings
 from socap_cli.errors import SocapError
 
 log = logging.getLogger("socap.pings")
@@ -21,7 +20,6 @@ log = logging.getLogger("socap.pings")
 START = "start"
 NAME = "the dead-man switch"
 ATTEMPTS = 2
-COMMANDS = frozenset(Pings.model_fields) - {"timeout"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +50,6 @@ class Ping:
                 log.log(logging.INFO if attempt < ATTEMPTS else logging.WARNING, "%s", error.message)
             else:
                 return
-
-
-def address_for(pings: Pings, command: str) -> str | None:
-    """The switch of a command, like `alerts send`; None when it has none."""
-    name = command.replace(" ", "_")
-    found = getattr(pings, name) if name in COMMANDS else None
-    return found.get_secret_value() if found else None
 
 
 def ping_url(address: str, word: str, run_id: str) -> str:

@@ -36,6 +36,14 @@ def find(db: Db, slug: str) -> Campaign:
     raise SocapError(f"no campaign {slug!r}", hint=hint)
 
 
+def left_out(db: Db) -> list[str]:
+    """A warning for each document that is no campaign, so that none is left out silently."""
+    return [
+        f"the document of campaign {slug!r} cannot be read, and it is left out: socap campaign show {slug}"
+        for slug in campaigns.unreadable(db)
+    ]
+
+
 def update(db: Db, before: Campaign, after: Campaign) -> Campaign:
     """Write what differs. Raises SocapError when the campaign is gone meanwhile."""
     return campaigns.update(db, before, after) or find(db, before.slug)

@@ -1,32 +1,11 @@
 """The ways to tell people: one module a channel, and the one table that knows them.
 
-A new channel is a module with a class like those here (see `protocol.Channel`) and a row of `CHANNELS`. Its
+A new channel is a module with a class like those here (see `protocol.Channel`) and a row of `table.CHANNELS`. Its
 addresses come from `[alerts] to = ["NAME=ADDRESS"]` or from a campaign's `--channel NAME=ADDRESS`; whoever
-needs channels reads the table when asked, so that a row that is added later is heeded everywhere.
+needs channels reads the table when asked, so that a row that is added later is heeded everywhere. Who needs only
+what all of them promise imports no HTTP and no SMTP.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
-
-from socap_cli.channels.apprise import Apprise
-from socap_cli.channels.email import Email
 from socap_cli.channels.protocol import Channel
-from socap_cli.channels.slack import Slack
-from socap_cli.channels.webhook import Webhook
-from socap_cli.config import Alerts
 
-CHANNELS: dict[str, Callable[[Alerts], Channel]] = {
-    "slack": Slack,
-    "email": Email,
-    "webhook": Webhook,
-    "apprise": Apprise,
-}
-
-
-def open_channels(settings: Alerts) -> dict[str, Channel]:
-    """Every channel by its name, over these settings. Raises ConfigError."""
-    return {name: build(settings) for name, build in CHANNELS.items()}
-
-
-__all__ = ["CHANNELS", "Channel", "open_channels"]
+__all__ = ["Channel"]

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import httpcore
 
@@ -24,15 +23,12 @@ from socap_cli.errors import (
 )
 from socap_cli.model import cleaning
 from socap_cli.network.connection import Connection, proxy_at, tls_for
-from socap_cli.network.masking import Mask
+from socap_cli.network.masking import Mask, secrets_of
 
 LARGEST_REPLY = 64 * 1024
 """Bytes that are read; the rest is not waited for."""
 LONGEST_SHOWN = 100
 LONGEST_CONNECT = 10.0
-SHORTEST_PART = 6
-"""Parts of a URL from this length on are masked by themselves, too."""
-WORDS_OF_PATHS = frozenset({"services", "webhook", "webhooks", "workflows", "triggers", "incoming", "alerts"})
 LIMITED_FOR = 30.0
 """Seconds to wait for who limits us without saying for how long."""
 SHORTEST_WAIT, LONGEST_WAIT = 1.0, 3600.0
@@ -184,20 +180,6 @@ def _seconds_to(value: str, now: float) -> float:
         return parsedate_to_datetime(value).timestamp() - now
     except (ValueError, TypeError, OverflowError, IndexError):
         return math.nan
-
-
-def secrets_of(url: str) -> tuple[str, ...]:
-    """What of an address must not come back: its whole, its path, and every long part of it."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return (url,)
-    target = parts.path + (f"?{parts.query}" if parts.query else "")
-    pieces = re.split(r"[/?&=;:@#]", f"{parts.netloc.rpartition('@')[0]}/{target}/{parts.fragment}")
-    long = (piece for piece in pieces if len(piece) >= SHORTEST_PART and piece not in WORDS_OF_PATHS)
-    whole = [url, url.partition("://")[2], target, parts.path, parts.path.strip("/")]
-    found = [*whole, *long]
-    return tuple(dict.fromkeys(sorted((*found, *map(unquote, found)), key=len, reverse=True)))
 
 
 def _said(mask: Mask, text: str) -> str:

@@ -7,8 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
-from socap_cli.channels.posting import secrets_of
 from socap_cli.config import Settings
+from socap_cli.network.masking import secrets_of
 
 WITH_PASSWORD = frozenset({"mongodb", "mongodb+srv", "smtp", "smtps"})
 """Addresses of which only the user's part is secret."""

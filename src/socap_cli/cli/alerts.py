@@ -15,8 +15,9 @@ from socap_cli.alerts import trying
 from socap_cli.alerts.planning import plan_alerts
 from socap_cli.alerts.preview import preview
 from socap_cli.alerts.recording import record_outcomes
+from socap_cli.bootstrap.telling import alert_context, channels_of
 from socap_cli.campaigns import register
-from socap_cli.channels import CHANNELS
+from socap_cli.channels.table import CHANNELS
 from socap_cli.cli import alerts_text, silences
 from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, account, one_of
 from socap_cli.cli.run import PARTLY_DONE, Run
@@ -47,7 +48,7 @@ def plan(ctx: typer.Context, dry_run: DryRun = False) -> None:
     run: Run = ctx.obj
     built = bootstrap(run)
     with built.database() as db:
-        context = built.alert_context(db)
+        context = alert_context(built, db)
         if dry_run:
             done, _ = plan_alerts(context, dry_run=True)
         else:
@@ -73,7 +74,7 @@ def send(ctx: typer.Context, campaign: OnlyCampaign = "", dry_run: DryRun = Fals
     built, stop = bootstrap(run), threading.Event()
     with built.database() as db, stopping(run, stop, IN_FLIGHT):
         only = register.find(db, campaign).slug if campaign else None
-        context = built.alert_context(db, stop=stop)
+        context = alert_context(built, db, stop=stop)
         if dry_run:
             alerts_text.show_preview(run, preview(context, campaign_id=only))
             return
@@ -116,7 +117,7 @@ def list_(
             AlertStatus(one_of(status, AlertStatus, "status")) if status else None,
             account(person, "--person") if person else None,
             one_of(action_type, action_types(), "action") if action_type else None,
-            one_of(channel, built.channels(), "channel") if channel else None,
+            one_of(channel, channels_of(built), "channel") if channel else None,
         )
         found = alert_view.listed(db, wanted, limit=limit)
     rows = [alerts_text.row(listing) for listing in found]
@@ -165,7 +166,7 @@ def retry(
         count = alert_messages.count_ended(db, campaign_id=only, message_ids=ids)
         if not dry_run:
             channel_state.switch_on(db, addresses)
-            context = built.alert_context(db)
+            context = alert_context(built, db)
             alert_messages.retry(db, now=context.now(), campaign_id=only, message_ids=ids)
             record_outcomes(context)
     run.done(
@@ -201,7 +202,7 @@ def test(
     run: Run = ctx.obj
     built = bootstrap(run)
     with built.database() as db:
-        context = built.alert_context(db)
+        context = alert_context(built, db)
         chosen = register.find(db, campaign) if campaign else None
         targets = trying.targets_to_try(context, channel or None, chosen)
         message = trying.sample(context, chosen) if chosen else None

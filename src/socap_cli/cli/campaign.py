@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from socap_cli.bootstrap.looking import look_policy
 from socap_cli.campaigns import adding, document, register, windows
 from socap_cli.campaigns.overview import overview
 from socap_cli.campaigns.settings import over_file, read_settings
@@ -86,7 +87,7 @@ def list_(
     wanted = CampaignStatus(one_of(status, CampaignStatus, "status")) if status else None
     with bootstrap(run).database() as db:
         rows = overview(db, wanted)
-        warnings = text.unreadable_campaigns(db)
+        warnings = register.left_out(db)
     run.done(
         {"campaigns": [view.totals_row(row) for row in rows]},
         text=lambda: view.show_list(run, rows, now=run.now()),
@@ -108,7 +109,7 @@ def show(ctx: typer.Context, slug: Slug) -> None:
         tweets = campaigns.tweets_of(db, slug)
         states = worker_state.load(db, [tweet.tweet_id for tweet in tweets])
         is_watched = campaign.status is CampaignStatus.ACTIVE
-        looks = next_looks(db, campaign, built.look_policy(db), now=now) if is_watched else {}
+        looks = next_looks(db, campaign, look_policy(built, db), now=now) if is_watched else {}
     rows = [view.watched_row(t, states[t.tweet_id], looks.get(t.tweet_id)) for t in tweets]
     run.done(
         {"campaign": public_campaign(campaign), "tweets": rows},

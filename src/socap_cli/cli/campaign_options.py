@@ -12,6 +12,8 @@ from typing import Annotated, Any, get_args, get_origin
 import typer
 
 from socap_cli.bootstrap import Bootstrap
+from socap_cli.bootstrap.collecting import open_client, open_provider
+from socap_cli.bootstrap.telling import channels_of
 from socap_cli.campaigns.adding import Verifier
 from socap_cli.campaigns.categories import category_of
 from socap_cli.campaigns.document import clearing, read_document
@@ -19,7 +21,7 @@ from socap_cli.campaigns.settings import DAYS, SETTINGS, cleared, over_file, rea
 from socap_cli.campaigns.source import Line, from_options, read
 from socap_cli.campaigns.urls import tweet_id
 from socap_cli.campaigns.values import read_accounts
-from socap_cli.channels import CHANNELS
+from socap_cli.channels.table import CHANNELS
 from socap_cli.cli.options import one_of
 from socap_cli.cli.rhythm_options import CadenceOption, Digest, QuietHours, StopWhenCold
 from socap_cli.cli.run import Run
@@ -214,7 +216,7 @@ def tweet_id_of(text: str) -> str:
 
 def checked(built: Bootstrap, values: dict[str, Any]) -> dict[str, Any]:
     """Settings whose channels exist and whose addresses may be sent to. Raises UsageError."""
-    channels = built.channels()
+    channels = channels_of(built)
     for text in values.get("channels") or ():
         receiver = parse_receiver(text)
         channel = channels.get(one_of(receiver.channel, channels, "channel"))
@@ -238,5 +240,5 @@ def verifying(run: Run, built: Bootstrap, db: Db, *, wanted: bool) -> Iterator[V
     except UsageError as error:
         error.hint = f"{error.hint}, or add the tweets unchecked with --no-verify"
         raise
-    with built.provider() as provider:
-        yield Verifier(built.client(db, provider, now=run.now), run.info)
+    with open_provider(built) as provider:
+        yield Verifier(open_client(built, db, provider, now=run.now), run.info)

@@ -7,6 +7,8 @@ from typing import Any
 
 import typer
 
+from socap_cli.bootstrap.collecting import open_provider
+from socap_cli.bootstrap.looking import look_policy
 from socap_cli.campaigns import register
 from socap_cli.campaigns.estimate import CYCLES_A_DAY, Estimate, Range
 from socap_cli.campaigns.pricing import Pricing
@@ -27,9 +29,9 @@ def estimate(ctx: typer.Context, slug: Slug) -> None:
     """
     run: Run = ctx.obj
     built = bootstrap(run)
-    with built.database() as db, built.provider(needs_key=False) as provider:
+    with built.database() as db, open_provider(built, needs_key=False) as provider:
         campaign = register.find(db, slug)
-        found = Pricing(db, built.look_policy(db), provider).estimated(campaign, now=run.now())
+        found = Pricing(db, look_policy(built, db), provider).estimated(campaign, now=run.now())
     usd = built.settings.provider.usd_per_credit
     warning = (
         f"{slug} has no end: seven days are reckoned; socap campaign edit {slug} --end, or --stop-when-cold"

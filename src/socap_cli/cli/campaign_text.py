@@ -17,7 +17,6 @@ from socap_cli.cli.run import PARTLY_DONE, Run, one_line
 from socap_cli.cli.wording import counted
 from socap_cli.model import Campaign, CampaignTweet
 from socap_cli.model.campaign import public_campaign
-from socap_cli.store import Db, campaigns
 
 TEXT_SHOWN = 60
 
@@ -149,14 +148,6 @@ def show_plan(run: Run, planned: Plan, *, dry_run: bool) -> None:
         run.print(f"{slug}: {'would be created' if dry_run else 'created'}")
     else:
         run.print(f"{slug}: {'would be changed' if dry_run else 'changed'}")
-
-
-def unreadable_campaigns(db: Db) -> list[str]:
-    """A warning for each document that is no campaign, so that none is left out silently."""
-    return [
-        f"the document of campaign {slug!r} cannot be read, and it is left out: socap campaign show {slug}"
-        for slug in campaigns.unreadable(db)
-    ]
 
 
 def deletion_line(slug: str, done: Deletion, *, dry_run: bool) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from socap_cli.alerts.receivers import nobody, targets_of
 from socap_cli.bootstrap import Bootstrap
+from socap_cli.bootstrap.collecting import open_provider
+from socap_cli.bootstrap.telling import channels_of
 from socap_cli.channels import Channel
 from socap_cli.config import secrets_in
 from socap_cli.errors import SocapError
@@ -173,7 +175,7 @@ def _state(built: Bootstrap) -> Iterator[Check]:
 
 
 def _provider(built: Bootstrap) -> Iterator[Check]:
-    with built.database() as db, built.provider() as provider:
+    with built.database() as db, open_provider(built) as provider:
         left = provider.credits_left()
         enough = max(_used_in_a_day(db), LITTLE_USD / (provider.usd_per_credit or 1.0))
     if left is None:
@@ -196,7 +198,7 @@ def _used_in_a_day(db: Db) -> float:
 def _channels(built: Bootstrap) -> Iterator[Check]:
     """Every address of the configuration, without sending anything."""
     named = [parse_receiver(text.get_secret_value()) for text in built.settings.alerts.to]
-    channels = built.channels()
+    channels = channels_of(built)
     found = targets_of(nobody(datetime.now(UTC)), channels, named).found
     for name, channel in channels.items():
         addresses = [target.address for target in found if target.channel == name]

@@ -68,7 +68,7 @@ def pages(incomplete: str) -> list[str]:
 
 def channels(incomplete: str) -> list[str]:
     """The channels that there are."""
-    from socap_cli.channels import CHANNELS
+    from socap_cli.channels.table import CHANNELS
 
     return [name for name in CHANNELS if name.startswith(incomplete)]
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from socap_cli.bootstrap import LOOK_FOR_IT, Bootstrap
+from socap_cli.bootstrap.looking import look_policy
 from socap_cli.campaigns import register
-from socap_cli.cli.campaign_text import unreadable_campaigns
 from socap_cli.cli.options import DryRun, OnlyCampaign
 from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
@@ -43,7 +43,7 @@ def enqueue(
     now = run.now()
     with built.database() as db:
         only = register.find(db, campaign) if campaign else None
-        policy = built.look_policy(db)
+        policy = look_policy(built, db)
         looks = policy if adaptive_in_use(db, policy) and not everything else None
         wanted = Wanted(only, verify, looks)
         if dry_run:
@@ -52,7 +52,7 @@ def enqueue(
         else:
             done, result = _enqueue(db, built, wanted, now=now)
             runs.record(db, RunRecord(run.run_id, "enqueue", now, 0.0, result))
-        warnings = [*done.warnings, *unreadable_campaigns(db)]
+        warnings = [*done.warnings, *register.left_out(db)]
         if not campaigns.any_at_all(db):
             warnings.append(f"there is no campaign in {built.place}; if you have one, {LOOK_FOR_IT}")
     if only is not None and not done.campaigns and not done.campaigns_completed:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from socap_cli.bootstrap import Bootstrap
+from socap_cli.bootstrap.collecting import open_client, open_provider
 from socap_cli.campaigns import register
 from socap_cli.cli import importance_text as text
 from socap_cli.cli.exporting import write_out
@@ -81,14 +82,14 @@ def build(
     run: Run = ctx.obj
     built = bootstrap(run)
     terms = _terms(built, limit, refresh_after)
-    with built.database() as db, built.provider() as provider:
+    with built.database() as db, open_provider(built) as provider:
         due, fresh = building.due_people(db, built.firm(), terms, now=_now(run))
         if not due and not fresh:
             raise SocapError("there are no important people yet", hint="socap importance import FILE")
         expected = building.estimate(due, fresh, provider, terms)
         line = text.estimate_line(expected, built.settings.provider.usd_per_credit)
         done = BuildResult()
-        client = built.client(db, provider, now=run.now)
+        client = open_client(built, db, provider, now=run.now)
         if not dry_run:
             run.info(line)
             with locks.held(db, "importance build"):

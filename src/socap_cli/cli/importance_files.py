@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from socap_cli.model.json_text import json_text
+from socap_cli.json_text import json_text
 
 Exported = Iterable[tuple[str, dict[str, Any]]]
 

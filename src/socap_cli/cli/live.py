@@ -19,7 +19,7 @@ from socap_cli.cli.run import Run, one_line
 from socap_cli.cli.tables import console
 from socap_cli.cli.wording import counted
 from socap_cli.errors import UsageError
-from socap_cli.model.json_text import json_text
+from socap_cli.json_text import json_text
 from socap_cli.work.result import Progress
 
 LOOK_EVERY = 0.2

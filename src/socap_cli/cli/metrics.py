@@ -20,8 +20,8 @@ from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.errors import UsageError
 from socap_cli.files.writing import write_file
+from socap_cli.json_text import iso
 from socap_cli.model import LISTS, CampaignTweet, TweetCategory, counter_names
-from socap_cli.model.json_text import iso
 from socap_cli.report import series as rules
 from socap_cli.report.analytics import list_total
 from socap_cli.report.charts import Drawing, png_chart, short_number

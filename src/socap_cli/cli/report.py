@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from socap_cli.bootstrap import Bootstrap
+from socap_cli.bootstrap.looking import look_policy
+from socap_cli.bootstrap.reporting import report_brand, report_wanted
 from socap_cli.campaigns import register
 from socap_cli.channels.smtp_address import parse_server
 from socap_cli.cli import tables
@@ -63,14 +65,16 @@ def render(
     """
     run: Run = ctx.obj
     built = bootstrap(run)
-    wanted = built.report_wanted(_edition(built, edition))
+    wanted = report_wanted(built, _edition(built, edition))
     folder = Path(out) if out else built.settings.report.out
     started, since = run.now(), time.monotonic()
     with built.database() as db:
         chosen = [register.find(db, slug)] if slug else campaigns.listed(db)
-        wanted = replace(wanted, policy=built.look_policy(db))
+        wanted = replace(wanted, policy=look_policy(built, db))
         unread = [] if slug else campaigns.unreadable(db)
-        done = publish(db, chosen, folder, wanted=wanted, brand=built.brand(), now=started, index=not slug)
+        done = publish(
+            db, chosen, folder, wanted=wanted, brand=report_brand(built), now=started, index=not slug
+        )
         result = {"pages": [str(path) for path in done.pages], "unchanged": done.unchanged}
         seconds = time.monotonic() - since
         runs.record(db, RunRecord(run.run_id, "report render", started, seconds, result))
@@ -157,7 +161,7 @@ def _receivers(campaign: Campaign, to: Sequence[str]) -> list[str]:
 
 def _mail(db: Db, built: Bootstrap, campaign: Campaign, how: str, run: Run) -> MailEdition:
     """What a client may see, whatever the edition of the pages is."""
-    wanted, brand = built.report_wanted(Edition.CLIENT), built.brand()
+    wanted, brand = report_wanted(built, Edition.CLIENT), report_brand(built)
     report = gather(db, campaign, wanted, now=run.now())
     make = ATTACHMENTS[how]
     page = campaign_page(report, brand, wanted.zone).encode("utf-8", "replace") if make else b""

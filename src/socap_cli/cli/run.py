@@ -15,8 +15,8 @@ from typing import Any
 from socap_cli.cli import output
 from socap_cli.cli.output import OutputFailed, print_line
 from socap_cli.errors import MissingValue, SocapError, UsageError
+from socap_cli.json_text import json_text
 from socap_cli.logs import FORMS, Logs
-from socap_cli.model.json_text import json_text
 
 log = logging.getLogger("socap.cli")
 

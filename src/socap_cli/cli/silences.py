@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from socap_cli.bootstrap.telling import alert_context
 from socap_cli.campaigns import register
 from socap_cli.cli import tables
 from socap_cli.cli.options import DryRun, account, category_named, one_of
@@ -50,7 +51,7 @@ def silence(
     run: Run = ctx.obj
     built = bootstrap(run)
     with built.database() as db:
-        now = built.alert_context(db).now()
+        now = alert_context(built, db).now()
         if not any((slug, person, category, action_type)) and minutes is None:
             active = silences.active(db, now=now)
             run.done(

@@ -9,7 +9,6 @@ from socap_cli.bootstrap import Bootstrap
 from socap_cli.channels.setting_secrets import secrets_in
 from socap_cli.cli.run import Run
 from socap_cli.config import Settings
-from socap_cli.pings import Ping, address_for
 
 LOG = Path("logs") / "socap.log"
 """Below the data folder."""
@@ -23,7 +22,9 @@ def bootstrap(run: Run) -> Bootstrap:
         run.logs.hide(secrets_in(settings))
         if settings.logging.file:
             _log_to_file(run, settings)
-    if (address := address_for(settings.pings, run.command)) and not run.at_end:
+    if (address := settings.pings.address_of(run.command)) and not run.at_end:
+        from socap_cli.pings import Ping  # HTTP, for nothing else
+
         ping = Ping(address, run.run_id, timeout=settings.pings.timeout)
         ping.started()
         run.at_end.append(ping.ended)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from socap_cli.bootstrap import Bootstrap
+from socap_cli.bootstrap.looking import look_policy
 from socap_cli.cli import tables
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
@@ -58,7 +59,7 @@ def status(
         if watch:
             _watch(db, built, run, pause=watch)
             return
-        found = gather(db, built.look_policy(db))
+        found = gather(db, look_policy(built, db))
         now = clock(db)()
     told = troubles(found, wanted=built.settings, now=now)
     if prometheus:
@@ -73,7 +74,7 @@ def status(
 
 def _watch(db: Db, built: Bootstrap, run: Run, *, pause: float) -> None:
     """Draw the state again and again. Ctrl-C is how it ends."""
-    now, policy, settings = clock(db), built.look_policy(db), built.settings
+    now, policy, settings = clock(db), look_policy(built, db), built.settings
     with suppress(KeyboardInterrupt):
         while True:
             found, at = gather(db, policy), now()

@@ -10,6 +10,8 @@ from typing import Annotated, Any, get_args
 import typer
 
 from socap_cli.bootstrap import Bootstrap
+from socap_cli.bootstrap.collecting import open_provider
+from socap_cli.bootstrap.looking import look_policy
 from socap_cli.campaigns.pricing import Pricing
 from socap_cli.campaigns.projection import Projection, project
 from socap_cli.cli import tables
@@ -58,8 +60,8 @@ def usage(
 
 def _projected(db: Db, built: Bootstrap, spent: Mapping[str, float], *, now: datetime) -> Projection:
     """What the active campaigns will have cost."""
-    with built.provider(needs_key=False) as provider:
-        pricing = Pricing(db, built.look_policy(db), provider)
+    with open_provider(built, needs_key=False) as provider:
+        pricing = Pricing(db, look_policy(built, db), provider)
         open_ones = [
             one
             for one in campaigns.listed(db, CampaignStatus.ACTIVE)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from socap_cli.bootstrap import Bootstrap
+from socap_cli.bootstrap.collecting import open_client, open_provider, work_context
 from socap_cli.cli.alone import IfRunning, alone
 from socap_cli.cli.live import Watch, watching
 from socap_cli.cli.run import PARTLY_DONE, Run
@@ -128,10 +129,10 @@ def _work_here(run: Run, built: Bootstrap, watch: Watch | None, options: WorkerO
     """Work the queue in this process, until it is dry or a signal comes."""
     stop = threading.Event()
     started = run.now()
-    with built.database() as db, built.provider() as provider, stopping(run, stop, LEFT_TO_LEASES):
+    with built.database() as db, open_provider(built) as provider, stopping(run, stop, LEFT_TO_LEASES):
         in_flight = options.threads // THREADS_PER_REQUEST
-        client = built.client(db, provider, now=run.now, stop=stop, max_in_flight=in_flight)
-        worker = Worker(built.work_context(db, client), options, watch=watch)
+        client = open_client(built, db, provider, now=run.now, stop=stop, max_in_flight=in_flight)
+        worker = Worker(work_context(built, db, client), options, watch=watch)
         done = worker.run()
         record = RunRecord(run.run_id, "work", started, done.seconds, asdict(done))
         worker.context.until_available(partial(runs.record, db, record))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import email_validator
-from email_validator import EmailNotValidError, ValidatedEmail, validate_email
+if TYPE_CHECKING:
+    from email_validator import ValidatedEmail
 
-# The documented way: hosts like localhost and mail.local are what an office's own mail server is called.
-for name in ("localhost", "local", "test"):
-    if name in email_validator.SPECIAL_USE_DOMAIN_NAMES:
-        email_validator.SPECIAL_USE_DOMAIN_NAMES.remove(name)
+OFFICES = ("localhost", "local", "test")
+"""What an office's own mail server is called: hosts like localhost and mail.local."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +49,19 @@ def check_sender(text: str) -> str:
 
 
 def _validated(text: str, *, display_name: bool) -> ValidatedEmail:
+    import email_validator  # only where there is an address
+
+    for name in OFFICES:  # the documented way
+        if name in email_validator.SPECIAL_USE_DOMAIN_NAMES:
+            email_validator.SPECIAL_USE_DOMAIN_NAMES.remove(name)
     try:
-        return validate_email(
+        return email_validator.validate_email(
             text.strip(),
             check_deliverability=False,
             globally_deliverable=False,
             allow_display_name=display_name,
         )
-    except EmailNotValidError as error:
+    except email_validator.EmailNotValidError as error:
         raise ValueError(f"is no e-mail address: {str(error).rstrip('.')}") from None
     except (UnicodeError, IndexError, RecursionError):
         raise ValueError("is no e-mail address") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
 from socap_cli.config.places import default_data_dir
 from socap_cli.config.values import (
@@ -199,6 +199,12 @@ class Pings(Section):
     db_backup: Annotated[WebhookUrl | None, Stripped] = None
     timeout: float = Field(5.0, gt=0, le=60)
     """Seconds for each ping."""
+
+    def address_of(self, command: str) -> str | None:
+        """The switch of a command, like `alerts send`; None when it has none."""
+        name = command.replace(" ", "_")
+        found = getattr(self, name) if name in type(self).model_fields else None
+        return found.get_secret_value() if isinstance(found, SecretStr) else None
 
 
 class Logging(Section):

@@ -16,6 +16,7 @@ import httpx
 from pydantic import SecretStr
 
 from socap_cli.bootstrap import Bootstrap
+from socap_cli.bootstrap.collecting import open_provider
 from socap_cli.config import Alerts, Provider, Settings
 from socap_cli.errors import SocapError
 from socap_cli.providers import Provider as DataProvider
@@ -68,7 +69,7 @@ def environment(*, tweets: int, cycles: int, seed: int) -> Iterator[Environment]
         yield Environment(
             built=built,
             db=stack.enter_context(built.database()),
-            provider=stack.enter_context(built.provider()),
+            provider=stack.enter_context(open_provider(built)),
             simulator=stack.enter_context(httpx.Client(base_url=url, timeout=60, trust_env=False)),
             mailbox=mailbox,
             files=scratch / "files",

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from socap_cli.alerts.send import send_alerts
+from socap_cli.bootstrap.collecting import open_client, work_context
+from socap_cli.bootstrap.reporting import report_brand, report_wanted
+from socap_cli.bootstrap.telling import alert_context
 from socap_cli.campaigns import adding, source
 from socap_cli.campaigns.adding import Verifier
 from socap_cli.demo.environment import CYCLE, Environment
@@ -64,7 +67,7 @@ class Scenario:
         import_list(here.db, here.built.firm(), listed, now=here.now())
         lines = source.read((here.files / "tweets.csv").read_text(encoding="utf-8"), name="tweets.csv")
         campaign = self._campaign([person.username for person in listed.people.values()])
-        client = here.built.client(here.db, here.provider, now=here.now)
+        client = open_client(here.built, here.db, here.provider, now=here.now)
         adding.add(here.db, campaign, lines, verifier=Verifier(client), now=here.now())
         self._count(client.counts.requests, client.counts.cost)
 
@@ -90,8 +93,8 @@ class Scenario:
         """Enqueue, work, alert."""
         here = self.environment
         enqueue(here.db, Wanted(verify=verify), now=here.now())
-        client = here.built.client(here.db, here.provider, now=here.now, stop=threading.Event())
-        done = Worker(here.built.work_context(here.db, client)).run()
+        client = open_client(here.built, here.db, here.provider, now=here.now, stop=threading.Event())
+        done = Worker(work_context(here.built, here.db, client)).run()
         self._count(done.requests, done.cost)
         self.totals.update(
             jobs=done.completed + done.unchanged, failed=done.failed, engagements_new=done.engagements_new,
@@ -101,7 +104,7 @@ class Scenario:
 
     def _alert(self) -> None:
         here = self.environment
-        context = replace(here.built.alert_context(here.db, now=here.now), sleep=lambda _: None)
+        context = replace(alert_context(here.built, here.db, now=here.now), sleep=lambda _: None)
         done = send_alerts(context)
         self.totals.update(
             planned=done.planned, sent=done.sent, troubled=done.failed + done.dead + done.unknown
@@ -117,9 +120,11 @@ class Scenario:
         """Render the report, and compare what is stored with what is true."""
         here = self.environment
         price = here.built.settings.provider.usd_per_credit
-        wanted = here.built.report_wanted(Edition.OPERATOR)
+        wanted = report_wanted(here.built, Edition.OPERATOR)
         found = campaigns.listed(here.db)
-        pages = publish(here.db, found, folder, wanted=wanted, brand=here.built.brand(), now=here.now()).pages
+        pages = publish(
+            here.db, found, folder, wanted=wanted, brand=report_brand(here.built), now=here.now()
+        ).pages
         stored = list(engagement_view.stored_ids(here.db, present=True))
         keys = true_keys(truth)
         lists = {kind.name: compare(keys, stored, action_type=kind.action_type) for kind in LISTS.values()}

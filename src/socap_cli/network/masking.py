@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from html import escape
+from urllib.parse import unquote, urlsplit
 
 MASK = "***"
 SHORTEST = 4
 """A shorter secret than this is no secret, and would mask words."""
 SHORTEST_IN_BODIES = 8
+SHORTEST_PART = 6
+"""Parts of a URL from this length on are masked by themselves, too."""
+WORDS_OF_PATHS = frozenset({"services", "webhook", "webhooks", "workflows", "triggers", "incoming", "alerts"})
 LONGEST_SEARCHED = 20_000
 """Characters of a message that are looked at; no more of it is ever shown."""
 
@@ -32,6 +36,20 @@ class Mask:
         for secret in self._in_bodies:
             body = body.replace(secret, MASK.encode())
         return body
+
+
+def secrets_of(url: str) -> tuple[str, ...]:
+    """What of an address must not come back: its whole, its path, and every long part of it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return (url,)
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    pieces = re.split(r"[/?&=;:@#]", f"{parts.netloc.rpartition('@')[0]}/{target}/{parts.fragment}")
+    long = (piece for piece in pieces if len(piece) >= SHORTEST_PART and piece not in WORDS_OF_PATHS)
+    whole = [url, url.partition("://")[2], target, parts.path, parts.path.strip("/")]
+    found = [*whole, *long]
+    return tuple(dict.fromkeys(sorted((*found, *map(unquote, found)), key=len, reverse=True)))
 
 
 def _pattern(secret: str) -> str:

@@ -1,30 +1,9 @@
 """The data providers: the only floor that knows a wire format. Their complaints leave as ProviderError.
 
-A new provider is a package here that keeps to `Provider`, and one row of the table.
+A new provider is a package here that keeps to `Provider`, and one row of `table.PROVIDERS`. Whoever needs only
+what all of them promise imports no HTTP.
 """
 
-from collections.abc import Callable
-
-from socap_cli.config import Provider as Settings
-from socap_cli.errors import ConfigError
-from socap_cli.providers import twitterapi_io
 from socap_cli.providers.protocol import FOLLOWINGS, AllowedRate, Provider
 
-PROVIDERS: dict[str, Callable[[Settings], Provider]] = {
-    "twitterapi.io": twitterapi_io.build,
-}
-
-
-def build_provider(settings: Settings) -> Provider:
-    """The provider that the settings name. Raises ConfigError."""
-    try:
-        build = PROVIDERS[settings.name]
-    except KeyError:
-        known = ", ".join(sorted(PROVIDERS))
-        raise ConfigError(
-            f"[provider] name: there is no {settings.name!r}", hint=f"one of: {known}"
-        ) from None
-    return build(settings)
-
-
-__all__ = ["FOLLOWINGS", "PROVIDERS", "AllowedRate", "Provider", "build_provider"]
+__all__ = ["FOLLOWINGS", "AllowedRate", "Provider"]

@@ -70,14 +70,14 @@ def open_database(
 
 def _ping(client: MongoClient[dict[str, Any]], patience: float) -> None:
     """Wait until it answers. One that went away while it answered is asked again: it may be starting anew."""
-    try:
-        with pymongo.timeout(patience):
-            client.admin.command("ping")
-    except errors.ServerSelectionTimeoutError:
-        raise
-    except errors.AutoReconnect:
-        with pymongo.timeout(patience):
-            client.admin.command("ping")
+    for may_ask_again in (True, False):
+        try:
+            with pymongo.timeout(patience):
+                client.admin.command("ping")
+            return
+        except errors.AutoReconnect as error:
+            if isinstance(error, errors.ServerSelectionTimeoutError) or not may_ask_again:
+                raise
 
 
 def translate_error(error: BaseException, *, uri: str = "") -> StoreError | None:

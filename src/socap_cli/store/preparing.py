@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from socap_cli.store import indexes, schema
+from socap_cli.store import indexes, restore_record, schema
 from socap_cli.store.connect import Db
-from socap_cli.store.restore import end_interrupted
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +24,17 @@ def prepare(db: Db) -> Prepared:
     Raises SchemaMismatch, and LockHeld while a restore is under way.
     """
     schema.check(db)
-    ended = end_interrupted(db)
+    ended = _end_interrupted_restore(db)
     if indexes.present(db):
         return Prepared(is_new=False, ended=ended)
     is_new = not db.list_collection_names()
     indexes.ensure(db)
     return Prepared(is_new, ended)
+
+
+def _end_interrupted_restore(db: Db) -> str | None:
+    if restore_record.find(db) is None:
+        return None
+    from socap_cli.store.restore import end_interrupted  # all that a restore needs, for this rare case
+
+    return end_interrupted(db)

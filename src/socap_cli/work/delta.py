@@ -18,6 +18,9 @@ from enum import StrEnum
 from socap_cli.config import Collection
 from socap_cli.model import ListState, Pass, Phase
 
+RESTARTS = 2
+"""How often one run of a list, or of one of its windows, starts at the top because its cursor was refused."""
+
 
 class PassKind(StrEnum):
     """Which pass a list needs."""

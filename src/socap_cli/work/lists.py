@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from socap_cli.errors import CursorRefused, LeaseLost, MalformedAnswer, OutOfPages
-from socap_cli.model import ListState, Outcome, Page, Pass, Phase, Result, StoredCounts, Unit
+from socap_cli.model import ListState, Outcome, Page, Pass, Phase, Result, StoredCounts, StoredItem, Unit
 from socap_cli.model.list_state import SCANS_A_HOLD
 from socap_cli.model.snowflake import snowflake_time
 from socap_cli.store import engagements, jobs, list_leases, list_marks
@@ -25,8 +25,6 @@ WAIT_FOR_METRICS = 20.0
 WAITS_A_LEASE = 24
 """How often, in the time for which a list is held, somebody else asks for it again."""
 PASSES_PER_JOB = 3
-RESTARTS = 2
-"""How often one job starts a list at the top again because its cursor was refused."""
 
 
 def run(context: WorkContext, unit: Unit) -> UnitResult:
@@ -117,7 +115,8 @@ class ListCollector:
         )
         if not long and self._pages < self.context.policy.pages_per_job:
             self._source.read_ahead(current, page)
-        known = self._store((page,), current, tracker)
+        stored = self._store((page,), current)
+        known = tracker.known_items(page.items, stored, self.state)
         advance = tracker.advance(current, page, known)
         after = replace(advance.current, cursor=page.next_cursor)
         if long and not advance.ended:
@@ -131,7 +130,7 @@ class ListCollector:
         side_by_side = context.client.max_in_flight
 
         def keep(pages: Sequence[Page], after: Pass) -> None:
-            self._store(pages, after, PassTracker(policy.boundary_run, policy.empty_pages))
+            self._store(pages, after)
             self._save(after)
 
         reader = WindowReader(
@@ -172,11 +171,11 @@ class ListCollector:
                 self._save(current)
                 tracker.restart()
                 self._restarts += 1
-                if self._restarts > RESTARTS:
+                if self._restarts > delta.RESTARTS:
                     raise
 
-    def _store(self, pages: Sequence[Page], current: Pass, tracker: PassTracker) -> list[bool]:
-        """Store pages, count what is new or back, and return which items prove a boundary."""
+    def _store(self, pages: Sequence[Page], current: Pass) -> Mapping[str, StoredItem]:
+        """Store pages and count what is new or back; returns what was known of each item before."""
         self._check_lease()
         items = [item for page in pages for item in page.items]
         last = any(page.next_cursor is None for page in pages) and not current.windows
@@ -185,7 +184,7 @@ class ListCollector:
         self._counts = stored.counts
         self._collected += stored.added + stored.back
         self.context.client.counts.add(engagements_new=stored.added)
-        return tracker.known_items(items, stored.stored, self.state)
+        return stored.stored
 
     def _count(self) -> StoredCounts:
         return self.context.writer.count((self.state.tweet_id, self.state.kind))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import replace
+from datetime import datetime
 
 from socap_cli.client.metered import ListRequest
 from socap_cli.model import Page, Pass, Phase, Unit, Window
@@ -20,7 +21,7 @@ class PageSource:
 
     def page(self, current: Pass) -> Page:
         """The page at which a pass stands. Raises what the client raises."""
-        wanted = self._request(current)
+        wanted = self._next(current)
         asked, self._ahead = self._ahead, None
         if asked is not None and asked[0] == wanted:
             return asked[1].result()
@@ -28,29 +29,21 @@ class PageSource:
 
     def window(self, window: Window) -> Page:
         """The page at which a window stands; for several threads at once. Raises what the client raises."""
-        asked = ListRequest(
-            self._unit.kind,
-            self._unit.jobs[0].tweet_id,
-            self._unit.campaigns,
-            cursor=window.cursor,
-            since=window.since,
-            until=window.until,
-        )
-        return self._context.client.page(asked)
+        return self._context.client.page(self._request(window.cursor, window.since, window.until))
 
     def read_ahead(self, current: Pass, page: Page) -> None:
         """Ask for the page after this one while this one is stored: a full pass reads it in any case."""
         more = page.next_cursor is not None and page.next_cursor != current.cursor
         if current.full and more and page.items:
-            following = self._request(replace(current, cursor=page.next_cursor))
+            following = self._next(replace(current, cursor=page.next_cursor))
             self._ahead = following, self._context.ahead.submit(self._context.client.page, following)
 
-    def _request(self, current: Pass) -> ListRequest:
+    def _next(self, current: Pass) -> ListRequest:
+        since, older = current.since, current.phase is Phase.OLDER
+        return self._request(current.cursor, None if older else since, since if older else None)
+
+    def _request(self, cursor: str | None, since: datetime | None, until: datetime | None) -> ListRequest:
+        unit = self._unit
         return ListRequest(
-            self._unit.kind,
-            self._unit.jobs[0].tweet_id,
-            self._unit.campaigns,
-            cursor=current.cursor,
-            since=current.since if current.phase is Phase.FRESH else None,
-            until=current.since if current.phase is Phase.OLDER else None,
+            unit.kind, unit.jobs[0].tweet_id, unit.campaigns, cursor=cursor, since=since, until=until
         )

@@ -10,10 +10,8 @@ from datetime import datetime
 from socap_cli.errors import CursorRefused, OutOfPages, TurnTooFar
 from socap_cli.model import Page, Pass, Window
 from socap_cli.work import windows
+from socap_cli.work.delta import RESTARTS
 from socap_cli.work.tracker import PassTracker
-
-RESTARTS = 2
-"""How often a window starts at its top again because its cursor was refused."""
 
 
 @dataclass

@@ -1,42 +1,22 @@
-"""The one place that builds things from the settings: database, provider, client, work, channels."""
+"""Settings, database, rules: what every command needs."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from pydantic import SecretStr
 
-from socap_cli.alerts.context import AlertContext
-from socap_cli.channels import Channel, open_channels
-from socap_cli.client.budget import Budget
-from socap_cli.client.limiter import Limiter
-from socap_cli.client.looks import LookPolicy, look_prices
-from socap_cli.client.meter import Meter
-from socap_cli.client.metered import MeteredClient
 from socap_cli.config import Settings
 from socap_cli.errors import ConfigError, DatabaseUnreachable
 from socap_cli.files.category_rules import default_rules, load_rules
-from socap_cli.model.cadence import Cadence, Limits, LookPrices
 from socap_cli.model.labels import LabelRules
-from socap_cli.providers import Provider, build_provider
-from socap_cli.report.brand import brand_of
-from socap_cli.report.gather import Wanted
-from socap_cli.report.page import Brand
-from socap_cli.report.values import Edition
 from socap_cli.store import ELECTION, Db, open_database
-from socap_cli.store.clock import clock
 from socap_cli.store.embedded import Embedded
 from socap_cli.store.importance import FirmCollections
 from socap_cli.store.preparing import prepare
 from socap_cli.store.restarting import Restarter
-from socap_cli.work.context import WorkContext
-from socap_cli.work.writer import EngagementWriter
 
 RESTART = 15.0
 """Seconds in which the embedded server comes back, if it does."""
@@ -139,19 +119,6 @@ class Bootstrap:
         folder = self.settings.file.parent if self.settings.file else Path()
         return folder / path.expanduser() if path else None
 
-    def report_wanted(self, edition: Edition) -> Wanted:
-        """What a report is to hold, for whom."""
-        settings = self.settings
-        zone = ZoneInfo(settings.report.timezone)
-        return Wanted(edition, settings.report.rows, zone, self.firm(), settings.provider.usd_per_credit)
-
-    def brand(self) -> Brand:
-        """Whose reports these are; the logo's file is relative to the configuration. Raises ConfigError."""
-        wanted = self.settings.report
-        folder = self.settings.file.parent if self.settings.file else Path()
-        logo = folder / wanted.logo.expanduser() if wanted.logo else None
-        return brand_of(wanted.model_copy(update={"logo": logo}))
-
     def key(self) -> str:
         """The provider's key. Raises ConfigError that says how to set it."""
         key = secret(self.settings.provider.api_key)
@@ -159,89 +126,10 @@ class Bootstrap:
             raise ConfigError("no provider key", hint="set TWITTER_API_KEY (a key of twitterapi.io)")
         return key
 
-    @contextmanager
-    def provider(self, *, needs_key: bool = True) -> Iterator[Provider]:
-        """The data provider, closed afterwards; without its key it can only declare things. Raises ConfigError."""
-        if needs_key:
-            self.key()
-        provider = build_provider(self.settings.provider)
-        try:
-            yield provider
-        finally:
-            provider.close()
-
-    def client(
-        self,
-        db: Db,
-        provider: Provider,
-        *,
-        now: Callable[[], datetime],
-        stop: threading.Event | None = None,
-        max_in_flight: int = 50,
-    ) -> MeteredClient:
-        """The metered way to the provider; `stop` ends its waits."""
-        rate = self.settings.provider.rate
-        return MeteredClient(
-            provider,
-            Limiter(db, self.key(), rate, stop or threading.Event(), provider.allowed_rate),
-            Meter(db),
-            Budget(db, self.settings.budget),
-            now,
-            max_in_flight=max_in_flight,
-        )
-
-    def look_policy(self, db: Db) -> LookPolicy:
-        """What decides when tweets are looked at."""
-        wanted = self.settings.collection
-        shortest, longest = timedelta(minutes=wanted.shortest_minutes), timedelta(hours=wanted.longest_hours)
-        limits = Limits(shortest, longest, wanted.hour_worth)
-
-        def prices() -> LookPrices:
-            with self.provider(needs_key=False) as provider:
-                return look_prices(db, provider)
-
-        return LookPolicy(Cadence(wanted.cadence), limits, self.settings.budget, cache(prices))
-
-    def work_context(self, db: Db, client: MeteredClient) -> WorkContext:
-        """What the units of one run share."""
-        return WorkContext(
-            db,
-            client,
-            EngagementWriter(db, self.firm(), self.rules(), list_lease=self.settings.worker.lease),
-            client.now,
-            policy=self.settings.collection,
-            patience=self.settings.database.patience,
-            provider_patience=self.settings.provider.patience,
-            restart=self.restart,
-        )
-
     def restart(self) -> None:
         """Start the embedded database again if it is that which went away. Raises StoreError."""
         if not secret(self.settings.database.uri):
             self._start()
-
-    def channels(self) -> dict[str, Channel]:
-        """The ways to tell people, by name. Raises ConfigError."""
-        return open_channels(self.settings.alerts)
-
-    def alert_context(
-        self, db: Db, *, now: Callable[[], datetime] | None = None, stop: threading.Event | None = None
-    ) -> AlertContext:
-        """What the stages of telling people share; by the database's clock unless another is given."""
-        waiting = stop or threading.Event()
-        return AlertContext(
-            db,
-            self.channels(),
-            self.settings.alerts,
-            now or clock(db),
-            names=self.firm(),
-            stop=waiting,
-            sleep=waiting.wait,
-            patience=self.settings.database.patience,
-            restart=self.restart,
-            lease=max(60.0, 4 * self.settings.alerts.timeout),
-            report_url=self.settings.report.url or "",
-        )
 
 
 def secret(value: SecretStr | None) -> str | None:

@@ -1,0 +1,26 @@
+"""The one table of data providers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from socap_cli.config import Provider as Settings
+from socap_cli.errors import ConfigError
+from socap_cli.providers import twitterapi_io
+from socap_cli.providers.protocol import Provider
+
+PROVIDERS: dict[str, Callable[[Settings], Provider]] = {
+    "twitterapi.io": twitterapi_io.build,
+}
+
+
+def build_provider(settings: Settings) -> Provider:
+    """The provider that the settings name. Raises ConfigError."""
+    try:
+        build = PROVIDERS[settings.name]
+    except KeyError:
+        known = ", ".join(sorted(PROVIDERS))
+        raise ConfigError(
+            f"[provider] name: there is no {settings.name!r}", hint=f"one of: {known}"
+        ) from None
+    return build(settings)
