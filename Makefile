@@ -6,7 +6,7 @@ WORKERS ?= 2
 COVERED ?= 85
 
 .PHONY: help demo test test-fast coverage constraints hooks check lint format types imports bench fuzz fuzz-inputs fuzz-restore \
-  soak test-n8n docs release-check install clean
+  soak week test-n8n docs release-check install clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -54,6 +54,9 @@ fuzz-restore: $(VENV)/.dev ## A thousand broken backups, and two hundred restore
 
 soak: $(VENV)/.dev ## Hundreds of kill -9 on workers and mongod
 	SOCAP_SOAK=200 $(BIN)/python -m pytest tests/test_kills.py --timeout 7200
+
+week: $(VENV)/.dev ## Seven days by the lines of crontab.example, with everything that goes wrong in them (an hour)
+	SOCAP_WEEK_HOURS=168 SOCAP_WEEK_TWEETS=100 $(BIN)/python -m pytest -n0 tests/test_simulated_week.py
 
 N8N := .n8n
 test-n8n: $(VENV)/.dev $(N8N)/.installed ## The workflows in a real n8n (npm installs it: 1,900 packages, minutes)

@@ -25,8 +25,8 @@ from socap_cli.network.masking import Mask
 
 FORMS = ("text", "json")
 ROOT = "socap"
-SHOWN = {0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
-"""What reaches stderr: by default, with -v, with -vv."""
+SHOWN = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
+"""What reaches stderr: with -qq, by default, with -v, with -vv."""
 _job: ContextVar[str] = ContextVar("job", default="")
 
 
@@ -54,7 +54,7 @@ class Logs:
                 logging.root.removeHandler(handler)
                 handler.close()
         logging.getLogger(ROOT).setLevel(logging.DEBUG if detail == 2 else logging.INFO)
-        self._add(_Stderr(), level=SHOWN[detail], form=form, detail=detail)
+        self._add(_Stderr(), level=SHOWN[detail], form=form, detail=max(detail, 0))
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Mask these from now on, as they are and as they may be escaped."""

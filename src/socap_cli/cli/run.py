@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +23,14 @@ from socap_cli.logs import FORMS, Logs
 log = logging.getLogger("socap.cli")
 
 PARTLY_DONE, BUG, INTERRUPTED = 4, 3, 130
-FLAGS = {"--json": "json", "-q": "quiet", "--quiet": "quiet", "--exit-zero": "exit_zero"}
+FLAGS = {"--json": "json", "--exit-zero": "exit_zero"}
 VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
     "--config": ("config", Path),
     "--data-dir": ("data_dir", Path),
     "--log-format": ("log_format", str),
 }
-VERBOSE = re.compile("--verbose|-v+")
+COUNTED = {"quiet": re.compile("--quiet|-(q+)"), "verbose": re.compile("--verbose|-(v+)")}
+"""Said once or twice: -q, -qq."""
 DRY_RUN = "--dry-run"
 
 
@@ -36,7 +39,8 @@ class Run:
     """What the command line said that holds for every command, and what the run has to tell."""
 
     json: bool = False
-    quiet: bool = False
+    quiet: int = 0
+    """How often -q was given: 2 tells a trouble that goes on once a day."""
     verbose: int = 0
     """How often -v was given: 2 shows everything that is logged, with tracebacks."""
     log_format: str = "text"
@@ -52,6 +56,10 @@ class Run:
     started: float = field(default_factory=time.monotonic)
     at_end: list[Callable[[int], object]] = field(default_factory=list)
     """Called once with the exit code, when the outcome was told."""
+    place: Path | None = None
+    """The data folder, once the settings are read."""
+    _shown: Callable[[], object] | None = None
+    """What waits to be shown until it is known whether it tells anything new."""
 
     def now(self) -> datetime:
         """The time by this host's clock."""
@@ -61,7 +69,8 @@ class Run:
         """Set logging up as the command line asks. Raises UsageError."""
         if self.log_format not in FORMS:
             raise UsageError(f"no log format {self.log_format!r}", hint=f"--log-format {' or '.join(FORMS)}")
-        self.logs = Logs(self.run_id, verbose=self.verbose, form=self.log_format)
+        detail = self.verbose or (-1 if self.quiet > 1 else 0)  # what a run comes to tells its troubles
+        self.logs = Logs(self.run_id, verbose=detail, form=self.log_format)
         log.debug("socap %s", self.command)
 
     def done(
@@ -78,10 +87,11 @@ class Run:
         self.exit_code = exit_code
         if self.json or (self.quiet and exit_code == 0):
             return
-        if callable(text):
-            text()
-        elif text:
-            print_line(text)
+        show = text if callable(text) else partial(print_line, text) if text else None
+        if self.quiet > 1:
+            self._shown = show
+        elif show:
+            show()
 
     def print(self, text: str) -> None:
         """Print for a person, on stdout."""
@@ -110,10 +120,36 @@ class Run:
             envelope = self._envelope(error, self._code(error))
             print_line(json_text(envelope, ascii_only=not output.takes_unicode()))
             return
-        for warning in self.warnings:
-            output.say(f"warning: {one_line(warning)}")
+        lines = [f"warning: {one_line(warning)}" for warning in self.warnings]
         if error is not None:
-            output.say(_error_line(error))
+            lines.append(_error_line(error))
+        if self.quiet > 1:
+            lines = self._new(lines, self._code(error))
+        for line in lines:
+            output.say(line)
+
+    def _new(self, lines: list[str], code: int) -> list[str]:
+        """The lines that were not told before; what the command has to show comes with them."""
+        from socap_cli.cli.told_before import new_lines
+
+        ended = f"{self.command} ended with exit code {code}"
+        told = lines or ([ended] if code else [])
+        folder = self._folder()
+        new = new_lines(folder, self.command, told, self.now()) if folder else told
+        if new and self._shown:
+            self._shown()
+            output.flush()
+        return [line for line in new if line != ended or self._shown is None]
+
+    def _folder(self) -> Path | None:
+        """The data folder, also where no settings could be read."""
+        from socap_cli.config.places import default_data_dir
+
+        given = self.place or self.data_dir or os.environ.get("SOCAP_DATA_DIR")
+        try:
+            return Path(given) if given else default_data_dir()
+        except SocapError:
+            return None
 
     def _code(self, error: SocapError | None) -> int:
         return error.exit_code if error else self.exit_code
@@ -149,8 +185,8 @@ def split_global_options(run: Run, arguments: Sequence[str]) -> list[str]:
         name, mark, value = word.partition("=")
         if word in FLAGS:
             setattr(run, FLAGS[word], True)
-        elif VERBOSE.fullmatch(word):
-            run.verbose += word.count("v") if word.startswith("-v") else 1
+        elif counted := next((name for name, form in COUNTED.items() if form.fullmatch(word)), None):
+            setattr(run, counted, getattr(run, counted) + (1 if word.startswith("--") else len(word) - 1))
         elif name in VALUES:
             _set_value(run, name, value if mark else next(words, ""))
         elif word == DRY_RUN and not rest:
@@ -162,10 +198,18 @@ def split_global_options(run: Run, arguments: Sequence[str]) -> list[str]:
 
 
 def _set_value(run: Run, name: str, given: str) -> None:
-    if not given or given in FLAGS or given.partition("=")[0] in VALUES:
+    if not given or _is_global(given):
         raise MissingValue(f"option {name} needs a value")
     attribute, kind = VALUES[name]
     setattr(run, attribute, kind(given))
+
+
+def _is_global(word: str) -> bool:
+    return (
+        word in FLAGS
+        or word.partition("=")[0] in VALUES
+        or any(form.fullmatch(word) for form in COUNTED.values())
+    )
 
 
 def _error_line(error: SocapError) -> str:

@@ -18,6 +18,7 @@ MEGABYTE = 1_000_000
 def bootstrap(run: Run) -> Bootstrap:
     """What builds things from the settings that this run names; its log hides their secrets. Raises ConfigError."""
     settings = config.load(run.config, data_dir=run.data_dir)
+    run.place = settings.data_dir
     if run.logs is not None:
         run.logs.hide(secrets_in(settings))
         if settings.logging.file:

@@ -1,0 +1,107 @@
+"""With -qq a trouble that goes on is told once a day, whichever command meets it, and nothing new is kept back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from socap_cli.cli.app import execute
+from socap_cli.cli.told_before import AGAIN_AFTER, FILE, Trouble, new_lines, settle
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+AWAY = "error: the database cannot be reached: localhost:27017"
+
+Told = pytest.CaptureFixture[str]
+
+
+def test_an_outage_that_several_commands_meet_is_told_once(tmp_path: Path) -> None:
+    told = [
+        new_lines(tmp_path, command, [AWAY], NOW) for command in ("enqueue", "work", "alerts send", "work")
+    ]
+    assert told == [[AWAY], [], [], []]
+
+
+def test_it_is_over_when_every_command_that_met_it_ran_without_it(tmp_path: Path) -> None:
+    for command in ("enqueue", "work"):
+        new_lines(tmp_path, command, [AWAY], NOW)
+    new_lines(tmp_path, "enqueue", [], NOW)
+    assert new_lines(tmp_path, "enqueue", [AWAY], NOW) == []
+    for command in ("enqueue", "work"):
+        new_lines(tmp_path, command, [], NOW)
+    assert new_lines(tmp_path, "work", [AWAY], NOW) == [AWAY]
+
+
+def test_another_figure_is_the_same_trouble_and_another_word_is_not(tmp_path: Path) -> None:
+    new_lines(tmp_path, "work", ["warning: 3 of 1,200 jobs failed"], NOW)
+    assert new_lines(tmp_path, "work", ["warning: 4 of 1,200 jobs failed", "error: no key"], NOW) == [
+        "error: no key"
+    ]
+
+
+def test_what_goes_on_is_told_again_after_a_day(tmp_path: Path) -> None:
+    told = [
+        bool(new_lines(tmp_path, "work", [AWAY], NOW + timedelta(hours=hour))) for hour in range(0, 72, 3)
+    ]
+    assert told == [hour % 24 == 0 for hour in range(0, 72, 3)]
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"x": 1}', b'{"x": {"told": 3}}', b"\xff", b"null"])
+def test_a_file_that_cannot_be_read_keeps_nothing_back(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / FILE).write_bytes(content)
+    assert new_lines(tmp_path, "work", [AWAY], NOW) == [AWAY]
+    assert new_lines(tmp_path, "work", [AWAY], NOW) == []
+
+
+def test_a_folder_that_cannot_be_made_keeps_nothing_back(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert [new_lines(tmp_path / "file", "work", [AWAY], NOW) for _ in range(2)] == [[AWAY], [AWAY]]
+
+
+lines = st.lists(st.sampled_from(["a", "b 1", "b 2", "c"]), unique=True)
+runs = st.lists(st.tuples(st.sampled_from(["enqueue", "work"]), lines, st.integers(0, 30)))
+
+
+@given(runs)
+def test_whatever_is_met_was_told_within_a_day(history: list[tuple[str, list[str], int]]) -> None:
+    now, known = NOW, dict[str, Trouble]()
+    last: dict[str, datetime] = {}
+    for command, met, hours in history:
+        now += timedelta(hours=hours)
+        new, known = settle(known, command, met, now)
+        assert set(new) <= set(met)
+        last |= {line[0]: now for line in new}
+        assert all(now - last[line[0]] < AGAIN_AFTER for line in met)
+        assert {key[0] for key in known} >= {line[0] for line in met}
+        assert all(one.commands for one in known.values())
+
+
+def test_a_run_that_fails_the_same_way_is_silent_the_second_time_and_has_its_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Told
+) -> None:
+    monkeypatch.setenv("SOCAP_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("SOCAP_DATABASE__NAME", "no.such/name")
+    ended = []
+    for words in (["-qq", "enqueue"], ["work", "-qq"], ["-qq", "enqueue"], ["-q", "enqueue"]):
+        code = execute(words)
+        out, err = capsys.readouterr()
+        ended.append((code, out, err.count("error:")))
+    assert ended == [(2, "", 1), (2, "", 0), (2, "", 0), (2, "", 1)]
+    assert (tmp_path / FILE).exists()
+
+
+def test_what_a_partial_run_shows_comes_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Told
+) -> None:
+    from socap_cli.cli.run import PARTLY_DONE, Run
+
+    told = []
+    for failed in (3, 4):
+        run = Run(quiet=2, data_dir=tmp_path, command="work")
+        run.done({"failed": failed}, text=f"{failed} failed", exit_code=PARTLY_DONE)
+        assert run.finish() == PARTLY_DONE
+        told.append(capsys.readouterr().out)
+    assert told == ["3 failed\n", ""]
