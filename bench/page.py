@@ -17,7 +17,7 @@ from typing import Any
 
 from bench.measure import START, database, environment, row
 from socap_cli.model import LISTS, Campaign, CampaignStatus
-from socap_cli.report.kept_sums import keep_all
+from socap_cli.report.keeping import keep_all
 from socap_cli.store import Db, campaigns, open_database
 
 TWEETS, READINGS = 300, 97

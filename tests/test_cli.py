@@ -305,6 +305,12 @@ def test_nothing_heavy_is_imported_before_it_is_needed(
     assert done.stderr.splitlines()[-1] == "[]"
 
 
+def test_work_loads_nothing_that_draws_or_mails() -> None:
+    script = f"import sys, socap_cli.cli.work; print(sorted({PAGES | {'smtplib'}} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_sigterm_gives_everything_back_within_four_seconds(
     cli: Cli, simulator: Simulator, db: Db, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ from support.lab import SLUG, Lab
 
 from socap_cli.model import LISTS, RETWEETS, Campaign
 from socap_cli.report.gather import gather
-from socap_cli.report.kept_sums import keep_all
+from socap_cli.report.keeping import keep_all
 from socap_cli.report.values import CampaignReport
 from socap_cli.store import Db, campaigns, engagement_columns, list_leases, list_marks
 from socap_cli.store.list_marks import Mark, Watched

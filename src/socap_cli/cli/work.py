@@ -20,7 +20,7 @@ from socap_cli.cli.stopping import stopping
 from socap_cli.cli.wording import counted
 from socap_cli.errors import SocapError
 from socap_cli.model import RunRecord
-from socap_cli.report.kept_sums import keep_all
+from socap_cli.report.keeping import keep_all
 from socap_cli.store import runs
 from socap_cli.supervision import Supervisor, supervised
 from socap_cli.work.result import WorkResult

@@ -1,12 +1,8 @@
-"""Sums over everybody who engaged: computed once from columns, and kept until an engagement changes.
-
-Collection computes those of large campaigns at its end, so that no page has to.
-"""
+"""Sums over everybody who engaged: computed once from columns, and kept until an engagement changes."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
@@ -14,7 +10,7 @@ from functools import cache
 from pydantic import TypeAdapter, ValidationError
 
 from socap_cli import __version__
-from socap_cli.model import Campaign, CampaignStatus, CampaignTweet, TweetState
+from socap_cli.model import Campaign, CampaignTweet, TweetState
 from socap_cli.report import figures
 from socap_cli.report.analytics import DAY
 from socap_cli.report.crowd import Crowd
@@ -29,10 +25,6 @@ from socap_cli.store import (
     worker_state,
 )
 from socap_cli.store.list_marks import Key, Watched
-
-LARGE = 50_000
-"""Engagements from which on collection sums them up for the pages; of fewer a page does it in no time."""
-log = logging.getLogger(__name__)
 
 
 def crowd_sums(db: Db, asked: Asked, *, now: datetime) -> CrowdSums:
@@ -91,21 +83,9 @@ def asked_of(
     )
 
 
-def keep_sums(db: Db, campaign: Campaign, *, rows: int, now: datetime, large: int = LARGE) -> None:
-    """Compute what a page says of a large campaign's engagements now, so that a page need not."""
+def keep_sums(db: Db, campaign: Campaign, *, rows: int, now: datetime) -> None:
+    """Compute what a page says of a campaign's engagements now, so that a page need not."""
     found = {tweet.tweet_id: tweet for tweet in campaigns.tweets_of(db, campaign.slug)}
     states = worker_state.load(db, found)
-    collected = sum(one.collected for state in states.values() for one in state.lists.values())
-    if collected >= large:
-        first = snapshots.first(db, list(found))
-        crowd_sums(db, asked_of(campaign, found, first, as_of_states(states), rows), now=now)
-
-
-def keep_all(db: Db, *, rows: int, now: datetime, large: int = LARGE) -> None:
-    """Bring the sums of active campaigns up to date. What fails is logged: the page then computes them itself."""
-    try:
-        active = [one for one in campaigns.listed(db) if one.status is CampaignStatus.ACTIVE]
-        for campaign in active:
-            keep_sums(db, campaign, rows=rows, now=now, large=large)
-    except Exception:
-        log.warning("the sums for the pages are left to the next report", exc_info=True)
+    first = snapshots.first(db, list(found))
+    crowd_sums(db, asked_of(campaign, found, first, as_of_states(states), rows), now=now)
