@@ -12,8 +12,8 @@ import socap_cli
 ROOT = Path(socap_cli.__file__).parent
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 LONGEST_FUNCTION, LONGEST_MODULE, MOST_PARAMETERS = 50, 250, 6
-ONE_TOO_MANY = {"_submit", "show", "publish"}
-"""Functions that take seven, and should take a value instead."""
+ONE_TOO_MANY = {"show"}
+"""Functions that take more, and should take a value instead."""
 
 
 def modules() -> Iterator[tuple[str, ast.Module, int]]:

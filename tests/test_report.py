@@ -25,7 +25,7 @@ from socap_cli.model.labels import categorize
 from socap_cli.report.gather import gather
 from socap_cli.report.mail import as_zip, compose
 from socap_cli.report.page import campaign_page
-from socap_cli.report.publish import publish
+from socap_cli.report.publish import Site, publish
 from socap_cli.report.values import CampaignReport, Edition
 from socap_cli.simulator.mailbox import Mailbox
 from socap_cli.simulator.people import Account
@@ -193,7 +193,7 @@ def test_a_page_is_made_again_when_something_was_read_and_only_then(
 
     def again() -> int:
         found = campaigns.listed(one.db)
-        return publish(one.db, found, tmp_path, wanted=wanted(), brand=BRAND, now=one.now()).unchanged
+        return publish(one.db, found, Site(tmp_path, wanted(), BRAND), now=one.now()).unchanged
 
     assert [again(), again()] == [0, 2]
     one.advance(minutes=30)

@@ -21,7 +21,7 @@ from socap_cli.report.brand import brand_of
 from socap_cli.report.document import document
 from socap_cli.report.island import island, script_json
 from socap_cli.report.page import Brand, campaign_page, index_page
-from socap_cli.report.publish import publish
+from socap_cli.report.publish import Site, publish
 from socap_cli.report.summary import summary
 from socap_cli.report.values import CampaignReport, Edition
 from socap_cli.store import campaigns, engagement_columns
@@ -229,7 +229,7 @@ def test_rendering_again_changes_nothing_until_something_changed(tmp_path: Path)
 
     def again(edition: Edition = Edition.CLIENT) -> int:
         found = campaigns.listed(one.db)
-        return publish(one.db, found, tmp_path, wanted=wanted(edition), brand=BRAND, now=START).unchanged
+        return publish(one.db, found, Site(tmp_path, wanted(edition), BRAND), now=START).unchanged
 
     assert [again(), again()] == [0, 2]
     one.engage("12", minutes=59)
@@ -251,7 +251,7 @@ def test_a_campaign_whose_page_cannot_be_made_costs_no_other_its_page(tmp_path: 
     campaigns.insert(one.db, plain_campaign("index"))
     campaigns.insert(one.db, plain_campaign("../evil"))
     one.tweet("13")
-    done = publish(one.db, campaigns.listed(one.db), tmp_path, wanted=wanted(), brand=BRAND, now=START)
+    done = publish(one.db, campaigns.listed(one.db), Site(tmp_path, wanted(), BRAND), now=START)
     assert sorted(path.name for path in done.pages) == ["index.html", "launch.html"]
     assert [line.split(":")[0] for line in done.left_out] == ["../evil", "index"]
     assert "Launch week" in (tmp_path / "index.html").read_text()
@@ -261,7 +261,7 @@ def test_the_index_groups_by_status_and_shows_what_was_kept_beside_an_unchanged_
     one = small()
     campaigns.insert(one.db, plain_campaign("second", name="Second", status=CampaignStatus.COMPLETED))
     for _ in range(2):
-        publish(one.db, campaigns.listed(one.db), tmp_path, wanted=wanted(), brand=BRAND, now=START)
+        publish(one.db, campaigns.listed(one.db), Site(tmp_path, wanted(), BRAND), now=START)
     found = read_page((tmp_path / "index.html").read_text())
     assert found.links == ["#main", "launch.html", "second.html"]
     assert "Active 1" in found.text

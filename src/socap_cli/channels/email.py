@@ -73,27 +73,11 @@ class Email:
         text = self._templates.render("email.txt", message)
         html = self._templates.render("email.html", message)
         subject = self._templates.render("subject.txt", message)
-        self._submit(address, subject, (message.message_id,), text, html=html, thread=message.thread)
+        self._submit(address, subject, (message.message_id,), text_body(text, html), thread=message.thread)
 
     def notify(self, address: str, text: str) -> None:
         """See Channel. The same line of the same day is the same mail."""
-        self._submit(address, text, ("notice", text, f"{self._now():%Y%m%d}"), f"{text}\n")
-
-    def _submit(
-        self,
-        address: str,
-        subject: str,
-        identity: tuple[str, ...],
-        text: str,
-        *,
-        html: str = "",
-        thread: str = "",
-    ) -> None:
-        receiver = parse_address(self.check(address))
-        heading = Heading(self._sender, receiver, subject, identity, self._now(), thread=thread)
-        smtp.submit(
-            self._ready_server(), write_letter(heading, text_body(text, html)), timeout=self._settings.timeout
-        )
+        self._submit(address, text, ("notice", text, f"{self._now():%Y%m%d}"), text_body(f"{text}\n", ""))
 
     def _ready_server(self) -> Server:
         if self._server is None:
@@ -102,8 +86,11 @@ class Email:
 
     def submit(self, address: str, subject: str, identity: tuple[str, ...], body: EmailMessage) -> None:
         """Hand in a mail with a body of the caller's own, a report. Raises ConfigError, ChannelError."""
+        self._submit(address, subject, identity, body, unsubscribe=f"unsubscribe {identity[0]}")
+
+    def _submit(
+        self, address: str, subject: str, identity: tuple[str, ...], body: EmailMessage, **more: str
+    ) -> None:
         receiver = parse_address(self.check(address))
-        heading = Heading(
-            self._sender, receiver, subject, identity, self._now(), unsubscribe=f"unsubscribe {identity[0]}"
-        )
+        heading = Heading(self._sender, receiver, subject, identity, self._now(), **more)
         smtp.submit(self._ready_server(), write_letter(heading, body), timeout=self._settings.timeout)

@@ -32,7 +32,7 @@ from socap_cli.report.gather import gather
 from socap_cli.report.mail import Attachment, MailEdition, as_html, as_zip, compose
 from socap_cli.report.page import campaign_page
 from socap_cli.report.pdf import as_pdf
-from socap_cli.report.publish import publish
+from socap_cli.report.publish import Site, publish
 from socap_cli.report.sending import PostOffice, send_final
 from socap_cli.report.sending import send as stage_send
 from socap_cli.report.story import duration
@@ -72,9 +72,8 @@ def render(
         chosen = [register.find(db, slug)] if slug else campaigns.listed(db)
         wanted = replace(wanted, policy=look_policy(built, db))
         unread = [] if slug else campaigns.unreadable(db)
-        done = publish(
-            db, chosen, folder, wanted=wanted, brand=report_brand(built), now=started, index=not slug
-        )
+        site = Site(folder, wanted, report_brand(built))
+        done = publish(db, chosen, site, now=started, index=not slug)
         result = {"pages": [str(path) for path in done.pages], "unchanged": done.unchanged}
         seconds = time.monotonic() - since
         runs.record(db, RunRecord(run.run_id, "report render", started, seconds, result))

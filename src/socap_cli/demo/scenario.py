@@ -19,7 +19,7 @@ from socap_cli.enqueue import Wanted, enqueue
 from socap_cli.importance import reading
 from socap_cli.importance.importing import import_list
 from socap_cli.model import LISTS, Campaign, CampaignStatus
-from socap_cli.report.publish import publish
+from socap_cli.report.publish import Site, publish
 from socap_cli.report.values import Edition
 from socap_cli.simulator.comparison import Comparison, compare, true_keys
 from socap_cli.store import alert_view, campaigns, engagement_view
@@ -122,9 +122,7 @@ class Scenario:
         price = here.built.settings.provider.usd_per_credit
         wanted = report_wanted(here.built, Edition.OPERATOR)
         found = campaigns.listed(here.db)
-        pages = publish(
-            here.db, found, folder, wanted=wanted, brand=report_brand(here.built), now=here.now()
-        ).pages
+        pages = publish(here.db, found, Site(folder, wanted, report_brand(here.built)), now=here.now()).pages
         stored = list(engagement_view.stored_ids(here.db, present=True))
         keys = true_keys(truth)
         lists = {kind.name: compare(keys, stored, action_type=kind.action_type) for kind in LISTS.values()}

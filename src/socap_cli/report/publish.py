@@ -31,6 +31,15 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Site:
+    """Where pages are written, what they hold, and whose they are."""
+
+    folder: Path
+    wanted: Wanted
+    brand: Brand
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """The paths of all pages, and what became of them."""
 
@@ -49,14 +58,7 @@ class _Page:
 
 
 def publish(
-    db: Db,
-    campaigns: Sequence[Campaign],
-    out: Path,
-    *,
-    wanted: Wanted,
-    brand: Brand,
-    now: datetime,
-    index: bool = True,
+    db: Db, campaigns: Sequence[Campaign], site: Site, *, now: datetime, index: bool = True
 ) -> Published:
     """Write a page for each campaign, with the same numbers as JSON beside it, and the page of all.
 
@@ -67,7 +69,7 @@ def publish(
     left_out: list[str] = []
     for campaign in campaigns:
         try:
-            pages.append(_publish(db, campaign, out, wanted, brand, now))
+            pages.append(_publish(db, campaign, site, now))
         except (SocapError, OSError):
             raise
         except Exception as error:
@@ -75,23 +77,24 @@ def publish(
             left_out.append(f"{campaign.slug}: {type(error).__name__}: {error}")
     paths, unchanged = [page.path for page in pages], sum(page.is_unchanged for page in pages)
     if index:
-        text = index_page([page.summary for page in pages], brand, wanted.zone, edition=wanted.edition)
-        paths.append(out / f"{INDEX}.html")
+        wanted = site.wanted
+        text = index_page([page.summary for page in pages], site.brand, wanted.zone, edition=wanted.edition)
+        paths.append(site.folder / f"{INDEX}.html")
         unchanged += _write(paths[-1], text)
     return Published(tuple(paths), unchanged, tuple(left_out))
 
 
-def _publish(db: Db, campaign: Campaign, out: Path, wanted: Wanted, brand: Brand, now: datetime) -> _Page:
+def _publish(db: Db, campaign: Campaign, site: Site, now: datetime) -> _Page:
     if campaign.slug == INDEX or not FILE_NAME.fullmatch(campaign.slug):
         raise ValueError("no file of a page can have that name")
-    page, data = out / f"{campaign.slug}.html", out / f"{campaign.slug}.json"
-    version = data_version(db, campaign, wanted, brand, now=now)
+    page, data = site.folder / f"{campaign.slug}.html", site.folder / f"{campaign.slug}.json"
+    version = data_version(db, campaign, site.wanted, site.brand, now=now)
     known = _known(page, data, version)
     if known is not None:
         return _Page(page, True, known)
     with _without_collector():
-        report = gather(db, campaign, wanted, now=now)
-        text = campaign_page(report, brand, wanted.zone)
+        report = gather(db, campaign, site.wanted, now=now)
+        text = campaign_page(report, site.brand, site.wanted.zone)
         found = summary(report)
         digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
         numbers = json_text({"version": version, "page_sha256": digest, "summary": found, **document(report)})
