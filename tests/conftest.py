@@ -21,13 +21,16 @@ from socap_cli.store.embedded import Embedded
 
 SERVERS = frozenset({"mongod", "replica_set", "cluster"})
 """Fixtures that start one."""
+BROWSERS = frozenset({"chromium"})
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs a server: by its fixtures. A module that starts its own says so by `pytestmark`."""
+    """Mark what needs a server or a browser: by its fixtures. A module that starts its own says so by `pytestmark`."""
     for item in items:
         if SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.server)
+        if BROWSERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(autouse=True)

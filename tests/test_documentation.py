@@ -103,6 +103,7 @@ def block_of_readme(heading: str) -> str:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 @pytest.mark.skipif(util.find_spec("fiftyone") is None, reason="needs the extra `embedded`")
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_block_by_hand_of_the_readme_runs_when_it_is_pasted_twice(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()

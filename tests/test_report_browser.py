@@ -311,6 +311,7 @@ def test_axe_finds_nothing_with_every_fold_open(
     assert [(rule["id"], rule["nodes"][0]["target"]) for rule in found] == []
 
 
+@pytest.mark.slow
 def test_it_prints_on_six_pages_of_a4_at_most(pages: dict[Edition, Path]) -> None:
     content = as_pdf("launch", pages[Edition.OPERATOR].read_bytes()).content
     assert content.startswith(b"%PDF")
