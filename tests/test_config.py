@@ -30,6 +30,23 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> 
     assert settings.alerts.webhook_hosts == ("hooks.slack.com", "127.0.0.1:9")
 
 
+@pytest.mark.parametrize(
+    ("text", "receivers"),
+    [
+        ("slack=https://h.example/x,digest=daily 08:00 Europe/Berlin email=a@b.example",
+         ("slack=https://h.example/x,digest=daily 08:00 Europe/Berlin", "email=a@b.example")),
+        ("slack,digest=daily 8:30 email,min=5  webhook", ("slack,digest=daily 8:30", "email,min=5", "webhook")),
+        ("slack,digest=daily 08:00 Etc/GMT+5,min=3 email", ("slack,digest=daily 08:00 Etc/GMT+5,min=3", "email")),
+        ("email,digest=daily slack,digest=hourly", ("email,digest=daily", "slack,digest=hourly")),
+    ],
+)  # fmt: skip
+def test_receivers_with_a_digest_of_their_own_are_read_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, text: str, receivers: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("SOCAP_ALERTS__TO", text)
+    assert tuple(one.get_secret_value() for one in load().alerts.to) == receivers
+
+
 @pytest.mark.parametrize(("name", "path"), PLAN_NAMES.items())
 def test_the_plans_own_names_are_honoured_exactly(
     monkeypatch: pytest.MonkeyPatch, name: str, path: tuple[str, str]

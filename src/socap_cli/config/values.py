@@ -5,6 +5,7 @@ No message here repeats what it refuses: it may be a secret.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ from socap_cli.model.receiver import parse_receiver
 
 DAY = 86_400.0
 YEAR = 365 * DAY
+RECEIVER = re.compile(r"\S*,digest=daily\s+[0-9]\S*(?:\s+(?![a-z][a-z0-9_-]*(?:[=,\s]|$))\S+)?|\S+")
+"""One of several receivers in a line: the hour and the zone of its daily digest stand behind blanks of their own."""
 
 
 def _split(value: object) -> object:
@@ -29,6 +32,10 @@ def _split(value: object) -> object:
 
 def _split_at_blanks(value: object) -> object:
     return value.split() if isinstance(value, str) else value
+
+
+def _split_receivers(value: object) -> object:
+    return RECEIVER.findall(value) if isinstance(value, str) else value
 
 
 def _strip(value: object) -> object:
@@ -170,7 +177,7 @@ WebhookUrls = Annotated[tuple[WebhookUrl, ...], BeforeValidator(_split_at_blanks
 SecretText = Annotated[SecretStr, AfterValidator(_secret_text)]
 SecretWords = Annotated[tuple[SecretText, ...], BeforeValidator(_split_at_blanks)]
 Receivers = Annotated[
-    tuple[Annotated[SecretStr, AfterValidator(_receiver)], ...], BeforeValidator(_split_at_blanks)
+    tuple[Annotated[SecretStr, AfterValidator(_receiver)], ...], BeforeValidator(_split_receivers)
 ]
 """`CHANNEL=ADDRESS,min=IMPORTANCE`: the address may be a secret."""
 MailSender = Annotated[Text, AfterValidator(check_sender)]
