@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from support.alerting import Alerting
-from support.lab import SLUG, START, Lab, change
-from support.servers import Hook, hook
+from support.lab import SLUG, START, Lab, campaign, change
+from support.servers import Hook, hook, reply
 
+from socap_cli.alerts.preview import preview
 from socap_cli.alerts.send import SendResult, send_alerts
-from socap_cli.model import QUOTES, CampaignStatus
+from socap_cli.model import QUOTES, CampaignStatus, CampaignTweet, Engagement, TweetCategory
 from socap_cli.model.alert import Silence
 from socap_cli.model.receiver import parse_receiver
-from socap_cli.store import alert_view, silences
+from socap_cli.store import Db, alert_messages, alert_view, campaigns, engagements, silences
 from socap_cli.store.alert_view import AlertFilter
 from socap_cli.store.importance import FirmCollections
 
@@ -128,7 +129,9 @@ def test_a_receivers_own_digest_is_its_alone_and_holds_while_the_campaign_is_pau
     change(alerting.lab.db, SLUG, channels=channels)
     alerting.engage(2)
     alerting.collect()
-    assert send(alerting).sent == 2
+    foreseen = preview(alerting.context(webhook_hosts=["127.0.0.1"]))
+    result = send(alerting)
+    assert (result.sent, result.held, sum(foreseen.held.values())) == (2, 2, 2)
     assert (len(team.requests), len(boss.requests)) == (2, 0)
     (listing, _) = alert_view.listed(alerting.lab.db, AlertFilter(), limit=5)
     assert listing.reason == "waits for webhook at 127.0.0.1's digest (daily 18:00 UTC)"
@@ -227,3 +230,80 @@ def test_one_address_is_told_of_some_at_once_and_of_the_others_in_a_digest(
     assert alerting.important[4].username.encode() in boss.requests[0][1]
     alerting.lab.advance(hours=7)
     assert (send(alerting).sent, send(alerting).sent, len(boss.requests)) == (1, 0, 2)
+
+
+@pytest.mark.parametrize("option", ["min=50", "digest=daily 18:00"])
+def test_somebody_who_is_named_a_vip_while_an_alert_waits_is_told_of_to_everybody_at_once(
+    alerting: Alerting, boss: Hook, option: str
+) -> None:
+    db = alerting.lab.db
+    change(db, SLUG, channels=(f"slack={boss.url},{option}",))
+    assert (send(alerting).sent, status_and_reason(alerting)[0]) == (0, "held")
+    change(db, SLUG, vips=(alerting.important[1].username,))
+    assert send(alerting).sent == 1
+    assert b"VIP" in boss.requests[0][1]
+    (listing,) = alert_view.listed(db, AlertFilter(), limit=5)
+    assert listing.alert.is_vip
+
+
+def test_a_receiver_that_is_replaced_by_one_of_another_channel_loses_nothing(
+    alerting: Alerting, team: Hook, boss: Hook
+) -> None:
+    db, settings = alerting.lab.db, {"webhook_hosts": ["127.0.0.1"], "webhook_secret": "key"}
+    told, later = f"slack={team.url}", f"slack={boss.url},digest=daily 18:00"
+    with hook(reply(503)) as old, hook() as new:
+        change(db, SLUG, channels=(told, later, f"slack={old.url}"))
+        result = alerting.send(**settings)
+        assert (result.sent, result.failed, result.held) == (1, 1, 1)
+        change(db, SLUG, channels=(told, later, f"webhook={new.url}"))
+        assert alerting.send(**settings).sent == 1
+        assert (len(team.requests), len(boss.requests), len(new.requests)) == (1, 0, 1)
+
+
+def test_a_score_that_falls_while_a_message_waits_for_its_channel_holds_it(
+    alerting: Alerting, boss: Hook
+) -> None:
+    db, taken = alerting.lab.db, boss.answer
+    change(db, SLUG, channels=to(boss))
+    boss.answer = reply(503)
+    assert send(alerting).failed == 1
+    boss.answer = taken
+    db.engagements.update_many({}, {"$set": {"importance_score": 2.5}})
+    alerting.lab.advance(minutes=30)
+    assert send(alerting).sent == 0
+    assert status_and_reason(alerting) == ("held", "importance 2.5 is below the campaign's threshold of 10")
+
+
+def test_messages_of_a_campaign_that_cannot_be_read_wait_for_somebody_to_mend_it(
+    alerting: Alerting, boss: Hook
+) -> None:
+    db, taken = alerting.lab.db, boss.answer
+    change(db, SLUG, channels=to(boss))
+    boss.answer = reply(503)
+    send(alerting)
+    boss.answer = taken
+    window = db.campaigns.find_one({"_id": SLUG})["monitor_window"]
+    db.campaigns.update_one({"_id": SLUG}, {"$unset": {"monitor_window": ""}})
+    alerting.lab.advance(minutes=30)
+    assert (send(alerting).dead, status_and_reason(alerting)) == (1, ("dead", "its campaign cannot be read"))
+    db.campaigns.update_one({"_id": SLUG}, {"$set": {"monitor_window": window}})
+    alert_messages.retry(db, now=alerting.lab.now())
+    assert send(alerting).sent == 1
+
+
+def test_a_tweet_that_joins_while_alerts_are_planned_is_considered_by_the_next_run(
+    alerting: Alerting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db, now, tweet = alerting.lab.db, alerting.lab.now(), alerting.lab.tweet_ids[0]
+    campaigns.insert(db, campaign("other", at=now))
+    row = CampaignTweet("other", tweet, TweetCategory.MAIN, f"https://x.com/c/status/{tweet}", now, "client")
+    marked = engagements.mark_planned
+
+    def join_meanwhile(db: Db, considered: Iterable[Engagement]) -> None:
+        marked(db, considered)
+        campaigns.add_tweets(db, [row])
+
+    monkeypatch.setattr(engagements, "mark_planned", join_meanwhile)
+    assert alerting.send().planned == 1
+    monkeypatch.undo()
+    assert alerting.send().planned == 1

@@ -25,6 +25,19 @@ class Dispatched:
     held: list[tuple[Alert, Hold]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def holds(self) -> list[Hold]:
+        """Of every alert that waits, for all its receivers or for some."""
+        return [hold for _, hold in self.held] + [hold for _, hold in self.waiting.values()]
+
+    def add(self, other: Dispatched) -> None:
+        """What came of another campaign."""
+        self.deliveries += other.deliveries
+        self.complete += other.complete
+        self.waiting.update(other.waiting)
+        self.held += other.held
+        self.warnings += other.warnings
+
 
 def give_rows(alert: Alert, targets: Targets, found: Dispatched, given: Circumstances) -> None:
     """An alert that nobody has a row of."""

@@ -6,29 +6,28 @@ that a killed run did not write is made again from its rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from socap_cli.alerts.addressing import Dispatched, give_rows, give_the_rest
-from socap_cli.alerts.circumstances import circumstances
+from socap_cli.alerts.circumstances import as_of_today, circumstances
 from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.grouping import Capacity, group
 from socap_cli.alerts.holds import hold, sort_out
 from socap_cli.alerts.receivers import targets_of
-from socap_cli.alerts.recording import record_outcomes, write_statuses
-from socap_cli.alerts.withdrawing import withdraw
+from socap_cli.alerts.recording import write_statuses
+from socap_cli.alerts.withdrawing import let_go
 from socap_cli.model import Campaign
 from socap_cli.model.alert import Alert
-from socap_cli.store import alert_history, alert_messages, alert_queue, campaigns, engagements
-
-NO_RECEIVER_ANY_MORE = "its receiver is not configured any more"
+from socap_cli.store import alert_history, alert_messages, alert_queue, campaigns
 
 
 def dispatch(context: AlertContext, *, campaign_id: str | None = None) -> Dispatched:
     """Write rows for what is due, holds for what must wait, and the messages of all rows that are in none."""
     total = Dispatched()
-    _let_go(context)
+    let_go(context)
     readable = {campaign.slug: campaign for campaign in campaigns.listed(context.db)}
     for slug in alert_queue.campaigns_with_open(context.db):
         if campaign_id not in (None, slug):
@@ -42,26 +41,6 @@ def dispatch(context: AlertContext, *, campaign_id: str | None = None) -> Dispat
     return total
 
 
-def _let_go(context: AlertContext) -> None:
-    """Open messages that must wait now, and those for an address that is no receiver any more: it was replaced, or
-    taken out.
-
-    Their alerts go to whoever is a receiver now and has no row of them.
-    """
-    db = context.db
-    for slug in alert_messages.campaigns_with_open(db):
-        campaign = campaigns.find(db, slug)
-        if campaign is None:
-            continue
-        found = targets_of(campaign, context.channels, context.usual_receivers).found
-        known = {target.address_id for target in found}
-        withdraw(context, campaign)
-        for address in set(alert_messages.open_addresses(db, slug)) - known:
-            alert_queue.reopen(db, alert_history.alerts_open_for(db, slug, address))
-            alert_messages.let_go(db, slug, address, said=NO_RECEIVER_ANY_MORE, now=context.now())
-    record_outcomes(context)
-
-
 def _sorted_out(context: AlertContext, campaign: Campaign) -> Dispatched:
     """What is to be done with a campaign's open alerts. Writes nothing."""
     alerts = alert_queue.open_of(context.db, campaign.slug)
@@ -73,12 +52,16 @@ def decide(
     context: AlertContext,
     campaign: Campaign,
     alerts: Sequence[Alert],
-    begun: frozenset[str] | set[str] = frozenset(),
+    begun: Collection[str] = frozenset(),
+    let_go: Collection[str] = (),
 ) -> Dispatched:
-    """What is to be done with these alerts; those in `begun` have rows already, but not for everybody."""
+    """What is to be done with these alerts; those in `begun` have rows already, but not for everybody.
+
+    `let_go` are messages that will not be sent.
+    """
     found = Dispatched()
-    alerts = _with_scores_of_today(context, alerts)
-    given = circumstances(context, campaign, found.warnings)
+    alerts = as_of_today(context, campaign, alerts)
+    given = circumstances(context, campaign, found.warnings, let_go=let_go)
     targets = targets_of(campaign, context.channels, context.usual_receivers)
     found.warnings += [f"{campaign.slug}: {said}" for said in targets.missing.values()]
     told, found.held = sort_out(campaign, [a for a in alerts if a.alert_id not in begun], given)
@@ -93,15 +76,6 @@ def decide(
     return found
 
 
-def _with_scores_of_today(context: AlertContext, alerts: Sequence[Alert]) -> list[Alert]:
-    """A score may have fallen since an alert was planned."""
-    scores = engagements.scores_of(context.db, [alert.engagement_id for alert in alerts])
-    return [
-        replace(alert, importance_score=scores.get(alert.engagement_id, alert.importance_score))
-        for alert in alerts
-    ]
-
-
 def _write(context: AlertContext, found: Dispatched, total: Dispatched) -> None:
     db = context.db
     alert_history.put(db, found.deliveries)
@@ -109,27 +83,26 @@ def _write(context: AlertContext, found: Dispatched, total: Dispatched) -> None:
     alert_queue.wait_for_channels(db, found.waiting)
     alert_queue.write_holds(db, found.held)
     write_statuses(db, found.complete)
-    total.deliveries += found.deliveries
-    total.held += found.held
-    total.warnings += found.warnings
+    total.add(found)
 
 
 def make_messages(context: AlertContext, *, campaign_id: str | None = None) -> None:
     """Put rows that are in no message into messages, and write the messages."""
     db, now = context.db, context.now()
     rows = alert_history.ungrouped(db, [campaign_id] if campaign_id else None)
-    for message in group(rows, capacity_of(context, now)):
+    waiting = alert_messages.due_of(db, now=now)
+    for message in group(rows, capacity_of(context, waiting.values(), now=now)):
         alert_history.assign(db, message)
     made = alert_history.assigned(db)
     known = alert_messages.known(db, [message.message_id for message in made])
     alert_messages.put(db, (m for m in made if m.message_id not in known), now=now)
 
 
-def capacity_of(context: AlertContext, now: datetime) -> Capacity:
-    """What the channels can bear now."""
+def capacity_of(context: AlertContext, waiting: Iterable[str], *, now: datetime) -> Capacity:
+    """What the channels can bear now, when a message waits at each of these addresses."""
     return Capacity(
         context.settings.digest_after,
         {name: channel.most_people for name, channel in context.channels.items()},
-        alert_messages.waiting_by_address(context.db, now=now),
+        Counter(waiting),
         salt=now.isoformat(),
     )

@@ -54,7 +54,8 @@ def load_message(context: AlertContext, claimed: ClaimedMessage) -> Loaded:
     told = engagements.of_ids(context.db, ids)
     campaign = campaigns.find(context.db, claimed.campaign_id)
     if campaign is None:
-        raise Gone("its campaign is gone")
+        is_there = campaigns.exists(context.db, claimed.campaign_id)
+        raise Gone("its campaign cannot be read" if is_there else "its campaign is gone", is_fault=is_there)
     readable = {one.engagement_id for one in told}
     stored = engagements.existing(context.db, [key for key in ids if key not in readable])
     problems: list[str] = []

@@ -48,6 +48,16 @@ class PlanResult:
 
 
 @dataclass(frozen=True)
+class _Changed:
+    """A campaign whose settings or tweets are others than at its last planning."""
+
+    fingerprint: str
+    """What was read before anything was considered: what changes meanwhile is seen by the next planning."""
+    tweet_ids: tuple[str, ...]
+    considered_until: datetime | None
+
+
+@dataclass(frozen=True)
 class _Homes:
     """The campaigns that can be read, and since when each has considered its engagements under other settings."""
 
@@ -61,15 +71,22 @@ def plan_alerts(context: AlertContext, *, dry_run: bool = False) -> tuple[PlanRe
     result, dry = PlanResult(), list[Alert]()
     by_slug = {campaign.slug: campaign for campaign in campaigns.listed(db)}
     result.problems += [f"campaign {slug}: its document cannot be read" for slug in campaigns.unreadable(db)]
-    changed = _reconsider(context, by_slug, dry_run=dry_run)
-    homes = _Homes(by_slug, {slug: last.considered_until for slug, last in changed.items() if last})
+    changed = _reconsider(context, by_slug)
+    tweets = sorted({tweet for one in changed.values() for tweet in one.tweet_ids})
+    unmarked = tweets if dry_run else ()
+    if not dry_run:
+        alert_plans.consider_again(db, tweets)
+    homes = _Homes(
+        by_slug, {slug: one.considered_until for slug, one in changed.items() if one.considered_until}
+    )
     after = ""
     while True:
-        found, unreadable, after = engagements.needing_plan(db, after=after, limit=BATCH)
+        found, unreadable, after = engagements.needing_plan(db, after=after, limit=BATCH, also_of=unmarked)
         result.unreadable += unreadable
         if not after:
             break
-        alerts, considered = _alerts_of(context, _scored(context, found, result), homes, result)
+        scored = _scored(context, found, result, dry_run=dry_run)
+        alerts, considered = _alerts_of(context, scored, homes, result)
         if dry_run:
             known = alert_queue.known(db, [alert.alert_id for alert in alerts])
             dry += [alert for alert in alerts if alert.alert_id not in known]
@@ -78,32 +95,27 @@ def plan_alerts(context: AlertContext, *, dry_run: bool = False) -> tuple[PlanRe
         result.planned += alert_queue.put(db, alerts)
         engagements.mark_planned(db, considered)
     if not dry_run:
-        for slug in changed:
-            alert_plans.write(db, slug, LastPlan(_fingerprint(context, by_slug[slug]), now))
+        for slug, one in changed.items():
+            alert_plans.write(db, slug, LastPlan(one.fingerprint, now))
     return result, dry
 
 
-def _fingerprint(context: AlertContext, campaign: Campaign) -> str:
-    return fingerprint(campaign, campaigns.tweets_of(context.db, campaign.slug))
-
-
-def _reconsider(
-    context: AlertContext, by_slug: Mapping[str, Campaign], *, dry_run: bool
-) -> dict[str, LastPlan | None]:
-    """Campaigns that may be owed more than when they were planned last; their engagements are marked again."""
+def _reconsider(context: AlertContext, by_slug: Mapping[str, Campaign]) -> dict[str, _Changed]:
+    """Campaigns that may be owed more than when they were planned last: their engagements are looked at again."""
     plans = alert_plans.read(context.db)
-    changed: dict[str, LastPlan | None] = {}
+    changed: dict[str, _Changed] = {}
     for slug, campaign in by_slug.items():
         tweets = campaigns.tweets_of(context.db, slug)
-        last = plans.get(slug)
-        if last is None or last.fingerprint != fingerprint(campaign, tweets):
-            changed[slug] = last
-            if not dry_run:
-                alert_plans.consider_again(context.db, [tweet.tweet_id for tweet in tweets])
+        last, today = plans.get(slug), fingerprint(campaign, tweets)
+        if last is None or last.fingerprint != today:
+            ids = tuple(tweet.tweet_id for tweet in tweets)
+            changed[slug] = _Changed(today, ids, last.considered_until if last else None)
     return changed
 
 
-def _scored(context: AlertContext, found: Sequence[Engagement], result: PlanResult) -> list[Engagement]:
+def _scored(
+    context: AlertContext, found: Sequence[Engagement], result: PlanResult, *, dry_run: bool
+) -> list[Engagement]:
     """Look up what could not be scored before; what still cannot stays unknown, and is never taken for 0."""
     unknown = [one for one in found if one.importance.score is None]
     if not unknown:
@@ -114,7 +126,10 @@ def _scored(context: AlertContext, found: Sequence[Engagement], result: PlanResu
         result.problems.append(told_unreadable(error))
         return list(found)
     by_id = {one.engagement_id: scores[one.profile.user_id] for one in unknown}
-    engagements.rescore(context.db, {key: value for key, value in by_id.items() if value.score is not None})
+    if not dry_run:
+        engagements.rescore(
+            context.db, {key: value for key, value in by_id.items() if value.score is not None}
+        )
     return [replace(one, importance=by_id.get(one.engagement_id, one.importance)) for one in found]
 
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
+from socap_cli.alerts.addressing import Dispatched
 from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.dispatching import capacity_of, decide
 from socap_cli.alerts.grouping import group
+from socap_cli.alerts.outcome import MOST_REPEATS
 from socap_cli.alerts.planning import plan_alerts
+from socap_cli.alerts.withdrawing import would_let_go
+from socap_cli.model import Campaign
 from socap_cli.model.alert import Alert, OutgoingMessage
-from socap_cli.store import alert_history, alert_messages, alert_queue, campaigns
+from socap_cli.store import alert_history, alert_messages, alert_queue, campaigns, channel_state
 
 
 @dataclass
@@ -27,26 +32,55 @@ class Preview:
 
 def preview(context: AlertContext, *, campaign_id: str | None = None) -> Preview:
     """What `send_alerts` would do now."""
+    db, now = context.db, context.now()
     planned, fresh = plan_alerts(context, dry_run=True)
-    found = Preview(planned=planned.planned, warnings=planned.warnings)
-    deliveries = alert_history.ungrouped(context.db, [campaign_id] if campaign_id else None)
-    for campaign in campaigns.listed(context.db):
+    rows = alert_history.ungrouped(db, [campaign_id] if campaign_id else None)
+    gone = _of_deleted_campaigns(context)
+    done = Dispatched()
+    for campaign in campaigns.listed(db):
+        let_go = would_let_go(context, campaign)
+        gone |= let_go
         if campaign_id in (None, campaign.slug):
-            alerts = alert_queue.open_of(context.db, campaign.slug)
-            done = decide(context, campaign, [*alerts, *_of(fresh, campaign.slug)], _begun(context, alerts))
-            deliveries += done.deliveries
-            found.warnings += done.warnings
-            for _, hold in done.held:
-                found.held[hold.said] = found.held.get(hold.said, 0) + 1
-    found.messages = group(deliveries, capacity_of(context, context.now()))
-    waiting = alert_messages.waiting_by_address(context.db, now=context.now(), campaign_id=campaign_id)
-    found.waiting = sum(waiting.values())
+            mine = [alert for alert in fresh if alert.campaign_id == campaign.slug]
+            done.add(_decided(context, campaign, mine, let_go))
+    again = MOST_REPEATS if context.settings.resend_unknown else None
+    due = alert_messages.due_of(db, now=now, campaign_id=campaign_id, most_repeats=again)
+    waiting = {message_id: address for message_id, address in due.items() if message_id not in gone}
+    everywhere = [at for key, at in alert_messages.due_of(db, now=now).items() if key not in gone]
+    messages = group([*rows, *done.deliveries], capacity_of(context, everywhere, now=now))
+    return Preview(
+        planned.planned,
+        messages,
+        len(waiting),
+        dict(Counter(hold.said for hold in done.holds)),
+        [*planned.warnings, *done.warnings, *_switched_off(context, messages)],
+    )
+
+
+def _decided(context: AlertContext, campaign: Campaign, fresh: list[Alert], let_go: set[str]) -> Dispatched:
+    """What is to be done with a campaign's open alerts, those of messages that would be let go among them."""
+    db = context.db
+    again = set(alert_history.alerts_of(db, let_go))
+    waiting = alert_queue.open_of(db, campaign.slug)
+    alerts = {alert.alert_id: alert for alert in [*waiting, *alert_queue.of_ids(db, again), *fresh]}
+    have = alert_history.rows_of(db, alerts, but=let_go)
+    found = decide(context, campaign, list(alerts.values()), frozenset(have.values()), let_go)
+    found.deliveries = [delivery for delivery in found.deliveries if delivery.delivery_id not in have]
     return found
 
 
-def _of(alerts: list[Alert], slug: str) -> list[Alert]:
-    return [alert for alert in alerts if alert.campaign_id == slug]
+def _of_deleted_campaigns(context: AlertContext) -> set[str]:
+    deleted = (
+        s for s in alert_messages.campaigns_with_open(context.db) if not campaigns.exists(context.db, s)
+    )
+    return {message_id for slug in deleted for message_id in alert_messages.open_of(context.db, slug)}
 
 
-def _begun(context: AlertContext, alerts: list[Alert]) -> set[str]:
-    return alert_history.with_rows(context.db, [alert.alert_id for alert in alerts])
+def _switched_off(context: AlertContext, messages: list[OutgoingMessage]) -> list[str]:
+    """Receivers of these messages that take nothing any more."""
+    off = channel_state.switched_off(context.db)
+    named = {message.address_id: message for message in messages if message.address_id in off}
+    return [
+        f"{one.channel} ({one.receiver}) is switched off, its messages will be dead: {off[address].reason}"
+        for address, one in named.items()
+    ]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from socap_cli.alerts.context import AlertContext
-from socap_cli.store import Db, alert_history, alert_messages, alert_queue
+from socap_cli.store import Db, alert_history, alert_outcomes, alert_queue
 
 
 def record_outcomes(context: AlertContext) -> None:
     """Write what became of messages to the rows of their alerts, also what a killed run left unwritten."""
-    for message_id, settlement, settled_at in alert_messages.unrecorded(context.db):
+    for message_id, settlement, settled_at in alert_outcomes.unrecorded(context.db):
         alert_ids = alert_history.record(context.db, message_id, settlement, now=settled_at)
         write_statuses(context.db, alert_ids)
-        alert_messages.note_recorded(context.db, message_id, settled_at=settled_at)
+        alert_outcomes.note_recorded(context.db, message_id, settled_at=settled_at)
 
 
 def write_statuses(db: Db, alert_ids: Sequence[str]) -> None:

@@ -48,7 +48,7 @@ def send_alerts(context: AlertContext, *, campaign_id: str | None = None) -> Sen
         with planning(context):
             planned, _ = plan_alerts(context)
             done = dispatch(context, campaign_id=campaign_id)
-            held = len(done.held)
+            held = len(done.holds)
             warnings += [*planned.warnings, *done.warnings]
     except LockHeld:
         warnings.append(ANOTHER_PLANS)

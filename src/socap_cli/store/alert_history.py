@@ -40,12 +40,23 @@ def put(db: Db, deliveries: Sequence[Delivery]) -> None:
 
 def with_rows(db: Db, alert_ids: Collection[str]) -> set[str]:
     """Which of these alerts have rows that were not let go: a run that died had begun to tell them."""
-    query = {"alert_id": {"$in": list(alert_ids)}, "status": {"$ne": DeliveryStatus.DROPPED.value}}
-    return set(db.alert_history.distinct("alert_id", query))
+    return set(rows_of(db, alert_ids).values())
 
 
-def last_told(db: Db, campaign_id: str, *, since: datetime) -> dict[tuple[str, str, str], datetime]:
-    """When each (campaign, user, action) was told last, by messages made or sent since then."""
+def rows_of(db: Db, alert_ids: Collection[str], *, but: Collection[str] = ()) -> dict[str, str]:
+    """The rows of these alerts, each with its alert, that were not let go; without those of some messages."""
+    query = {
+        "alert_id": {"$in": list(alert_ids)},
+        "status": {"$ne": DeliveryStatus.DROPPED.value},
+        **({"message_id": {"$nin": list(but)}} if but else {}),
+    }
+    return {row["_id"]: row["alert_id"] for row in db.alert_history.find(query, {"alert_id": 1})}
+
+
+def last_told(
+    db: Db, campaign_id: str, *, since: datetime, but: Collection[str] = ()
+) -> dict[tuple[str, str, str], datetime]:
+    """When each (campaign, user, action) was told last, by messages made or sent since then, but for some."""
     recent = {"$or": [{"created_at": {"$gte": since}}, {"sent_at": {"$gte": since}}]}
     rows = db.alert_history.aggregate(
         [
@@ -53,6 +64,7 @@ def last_told(db: Db, campaign_id: str, *, since: datetime) -> dict[tuple[str, s
                 "$match": {
                     "campaign_id": campaign_id,
                     "status": {"$ne": DeliveryStatus.DROPPED.value},
+                    "message_id": {"$nin": list(but)},
                     **recent,
                 }
             },
@@ -133,6 +145,11 @@ def record(db: Db, message_id: str, settlement: Settlement, *, now: datetime) ->
         values["may_have_arrived"] = True
     db.alert_history.update_many({"message_id": message_id}, {"$set": values})
     return db.alert_history.distinct("alert_id", {"message_id": message_id})
+
+
+def alerts_of(db: Db, message_ids: Collection[str]) -> list[str]:
+    """The alerts that these messages tell."""
+    return db.alert_history.distinct("alert_id", {"message_id": {"$in": list(message_ids)}})
 
 
 def leave_out(db: Db, delivery_ids: Sequence[str], status: DeliveryStatus, said: str) -> None:

@@ -15,7 +15,10 @@ from socap_cli.store.connect import Db, literal
 Row = dict[str, Any]
 JOURNALED = WriteConcern(w="majority", j=True)
 OPEN = [DeliveryStatus.PENDING.value, DeliveryStatus.FAILED.value, DeliveryStatus.UNKNOWN.value]
-UNTAKEN = [DeliveryStatus.PENDING.value, DeliveryStatus.FAILED.value]
+UNTAKEN: Row = {
+    "status": {"$in": [DeliveryStatus.PENDING.value, DeliveryStatus.FAILED.value]},
+    "repeats": 0,
+}
 ENDED = [DeliveryStatus.DEAD.value, DeliveryStatus.UNKNOWN.value]
 ATTEMPTS_KEPT = 30
 SENDER_DIED = "the sender died before it heard the answer"
@@ -54,15 +57,6 @@ def known(db: Db, message_ids: Sequence[str]) -> set[str]:
     return {row["_id"] for row in db.alert_messages.find({"_id": {"$in": list(message_ids)}}, {"_id": 1})}
 
 
-def waiting_by_address(db: Db, *, now: datetime, campaign_id: str | None = None) -> dict[str, int]:
-    """How many messages of each address are due and not sent."""
-    match = _due(now, campaign_id)
-    rows = db.alert_messages.aggregate(
-        [{"$match": match}, {"$group": {"_id": "$address_id", "n": {"$sum": 1}}}]
-    )
-    return {row["_id"]: row["n"] for row in rows}
-
-
 def _due(now: datetime, campaign_id: str | None) -> Row:
     query: Row = {"status": {"$in": OPEN}, "due": {"$lte": now}}
     return {**query, "campaign_id": campaign_id} if campaign_id else query
@@ -71,6 +65,22 @@ def _due(now: datetime, campaign_id: str | None) -> Row:
 def due_addresses(db: Db, *, now: datetime, campaign_id: str | None = None) -> list[str]:
     """The address ids that messages are due for."""
     return sorted(db.alert_messages.distinct("address_id", _due(now, campaign_id)))
+
+
+def due_of(
+    db: Db, *, now: datetime, campaign_id: str | None = None, most_repeats: int | None = None
+) -> dict[str, str]:
+    """The messages that are due, each with the address id that it goes to.
+
+    With `most_repeats` also those whose sender died, as long as they are sent again.
+    """
+    died = {
+        "status": DeliveryStatus.SENDING.value,
+        "lease_expires_at": {"$lte": now},
+        "repeats": {"$lt": most_repeats or 0},
+    }
+    query = {"$or": [_due(now, None), died], **({"campaign_id": campaign_id} if campaign_id else {})}
+    return {row["_id"]: row["address_id"] for row in db.alert_messages.find(query, {"address_id": 1})}
 
 
 def is_due(db: Db, address_id: str, *, now: datetime, campaign_id: str | None = None) -> bool:
@@ -115,9 +125,15 @@ def _claimed(row: Row, token: str) -> ClaimedMessage:
     )
 
 
-def open_addresses(db: Db, campaign_id: str) -> list[str]:
-    """The address ids that a campaign's open messages go to."""
-    return db.alert_messages.distinct("address_id", {"campaign_id": campaign_id, "status": {"$in": OPEN}})
+def open_of(db: Db, campaign_id: str) -> dict[str, str]:
+    """A campaign's open messages, each with the address id that it goes to."""
+    rows = db.alert_messages.find({"campaign_id": campaign_id, "status": {"$in": OPEN}}, {"address_id": 1})
+    return {row["_id"]: row["address_id"] for row in rows}
+
+
+def untaken_of(db: Db, campaign_id: str) -> set[str]:
+    """A campaign's open messages of which nothing can have arrived."""
+    return set(db.alert_messages.distinct("_id", {"campaign_id": campaign_id, **UNTAKEN}))
 
 
 def campaigns_with_open(db: Db) -> list[str]:
@@ -133,7 +149,7 @@ def let_go(db: Db, campaign_id: str, address_id: str, *, said: str, now: datetim
 
 def withdraw(db: Db, message_id: str, *, said: str, now: datetime) -> None:
     """A message that nobody took, and that cannot have arrived, is not sent."""
-    _drop(db, {"_id": message_id, "status": {"$in": UNTAKEN}, "repeats": 0}, said, now)
+    _drop(db, {"_id": message_id, **UNTAKEN}, said, now)
 
 
 def _drop(db: Db, query: Row, said: str, now: datetime) -> None:
@@ -187,20 +203,6 @@ def expire(db: Db, *, now: datetime, resend_unknown: bool, most_repeats: int) ->
         "log": {"$slice": [{"$concatArrays": ["$log", [literal(entry)]]}, -ATTEMPTS_KEPT]},
     }
     return db.alert_messages.update_many(query, [{"$set": fields}]).modified_count
-
-
-def unrecorded(db: Db) -> list[tuple[str, Settlement, datetime]]:
-    """Outcomes that are not written to their rows yet: (message, outcome, when)."""
-    return [
-        (row["_id"], Settlement(DeliveryStatus(row["status"]), row.get("last_error")), row["settled_at"])
-        for row in db.alert_messages.find({"is_recorded": False})
-    ]
-
-
-def note_recorded(db: Db, message_id: str, *, settled_at: datetime) -> None:
-    """The outcome of that moment is written to its rows."""
-    query = {"_id": message_id, "settled_at": settled_at}
-    db.alert_messages.update_one(query, {"$unset": {"is_recorded": ""}})
 
 
 def end_address(db: Db, address_id: str, *, said: str, now: datetime) -> int:

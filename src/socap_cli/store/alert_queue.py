@@ -20,25 +20,21 @@ NAMES = frozenset(field.name for field in fields(Alert))
 
 
 def put(db: Db, alerts: Sequence[Alert]) -> int:
-    """Queue alerts; returns how many were not there before. One that still waits takes the score of today."""
+    """Queue alerts; returns how many were not there before. One that still waits is as important as today."""
     if not alerts:
         return 0
     fresh = [
         UpdateOne({"_id": alert.alert_id}, {"$setOnInsert": _document(alert)}, upsert=True)
         for alert in alerts
     ]
-    scores = [
+    today = [
         UpdateOne(
-            {
-                "_id": alert.alert_id,
-                "status": {"$in": OPEN},
-                "importance_score": {"$ne": alert.importance_score},
-            },
-            {"$set": {"importance_score": alert.importance_score}},
+            {"_id": alert.alert_id, "status": {"$in": OPEN}},
+            {"$set": {"importance_score": alert.importance_score, "is_vip": alert.is_vip}},
         )
         for alert in alerts
     ]
-    return db.alert_queue.bulk_write([*fresh, *scores]).upserted_count
+    return db.alert_queue.bulk_write([*fresh, *today]).upserted_count
 
 
 def known(db: Db, alert_ids: Iterable[str]) -> set[str]:
@@ -126,9 +122,9 @@ def set_statuses(db: Db, statuses: Mapping[str, AlertStatus]) -> None:
 
 
 def reopen(db: Db, alert_ids: Sequence[str]) -> None:
-    """Some receiver of these alerts is nobody's any more: whoever is a receiver now gets a row."""
+    """Some receiver of these alerts does not get its message: whoever is a receiver now, and has no row, gets one."""
     db.alert_queue.update_many(
-        {"_id": {"$in": list(alert_ids)}, "status": {"$in": IN_MESSAGES}},
+        {"_id": {"$in": list(alert_ids)}, "status": {"$in": [AlertStatus.HELD.value, *IN_MESSAGES]}},
         {"$set": {"status": AlertStatus.HELD.value, "waits_for": []}},
     )
 

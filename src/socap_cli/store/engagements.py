@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -169,14 +169,18 @@ def scores_of(db: Db, ids: Sequence[str]) -> dict[str, float]:
     }
 
 
-def needing_plan(db: Db, *, after: str, limit: int) -> tuple[list[Engagement], list[str], str]:
+def needing_plan(
+    db: Db, *, after: str, limit: int, also_of: Collection[str] = ()
+) -> tuple[list[Engagement], list[str], str]:
     """Engagements that alert planning has not considered yet, in the order of their ids, from one on.
 
+    With `also_of` all of these tweets' as well.
     Returns them, the ids of documents that are none, and the last id; "" when there are no more.
     """
-    rows = list(
-        db.engagements.find({"needs_planning": True, "_id": {"$gt": after}}).sort("_id", 1).limit(limit)
-    )
+    wanted: Row = {"needs_planning": True}
+    if also_of:
+        wanted = {"$or": [wanted, {"tweet_id": {"$in": list(also_of)}}]}
+    rows = list(db.engagements.find({**wanted, "_id": {"$gt": after}}).sort("_id", 1).limit(limit))
     found, unreadable = read_rows(rows)
     return found, unreadable, str(rows[-1]["_id"]) if rows else ""
 

@@ -1,0 +1,22 @@
+"""What became of messages and is not written to the rows of their alerts yet."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from socap_cli.model.alert import DeliveryStatus, Settlement
+from socap_cli.store.connect import Db
+
+
+def unrecorded(db: Db) -> list[tuple[str, Settlement, datetime]]:
+    """Outcomes that are not written to their rows yet: (message, outcome, when)."""
+    return [
+        (row["_id"], Settlement(DeliveryStatus(row["status"]), row.get("last_error")), row["settled_at"])
+        for row in db.alert_messages.find({"is_recorded": False})
+    ]
+
+
+def note_recorded(db: Db, message_id: str, *, settled_at: datetime) -> None:
+    """The outcome of that moment is written to its rows."""
+    query = {"_id": message_id, "settled_at": settled_at}
+    db.alert_messages.update_one(query, {"$unset": {"is_recorded": ""}})
