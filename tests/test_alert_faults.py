@@ -249,7 +249,8 @@ def test_somebody_who_is_named_a_vip_while_an_alert_waits_is_told_of_to_everybod
 def test_a_receiver_that_is_replaced_by_one_of_another_channel_loses_nothing(
     alerting: Alerting, team: Hook, boss: Hook
 ) -> None:
-    db, settings = alerting.lab.db, {"webhook_hosts": ["127.0.0.1"], "webhook_secret": "key"}
+    db = alerting.lab.db
+    settings: dict[str, Any] = {"webhook_hosts": ["127.0.0.1"], "webhook_secret": "key"}
     told, later = f"slack={team.url}", f"slack={boss.url},digest=daily 18:00"
     with hook(reply(503)) as old, hook() as new:
         change(db, SLUG, channels=(told, later, f"slack={old.url}"))
@@ -282,7 +283,7 @@ def test_messages_of_a_campaign_that_cannot_be_read_wait_for_somebody_to_mend_it
     boss.answer = reply(503)
     send(alerting)
     boss.answer = taken
-    window = db.campaigns.find_one({"_id": SLUG})["monitor_window"]
+    (window,) = db.campaigns.distinct("monitor_window", {"_id": SLUG})
     db.campaigns.update_one({"_id": SLUG}, {"$unset": {"monitor_window": ""}})
     alerting.lab.advance(minutes=30)
     assert (send(alerting).dead, status_and_reason(alerting)) == (1, ("dead", "its campaign cannot be read"))
