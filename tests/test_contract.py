@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -174,4 +176,59 @@ CODES = [
 def test_exit_codes_and_the_envelope(cli: Cli, words: str, code: int) -> None:
     answer = cli(*words.split(), code=code)  # checks ok, partial and the names of the fields
     assert (answer["error"] is None) == (code in (0, 4))
+    assert execute([*words.split(), "--json", "--exit-zero"]) == 0
+
+
+def _a_bug(db: Db, patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("socap_cli.cli.campaign.overview", lambda *_: 1 / 0)
+
+
+def _another_run(db: Db, patch: pytest.MonkeyPatch) -> None:
+    db.important_people.insert_one({"username": "ada", "weight": 5.0})
+    db.locks.insert_one(
+        {"_id": "importance build", "token": "theirs", "until": datetime(2100, 1, 1, tzinfo=UTC)}
+    )
+
+
+def _a_budget_that_is_spent(db: Db, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("SOCAP_BUDGET__DAY_HARD", "0.001")
+
+
+def _no_provider(db: Db, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("TWITTER_API_URL", "http://127.0.0.1:1")
+    patch.setattr("socap_cli.client.lookup._wait", lambda _: 0.0)
+
+
+def _no_database(db: Db, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("MONGODB_URI", "mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=100")
+
+
+STOPS = [
+    (_a_bug, "campaign list", 3),
+    (_another_run, "importance build", 5),
+    (_a_budget_that_is_spent, "campaign add y --days 1 --tweet TWEET", 6),
+    (_no_provider, "campaign add y --days 1 --tweet TWEET", 7),
+    (_no_database, "campaign list", 7),
+]
+
+
+@pytest.mark.parametrize(("trouble", "words", "code"), STOPS)
+def test_what_stops_a_run_has_its_exit_code(
+    trouble: Any,
+    words: str,
+    code: int,
+    cli: Cli,
+    db: Db,
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tweets = simulator.tweets_csv().split()[1:]
+    words = words.replace("TWEET", tweets[1].partition(",")[0])
+    monkeypatch.setenv("SOCAP_DATA_DIR", str(Path.cwd()))
+    cli("campaign", "add", "x", "--days", "1", "--tweet", tweets[0].partition(",")[0])
+    trouble(db, monkeypatch)
+    told = cli(*words.split(), code=code)["error"]
+    assert told["message"]
+    assert told["hint"] or code == 6
+    assert not db.campaigns.find_one({"_id": "y"})
     assert execute([*words.split(), "--json", "--exit-zero"]) == 0

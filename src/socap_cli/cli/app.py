@@ -13,6 +13,7 @@ from socap_cli import __version__
 from socap_cli.cli import completing, output
 from socap_cli.cli.plain_words import in_plain_words
 from socap_cli.cli.run import BUG, INTERRUPTED, Run, split_global_options
+from socap_cli.cli.ticking import ticking
 from socap_cli.errors import SocapError, UsageError
 
 # None is used, and looking for them reads the metadata of every installed package at every start.
@@ -133,8 +134,11 @@ def execute(arguments: list[str]) -> int:
         _check_encoding(arguments)
         run.log()
         parse = in_plain_words(program(*rest))
-        code = parse(rest, prog_name="socap", standalone_mode=False, obj=run)
+        with ticking(run):
+            code = parse(rest, prog_name="socap", standalone_mode=False, obj=run)
         output.flush()
+        if code == INTERRUPTED:  # the parser's word for Ctrl-C
+            return _interrupted(run)
         run.exit_code = run.exit_code or (code if isinstance(code, int) else 0)
         return run.finish() if run.result or run.exit_code else 0
     except SocapError as error:

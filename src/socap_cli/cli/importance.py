@@ -93,7 +93,7 @@ def build(
         if not dry_run:
             run.info(line)
             with locks.held(db, "importance build"):
-                done = building.Builder(db, built.firm(), client, terms, progress=text.progress(run)).run(due)
+                done = building.Builder(db, built.firm(), client, terms, inform=run.info).run(due)
     text.not_read(run, done)
     run.done(
         {

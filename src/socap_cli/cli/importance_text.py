@@ -190,11 +190,6 @@ def not_read(run: Run, done: BuildResult) -> None:
         run.info(f"not read: @{name}: {problem}")
 
 
-def progress(run: Run) -> Callable[[str, int], None]:
-    """A line after each page that was read."""
-    return lambda username, accounts: run.info(f"@{username}: {accounts:,} followings")
-
-
 def rescoring_progress(run: Run) -> Callable[[int], None]:
     """A line every ten thousand engagements."""
 

@@ -84,7 +84,9 @@ class Limiter:
         turn = self._reserve_together(scope)
         wait = turn.wait - time.monotonic()
         if not turn.granted and turn.closed:
-            raise EndpointClosed("it does not answer for now", endpoint=endpoint, closed_for=max(0.0, wait))
+            why = f": {turn.reason.removeprefix(f'{endpoint}: ')}" if turn.reason else ""
+            said = f"it does not answer for now{why}"
+            raise EndpointClosed(said, endpoint=endpoint, closed_for=max(0.0, wait))
         if not turn.granted:
             said = f"its next turn is in {max(0.0, wait):.0f} s"
             raise TurnTooFar(said, endpoint=endpoint, retry_after=max(0.0, wait))

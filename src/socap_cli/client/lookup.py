@@ -11,6 +11,9 @@ from socap_cli.errors import MalformedAnswer, ProviderUnavailable, RateLimited
 from socap_cli.model import Tweet
 
 PATIENCE = 60.0
+"""Seconds for which a person waits at most, when the provider says how long."""
+TRIES = 4
+"""What does not answer is asked so often, in 7 seconds and what the requests take: then a person is told."""
 
 
 def fetch_tweets(
@@ -48,7 +51,7 @@ def _fetch(
         found.update(patiently(inform)(client.tweets, tweet_ids[at : at + size], [campaign]).tweets)
 
 
-def patiently(inform: Callable[[str], None] = lambda _: None) -> Retrying:
+def patiently(inform: Callable[[str], None], *, tries: int = TRIES) -> Retrying:
     """Call again while the provider is away for a moment: somebody waits for the answer, and is told why."""
 
     def say(state: RetryCallState) -> None:
@@ -58,7 +61,7 @@ def patiently(inform: Callable[[str], None] = lambda _: None) -> Retrying:
     return Retrying(
         retry=retry_if_exception_type((ProviderUnavailable, RateLimited, MalformedAnswer)),
         wait=_wait,
-        stop=stop_after_attempt(6) | stop_after_delay(PATIENCE),
+        stop=stop_after_attempt(tries) | stop_after_delay(PATIENCE),
         before_sleep=say,
         reraise=True,
     )

@@ -21,6 +21,8 @@ from socap_cli.store.importance_builds import BuildState
 
 PAGE = 200
 """Accounts in one page of followings."""
+TRIES = 6
+"""A build may run unattended: it waits out longer than a person would."""
 USUAL_FOLLOWINGS = 1000
 """Taken for somebody of whom no number is known."""
 
@@ -106,10 +108,10 @@ class Builder:
         client: MeteredClient,
         terms: Terms,
         *,
-        progress: Callable[[str, int], None] = lambda _username, _accounts: None,
+        inform: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._db, self._names, self._client, self._terms = db, names, client, terms
-        self._progress = progress
+        self._inform = inform
         self.result = BuildResult()
 
     def run(self, due: Iterable[tuple[ImportantPerson, BuildState]]) -> BuildResult:
@@ -131,7 +133,9 @@ class Builder:
             state = replace(state, started_at=self._client.now(), cursor=None, accounts=0)
         while state.started_at is not None:
             try:
-                page = patiently()(self._client.followings, person.username, cursor=state.cursor)
+                page = patiently(self._inform, tries=TRIES)(
+                    self._client.followings, person.username, cursor=state.cursor
+                )
             except CursorRefused:
                 state = replace(state, started_at=self._client.now(), cursor=None, accounts=0)
                 continue
@@ -141,7 +145,7 @@ class Builder:
             else:
                 state = self._store(person, state, page)
             importance_builds.save(self._db, state)
-            self._progress(person.username, state.accounts)
+            self._inform(f"@{person.username}: {state.accounts:,} followings")
         self.result.people += person.username not in self.result.problems
 
     def _store(self, person: ImportantPerson, state: BuildState, page: Page) -> BuildState:

@@ -46,6 +46,8 @@ class Turn:
     """Whether the scope does not answer, so that this is a probe."""
     refused: int = 0
     """How often the scope had refused by then: what was reserved before it refused again is void."""
+    reason: str | None = None
+    """Why the scope is closed."""
 
 
 def limiter_id(key: str, scope: str) -> str:
@@ -67,10 +69,10 @@ def reserve(db: Db, limiter: str, *, rate: float, max_wait: float, turns: int = 
     assert row is not None  # it was upserted
     granted, closed, spacing = row["granted"], row["closed"], row["spacing"]
     free_in = (row["wait"] + granted * spacing) / 1000
-    refused = row.get("limited", 0)
+    refused, reason = row.get("limited", 0), row.get("closed_reason")
     waits = [(row["wait"] + number * spacing) / 1000 for number in range(turns)]
     return [
-        Turn(number < granted, wait if number < granted else free_in, closed, refused)
+        Turn(number < granted, wait if number < granted else free_in, closed, refused, reason)
         for number, wait in enumerate(waits)
     ]
 
