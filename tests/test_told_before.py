@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socap_cli.cli.app import execute
+from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.told_before import AGAIN_AFTER, FILE, Trouble, new_lines, settle
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -93,15 +94,19 @@ def test_a_run_that_fails_the_same_way_is_silent_the_second_time_and_has_its_exi
     assert (tmp_path / FILE).exists()
 
 
-def test_what_a_partial_run_shows_comes_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Told
-) -> None:
-    from socap_cli.cli.run import PARTLY_DONE, Run
-
+def test_what_a_partial_run_shows_comes_once(tmp_path: Path, capsys: Told) -> None:
     told = []
     for failed in (3, 4):
         run = Run(quiet=2, data_dir=tmp_path, command="work")
-        run.done({"failed": failed}, text=f"{failed} failed", exit_code=PARTLY_DONE)
+        run.done({}, text=f"{failed} failed", warnings=[f"{failed} jobs failed"], exit_code=PARTLY_DONE)
         assert run.finish() == PARTLY_DONE
-        told.append(capsys.readouterr().out)
-    assert told == ["3 failed\n", ""]
+        told.append(tuple(capsys.readouterr()))
+    assert told == [("3 failed\n", "warning: 3 jobs failed\n"), ("", "")]
+
+
+def test_what_a_failure_shows_without_a_warning_is_shown_each_time(tmp_path: Path, capsys: Told) -> None:
+    for said in ("the disk is full", "no run for a day"):
+        run = Run(quiet=2, data_dir=tmp_path, command="status")
+        run.done({}, text=said, exit_code=1)
+        assert run.finish() == 1
+        assert capsys.readouterr().out == f"{said}\n"

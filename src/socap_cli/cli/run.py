@@ -129,17 +129,15 @@ class Run:
             output.say(line)
 
     def _new(self, lines: list[str], code: int) -> list[str]:
-        """The lines that were not told before; what the command has to show comes with them."""
+        """The lines that were not told before. What the command shows comes with them, or tells a failure alone."""
         from socap_cli.cli.told_before import new_lines
 
-        ended = f"{self.command} ended with exit code {code}"
-        told = lines or ([ended] if code else [])
         folder = self._folder()
-        new = new_lines(folder, self.command, told, self.now()) if folder else told
-        if new and self._shown:
+        new = new_lines(folder, self.command, lines, self.now()) if folder else lines
+        if self._shown and (new or (code and not lines)):
             self._shown()
             output.flush()
-        return [line for line in new if line != ended or self._shown is None]
+        return new
 
     def _folder(self) -> Path | None:
         """The data folder, also where no settings could be read."""

@@ -19,7 +19,8 @@ from socap_cli.files.writing import write_file
 from socap_cli.json_text import iso, json_text
 
 FILE, LOCK = "troubles.json", "troubles.lock"
-AGAIN_AFTER = timedelta(days=1)
+AGAIN_AFTER = timedelta(hours=23)
+"""So that what runs once a day, a little earlier or later, tells it each time."""
 LOCK_PATIENCE = 2.0
 """Seconds."""
 
