@@ -19,65 +19,78 @@ AWAY = "error: the database cannot be reached: localhost:27017"
 Told = pytest.CaptureFixture[str]
 
 
-def test_an_outage_that_several_commands_meet_is_told_once(tmp_path: Path) -> None:
+def test_an_outage_is_told_once_however_often_it_is_met(tmp_path: Path) -> None:
+    told = [new_lines(tmp_path, [AWAY], NOW + timedelta(minutes=5 * run)) for run in range(40)]
+    assert told == [[AWAY], *[[]] * 39]
+
+
+def test_runs_without_it_do_not_end_it_at_once(tmp_path: Path) -> None:
     told = [
-        new_lines(tmp_path, command, [AWAY], NOW) for command in ("enqueue", "work", "alerts send", "work")
+        new_lines(tmp_path, lines, NOW + timedelta(hours=hour))
+        for hour, lines in ((0, [AWAY]), (1, []), (5, [AWAY]))
     ]
-    assert told == [[AWAY], [], [], []]
+    assert told == [[AWAY], [], []]
 
 
-def test_it_is_over_when_every_command_that_met_it_ran_without_it(tmp_path: Path) -> None:
-    for command in ("enqueue", "work"):
-        new_lines(tmp_path, command, [AWAY], NOW)
-    new_lines(tmp_path, "enqueue", [], NOW)
-    assert new_lines(tmp_path, "enqueue", [AWAY], NOW) == []
-    for command in ("enqueue", "work"):
-        new_lines(tmp_path, command, [], NOW)
-    assert new_lines(tmp_path, "work", [AWAY], NOW) == [AWAY]
+def test_one_that_was_not_met_for_hours_is_told_anew(tmp_path: Path) -> None:
+    told = [new_lines(tmp_path, [AWAY], NOW + timedelta(hours=hour)) for hour in (0, 5, 12)]
+    assert told == [[AWAY], [], [AWAY]]
 
 
 def test_another_figure_is_the_same_trouble_and_another_word_is_not(tmp_path: Path) -> None:
-    new_lines(tmp_path, "work", ["warning: 3 of 1,200 jobs failed"], NOW)
-    assert new_lines(tmp_path, "work", ["warning: 4 of 1,200 jobs failed", "error: no key"], NOW) == [
-        "error: no key"
-    ]
+    new_lines(tmp_path, ["warning: 3 of 1,200 jobs failed"], NOW)
+    assert new_lines(tmp_path, ["warning: 4 of 1,200 jobs failed", "error: no key"], NOW) == ["error: no key"]
 
 
 def test_what_goes_on_is_told_again_after_a_day(tmp_path: Path) -> None:
-    told = [
-        bool(new_lines(tmp_path, "work", [AWAY], NOW + timedelta(hours=hour))) for hour in range(0, 72, 3)
-    ]
+    told = [bool(new_lines(tmp_path, [AWAY], NOW + timedelta(hours=hour))) for hour in range(0, 72, 3)]
     assert told == [hour % 24 == 0 for hour in range(0, 72, 3)]
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"x": 1}', b'{"x": {"told": 3}}', b"\xff", b"null"])
+def test_what_runs_once_a_day_tells_it_each_time(tmp_path: Path) -> None:
+    jitter = (0.0, 2.0, -3.0, 1.0)
+    days = [NOW + timedelta(days=day, seconds=late) for day, late in enumerate(jitter)]
+    assert [new_lines(tmp_path, [AWAY], day) for day in days] == [[AWAY]] * 4
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"x": 1}',
+        b'{"x": ["y", "z"]}',
+        b'{"x": []}',
+        b"\xff",
+        b'{"x": ["0001-01-01", "2026-01-01"]}',
+        b"null",
+    ],
+)
 def test_a_file_that_cannot_be_read_keeps_nothing_back(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE).write_bytes(content)
-    assert new_lines(tmp_path, "work", [AWAY], NOW) == [AWAY]
-    assert new_lines(tmp_path, "work", [AWAY], NOW) == []
+    assert new_lines(tmp_path, [AWAY], NOW) == [AWAY]
+    assert new_lines(tmp_path, [AWAY], NOW) == []
 
 
 def test_a_folder_that_cannot_be_made_keeps_nothing_back(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert [new_lines(tmp_path / "file", "work", [AWAY], NOW) for _ in range(2)] == [[AWAY], [AWAY]]
+    assert [new_lines(tmp_path / "file", [AWAY], NOW) for _ in range(2)] == [[AWAY], [AWAY]]
 
 
 lines = st.lists(st.sampled_from(["a", "b 1", "b 2", "c"]), unique=True)
-runs = st.lists(st.tuples(st.sampled_from(["enqueue", "work"]), lines, st.integers(0, 30)))
 
 
-@given(runs)
-def test_whatever_is_met_was_told_within_a_day(history: list[tuple[str, list[str], int]]) -> None:
+@given(st.lists(st.tuples(lines, st.integers(0, 30))))
+def test_whatever_is_met_was_told_within_a_day(history: list[tuple[list[str], int]]) -> None:
     now, known = NOW, dict[str, Trouble]()
-    last: dict[str, datetime] = {}
-    for command, met, hours in history:
+    told: dict[str, datetime] = {}
+    for met, hours in history:
         now += timedelta(hours=hours)
-        new, known = settle(known, command, met, now)
+        new, known = settle(known, met, now)
         assert set(new) <= set(met)
-        last |= {line[0]: now for line in new}
-        assert all(now - last[line[0]] < AGAIN_AFTER for line in met)
-        assert {key[0] for key in known} >= {line[0] for line in met}
-        assert all(one.commands for one in known.values())
+        told |= {line[0]: now for line in new}
+        assert all(now - told[line[0]] < AGAIN_AFTER for line in met)
 
 
 def test_a_run_that_fails_the_same_way_is_silent_the_second_time_and_has_its_exit_code(

@@ -133,7 +133,7 @@ class Run:
         from socap_cli.cli.told_before import new_lines
 
         folder = self._folder()
-        new = new_lines(folder, self.command, lines, self.now()) if folder else lines
+        new = new_lines(folder, lines, self.now()) if folder else lines
         if self._shown and (new or (code and not lines)):
             self._shown()
             output.flush()

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from socap_cli.errors import SocapError
@@ -21,75 +21,69 @@ from socap_cli.json_text import iso, json_text
 FILE, LOCK = "troubles.json", "troubles.lock"
 AGAIN_AFTER = timedelta(hours=23)
 """So that what runs once a day, a little earlier or later, tells it each time."""
+OVER_AFTER = timedelta(hours=6)
+"""Without being met. Not at once: between two tries of a message, runs have nothing to complain of."""
 LOCK_PATIENCE = 2.0
 """Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that was told, and the commands that have met it since and not ended well."""
+    """When something was told last, and met last."""
 
     told: datetime
-    commands: frozenset[str]
+    met: datetime
+
+    def is_old_news(self, now: datetime) -> bool:
+        """Whether it need not be told again."""
+        return timedelta(0) <= now - self.told < AGAIN_AFTER and now - self.met < OVER_AFTER
 
 
 Troubles = Mapping[str, Trouble]
 """By what they say, without its figures."""
 
 
-def settle(
-    known: Troubles, command: str, lines: Sequence[str], now: datetime
-) -> tuple[list[str], dict[str, Trouble]]:
-    """The lines of a run that are to be told, and what is known after it. Pure.
-
-    A trouble is over when every command that met it has run without it.
-    """
-    met = {_key(line): line for line in lines}
-    after = {key: Trouble(one.told, one.commands - {command}) for key, one in known.items()}
-    after = {key: one for key, one in after.items() if one.commands or key in met}
+def settle(known: Troubles, lines: Sequence[str], now: datetime) -> tuple[list[str], dict[str, Trouble]]:
+    """The lines of a run that are to be told, and what is known after it. Pure."""
+    after = {key: one for key, one in known.items() if one.is_old_news(now)}
     new = []
-    for key, line in met.items():
-        before = after.get(key)
-        if before is None or not timedelta(0) <= now - before.told < AGAIN_AFTER:
+    for line in lines:
+        key = re.sub(r"\d+", "#", line)
+        if key not in after:
             new.append(line)
-            before = Trouble(now, before.commands if before else frozenset())
-        after[key] = Trouble(before.told, before.commands | {command})
+        after[key] = Trouble(after[key].told if key in after else now, now)
     return new, after
 
 
-def new_lines(folder: Path, command: str, lines: Sequence[str], now: datetime) -> list[str]:
+def new_lines(folder: Path, lines: Sequence[str], now: datetime) -> list[str]:
     """The lines of a run that nobody was told; they count as told from then on."""
-    if not lines and not (folder / FILE).exists():
+    if not lines:
         return []
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with locked(folder / LOCK, EXCLUSIVE, patience=LOCK_PATIENCE) as holder:
             if holder:
                 return list(lines)
-            new, after = settle(_read(folder / FILE), command, lines, now)
+            new, after = settle(_read(folder / FILE), lines, now)
             write_file(folder / FILE, _written(after), mode=0o600, follow=False)
     except (OSError, SocapError):
         return list(lines)
     return new
 
 
-def _key(line: str) -> str:
-    return re.sub(r"\d+", "#", line)
-
-
 def _read(path: Path) -> dict[str, Trouble]:
     """What was told; nothing where the file is not there or is none of ours."""
     try:
         rows = json.loads(path.read_bytes())
-        return {
-            key: Trouble(datetime.fromisoformat(row["told"]), frozenset(map(str, row["commands"])))
-            for key, row in rows.items()
-        }
-    except (FileNotFoundError, ValueError, TypeError, KeyError, AttributeError):
+        return {key: Trouble(*map(_moment, times)) for key, times in rows.items()}
+    except (FileNotFoundError, ValueError, TypeError, AttributeError, OverflowError):
         return {}
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def _written(troubles: Troubles) -> bytes:
     rows: Iterable[tuple[str, Trouble]] = troubles.items()
-    kept = {key: {"told": iso(one.told), "commands": sorted(one.commands)} for key, one in rows}
-    return json_text(kept, indent=2).encode()
+    return json_text({key: [iso(one.told), iso(one.met)] for key, one in rows}, indent=2).encode()
