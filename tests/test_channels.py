@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
 from datetime import datetime
 from email import message_from_bytes, policy
@@ -490,6 +491,61 @@ def test_a_banner_that_drips_ends_in_the_given_time() -> None:
         channel = email(f"smtp://127.0.0.1:{port}", timeout=0.6)
         assert outcome(lambda: channel.send("team@agency.example", message())) == FAILED
         assert time.monotonic() - started < 1.5
+
+
+def parrot(stage: str, code: int, said: str = "") -> Callable[[socket.socket], None]:
+    """A mail server that answers a command, `.` being the end of a mail, with what it says or was told."""
+
+    def talk(connection: socket.socket) -> None:
+        stream = connection.makefile("rb")
+        connection.sendall(b"220 hi\r\n")
+        answers = {
+            b"EHLO": b"250-mail\r\n250 AUTH PLAIN LOGIN\r\n",
+            b"AUTH": b"235 in\r\n",
+            b"DATA": b"354 go\r\n",
+            **dict.fromkeys((b"MAIL", b"RCPT", b"."), b"250 ok\r\n"),
+        }
+        for line in stream:
+            word = (line.split() or [b""])[0].upper()
+            if word == stage.encode():
+                connection.sendall(b"%d %s\r\n" % (code, said.encode() or line.strip()))
+            elif word in answers:
+                connection.sendall(answers[word])
+
+    return talk
+
+
+@pytest.mark.parametrize("code", [450, 500, 535, 554])
+@pytest.mark.parametrize("stage", ["AUTH", "MAIL", "RCPT", "DATA", "."])
+def test_no_mail_server_gets_the_password_into_a_message(stage: str, code: int) -> None:
+    password, sent = "secretword", base64.b64encode(b"\0ada\0secretword").decode()
+    for said in (password, sent, sent.rstrip("="), base64.b64encode(password.encode()).decode(), ""):
+        with raw_server(parrot(stage, code, said and f"no {said}")) as port:
+            channel = email(f"smtp://ada:{password}@127.0.0.1:{port}", timeout=2.0)
+            with pytest.raises(ChannelError) as told:
+                channel.send("team@agency.example", message())
+        assert not any(secret[:10] in str(told.value) for secret in (password, sent))
+        assert "***" in str(told.value) or not said
+
+
+@pytest.mark.parametrize("stage", range(6))
+def test_a_mail_server_that_does_not_stop_talking_costs_no_memory(stage: int) -> None:
+    def talk(connection: socket.socket) -> None:
+        for line in GOOD_TALK[:stage]:
+            connection.sendall(line)
+            connection.recv(65536)
+        while True:
+            connection.sendall(b"250-" + b"x" * 8000 + b"\r\n")
+
+    tracemalloc.start()
+    try:
+        with raw_server(talk) as port:
+            channel = email(f"smtp://127.0.0.1:{port}", timeout=5.0)
+            told = outcome(lambda: channel.send("team@agency.example", message()))
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+    assert told == (UNKNOWN if stage == 5 else FAILED)
 
 
 def test_a_mail_that_is_sent_again_has_the_same_id() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import smtplib
 import socket
 import ssl
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 
 from socap_cli.channels.letter import Letter
 from socap_cli.channels.smtp_address import Server
+from socap_cli.channels.smtp_session import Session, secrets_of
 from socap_cli.config.environment import check_http_environment
 from socap_cli.errors import (
     ChannelDead,
@@ -39,13 +39,14 @@ def submit(server: Server, letter: Letter, *, timeout: float) -> None:
         options = ["SMTPUTF8"] if letter.needs_smtputf8 else []
         if options and not session.has_extn("smtputf8"):
             raise MessageRefused("the mail server takes no international addresses (SMTPUTF8)")
-        _expect(session.mail(letter.sender.address, options), MessageRefused)
+        mask = progress.mask
+        _expect(session.mail(letter.sender.address, options), MessageRefused, mask)
         code, said = session.rcpt(letter.receiver.address)
-        _expect((451 if code == MAILBOX_FULL else code, said), ChannelDead)
-        _expect(session.docmd("DATA"), MessageRefused, wanted=354)
+        _expect((451 if code == MAILBOX_FULL else code, said), ChannelDead, mask)
+        _expect(session.docmd("DATA"), MessageRefused, mask, wanted=354)
         progress.written = True
         session.send(_dotted(letter.content))
-        _expect(session.getreply(), MessageRefused)
+        _expect(session.getreply(), MessageRefused, mask)
 
 
 def examine(server: Server, *, timeout: float) -> str:
@@ -64,59 +65,20 @@ def _dotted(content: bytes) -> bytes:
 
 @dataclass(slots=True)
 class _Progress:
-    """How far an exchange came."""
+    """How far an exchange came, and what of it nobody may see."""
 
+    mask: Mask
     written: bool = False
     """From then on it may have arrived."""
     out_of_time: bool = False
 
 
-class _Session(smtplib.SMTP):
-    """One connection, to a socket of ours."""
-
-    def __init__(self, server: Server, connection: socket.socket, timeout: float) -> None:
-        super().__init__(timeout=timeout, local_hostname=_own_name())
-        self._host = server.host
-        self.sock = connection
-        self.file = None
-        code, said = self.getreply()
-        if code != 220:
-            raise smtplib.SMTPConnectError(code, said)
-
-    def authenticate(self, username: str, password: str) -> None:
-        """Log in; unlike the library's login also with what is not ASCII."""
-        offered = str(self.esmtp_features.get("auth", "")).upper().split()
-        if "PLAIN" in offered:
-            self._expect_login(
-                self.docmd("AUTH", f"PLAIN {_base64(f'{chr(0)}{username}{chr(0)}{password}')}")
-            )
-        elif "LOGIN" in offered:
-            code, said = self.docmd("AUTH", f"LOGIN {_base64(username)}")
-            self._expect_login(self.docmd(_base64(password)) if code == 334 else (code, said))
-        else:
-            self.login(username, password)
-
-    def _expect_login(self, reply: tuple[int, bytes]) -> None:
-        if reply[0] not in (235, 503):  # 503: already logged in
-            raise smtplib.SMTPAuthenticationError(*reply)
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-def _own_name() -> str:
-    """What we call ourselves: a name that may be looked up, else an address literal, without asking the network."""
-    name = socket.gethostname()
-    return name if name.isascii() and "." in name and " " not in name else "[127.0.0.1]"
-
-
 @contextmanager
-def _session(server: Server, timeout: float, progress: _Progress) -> Iterator[_Session]:
+def _session(server: Server, timeout: float, progress: _Progress) -> Iterator[Session]:
     """A session that is encrypted where it must be, logged in, and cut off when its time is over."""
     check_http_environment(f"https://{server.host}")
     with _connected(server, timeout, progress) as connection:
-        session = _Session(server, connection, timeout)
+        session = Session(server, connection, timeout)
         _greet(session)
         if not server.tls and not server.plain and session.has_extn("starttls"):
             session.starttls(context=ssl.create_default_context())
@@ -134,7 +96,7 @@ def _session(server: Server, timeout: float, progress: _Progress) -> Iterator[_S
             _leave(session)
 
 
-def _leave(session: _Session) -> None:
+def _leave(session: Session) -> None:
     """Say goodbye without asking whether that worked: by now the mail is decided."""
     with suppress(OSError, smtplib.SMTPException, ValueError):
         if session.sock:
@@ -143,7 +105,7 @@ def _leave(session: _Session) -> None:
     session.close()
 
 
-def _greet(session: _Session) -> None:
+def _greet(session: Session) -> None:
     code, said = session.ehlo()
     if not 200 <= code < 300:
         code, said = session.helo()
@@ -178,8 +140,8 @@ def _connected(server: Server, timeout: float, progress: _Progress) -> Iterator[
 @contextmanager
 def _translated(server: Server) -> Iterator[_Progress]:
     """Foreign errors as ours, judged by how far the exchange came."""
-    progress = _Progress()
-    mask = Mask((server.password or "", _base64(server.password or "")))
+    mask = Mask(secrets_of(server))
+    progress = _Progress(mask)
     try:
         yield progress
     except ChannelError:
@@ -219,10 +181,12 @@ def _text(said: bytes | str, mask: Mask) -> str:
     return cleaning.one_line(mask(text), limit=LONGEST_SHOWN)
 
 
-def _expect(reply: tuple[int, bytes], refusal: type[ChannelError], *, wanted: int | None = None) -> None:
+def _expect(
+    reply: tuple[int, bytes], refusal: type[ChannelError], mask: Mask, *, wanted: int | None = None
+) -> None:
     """Nothing for the reply that is wanted, `refusal` for a plain no; whatever else comes may pass."""
     code, said = reply
-    text = _text(said, Mask(()))
+    text = _text(said, mask)
     if code == wanted or (wanted is None and 200 <= code < 300):
         return
     if 500 <= code < 600:
