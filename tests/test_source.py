@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from socap_cli.campaigns.columns import COLUMNS
 from socap_cli.campaigns.source import from_options, read, sort_out
 from socap_cli.errors import UsageError
+from socap_cli.files.pasted import visible
 from socap_cli.files.reading import decode
 from socap_cli.files.tables import DELIMITERS, fold
 from socap_cli.model import TweetCategory
@@ -76,6 +77,73 @@ def test_csv_is_read_with_or_without_header_and_with_any_usual_mark(content: str
 )
 def test_toml_is_tables_or_lists_per_category(content: str) -> None:
     assert categories(content, "c.toml") == {"101": "client", "102": "investor"}
+
+
+LONG_A, LONG_B = (
+    f"https://x.com/ada/status/{number}" for number in (1996518988151706110, 1354143047324299264)
+)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"1. {LONG_A}\n2. {LONG_B}\n",
+        f"1) {LONG_A}\n2) <{LONG_B}>\n",
+        f"(1) {LONG_A}\n[2] {LONG_B}\n",
+        f"{LONG_A} (1)\n{LONG_B} 2.\n",
+        f"{LONG_A} {LONG_B}\n",
+        f"{LONG_A}{LONG_B}\n",
+        f"{LONG_A}、{LONG_B}\n",
+        f"{LONG_A}?s=20→{LONG_B}/\n",
+        "1996518988151706110, 1354143047324299264\n",
+        "1996518988151706110 1354143047324299264\n",
+        '{"id":"1996518988151706110"}\n{"id":1354143047324299264,"text":"x"}\n',
+        f'["{LONG_A}", "{LONG_B}"]',
+        "[1996518988151706110, 1354143047324299264]",
+        f'[{{"url":"{LONG_A}"}},{{"url":"{LONG_B}","category":null}}]'.replace("/", "\\/"),
+        '{"data":[{"id":"1996518988151706110","text":"x"},{"id":"1354143047324299264"}],"meta":{"result_count":2}}',
+    ],
+)
+def test_every_tweet_of_a_list_is_taken_however_it_is_numbered_and_parted(content: str) -> None:
+    assert categories(content) == {"1996518988151706110": "client", "1354143047324299264": "client"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        f"Date;Lien du post;Catégorie\n4/12;{A};client\n4/12;{B};influencer\n",
+        f"Fecha;Enlace;Categoría\n4/12;{A};client\n4/12;{B};influencer\n",
+        f"url,url,category\n,{A},client\n{B},,influencer\n",
+        f'[{{"url": "{A}", "category": "client"}}, {{"url": "{B}", "category": "influencer"}}]',
+        f'{{"client": ["{A}"], "influencer": [{{"link": "{B}"}}]}}',
+    ],
+)
+def test_a_category_belongs_to_its_own_tweet(content: str) -> None:
+    assert categories(content) == {"101": "client", "102": "influencer"}
+
+
+@pytest.mark.parametrize(
+    "header", ["conversation_id,id", "in_reply_to_status_id,tweet_id", "author_id,post_id", "reference,idstr"]
+)
+def test_a_tweets_own_id_goes_before_every_other_number_of_its_row(header: str) -> None:
+    wanted, rejected = sort_out(read(f"{header},text\n1354143047324299264,1996518988151706110,hi\n"))
+    assert ([entry.tweet_id for entry in wanted], rejected) == (["1996518988151706110"], [])
+
+
+def test_json_is_judged_entry_by_entry_and_line_by_line() -> None:
+    content = f'[\n {{"url": "{A}"}},\n {{"url": null, "id": true}},\n {{"url": "nonsense"}},\n 5.5, ["x"], "{B}"\n]'
+    wanted, rejected = sort_out(read(content))
+    assert [(entry.tweet_id, entry.line.number) for entry in wanted] == [("101", 2), ("102", 5)]
+    assert len(rejected) == 4
+    wanted, rejected = sort_out(read(f'{{"url": "{A}"}}\n{{"url": "\n\n{{"url": "{B}"}}\n'))
+    assert [(entry.tweet_id, entry.line.number) for entry in wanted] == [("101", 1), ("102", 4)]
+    assert [(one.line, one.reason[:8]) for one in rejected] == [(2, "not JSON")]
+
+
+@pytest.mark.parametrize("content", [f'[{{"url": "{A}"}}, ]', '{"a": ' * 3000, '{"id": ' + "9" * 5000 + "}"])
+def test_json_that_cannot_be_read_is_a_usage_error(content: str) -> None:
+    with pytest.raises(UsageError, match=r"c\.json: "):
+        read(content, name="c.json")
 
 
 @given(st.data())
@@ -190,4 +258,4 @@ def test_no_line_is_silently_dropped(rows: list[str]) -> None:
     named = {entry.line.number for entry in wanted} | {entry.line for entry in rejected}
     assert named == {line.number for line in lines}
     for number, row in enumerate(rows, start=1):
-        assert number in named or row.lstrip().startswith("#") or not any(c.isalnum() for c in row)
+        assert number in named or row.lstrip().startswith("#") or not any(c.isalnum() for c in visible(row))

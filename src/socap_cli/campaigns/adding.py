@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from socap_cli.campaigns.register import find
-from socap_cli.campaigns.source import Line, Rejected, Wanted, sort_out
+from socap_cli.campaigns.source import Rejected, Wanted, sort_out
+from socap_cli.campaigns.trees import Line
 from socap_cli.client.lookup import fetch_tweets
 from socap_cli.client.metered import MeteredClient
 from socap_cli.client.recording import record_counters

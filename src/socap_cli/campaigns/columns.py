@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from socap_cli.campaigns.categories import is_category
 from socap_cli.campaigns.urls import is_tweet, tweet_ids
@@ -58,8 +58,9 @@ COLUMNS = frozenset(
 
 def with_header(table: Table) -> Iterator[tuple[Row, tuple[str, str]]]:
     """Each row with the cell that names its tweet and its category."""
-    links = _by_use(table.rows, table.columns(*URL_COLUMNS)) or _by_use(table.rows, range(len(table.header)))
-    places = [*links, *table.columns(*ID_COLUMNS)] or [0]
+    ids, every = table.columns(*ID_COLUMNS), range(len(table.header))
+    links = _by_use(table.rows, table.columns(*URL_COLUMNS)) or _used(table.rows, every, _is_link)
+    places = [*links, *ids] if links or _used(table.rows, ids, is_tweet) else _by_use(table.rows, every)
     category_at = _category_column(table)
     for row in table.rows:
         if not has_content(row.text):
@@ -75,14 +76,27 @@ def with_header(table: Table) -> Iterator[tuple[Row, tuple[str, str]]]:
 
 def _by_use(rows: Sequence[Row], places: Iterable[int]) -> list[int]:
     """Those columns that name tweets, the one that does so most often first."""
-    counts = {at: sum(at < len(row.cells) and is_tweet(row.cells[at]) for row in rows) for at in places}
-    used = [at for at, count in counts.items() if count]
-    return sorted(used, key=lambda at: -counts[at]) or list(counts)
+    places = list(places)
+    return _used(rows, places, is_tweet) or places
+
+
+def _used(rows: Sequence[Row], places: Iterable[int], is_one: Callable[[str], bool]) -> list[int]:
+    """Those of these columns in which any cell is one."""
+    counts = {at: sum(at < len(row.cells) and is_one(row.cells[at]) for row in rows) for at in places}
+    return sorted((at for at, count in counts.items() if count), key=lambda at: -counts[at])
+
+
+def _is_link(cell: str) -> bool:
+    """Whether a cell is a tweet's address; a number may be the id of whatever else."""
+    return "/" in cell and is_tweet(cell)
 
 
 def _link_in(row: Row, places: Sequence[int]) -> str:
-    """The cell that names the row's tweet: the first usable one, else the first that is not blank."""
-    cells = [row.cells[at].strip() for at in places if at < len(row.cells)]
+    return usable_cell([row.cells[at].strip() for at in places if at < len(row.cells)])
+
+
+def usable_cell(cells: Sequence[str]) -> str:
+    """The cell that names a row's tweet: the first usable one, else the first that is not blank."""
     usable = (cell for position, cell in enumerate(cells) if _is_usable(cell, alone=position > 0))
     return next(usable, None) or next(filter(None, cells), "")
 
@@ -119,6 +133,8 @@ def without_header(row: Row) -> tuple[str, str]:
     others = [cell for cell in cells if cell not in keys]
     named = [cell for cell in others if is_category(cell)]
     guess = [cell for cell in others[:1] if cell.isalpha()]
+    if others and not any(map(_is_link, keys)):
+        keys = keys[:1]  # beside other cells the further numbers are those of authors and conversations
     return " ".join(keys) or row.text, (named or guess or [""])[0]
 
 

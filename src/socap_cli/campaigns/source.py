@@ -1,41 +1,20 @@
-"""Read a list of tweets from text, a table or TOML: good lines are kept, bad ones named with a reason."""
+"""Read a list of tweets from text, a table, TOML or JSON: good lines are kept, bad ones named with a reason."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from socap_cli.campaigns.categories import category_of, is_category
-from socap_cli.campaigns.columns import (
-    COLUMNS,
-    ID_COLUMNS,
-    URL_COLUMNS,
-    has_content,
-    looks_like_table,
-    with_header,
-    without_header,
-)
+from socap_cli.campaigns.columns import COLUMNS, has_content, looks_like_table, with_header, without_header
+from socap_cli.campaigns.trees import Line, json_trees, read_json, read_tree, toml_tree
 from socap_cli.campaigns.urls import is_tweet, tweet_ids
-from socap_cli.errors import NotATweet, UsageError
+from socap_cli.errors import NotATweet
 from socap_cli.files.pasted import visible
-from socap_cli.files.tables import COMMENT, fold, read_table, split_lines
+from socap_cli.files.tables import COMMENT, read_table, split_lines
 from socap_cli.model import TweetCategory
 
 LONGEST_SHOWN = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What somebody wrote on one line: where a tweet is named, and its category if there is one."""
-
-    number: int
-    url: str
-    category: str = ""
-    text: str = ""
-    unreadable: str = ""
-    """Why the line could not be read at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +39,13 @@ class Rejected:
 def read(content: str, *, name: str = "-") -> list[Line]:
     """The lines of a file that should name tweets.
 
-    TOML by its name, a table by its header or its cells, else text. Comments (#) and blank lines are left out.
-    Raises UsageError when TOML is broken.
+    TOML by its name, JSON by its beginning, a table by its header or its cells, else text. Comments (#) and blank
+    lines are left out. Raises UsageError when TOML or JSON is broken.
     """
     if name.lower().endswith(".toml"):
         return list(read_tree(toml_tree(content, name), content))
+    if (trees := json_trees(content, name)) is not None:
+        return list(read_json(trees))
     table = read_table(content, names=COLUMNS, is_key=is_tweet)
     if table.header:
         lines = [Line(row.line, *cells, row.text) for row, cells in with_header(table)]
@@ -132,41 +113,14 @@ def _read_text(content: str) -> Iterator[Line]:
 
 
 def _category_beside(words: Sequence[str]) -> str:
-    """The last or first word when it names a category; the word after a link even when it names none."""
+    """The last or first word when it names a category; a lone word after a link even when it names none."""
     ends = [word for word in (words[-1], words[0]) if len(words) > 1 and is_category(word)]
-    if not ends and len(words) == 2 and is_tweet(words[0]):
+    if (
+        not ends
+        and len(words) == 2
+        and is_tweet(words[0])
+        and words[1][:1].isalpha()
+        and not is_tweet(words[1])
+    ):
         return words[1]
     return ends[0] if ends else ""
-
-
-def read_tree(tree: Mapping[str, Any], content: str) -> Iterator[Line]:
-    """The tweets of a TOML file: `[[tweets]]` with url and category, `tweets = [urls]`, or a list per category."""
-    after = 0
-    for key, entries in tree.items():
-        if not isinstance(entries, list) or not (key == "tweets" or is_category(key)):
-            continue
-        for entry in entries:
-            url, category = _toml_entry(entry, key if is_category(key) else "")
-            after = max(content.find(url, after), after) if url else after
-            yield Line(content.count("\n", 0, after) + 1, url, category, url or str(entry))
-            after += len(url)
-
-
-def _toml_entry(entry: Any, category: str) -> tuple[str, str]:
-    if not isinstance(entry, dict):
-        return str(entry), category
-    names = {fold(key): value for key, value in entry.items()}
-    url = next((names[name] for name in (*URL_COLUMNS, *ID_COLUMNS) if name in names), "")
-    return str(url), str(names.get("category", category))
-
-
-def toml_tree(content: str, name: str) -> dict[str, Any]:
-    """A TOML file as it stands. Raises UsageError that names the line, or says that it is nested too deeply."""
-    try:
-        return tomllib.loads(content)
-    except RecursionError:
-        raise UsageError(
-            f"{name}: nested too deeply", hint="write lists of tables, not lists of lists"
-        ) from None
-    except ValueError as error:  # TOMLDecodeError, or a number of more digits than Python reads
-        raise UsageError(f"{name}: {error}", hint="mend that line") from error

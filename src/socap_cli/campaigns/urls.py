@@ -42,8 +42,10 @@ ROUNDED = re.compile(r"[0-9]{15}0{3,4}")
 """Fifteen digits and zeros: what a spreadsheet makes of an id that it takes for a number."""
 LARGEST_ID = 2**63 - 1
 
-BREAKS = re.compile(r"[\s<>\"“”„‟‘’‚‛«»‹›`|()\[\]{},;]+")
+BREAKS = re.compile(r"[\s<>\"“”„‟‘’‚‛«»‹›`|()\[\]{},;、，；。（）［］｛｝「」『』【】《》〈〉｜]+")
 """What parts words from links: blanks, brackets, quotes, and Slack's mark between link and label."""
+GLUED = re.compile(r"(?<=[^\s=/:%?&#+])(?=https?://)|(?<=[0-9][/?&#+])(?=https?://)", re.IGNORECASE)
+"""Where an address begins without a blank before it, unless it is a part of another."""
 BEFORE_A_WORD = "'*_~-–—•·:.!?="
 AFTER_A_WORD = "'*_~.:!?\\"
 CUT_OFF = re.compile(r"/status(?:es)?/[0-9]{0,18}(?:…|\.{2,})$", re.IGNORECASE)
@@ -100,8 +102,9 @@ def tweet_ids(text: str) -> Found:
             ids[_from_link(word)] = None
         except NotATweet as reason:
             reasons.setdefault(str(reason), "/status" in word.lower())
-    if not ids and words and BARE_ID.fullmatch(words[0]) and len(words[0]) >= FEW_DIGITS:
-        ids[_checked(words[0])] = None
+    if not ids and words and _is_long_id(words[0]):
+        numbers = words if all(map(_is_long_id, words)) else words[:1]
+        ids.update(dict.fromkeys(map(_checked, numbers)))
     if not ids:
         raise NotATweet(next(iter(reasons), None) or _no_link(plain, words))
     return Found(tuple(ids), tuple(reason for reason, is_status in reasons.items() if is_status))
@@ -110,12 +113,18 @@ def tweet_ids(text: str) -> Found:
 def is_tweet(text: str) -> bool:
     """Whether a text is one tweet's address or a long id, and nothing else."""
     plain = visible(text)
-    if plain.isascii() and plain.isdigit() and len(plain) < FEW_DIGITS:
+    words = _words(plain)
+    if len(words) != 1 or (BARE_ID.fullmatch(words[0]) and not _is_long_id(words[0])):
         return False
     try:
-        return len(_words(plain)) == 1 and len(tweet_ids(plain).tweet_ids) == 1
+        return len(tweet_ids(plain).tweet_ids) == 1
     except NotATweet:
         return False
+
+
+def _is_long_id(word: str) -> bool:
+    """Whether a word is a number that is no count, nor a place in a list."""
+    return bool(BARE_ID.fullmatch(word)) and len(word) >= FEW_DIGITS
 
 
 def _number(text: str) -> str | None:
@@ -140,6 +149,7 @@ def _words(text: str) -> list[str]:
     """The parts of a text between blanks, brackets and quotes, without the punctuation around each."""
     if "&" in text:
         text = html.unescape(text)
+    text = GLUED.sub(" ", text)
     parts = (part.replace("\\/", "/").lstrip(BEFORE_A_WORD) for part in BREAKS.split(text))
     words = (part if CUT_OFF.search(part) else part.rstrip(AFTER_A_WORD + "…") for part in parts)
     return [_unglued(word) for word in words if word]

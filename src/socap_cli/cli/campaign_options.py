@@ -18,7 +18,8 @@ from socap_cli.campaigns.adding import Verifier
 from socap_cli.campaigns.categories import category_of
 from socap_cli.campaigns.document import clearing, read_document
 from socap_cli.campaigns.settings import DAYS, SETTINGS, cleared, over_file, read_settings
-from socap_cli.campaigns.source import Line, from_options, read
+from socap_cli.campaigns.source import from_options, read
+from socap_cli.campaigns.trees import Line
 from socap_cli.campaigns.urls import tweet_id
 from socap_cli.campaigns.values import read_accounts
 from socap_cli.channels.table import CHANNELS
@@ -42,7 +43,9 @@ Tweets = Annotated[
 ]
 Source = Annotated[
     str | None,
-    typer.Option("--from", metavar="FILE|-", help="Text (a link a line), any table, or TOML; - is stdin."),
+    typer.Option(
+        "--from", metavar="FILE|-", help="Text (a link a line), any table, TOML or JSON; - is stdin."
+    ),
 ]
 NoVerify = Annotated[bool, typer.Option("--no-verify", help="Do not look the tweets up at the provider.")]
 Name = Annotated[str | None, typer.Option(metavar="NAME", help="A name for people.")]

@@ -63,8 +63,8 @@ class Table:
     delimiter: str = ","
 
     def columns(self, *names: str) -> list[int]:
-        """The positions of these folded names, in the order of the names."""
-        return [self.header.index(name) for name in names if name in self.header]
+        """The positions of these folded names, in the order of the names; several columns may have one."""
+        return [at for name in names for at, title in enumerate(self.header) if title == name]
 
 
 def split_lines(text: str) -> list[str]:
@@ -74,8 +74,8 @@ def split_lines(text: str) -> list[str]:
 
 
 def fold(name: str) -> str:
-    """A column's name without what people write differently: case, blanks, underscores, hyphens, marks."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
+    """A column's name without what people write differently: case, blanks, underscores, hyphens, marks, accents."""
+    plain = unicodedata.normalize("NFKD", name).casefold()
     return "".join(character for character in plain if character.isalnum())
 
 
