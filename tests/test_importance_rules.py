@@ -60,6 +60,10 @@ def people(content: str) -> dict[str, float | None]:
         '{"people":[{"userName":"Ada","weight":{"$numberInt":"5"}},{"screen_name":"bob","weight":""}]}',
         '{"username":"Ada","weight":5}\n{"username":"bob"}\n',
         f"username,weight,notes\nAda,5,{'x' * 140_000}\nbob,,\n",
+        '{\n "username": "Ada",\n "weight": 5\n}\n{\n "username": "bob"\n}\n',
+        '{"username":"Ada","weight":5},\n{"username":"bob"},\n',
+        '{"important_people":[{"username":"Ada","weight":5},"bob"],"following_index":null}',
+        "Compte;Poids\nAda;5\nbob;\n",
     ],
 )
 def test_every_usual_form_of_a_list_is_read(content: str) -> None:
@@ -86,6 +90,16 @@ def test_every_usual_form_of_a_list_is_read(content: str) -> None:
         ('[{"username":"ada"},null]', "important_people 2", "no username"),
         ('[{"username":"ada"},{"username":{"a":1}}]', "important_people 2", "no text"),
         ('{"username":"ada"}\n{"username":"bob"\n', "line 2", "not JSON"),
+        ('{"username":"ada",\n{"username":"bob"}\n', "line 1", "not JSON"),
+        (
+            '{"username":"ada"}\n' + '{"weight":' * 3_000 + '\n{"username":"bob"}\n',
+            "line 2",
+            "nested too deeply",
+        ),
+        ('{"important_people":[{"username":"ada"}],"following_index":"x"}', "following_index", "no list"),
+        ("Wer;Wieviel\n@ada;5\n@bob;3\n", "line 1", "titles"),
+        ("followed_username,followed_by\nada,vc1\nbob,\n", "line 3", "followed_by is empty"),
+        ("followed_username,followed_by\nada,vc1\nbob,[1\n", "line 3", "followed_by"),
         (
             '{"following_index":[{"followed_username":"a","followed_by":["v",{"username":"w","weight":"x"}]}]}',
             "following_index 1: followed_by 2",
@@ -117,6 +131,22 @@ def test_a_file_of_which_nothing_can_be_read_is_a_usage_error(content: str) -> N
         read(content, name="list")
     assert refused.value.message.startswith("list")
     assert "sys." not in refused.value.message
+
+
+def test_handles_in_one_line_are_all_taken() -> None:
+    assert people("@ada, @bob, https://x.com/cy\n") == {"ada": None, "bob": None, "cy": None}
+    assert people("@ada, @bob, @cy\n@dan, 5\n") == {"ada": None, "bob": None, "cy": None, "dan": 5.0}
+
+
+@pytest.mark.parametrize(
+    "cell", ['"[{""username"":""vc1"",""weight"":9},""vc2""]"', '"vc1; @vc2"', '"vc1, vc2"']
+)
+def test_who_is_followed_is_never_taken_for_somebody_important(cell: str) -> None:
+    listed = read(f"followed_username,followed_user_id,importance_score,followed_by\nada,11,10,{cell}\n")
+    assert not listed.people
+    (one,) = listed.entries
+    assert (one.username, one.user_id, one.score) == ("ada", "11", 10.0)
+    assert [follower.username for follower in one.followers] == ["vc1", "vc2"]
 
 
 def test_what_no_database_can_hold_is_mended_and_told() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +11,8 @@ from typing import Any
 from socap_cli.campaigns.categories import is_category
 from socap_cli.campaigns.columns import CATEGORY_COLUMNS, ID_COLUMNS, URL_COLUMNS, usable_cell
 from socap_cli.errors import UsageError
-from socap_cli.files.tables import fold, split_lines
+from socap_cli.files.json_documents import Document, NotJson, documents
+from socap_cli.files.tables import fold
 
 LISTS = frozenset({"tweets", "posts", "data", "items", "results", "urls", "links"})
 """Folded names under which JSON holds a list of tweets."""
@@ -30,16 +30,6 @@ class Line:
     text: str = ""
     unreadable: str = ""
     """Why the line could not be read at all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """A JSON value, the text that it was read from, and the line on which that begins."""
-
-    value: Any
-    text: str
-    line: int = 1
-    unreadable: str = ""
 
 
 def read_tree(tree: Mapping[str, Any], content: str) -> Iterator[Line]:
@@ -87,42 +77,21 @@ def toml_tree(content: str, name: str) -> dict[str, Any]:
         raise UsageError(f"{name}: {error}", hint="mend that line") from error
 
 
-def json_trees(content: str, name: str) -> list[Tree] | None:
-    """A JSON value, or one a line; None when the content is no JSON. Raises UsageError that names the line."""
+def json_trees(content: str, name: str) -> list[Document] | None:
+    """The JSON values in a file; None when the content is no JSON. Raises UsageError that names the line."""
     if not IS_JSON.match(content):
         return None
-    value, reason = _parsed(content)
-    if not reason:
-        return [Tree(value, content)]
-    lines = [(at, line) for at, line in enumerate(split_lines(content), start=1) if line.strip()]
-    trees = [Tree(*_at(line, at)) for at, line in lines]
-    if any(isinstance(tree.value, dict) for tree in trees):
-        return trees
-    raise UsageError(f"{name}: {reason}", hint="mend that line, or write one address a line")
-
-
-def _at(line: str, at: int) -> tuple[Any, str, int, str]:
-    value, reason = _parsed(line)
-    return value, line, at, reason
-
-
-def _parsed(text: str) -> tuple[Any, str]:
-    """(the value, "") or (None, why it is none)."""
     try:
-        return json.loads(text), ""
-    except json.JSONDecodeError as error:
-        return None, f"line {error.lineno}: not JSON: {error.msg}"
-    except RecursionError:
-        return None, "nested too deeply"
-    except ValueError:
-        return None, "holds a number of thousands of digits"
+        return documents(content)
+    except NotJson as reason:
+        raise UsageError(f"{name}: {reason}", hint="mend that line, or write one address a line") from None
 
 
-def read_json(trees: Sequence[Tree]) -> Iterator[Line]:
+def read_json(trees: Sequence[Document]) -> Iterator[Line]:
     """The tweets of a list, of the lists in an object, or of an object that is one itself."""
     for tree in trees:
         if tree.unreadable:
-            yield Line(tree.line, "", "", tree.text, re.sub(r"^line 1: ", "", tree.unreadable))
+            yield Line(tree.line, "", "", tree.text, tree.unreadable)
         else:
             yield from _lines(_lists_in(tree.value), tree.text, tree.line)
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from socap_cli.errors import UsageError
-from socap_cli.files.pasted import NotAHandle, handle
-from socap_cli.files.tables import Row, Table, fold, read_table, split_lines
+from socap_cli.files.json_documents import Document, NotJson, documents
+from socap_cli.files.pasted import NotAHandle, handle, handles
+from socap_cli.files.tables import Row, Table, fold, read_table
 from socap_cli.importance.rows import NAMES, Listed, entry, fields_of, person
 from socap_cli.model.important import Unreadable, weight_of
 
@@ -57,21 +58,23 @@ def _read_json(content: str, name: str, listed: Listed) -> None:
 
 def _json_rows(content: str, name: str, listed: Listed) -> Iterator[tuple[str, int, Any]]:
     """(list, position, row) of an object with lists, of one list, or of an object a line."""
-    tree = _parse(content, name, listed)
-    if isinstance(tree, list):
-        for number, row in enumerate(tree, start=1):
-            yield (INDEX if _is_entry(row) else PEOPLE), number, row
-        return
-    if any(fold(key) in LISTS for key in tree):
+    found = _documents(content, name)
+    tree = found[0].value if len(found) == 1 else [one.value for one in found if not one.unreadable]
+    for one in found:
+        if one.unreadable:
+            listed.reject(f"line {one.line}", one.text, one.unreadable)
+    if isinstance(tree, dict) and any(fold(key) in LISTS for key in tree):
         for key, rows in tree.items():
-            if fold(key) not in LISTS:
-                continue
-            if not isinstance(rows, list):
-                raise UsageError(f"{name}: {key} is no list", hint=f"use {FORMS}")
-            for number, row in enumerate(rows, start=1):
-                yield LISTS[fold(key)], number, row
-    elif tree:
-        yield (INDEX if _is_entry(tree) else PEOPLE), 1, tree
+            if fold(key) in LISTS and not isinstance(rows, list | None):
+                listed.reject(key, json.dumps(rows), "no list")
+            elif fold(key) in LISTS:
+                yield from ((LISTS[fold(key)], number, row) for number, row in enumerate(rows or (), start=1))
+        return
+    if not isinstance(tree, (list, dict)):
+        raise UsageError(f"{name}: neither a list nor an object", hint=f"use {FORMS}")
+    rows = tree if isinstance(tree, list) else [tree] if tree else []
+    for number, row in enumerate(rows, start=1):
+        yield (INDEX if _is_entry(row) else PEOPLE), number, row
 
 
 def _is_entry(row: Any) -> bool:
@@ -79,34 +82,11 @@ def _is_entry(row: Any) -> bool:
     return bool(names & {"followedby", "followedusername", "followeduserid"})
 
 
-def _parse(content: str, name: str, listed: Listed) -> dict[str, Any] | list[Any]:
+def _documents(content: str, name: str) -> list[Document]:
     try:
-        tree = json.loads(content)
-    except json.JSONDecodeError as error:
-        if error.msg == "Extra data" and content.lstrip().startswith("{"):
-            return _parse_lines(content, listed)
-        raise UsageError(
-            f"{name}: line {error.lineno}: not JSON: {error.msg}", hint="mend that line"
-        ) from None
-    except RecursionError:
-        raise UsageError(f"{name}: nested too deeply", hint=f"use {FORMS}") from None
-    except ValueError:  # a number of more digits than Python reads
-        raise UsageError(f"{name}: holds a number of thousands of digits", hint="write ids as text") from None
-    if isinstance(tree, (dict, list)):
-        return tree
-    raise UsageError(f"{name}: neither a list nor an object", hint=f"use {FORMS}")
-
-
-def _parse_lines(content: str, listed: Listed) -> list[Any]:
-    """An object a line, as database exports have it."""
-    rows = []
-    for number, line in enumerate(split_lines(content), start=1):
-        try:
-            if line.strip():
-                rows.append(json.loads(line))
-        except (ValueError, RecursionError) as error:
-            listed.reject(f"line {number}", line, f"not JSON: {getattr(error, 'msg', error)}")
-    return rows
+        return documents(content)
+    except NotJson as reason:
+        raise UsageError(f"{name}: {reason}", hint="mend that line; write long ids as text") from None
 
 
 def _read_table(content: str, name: str, listed: Listed) -> None:
@@ -114,12 +94,15 @@ def _read_table(content: str, name: str, listed: Listed) -> None:
     for unreadable in table.unreadable:
         listed.reject(f"line {unreadable.line}", unreadable.text, unreadable.reason)
     names = _columns(table, name)
-    for row in table.rows:
+    is_index = bool({"followedusername", "followeduserid"} & set(table.header))
+    for row in _data(table, listed):
         place = f"line {row.line}"
         try:
-            fields = fields_of(dict(zip(names, row.cells, strict=False))) if names else _bare(row)
-            if any(str(value).strip() for value in fields.values()):
-                listed.add(person(fields, place, listed), place)
+            for fields in [fields_of(dict(zip(names, row.cells, strict=False)))] if names else _bare(row):
+                if is_index:
+                    listed.entries.append(entry(_with_followers(fields), place, listed))
+                elif any(str(value).strip() for value in fields.values()):
+                    listed.add(person(fields, place, listed), place)
         except Unreadable as reason:
             listed.reject(place, row.text, reason)
 
@@ -138,16 +121,41 @@ def _columns(table: Table, name: str) -> Sequence[str]:
     return [*table.header[:at], "username", *table.header[at + 1 :]]
 
 
-def _bare(row: Row) -> dict[str, Any]:
-    """A row without a header: a handle, and a weight or a name beside it."""
+def _data(table: Table, listed: Listed) -> Sequence[Row]:
+    """The rows without one of unknown titles: it holds no account where each after it does."""
+    first, *rest = table.rows or (None,)
+    if table.header or first is None or not rest or first.has_key(_is_mention):
+        return table.rows
+    if len(first.cells) < 2 or not all(row.has_key(_is_mention) for row in rest):
+        return table.rows
+    listed.reject(f"line {first.line}", first.text, "titles that are not known; write username and weight")
+    return rest
+
+
+def _with_followers(fields: dict[str, Any]) -> dict[str, Any]:
+    """Who follows an account, from one cell: JSON as databases export it, or handles with marks between them."""
+    cell = str(fields.get("followed_by", "")).strip()
+    try:
+        return {
+            **fields,
+            "followed_by": json.loads(cell) if cell[:1] == "[" else handles(cell) if cell else [],
+        }
+    except (NotAHandle, ValueError, RecursionError) as reason:
+        raise Unreadable(f"followed_by: {reason}") from None
+
+
+def _bare(row: Row) -> list[dict[str, Any]]:
+    """A row without a header: a handle, and a weight or a name beside it; or handles alone."""
     cells = [cell.strip() for cell in row.cells if cell.strip()]
+    if len(cells) > 1 and all(map(_is_mention, cells)):
+        return [{"username": cell} for cell in cells]
     words = cells[0].split()
     if len(cells) == 1 and len(words) == 2 and _is_weight(words[1]):
         cells = words
     fields: dict[str, Any] = {"username": cells[0]}
     for cell in cells[1:]:
         fields.setdefault("weight" if _is_weight(cell) else "name", cell)
-    return fields
+    return [fields]
 
 
 def _is_weight(text: str) -> bool:

@@ -16,10 +16,10 @@ NAMES = {
     "username": (
         "username", "handle", "screenname", "twitterhandle", "twitterusername", "xhandle", "xusername", "account",
         "user", "twitter", "x", "followedusername", "profile", "profileurl", "profilelink", "twitterurl",
-        "twitterlink", "link", "url",
+        "twitterlink", "link", "url", "nutzername", "benutzername", "konto", "compte", "cuenta", "usuario",
     ),
     "user_id": ("userid", "twitterid", "accountid", "followeduserid", "restid", "idstr"),
-    "weight": ("weight", "score", "points", "importance", "gewicht"),
+    "weight": ("weight", "score", "points", "importance", "gewicht", "gewichtung", "poids", "peso"),
     "name": ("name", "fullname", "displayname"),
     "organisation": ("organisation", "organization", "org", "company", "firm", "fund", "employer"),
     "tags": ("tags", "tag", "labels", "label", "categories", "category"),
