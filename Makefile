@@ -73,10 +73,11 @@ docs: $(VENV)/.dev ## The site, in site/; a warning fails it
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-release-check: $(VENV)/.dev ## Wheel and sdist as they would be released: whole, with metadata that render, the demo from the wheel
+release-check: $(VENV)/.dev ## Wheel and sdist as they would be released: whole, with metadata that render, a list of parts and licences (SBOM), the demo from the wheel
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[release]'
 	rm -rf dist && $(BIN)/python -m build --quiet && $(BIN)/twine check --strict dist/*
 	rm -rf dist/venv && $(PYTHON) -m venv dist/venv && dist/venv/bin/pip install --quiet "$$(ls dist/*.whl)[embedded]"
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o dist/socap.cdx.json dist/venv/bin/python
 	cd dist && venv/bin/socap demo --tweets 15 --cycles 4 --out demo
 
 install: $(VENV)/.runs ## Make .venv and install socap with its embedded database
