@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 from support.terminal import Cli
 
+from socap_cli.cli.app import GROUPS
+from socap_cli.simulator.mailbox import Mailbox
 from socap_cli.simulator.server import Simulator
-from socap_cli.store import Db
+from socap_cli.store import Db, rate_limits
 
 
 def test_a_campaign_that_cannot_be_read_is_named_by_every_command_that_leaves_it_out(
@@ -59,12 +62,13 @@ WRITES = (
     "campaign remove-tweet one 1996518988151706110", "enqueue", "jobs retry", "alerts plan", "alerts send",
     "alerts retry", "alerts silence one --minutes 5", "alerts silence --person bob --minutes 0",
     "importance import people.csv", "importance remove ada", "importance rescore", "importance init", "db prune",
-    "db restore saved.tar.gz",
+    "db restore saved.tar.gz", "report render", "report send one --to a@b.example", "report send --final",
 )  # fmt: skip
 
 
 @pytest.mark.parametrize("words", WRITES)
-def test_a_dry_run_writes_nothing(cli: Cli, db: Db, words: str) -> None:
+def test_a_dry_run_writes_nothing(cli: Cli, db: Db, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOCAP_ALERT_EMAIL_SMTP", "smtp://127.0.0.1:1")
     tweet = "https://x.com/i/status/1996518988151706110"
     cli("campaign", "add", "one", "--days", "1", "--no-verify", "--tweet", tweet)
     cli("alerts", "silence", "--person", "bob", "--minutes", "9")
@@ -73,9 +77,98 @@ def test_a_dry_run_writes_nothing(cli: Cli, db: Db, words: str) -> None:
     Path("people.csv").write_text("ada,9\nbob,1\n")
     Path("two.toml").write_text('slug = "two"\ndays = 3\n')
     before = {name: list(db[name].find().sort("_id", 1)) for name in db.list_collection_names()}
+    files = set(Path().rglob("*"))
     cli(*words.split(), "--dry-run")
     after = {name: list(db[name].find().sort("_id", 1)) for name in db.list_collection_names()}
+    after.pop("report_sums", None)  # sums that were reckoned, kept for the next who asks
     assert {name: rows for name, rows in after.items() if rows != before.get(name, [])} == {}
+    assert set(Path().rglob("*")) == files
+
+
+def test_a_dry_run_of_a_report_tells_what_the_real_one_does(
+    cli: Cli, db: Db, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOCAP_ALERT_EMAIL_SMTP", mailbox.url)
+    tweet = "https://x.com/i/status/1996518988151706110"
+    for name in ("one", "two"):
+        cli(
+            "campaign",
+            "add",
+            name,
+            "--days",
+            "1",
+            "--no-verify",
+            "--tweet",
+            tweet,
+            "--client-email",
+            "c@d.example",
+        )
+    for would in (
+        "would write socap-report/one.html, socap-report/two.html, socap-report/index.html\n",
+        None,
+    ):
+        said = cli.text("report", "render", "--dry-run")[0]
+        assert said == (would or "would write nothing: 3 pages would stay\n")
+        planned, done = cli("report", "render", "--dry-run")["result"], cli("report", "render")["result"]
+        assert {**planned, "dry_run": False} == done
+    Path("socap-report/two.html").write_text("broken")
+    assert cli.text("report", "render", "--dry-run")[0] == "would write socap-report/two.html; 2 would stay\n"
+    assert "would send 'one: " in cli.text("report", "send", "one", "--to", "a@b.example", "--dry-run")[0]
+    cli("campaign", "complete", "two")
+    (planned,) = cli("report", "send", "--final", "--dry-run")["result"]["would_send"]
+    assert (planned["slug"], planned["to"], mailbox.messages) == ("two", "c@d.example", [])
+    assert cli("report", "send", "--final")["result"]["sent"] == 1
+    assert mailbox.messages[0]["Subject"] == planned["subject"]
+    assert cli.text("report", "send", "--final", "--dry-run")[0] == "would send nothing\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("engagements list x --limit 0", "'--limit': should be 1 or more"),
+        ("engagements list x --limit many", "'--limit': should be a whole number"),
+        ("engagements list x --min-importance much", "'--min-importance': should be a number"),
+        ("engagements list x --min-importance nan", "'--min-importance': should be a number"),
+        ("engagements list x --min-importance inf", "'--min-importance': should be a number"),
+        ("work --processes 65", "'--processes': should be 64 or less"),
+        ("campaign edit one --days 3 --clear end", "--clear end takes back what is set as well"),
+    ],
+)
+def test_a_value_is_refused_in_words_that_people_know(cli: Cli, words: str, told: str) -> None:
+    tweet = "https://x.com/i/status/1996518988151706110"
+    cli("campaign", "add", "one", "--days", "1", "--no-verify", "--tweet", tweet)
+    assert told in cli(*words.split(), code=2)["error"]["message"]
+
+
+def test_a_campaign_whose_end_is_taken_back_is_said_to_have_none(cli: Cli) -> None:
+    tweet = "https://x.com/i/status/1996518988151706110"
+    cli("campaign", "add", "one", "--days", "1", "--no-verify", "--tweet", tweet)
+    assert "one has no end" in cli("campaign", "edit", "one", "--clear", "end")["warnings"][0]
+    assert cli("campaign", "edit", "one", "--threshold", "3")["warnings"] == []
+
+
+def test_no_look_is_announced_for_a_time_before_the_start(cli: Cli) -> None:
+    tweet = "https://x.com/i/status/1996518988151706110"
+    cli("campaign", "add", "one", "--start", "2100-01-01", "--days", "1", "--no-verify", "--tweet", tweet)
+    assert "the campaign starts" in cli.text("campaign", "show", "one")[0]
+    (row,) = cli("campaign", "show", "one")["result"]["tweets"]
+    assert row["next_look"]["at"] == "2100-01-01T00:00:00Z"
+
+
+def test_a_provider_is_not_said_to_be_silent_once_nobody_asks_it_any_more(cli: Cli, db: Db) -> None:
+    limiter = rate_limits.limiter_id("an old key", "account")
+    rate_limits.close(db, limiter, reason="refused")
+    assert [one["area"] for one in cli("status")["result"]["troubles"]] == ["outage"]
+    hours_ago = time.time() * 1000 - 4 * 3_600_000
+    db.rate_limits.update_one({"_id": limiter}, {"$set": {"tat": hours_ago}})
+    assert cli("status")["result"]["troubles"] == []
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_help_of_a_group_says_whole_sentences(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    told = Cli(capsys).text(group, "--help")[0].partition("Commands:")[2]
+    assert told
+    assert "..." not in told
 
 
 def test_help_lists_its_topics_and_shows_each_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

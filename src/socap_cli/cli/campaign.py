@@ -150,7 +150,11 @@ def edit(
     run.done(
         text.edited_row(after, changes, added, dry_run=dry_run),
         text=lambda: text.show_changes(run, changes, added, dry_run=dry_run),
-        warnings=[*text.already_over(after, now), *added.warnings],
+        warnings=[
+            *(text.without_end(after) if before.ends_at else []),
+            *text.already_over(after, now),
+            *added.warnings,
+        ],
         exit_code=PARTLY_DONE if added.rejected else 0,
     )
 

@@ -182,9 +182,8 @@ def edited_values(ctx: typer.Context, said: Input, before: Campaign, alerts: Ale
     taken_back = cleared(ctx.params["clear"], before.slug, alerts)
     twice = set(values) & set(taken_back)
     if twice:
-        raise UsageError(
-            f"--clear takes back what is set as well: {sorted(twice)[0]}", hint="give one of them"
-        )
+        name = next(setting.name for setting in SETTINGS if setting.field in twice).replace("_", "-")
+        raise UsageError(f"--clear {name} takes back what is set as well", hint="give one of them")
     values |= taken_back
     for field, what in (("vips", "vip"), ("ignores", "ignore")):
         more = read_accounts(ctx.params[f"add_{what}"], f"--add-{what}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import re
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -12,12 +14,23 @@ from socap_cli.cli.completing import values_of
 
 WIDE = 1_000_000
 """A bound from here on is told when it is passed, not before."""
+REFUSALS = {
+    r".*valid integer.*": "should be a whole number",
+    r".*valid number.*|.*finite number.*": "should be a number",
+    r"Input should be greater than or equal to (\S+)": r"should be \1 or more",
+    r"Input should be greater than (\S+)": r"should be more than \1",
+    r"Input should be less than or equal to (\S+)": r"should be \1 or less",
+    r"Input should be less than (\S+)": r"should be less than \1",
+}
+"""What the parser says of a number, and what is told of it."""
 
 
 def in_plain_words(app: typer.Typer) -> Any:
     """The parser of a program, its help made plain; what the help lists, completion offers."""
     parser = typer.main.get_command(app)
-    for parameter in _parameters(parser):
+    for command in _commands(parser):
+        command.short_help = command.short_help or _first_sentence(command.help or "")
+    for parameter in (one for command in _commands(parser) for one in command.params):
         if isinstance(parameter, typer.core.TyperArgument):
             _plain_argument(parameter)
             _completed(parameter)
@@ -27,12 +40,18 @@ def in_plain_words(app: typer.Typer) -> Any:
     return parser
 
 
-def _parameters(parser: Any) -> Iterator[Any]:
+def _commands(parser: Any) -> Iterator[Any]:
     commands = [parser]
     while commands:
         command = commands.pop()
         commands += getattr(command, "commands", {}).values()
-        yield from command.params
+        yield command
+
+
+def _first_sentence(text: str) -> str:
+    """What a list of commands says of one: whole, for the parser would cut it at the end of the line."""
+    paragraph = " ".join(text.partition("\n\n")[0].split())
+    return paragraph.partition(". ")[0].rstrip(".") + "." if paragraph else ""
 
 
 def _plain_argument(argument: Any) -> None:
@@ -52,6 +71,32 @@ def _plain_option(option: Any) -> None:
     if option.min is not None and option.max is not None and option.max < WIDE:
         option.help = f"{option.help} {option.min:,} to {option.max:,}."
     option.min = option.max = None  # only what is shown of them: values are still judged
+    if is_number:
+        option.process_value = _judged(option, option.process_value)
+
+
+def _judged(option: Any, process: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Refuse what is no number in plain words, and what only a programmer calls one: nan and inf."""
+
+    def judge(ctx: Any, value: Any) -> Any:
+        try:
+            number = process(ctx, value)
+        except typer.BadParameter as error:
+            error.message = refusal(error.message)
+            raise
+        if isinstance(number, float) and not math.isfinite(number):
+            raise typer.BadParameter("should be a number", ctx=ctx, param=option)
+        return number
+
+    return judge
+
+
+def refusal(said: str) -> str:
+    """Why a number is refused, in words that people know."""
+    for pattern, words in REFUSALS.items():
+        if re.fullmatch(pattern, said):
+            return re.sub(pattern, words, said)
+    return said
 
 
 def _completed(parameter: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from socap_cli.config import Budget
@@ -23,6 +23,9 @@ SAMPLE = 500
 """Tweets that a budget is reckoned with; of more an even part stands for all."""
 MEASURED_FROM = 20
 """Requests of an endpoint from which their mean says something."""
+
+
+STARTS = "the campaign starts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,15 @@ def watched(db: Db, campaign: Campaign) -> list[Watched]:
 
 
 def next_looks(db: Db, campaign: Campaign, policy: LookPolicy, *, now: datetime) -> dict[str, Look]:
-    """The next look of each tweet of a campaign; one that is due stands in the past."""
+    """The next look of each tweet of a campaign; one that is due stands in the past, none before the start."""
+    looks = _looks(db, campaign, policy, now=now)
+    early = {name: look for name, look in looks.items() if look.at < campaign.starts_at > now}
+    begin = {name: replace(look, at=campaign.starts_at, why=STARTS) for name, look in early.items()}
+    return {**looks, **begin}
+
+
+def _looks(db: Db, campaign: Campaign, policy: LookPolicy, *, now: datetime) -> dict[str, Look]:
+    """What the cadence says, whatever the campaign's window is."""
     tweets = watched(db, campaign)
     if policy.cadence_of(campaign) is Cadence.FIXED:
         return {tweet.state.tweet_id: fixed(tweet, now=now) for tweet in tweets}

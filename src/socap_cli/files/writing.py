@@ -69,10 +69,16 @@ def write_file(target: str | Path, content: bytes, *, mode: int | None = None, f
 
 def replace_if_changed(path: Path, content: bytes, *, mode: int) -> bool:
     """Write a file of a folder of ours; True when it held these bytes already. A link there is never followed."""
-    with suppress(OSError):
-        if path.is_file() and path.read_bytes() == content:
-            return True
+    if holds(path, content):
+        return True
     write_file(path, content, mode=mode, follow=False)
+    return False
+
+
+def holds(path: Path, content: bytes) -> bool:
+    """Whether a file has these bytes."""
+    with suppress(OSError):
+        return path.is_file() and path.read_bytes() == content
     return False
 
 

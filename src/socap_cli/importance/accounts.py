@@ -63,7 +63,8 @@ def remove_account(
     """
     followed = list(importance.followed_by(db, names, account.username))
     updates = [update for entry in followed if (update := drop_followers(entry, [account.username]))]
-    people, entries = [account.person] if account.person else [], [account.entry] if account.entry else []
+    people = important_people.all_of(db, names, [account.username]) if account.person else []
+    entries = importance.all_of(db, names, account.entry) if account.entry else []
     if dry_run:
         return Removal(len(people), len(entries), len(updates))
     late = importance.apply_updates(db, names, updates, now=now)
@@ -74,13 +75,29 @@ def remove_account(
 
 
 def exported(db: Db, names: FirmCollections) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(list, row) of both collections, in the form that an import reads; what cannot be read is left out."""
+    """(list, row) of both collections, in the form that an import reads.
+
+    What cannot be read is left out, and of several documents of one account those that do not count.
+    """
+    people: set[str] = set()
     for person in important_people.listed(db, names):
-        if person.username:
+        name = fold(person.username)
+        if name and name not in people:
+            people.add(name)
             yield "important_people", person_row(person)
+    best: dict[str, tuple[float, object]] = {}
     for entry in importance.entries(db, names):
-        if entry.username or entry.user_id:
+        for name in _found_by(entry):
+            if name not in best or entry.score > best[name][0]:
+                best[name] = entry.score, entry.key
+    for entry in importance.entries(db, names):
+        if any(best[name][1] == entry.key for name in _found_by(entry)[:1]):
             yield "following_index", entry_row(entry)
+
+
+def _found_by(entry: IndexEntry) -> list[str]:
+    """How a look-up comes to an entry: by its id first, then by its handle, which no id looks like."""
+    return [name for name in (entry.user_id, entry.username and f"@{fold(entry.username)}") if name]
 
 
 def person_row(person: ImportantPerson) -> dict[str, Any]:

@@ -71,9 +71,11 @@ def due_people(
     """Who is to be read, with how far that is, and how many are up to date."""
     states = importance_builds.load(db)
     found, fresh = [], 0
+    seen: set[str] = set()
     for person in important_people.listed(db, names, active=True):
-        if not person.username:
+        if not person.username or fold(person.username) in seen:  # of several documents the first counts
             continue
+        seen.add(fold(person.username))
         state = states.get(fold(person.username), BuildState(fold(person.username)))
         if state.started_at is None and state.read_at and now - state.read_at < terms.refresh_after:
             fresh += 1

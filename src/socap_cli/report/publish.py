@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from socap_cli.errors import SocapError
-from socap_cli.files.writing import replace_if_changed
+from socap_cli.files.writing import holds, replace_if_changed
 from socap_cli.json_text import json_text
 from socap_cli.model import Campaign
 from socap_cli.report.document import document
@@ -37,17 +37,24 @@ class Site:
     folder: Path
     wanted: Wanted
     brand: Brand
+    dry_run: bool = False
+    """Whether nothing is written: it is only found out which pages would be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The paths of all pages, and what became of them."""
+    """The paths of all pages, and what became of them, or would."""
 
     pages: tuple[Path, ...]
-    unchanged: int
-    """How many were on disk already, byte for byte."""
+    changed: tuple[Path, ...] = ()
+    """Those that were not on disk already, byte for byte."""
     left_out: tuple[str, ...] = ()
     """Campaigns that have no page, each with the reason."""
+
+    @property
+    def unchanged(self) -> int:
+        """How many were."""
+        return len(self.pages) - len(self.changed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +82,14 @@ def publish(
         except Exception as error:
             log.exception("the page of %s cannot be made", campaign.slug)
             left_out.append(f"{campaign.slug}: {type(error).__name__}: {error}")
-    paths, unchanged = [page.path for page in pages], sum(page.is_unchanged for page in pages)
+    paths, changed = [page.path for page in pages], [page.path for page in pages if not page.is_unchanged]
     if index:
         wanted = site.wanted
         text = index_page([page.summary for page in pages], site.brand, wanted.zone, edition=wanted.edition)
         paths.append(site.folder / f"{INDEX}.html")
-        unchanged += _write(paths[-1], text)
-    return Published(tuple(paths), unchanged, tuple(left_out))
+        if not _write(site, paths[-1], text):
+            changed.append(paths[-1])
+    return Published(tuple(paths), tuple(changed), tuple(left_out))
 
 
 def _publish(db: Db, campaign: Campaign, site: Site, now: datetime) -> _Page:
@@ -98,8 +106,8 @@ def _publish(db: Db, campaign: Campaign, site: Site, now: datetime) -> _Page:
         found = summary(report)
         digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
         numbers = json_text({"version": version, "page_sha256": digest, "summary": found, **document(report)})
-    is_unchanged = _write(page, text)
-    _write(data, numbers)
+    is_unchanged = _write(site, page, text)
+    _write(site, data, numbers)
     return _Page(page, is_unchanged, found)
 
 
@@ -127,9 +135,11 @@ def _known(page: Path, data: Path, version: str) -> Mapping[str, Any] | None:
     return found if is_whole and isinstance(found, dict) else None
 
 
-def _write(path: Path, text: str) -> bool:
+def _write(site: Site, path: Path, text: str) -> bool:
     """Replace a file in one step; True when it held the same bytes already. Raises SocapError."""
     try:
+        if site.dry_run:
+            return holds(path, text.encode("utf-8", "replace"))
         path.parent.mkdir(parents=True, exist_ok=True)
         return replace_if_changed(path, text.encode("utf-8", "replace"), mode=0o644)
     except OSError as error:

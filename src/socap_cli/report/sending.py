@@ -67,6 +67,18 @@ def send(
     return Sent(sent, tuple(refused))
 
 
+def waiting_finals(
+    db: Db, campaigns: Sequence[Campaign], *, now: datetime
+) -> list[tuple[Campaign, datetime, str]]:
+    """Completed campaigns whose client was not sent the last report, with the end and the client's address."""
+    return [
+        (one, one.completed_at, one.client_email)
+        for one in campaigns
+        if one.status is CampaignStatus.COMPLETED and one.completed_at and one.client_email
+        if final_reports.is_free(db, one.slug, one.completed_at, one.client_email, now=now)
+    ]
+
+
 def send_final(
     db: Db,
     office: PostOffice,
@@ -80,10 +92,7 @@ def send_final(
     A run that is killed between sending and noting it sends once more later, under the same Message-ID.
     """
     sent, refused = 0, []
-    for campaign in campaigns:
-        ended, receiver = campaign.completed_at, campaign.client_email
-        if campaign.status is not CampaignStatus.COMPLETED or not ended or not receiver:
-            continue
+    for campaign, ended, receiver in waiting_finals(db, campaigns, now=now):
         token = final_reports.claim(db, campaign.slug, ended, receiver, now=now)
         if token is None:
             continue

@@ -35,6 +35,13 @@ def claim(db: Db, slug: str, completed_at: datetime, receiver: str, *, now: date
     return token if row is not None else None
 
 
+def is_free(db: Db, slug: str, completed_at: datetime, receiver: str, *, now: datetime) -> bool:
+    """Whether `claim` would take it on."""
+    row = db.final_reports.find_one({"_id": _key(slug, completed_at, receiver)}) or {}
+    claimed = row.get("claimed_at")
+    return row.get("sent_at") is None and (claimed is None or claimed <= now - LEASE)
+
+
 def note_sent(db: Db, slug: str, completed_at: datetime, receiver: str, token: str, *, now: datetime) -> None:
     """It was sent."""
     db.final_reports.update_one(

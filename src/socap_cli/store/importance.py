@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from heapq import nsmallest
+from itertools import chain
 from typing import Any
 
 from pymongo import InsertOne, UpdateOne
@@ -17,6 +19,7 @@ from pymongo.errors import BulkWriteError
 
 from socap_cli.model import Importance, Profile
 from socap_cli.model.important import (
+    HEAVIEST,
     EntryUpdate,
     IndexEntry,
     fold,
@@ -67,6 +70,14 @@ def find(
     ]
 
 
+def all_of(db: Db, names: FirmCollections, entry: IndexEntry) -> list[IndexEntry]:
+    """Every document of an account: those of its id, and those of its handle in any case."""
+    found = [entry]
+    found.extend(_with_ids(db, names, [entry.user_id] if entry.user_id else []))
+    found.extend(_with_handles(db, names, [fold(entry.username)] if entry.username else []))
+    return list({str(one.key): one for one in found}.values())
+
+
 def _best(entries: Iterable[IndexEntry], key_of: Any) -> dict[str, IndexEntry]:
     best: dict[str, IndexEntry] = {}
     for entry in entries:
@@ -105,16 +116,22 @@ def entries(db: Db, names: FirmCollections, *, since: datetime | None = None) ->
 
 
 def highest(db: Db, names: FirmCollections, *, limit: int) -> list[IndexEntry]:
-    """The entries with the highest scores; scores that are no numbers come last."""
-    rows = (
-        db[names.following_index].find({}, FIELDS).sort([("importance_score", -1), ("_id", 1)]).limit(limit)
-    )
-    return sorted(map(entry_of, rows), key=lambda entry: (-entry.score, fold(entry.username or "")))
+    """The entries with the highest scores, however these are kept: as a number, as text, or as weights alone."""
+    collection = db[names.following_index]
+    stated = {"importance_score": {"$gte": 0, "$lte": HEAVIEST}}
+    numbers = collection.find(stated, FIELDS).sort([("importance_score", -1), ("_id", 1)]).limit(limit)
+    others = collection.find({"$nor": [stated]}, FIELDS)
+
+    def by_score(entry: IndexEntry) -> tuple[float, str]:
+        return -entry.score, fold(entry.username or "")
+
+    return nsmallest(limit, map(entry_of, chain(numbers, others)), key=by_score)
 
 
 def followed_by(db: Db, names: FirmCollections, username: str) -> Iterator[IndexEntry]:
     """The entries that name this important person among their followers."""
-    query = {"followed_by.username": {"$in": [fold(username), f"@{fold(username)}"]}}
+    spellings = {"$in": [fold(username), f"@{fold(username)}"]}
+    query = {"$or": [{"followed_by.username": spellings}, {"followed_by": spellings}]}
     yield from map(entry_of, db[names.following_index].find(query, FIELDS, collation=WITHOUT_CASE))
 
 

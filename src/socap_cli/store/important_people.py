@@ -32,12 +32,17 @@ def listed(db: Db, names: FirmCollections, *, active: bool | None = None) -> Ite
 
 def find(db: Db, names: FirmCollections, usernames: Sequence[str]) -> dict[str, ImportantPerson]:
     """These people by folded handle; who is not there is absent. Of several documents the first counts."""
-    wanted = [spelling for name in usernames for spelling in (fold(name), f"@{fold(name)}")]
-    rows = db[names.important_people].find({"username": {"$in": wanted}}, collation=WITHOUT_CASE)
     found: dict[str, ImportantPerson] = {}
-    for person in map(person_of, rows):
+    for person in all_of(db, names, usernames):
         found.setdefault(fold(person.username), person)
     return found
+
+
+def all_of(db: Db, names: FirmCollections, usernames: Sequence[str]) -> list[ImportantPerson]:
+    """Every document of these people, their handles in any case, in the order of `listed`."""
+    wanted = [spelling for name in usernames for spelling in (fold(name), f"@{fold(name)}")]
+    rows = db[names.important_people].find({"username": {"$in": wanted}}, collation=WITHOUT_CASE)
+    return [person_of(row) for row in sorted(rows, key=lambda row: str(row["username"]))]
 
 
 def members_of(db: Db, names: FirmCollections, organisation: str) -> list[str]:

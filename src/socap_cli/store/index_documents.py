@@ -45,16 +45,17 @@ def entry_of(row: Row) -> IndexEntry:
     stated = read("importance_score", number_of)
     if not username and not user_id and not problems:
         problems.append("neither followed_username nor followed_user_id")
-    followers = []
+    followers: dict[str, Follower] = {}
     for number, follower in enumerate(_followers(row, problems), start=1):
         try:
-            followers.append(follower_of(follower))
+            one = follower_of(follower)
+            followers.setdefault(fold(one.username), one)
         except Unreadable as reason:
             problems.append(f"followed_by {number}: {reason}")
     changed = row.get("updated_at")
     updated_at = changed if isinstance(changed, datetime) else None
     return IndexEntry(
-        username, user_id, tuple(followers), stated, updated_at, tuple(problems), key=row.get("_id")
+        username, user_id, tuple(followers.values()), stated, updated_at, tuple(problems), key=row.get("_id")
     )
 
 

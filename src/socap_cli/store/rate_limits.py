@@ -31,6 +31,8 @@ BELOW = 0.88
 GROWTH, GROWTH_CUBED = 0.0003, 1 / 600**3
 """By which part a second the rate grows after that, slowly at first."""
 CUTS_APART_MS = 300
+ASKED_LATELY = 3 * 3600.0
+"""Seconds for which a scope that did not answer is told of, when nobody asks it again."""
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 NOW_MS: dict[str, Any] = {"$toDouble": {"$toLong": "$$NOW"}}
 """Milliseconds: a date would round an interval to whole ones."""
@@ -196,11 +198,16 @@ def states(db: Db) -> list[LimitState]:
     """Every limit scope: how fast it is asked, what it refused, whether it takes requests right now."""
     milliseconds = {
         "blocked": {"$max": [0, {"$subtract": ["$blocked_until", "$$NOW"]}]},
-        "silent": {"$subtract": ["$$NOW", "$closed_since"]},
+        "silent": {"$cond": [_asked_lately(), {"$subtract": ["$$NOW", "$closed_since"]}, None]},
         "rate": {"$cond": [{"$gt": ["$ceiling", 0]}, {"$multiply": [SAFETY, _rate_now()]}, None]},
     }
     rows = db.rate_limits.aggregate([{"$match": {"_id": {"$gt": ""}}}, {"$set": milliseconds}])
     return [_state(row) for row in rows]
+
+
+def _asked_lately() -> dict[str, Any]:
+    """Whether anybody asked there; of a key that is no longer used nobody knows whether it would be answered."""
+    return {"$gt": ["$tat", {"$subtract": [NOW_MS, ASKED_LATELY * 1000]}]}
 
 
 def _rate_now() -> dict[str, Any]:
