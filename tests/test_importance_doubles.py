@@ -69,3 +69,9 @@ def test_an_export_of_doubles_changes_nothing_when_it_is_imported(cli: Cli, db: 
 def test_a_person_with_two_documents_is_read_once(cli: Cli, db: Db, simulator: object) -> None:
     db.important_people.insert_many([{"username": "Ada"}, {"username": "@ADA"}])
     assert cli("importance", "build", "--dry-run")["result"]["estimate"]["people"] == 1
+
+
+def test_who_is_a_reason_only_is_removed_as_well(cli: Cli, db: Db) -> None:
+    db.following_index.insert_one({"followed_username": "x", "followed_by": ["gone", "bob"]})
+    assert cli("importance", "remove", "Gone")["result"]["entries_changed"] == 1
+    assert "nowhere" in cli("importance", "remove", "gone", code=1)["error"]["message"]

@@ -260,7 +260,7 @@ def reported(lab: Callable[..., Lab], cli: Cli, monkeypatch: pytest.MonkeyPatch,
 
 def test_report_send_mails_the_client_edition(reported: Lab, cli: Cli, mailbox: Mailbox) -> None:
     assert cli("report", "send", SLUG, "--to", "a@x.example", "--to", "b@x.example", "--attach", "zip")["result"] == {
-        "sent": 2, "failed": 0,
+        "sent": 2, "failed": 0, "dry_run": False,
     }  # fmt: skip
     assert len(mailbox.messages) == 2
     cli("report", "send", SLUG, code=2)

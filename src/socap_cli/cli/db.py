@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -136,7 +137,7 @@ def check(ctx: typer.Context, file: Source) -> None:
     manifest = backups.check(file)
     run.done(
         {"file": file, "created_at": manifest.created_at, "program": manifest.program, **_counts(manifest)},
-        text=f"whole: {manifest.documents:,} documents of {manifest.created_at}",
+        text=f"whole: {manifest.documents:,} documents of {_written(manifest)}",
     )
 
 
@@ -149,7 +150,9 @@ def restore(ctx: typer.Context, file: Source, yes: Yes = False, dry_run: DryRun 
     run: Run = ctx.obj
     if dry_run:
         manifest = backups.check(file)
-        said = f"would replace the database by {counted(manifest.documents, 'document')} of {manifest.created_at}"
+        said = (
+            f"would replace the database by {counted(manifest.documents, 'document')} of {_written(manifest)}"
+        )
         run.done({**_counts(manifest), "dry_run": True}, text=said)
         return
     if not yes:
@@ -212,6 +215,14 @@ def _pruned_line(done: Pruned, *, dry_run: bool) -> str:
         )
         parts.append(f"{counted(done.tweets, 'tweet')} with {kept}")
     return f"{'would delete' if dry_run else 'deleted'} {', '.join(parts)}"
+
+
+def _written(manifest: Manifest) -> str:
+    """When a backup was written, as people read it; what is no time stands as it is."""
+    try:
+        return tables.cell_text(datetime.fromisoformat(manifest.created_at))
+    except ValueError:
+        return manifest.created_at
 
 
 def _counts(manifest: Manifest) -> dict[str, Any]:

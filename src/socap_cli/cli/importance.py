@@ -159,9 +159,10 @@ def remove(ctx: typer.Context, name: Name, dry_run: DryRun = False) -> None:
     built = bootstrap(run)
     with built.database() as db:
         found = accounts.find_account(db, built.firm(), account(name, "@NAME"))
-        if found.person is None and found.entry is None:
+        would = accounts.remove_account(db, built.firm(), found, now=_now(run), dry_run=True)
+        if would == accounts.Removal(0, 0, 0):
             raise SocapError(f"@{found.username} is nowhere", hint="socap importance list")
-        done = accounts.remove_account(db, built.firm(), found, now=_now(run), dry_run=dry_run)
+        done = would if dry_run else accounts.remove_account(db, built.firm(), found, now=_now(run))
     run.done(
         {"username": found.username, **asdict(done), "dry_run": dry_run},
         text=text.removal_line(found.username, done, dry_run=dry_run),

@@ -80,16 +80,21 @@ def _priced(sums: Usage, usd_per_credit: float) -> dict[str, Any]:
 
 def show_usage(result: Mapping[str, Any], by: str) -> None:
     """A row for each part, one for all, and what is left to spend."""
-    body = [[row[by], *(row[name] for name in COLUMNS)] for row in result.get("rows", [])]
+    body = [[row[by], *_cells(row)] for row in result.get("rows", [])]
     labels = tuple(COLUMNS.values())
     tables.show(
         (by or "of", *labels),
-        [*body, ["all", *(result[name] for name in COLUMNS)]],
+        [*body, ["all", *_cells(result)]],
         numbers=labels,
         drop=("failed", "items"),
     )
     if result["budget_left"] is not None:
         tables.pairs([("left of today's budget", f"{result['budget_left']:,.0f} credits")])
+
+
+def _cells(row: Mapping[str, Any]) -> list[Any]:
+    """A row's figures; money with its cents."""
+    return [f"{row[name]:,.2f}" if name == "usd" else row[name] for name in COLUMNS]
 
 
 def show_projection(found: Projection) -> None:
