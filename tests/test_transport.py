@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
 import time
 import tracemalloc
 import urllib.parse
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.answers import Canned, Serve, canned_provider
+from support.servers import raw_server
 
 from socap_cli import errors
 from socap_cli.errors import ConfigError, MalformedAnswer, ProviderError, ProviderUnavailable
@@ -412,3 +414,35 @@ def test_a_proxy_is_used_with_its_user_and_its_password_is_masked(monkeypatch: p
             through.page(REPLIES, "9")
         assert "hunter2" not in repr(raised.value)
         assert answers.paths[-1].startswith("http://provider.example/twitter/tweet/replies")
+
+
+@pytest.mark.parametrize(
+    "more", [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", b"\r\n\r\n{}", b"x" * 70_000]
+)
+def test_what_a_server_says_beyond_its_answer_answers_no_other_request(more: bytes) -> None:
+    body = GOOD % b"mine"
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s%s" % (len(body), body, more)
+
+    def talk(connection: socket.socket) -> None:
+        while b"\r\n\r\n" in connection.recv(65536):
+            connection.sendall(answer)
+
+    with raw_server(talk) as port:
+        provider = TwitterApiIo(KEY, url=f"http://127.0.0.1:{port}", timeout=2.0)
+        assert [text_of(provider) for _ in range(4)] == ["mine"] * 4
+        provider.close()
+
+
+def test_a_connection_is_kept_when_nothing_is_left_of_an_answer() -> None:
+    body, connections = GOOD % b"mine", []
+
+    def talk(connection: socket.socket) -> None:
+        connections.append(connection)
+        while b"\r\n\r\n" in connection.recv(65536):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    with raw_server(talk) as port:
+        provider = TwitterApiIo(KEY, url=f"http://127.0.0.1:{port}", timeout=2.0)
+        assert [text_of(provider) for _ in range(4)] == ["mine"] * 4
+        provider.close()
+    assert len(connections) == 1

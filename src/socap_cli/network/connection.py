@@ -99,9 +99,23 @@ class Connection:
             network_backend=DeadlineBackend(self.deadline),
         )
 
+    @property
+    def is_in_step(self) -> bool:
+        """Whether nothing is left of what came: a server that said more would answer the next request with that."""
+        return not any(_left_over(connection) for connection in self.pool.connections)
+
     def close(self) -> None:
         """Close it."""
         self.pool.close()
+
+
+def _left_over(connection: object) -> bytes:
+    """What the HTTP library has received beyond the answer; it shows this nowhere."""
+    while (inner := getattr(connection, "_connection", None)) is not None:
+        connection = inner
+    state = getattr(connection, "_h11_state", None)
+    left: bytes = state.trailing_data[0] if state is not None else b""
+    return left
 
 
 def proxy_at(url: str) -> httpcore.Proxy:

@@ -129,6 +129,8 @@ class Transport:
         try:
             yield connection
         finally:
+            if not connection.is_in_step:
+                connection.close()
             self._idle.append(connection)
 
     def _exchange(
