@@ -231,6 +231,12 @@ def test_a_signature_holds_for_another_library() -> None:
         standardwebhooks.Webhook(key).verify(body.replace(b"ann", b"eve"), headers)
 
 
+@pytest.mark.parametrize("secret", ["whsec_", "whsec_=", "whsec_!!!!", "whsec_MDEy-_Nj", "whsec_M"])
+def test_a_secret_that_makes_no_key_is_refused(secret: str) -> None:
+    with pytest.raises(ConfigError, match="whsec_"):
+        open_channels(settings_of(webhook_secret=secret))
+
+
 def test_json_is_never_sent_unsigned() -> None:
     with hook() as one:
         with pytest.raises(ConfigError, match="signed"):
@@ -587,6 +593,34 @@ def test_templates_can_be_replaced_for_all_campaigns_or_for_one(tmp_path: Path) 
     body = payload(message(person(name="<!here>")), templates)
     assert body["text"].startswith("for all: Launch: Ann")
     assert body["blocks"][1]["text"]["text"] == "&lt;\u200b!here&gt;!"
+
+
+@pytest.mark.parametrize(("text", "cut"), [("", False), ("A reply. " * 30, True)])
+def test_a_digest_with_as_many_people_as_it_may_have_is_no_longer_than_slack_takes(
+    text: str, cut: bool
+) -> None:
+    links = {
+        "url": f"https://x.com/a_handle_of_fifteen/status/{2**63}",
+        "tweet_url": f"https://x.com/client/status/{2**63}",
+    }
+    people = [
+        person(
+            name=f"Somebody With A Name {number}", username=f"somebody_{number:04}", bio="Partner at Fund Z.",
+            report_url=f"https://reports.example/launch.html#q=somebody_{number:04}",
+            engagements=(engagement(text=text, **links), engagement(text=text, verb="quoted", **links)),
+        )
+        for number in range(Slack.most_people)
+    ]  # fmt: skip
+    body = payload(message(*people), SlackTemplates())
+    sections = [block["text"]["text"] for block in body["blocks"] if block["type"] == "section"]
+    assert sum(map(len, sections)) < 9600
+    for number, section in enumerate(sections):
+        assert section.startswith(f"*Somebody With A Name {number}*")
+        assert "importance 31" in section
+        assert "|replied to>" in section
+        assert section.endswith("\n…") is cut
+    short = payload(message(*people[:3], person()), SlackTemplates())
+    assert not any(block["text"]["text"].endswith("…") for block in short["blocks"] if "text" in block)
 
 
 @pytest.mark.parametrize(

@@ -17,13 +17,17 @@ from socap_cli.model import Campaign, cleaning
 from socap_cli.model.message import Message, ToldPerson
 
 LONGEST_SECTION = 3000
+LONGEST_MESSAGE = 9500
+"""Characters in all sections together: Slack took 9,600, and refused 11,300 (`msg_blocks_too_long`)."""
+CUT = "…"
 LONGEST_HEADER = 150
 LONGEST_TEXT = 4000
 """Characters that Slack shows in a notification's text; it takes 40,000."""
 REFUSES_MESSAGE = frozenset(
     {
         "invalid_payload", "invalid_blocks", "invalid_blocks_format", "no_text", "user_not_found",
-        "too_many_attachments", "missing_text_or_fallback_or_attachments", "msg_too_long", "invalid_attachments",
+        "too_many_attachments", "missing_text_or_fallback_or_attachments", "msg_too_long", "msg_blocks_too_long",
+        "invalid_attachments",
     }
 )  # fmt: skip
 REFUSES_CHANNEL = frozenset(
@@ -41,7 +45,8 @@ class Slack:
 
     name = "slack"
     interval = 1.0
-    most_people = 45
+    most_people = 15
+    """So that there is room for who, why and what of each."""
     missing = "no Slack webhook; set SOCAP_ALERT_SLACK_WEBHOOK or --slack-webhook"
 
     def __init__(self, settings: Alerts) -> None:
@@ -123,6 +128,8 @@ def _refusal(body: bytes) -> tuple[str, bool, float | None]:
 def payload(message: Message, templates: SlackTemplates) -> dict[str, Any]:
     """The message as blocks, within Slack's limits, with everything that strangers wrote escaped."""
     title = templates.title(message)
+    told = [templates.rows(message, person) for person in message.people]
+    most = _share([_length(rows) for rows in told])
     return {
         "text": escape(title)[:LONGEST_TEXT],
         "blocks": [
@@ -130,7 +137,7 @@ def payload(message: Message, templates: SlackTemplates) -> dict[str, Any]:
                 "type": "header",
                 "text": {"type": "plain_text", "text": without_mentions(title)[:LONGEST_HEADER]},
             },
-            *(_markup(templates.rows(message, person)) for person in message.people),
+            *(_markup(rows, most) for rows in told),
             {"type": "context", "elements": [_text([_footer(message)])]},
         ],
         "unfurl_links": False,
@@ -164,15 +171,31 @@ class SlackTemplates:
         return self._markup.render("slack.txt", message, person=person).strip().splitlines()
 
 
-def _markup(rows: Sequence[str]) -> dict[str, Any]:
-    return {"type": "section", "text": _text(rows)}
+def _length(rows: Sequence[str]) -> int:
+    return sum(map(len, rows)) + len(rows)
 
 
-def _text(rows: Sequence[str]) -> dict[str, Any]:
-    """As many whole rows as a section can hold: no link and no entity is cut."""
+def _share(lengths: Sequence[int]) -> int:
+    """The most that one section may have so that all of them fit: who needs less leaves it to the others."""
+    left = LONGEST_MESSAGE
+    for place, length in enumerate(sorted(lengths)):
+        share = left // (len(lengths) - place)
+        if length > share:
+            return min(share, LONGEST_SECTION)
+        left -= length
+    return LONGEST_SECTION
+
+
+def _markup(rows: Sequence[str], most: int) -> dict[str, Any]:
+    return {"type": "section", "text": _text(rows, most)}
+
+
+def _text(rows: Sequence[str], most: int = LONGEST_SECTION) -> dict[str, Any]:
+    """As many whole rows as there is room for, who it is in any case: no link and no entity is cut."""
     kept: list[str] = []
     for row in rows:
-        if sum(map(len, kept)) + len(kept) + len(row) > LONGEST_SECTION:
+        if _length([*kept, row]) > (most if kept else LONGEST_SECTION):
+            kept += [CUT] if kept else []
             break
         kept.append(row)
     return {"type": "mrkdwn", "text": "\n".join(kept) or "(too long to be shown)", "verbatim": True}

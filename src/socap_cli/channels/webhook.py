@@ -100,10 +100,14 @@ def signing_key(secret: str) -> bytes:
     """The key of a secret: base64 behind `whsec_`, else its own characters. Raises ConfigError."""
     if not secret.startswith(PREFIX):
         return secret.encode()
+    text = secret.removeprefix(PREFIX).rstrip("=")
     try:
-        return base64.b64decode(secret.removeprefix(PREFIX) + "==", validate=False)
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise ConfigError("the webhooks' secret behind whsec_ is no base64") from None
+    if not key:
+        raise ConfigError("there is no webhooks' secret behind whsec_")
+    return key
 
 
 def sign(key: bytes, message_id: str, timestamp: int, content: bytes) -> str:
