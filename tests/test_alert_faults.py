@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +18,7 @@ from socap_cli.alerts.preview import preview
 from socap_cli.alerts.send import SendResult, send_alerts
 from socap_cli.model import QUOTES, CampaignStatus, CampaignTweet, Engagement, TweetCategory
 from socap_cli.model.alert import Silence
-from socap_cli.model.receiver import parse_receiver
+from socap_cli.model.receiver import address_id, parse_receiver
 from socap_cli.store import Db, alert_messages, alert_view, campaigns, engagements, silences
 from socap_cli.store.alert_view import AlertFilter
 from socap_cli.store.importance import FirmCollections
@@ -308,3 +310,64 @@ def test_a_tweet_that_joins_while_alerts_are_planned_is_considered_by_the_next_r
     assert alerting.send().planned == 1
     monkeypatch.undo()
     assert alerting.send().planned == 1
+
+
+def send_alone(alerting: Alerting) -> SendResult:
+    """Without any receiver of the configuration."""
+    return alerting.send(webhook_hosts=["127.0.0.1"], slack_webhook=None)
+
+
+def refuse_for_good(*answers: Hook) -> None:
+    for one in answers:
+        one.answer = reply(404, b"no_service")
+
+
+def test_several_runs_report_a_dead_channel_once(alerting: Alerting, team: Hook, boss: Hook) -> None:
+    change(alerting.lab.db, SLUG, channels=to(team, boss))
+    refuse_for_good(team)
+    boss.pause = 0.01
+    context = alerting.context(webhook_hosts=["127.0.0.1"], slack_webhook=None, timeout=5.0)
+    runs = [threading.Thread(target=send_alerts, args=(context,)) for _ in range(4)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    send_alerts(context)
+    assert sum(b"switched off" in body for _, body in boss.requests) == 1
+
+
+def test_a_report_that_a_run_died_over_is_made_by_a_later_one(
+    alerting: Alerting, team: Hook, boss: Hook
+) -> None:
+    db = alerting.lab.db
+    change(db, SLUG, channels=to(team, boss))
+    refuse_for_good(team)
+    boss.answer, taken = reply(503), boss.answer
+    send_alone(alerting)
+    boss.answer = taken
+    for until, reports in ((9e15, 0), (1.0, 1), (1.0, 1)):
+        db.channels.update_many({"off_since": {"$ne": None}}, {"$set": {"reporting_until": until}})
+        send_alone(alerting)
+        assert sum(b"switched off" in body for _, body in boss.requests[2:]) == reports
+
+
+def test_a_dead_channel_is_reported_to_no_other_clients_receivers(
+    alerting: Alerting, team: Hook, boss: Hook
+) -> None:
+    db = alerting.lab.db
+    campaigns.insert(db, campaign("other", at=alerting.lab.now(), channels=to(boss)))
+    change(db, SLUG, channels=to(team))
+    refuse_for_good(team)
+    result = send_alone(alerting)
+    assert any("is switched off" in warning for warning in result.warnings)
+    assert boss.requests == []
+
+
+def test_an_address_waits_no_longer_than_it_can_have_been_told_to(alerting: Alerting, team: Hook) -> None:
+    """The database's clock was put back by a day since."""
+    db, ahead = alerting.lab.db, (time.time() + 86_400) * 1000
+    change(db, SLUG, channels=to(team))
+    address = address_id("slack", team.url)
+    for moment in ("next_at", "rests_until"):
+        db.channels.update_one({"_id": address}, {"$set": {moment: ahead}}, upsert=True)
+    assert send(alerting).sent == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.receivers import Target, nobody, targets_of
 from socap_cli.errors import SocapError
@@ -17,32 +19,48 @@ def report_dead(context: AlertContext) -> list[str]:
     off = channel_state.switched_off(context.db)
     if not off:
         return []
-    everybody = _everybody(context)
-    channel_state.switch_on(context.db, set(off) - set(everybody))
+    groups = _groups(context)
+    everybody = {address for group in groups.values() for address in group}
+    channel_state.switch_on(context.db, set(off) - everybody)
     warnings = []
     for one in off.values():
         if one.address_id in everybody:
             warnings.append(f"{one.channel} ({one.receiver}) is switched off: {one.reason}")
             if not one.is_reported:
-                _report(context, one, [t for t in everybody.values() if t.address_id not in off], warnings)
+                others = [t for address, t in _who_may_know(one, groups).items() if address not in off]
+                _report(context, one, others, warnings)
     return warnings
 
 
-def _everybody(context: AlertContext) -> dict[str, Target]:
-    """Whom the configuration or any campaign tells, by address id."""
-    found: dict[str, Target] = {}
-    for campaign in [nobody(context.now()), *campaigns.listed(context.db)]:
-        for target in targets_of(campaign, context.channels, context.usual_receivers).found:
-            found.setdefault(target.address_id, target)
+def _groups(context: AlertContext) -> dict[str, dict[str, Target]]:
+    """Whom each campaign tells, by address id; under no name whom the configuration tells."""
+    who = {"": nobody(context.now()), **{one.slug: one for one in campaigns.listed(context.db)}}
+    return {
+        slug: {
+            target.address_id: target
+            for target in targets_of(campaign, context.channels, context.usual_receivers).found
+        }
+        for slug, campaign in who.items()
+    }
+
+
+def _who_may_know(one: SwitchedOff, groups: Mapping[str, Mapping[str, Target]]) -> dict[str, Target]:
+    """The receivers of the configuration, then those of the campaigns that it is about: no other client's."""
+    found = dict(groups[""])
+    for slug, group in groups.items():
+        if slug == one.campaign_id or one.address_id in group:
+            found.update(group)
     return found
 
 
 def _report(context: AlertContext, off: SwitchedOff, others: list[Target], warnings: list[str]) -> None:
-    """Other channels first; one receiver that takes it is enough."""
+    """Other channels first; one receiver that takes it is enough. Of several runs one does it."""
     others.sort(key=lambda target: target.channel == off.channel)
-    if any(_told(context, target, off, warnings) for target in others):
-        channel_state.note_reported(context.db, off.address_id)
-    elif others:
+    if not others or not channel_state.claim_report(context.db, off.address_id, lease=context.lease):
+        return
+    is_told = any(_told(context, target, off, warnings) for target in others)
+    channel_state.note_reported(context.db, off.address_id, is_reported=is_told)
+    if not is_told:
         warnings.append("that could not be reported over another channel")
 
 

@@ -11,8 +11,11 @@ from pymongo import ReturnDocument
 
 from socap_cli.store.connect import Db
 
+Row = dict[str, Any]
+LONGEST_REST = 3600.0
+"""Seconds that an address may ask to be left alone."""
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-NOW_MS: dict[str, Any] = {"$toDouble": {"$toLong": "$$NOW"}}
+NOW_MS: Row = {"$toDouble": {"$toLong": "$$NOW"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,8 @@ def reserve(db: Db, address_id: str, *, interval: float, max_wait: float) -> flo
     Returns the seconds until then, by the database's clock; a rest that the address asked for counts. A moment
     further away than `max_wait` is not reserved.
     """
-    start = {"$max": [NOW_MS, "$next_at", "$rests_until"]}
+    next_at = _heeded("$next_at", max_wait + interval)
+    start = {"$max": [NOW_MS, next_at, _heeded("$rests_until", LONGEST_REST)]}
     taken = {
         "$cond": [{"$lte": ["$wait", max_wait * 1000]}, {"$add": ["$start", interval * 1000]}, "$next_at"]
     }
@@ -53,9 +57,15 @@ def reserve(db: Db, address_id: str, *, interval: float, max_wait: float) -> flo
     return max(0.0, float(row["wait"]) / 1000)
 
 
+def _heeded(moment: str, longest: float) -> Row:
+    """A moment, unless it is further away than one can be that was noted by the clock as it is now."""
+    return {"$cond": [{"$lte": [moment, {"$add": [NOW_MS, longest * 1000]}]}, moment, None]}
+
+
 def rest(db: Db, address_id: str, *, seconds: float) -> None:
     """Let nothing through for so many seconds from now, whoever asks; never shortens a rest."""
-    until = {"$max": ["$rests_until", {"$add": [NOW_MS, seconds * 1000]}]}
+    asked = {"$add": [NOW_MS, min(seconds, LONGEST_REST) * 1000]}
+    until = {"$max": [_heeded("$rests_until", LONGEST_REST), asked]}
     db.channels.update_one(
         {"_id": address_id}, [{"$set": {"rests_until": until, "next_at": NOW_MS}}], upsert=True
     )
@@ -88,9 +98,20 @@ def switched_off(db: Db) -> dict[str, SwitchedOff]:
     }  # fmt: skip
 
 
-def note_reported(db: Db, address_id: str) -> None:
-    """Somebody was told that an address is off."""
-    db.channels.update_one({"_id": address_id}, {"$set": {"is_reported": True}})
+def claim_report(db: Db, address_id: str, *, lease: float) -> bool:
+    """Whether this process may report that an address is off: nobody did, and nobody else is about to."""
+    free = {"$or": [{"reporting_until": None}, {"$expr": {"$lte": ["$reporting_until", NOW_MS]}}]}
+    claimed = db.channels.update_one(
+        {"_id": address_id, "is_reported": False, **free},
+        [{"$set": {"reporting_until": {"$add": [NOW_MS, lease * 1000]}}}],
+    )
+    return claimed.modified_count == 1
+
+
+def note_reported(db: Db, address_id: str, *, is_reported: bool) -> None:
+    """Whether somebody could be told that an address is off; else the next run tries again."""
+    fields = {"is_reported": is_reported, "reporting_until": None}
+    db.channels.update_one({"_id": address_id}, {"$set": fields})
 
 
 def switch_on(db: Db, address_ids: Collection[str]) -> None:
