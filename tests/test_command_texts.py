@@ -255,7 +255,7 @@ def test_a_pipe_gets_every_column_whole(
 def test_what_is_not_there_is_told_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     show_jobs(Run(), [], now=NOW)
     show_engagements(Run(), [], now=NOW)
-    assert capsys.readouterr() == ("", "no such job\nno engagement is like that\n")
+    assert capsys.readouterr() == ("", "no job is like that\nno engagement is like that\n")
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,11 @@ def test_what_is_not_there_is_told_on_stderr(capsys: pytest.CaptureFixture[str])
 )
 def test_what_enqueue_says(done: EnqueueResult, text: str) -> None:
     assert enqueued_line(done) == text
-    assert enqueued_line(done, dry_run=True) == f"would arm: {text}"
+
+
+def test_what_enqueue_would_do_is_said_as_such() -> None:
+    said = enqueued_line(EnqueueResult(2, 1200, 1, 1), dry_run=True)
+    assert said == "2 campaigns: would arm 1,200 jobs, 1 already open, would complete 1 campaign"
 
 
 def test_what_work_says() -> None:

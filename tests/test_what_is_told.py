@@ -130,6 +130,7 @@ def test_a_dry_run_of_a_report_tells_what_the_real_one_does(
         ("engagements list x --min-importance much", "'--min-importance': should be a number"),
         ("engagements list x --min-importance nan", "'--min-importance': should be a number"),
         ("engagements list x --min-importance inf", "'--min-importance': should be a number"),
+        ("alerts silence one --minutes 99999999", "'--minutes': should be 5,256,000 or less"),
         ("work --processes 65", "'--processes': should be 64 or less"),
         ("campaign edit one --days 3 --clear end", "--clear end takes back what is set as well"),
     ],
@@ -179,3 +180,14 @@ def test_help_lists_its_topics_and_shows_each_as_it_is(capsys: pytest.CaptureFix
     for name in found:
         assert cli.text("help", name)[0].strip() == (pages / f"{name}.md").read_text("utf-8").strip()
     assert cli("help", "nonsense", code=2)["error"]["message"] == "no topic 'nonsense'"
+
+
+def test_an_empty_list_is_told_and_a_dry_run_says_would(cli: Cli) -> None:
+    tweet = "https://x.com/i/status/1996518988151706110"
+    cli("campaign", "add", "one", "--days", "1", "--no-verify", "--tweet", tweet)
+    assert cli.text("jobs", "list")[1] == "no job is like that\n"
+    assert cli.text("alerts", "list")[1] == "no alert is like that\n"
+    assert cli.text("alerts", "plan", "--dry-run")[0] == "would plan 0 alerts, 0 waiting already\n"
+    assert "would arm 4 jobs" in cli.text("enqueue", "--dry-run")[0]
+    Path("text.toml").write_text("no backup")
+    assert "it is no .tar.gz" in cli("db", "check", "text.toml", code=1)["error"]["message"]

@@ -56,9 +56,12 @@ def plan(ctx: typer.Context, dry_run: DryRun = False) -> None:
                 done, _ = plan_alerts(context)
         counts = alert_view.totals(db).alerts
     waiting = sum(counts.get(status.value, 0) for status in (AlertStatus.PENDING, AlertStatus.HELD))
+    text = f"{counted(done.planned, 'alert')} planned, {waiting:,} waiting for their time"
     run.done(
         {"planned": done.planned, "waiting": waiting, "unscored": done.unscored},
-        text=f"{counted(done.planned, 'alert')} planned, {waiting:,} waiting for their time",
+        text=text
+        if not dry_run
+        else f"would plan {counted(done.planned, 'alert')}, {waiting:,} waiting already",
         warnings=done.warnings,
     )
 

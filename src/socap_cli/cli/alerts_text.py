@@ -62,7 +62,7 @@ WORDS = {
 def show_list(run: Run, found: Sequence[AlertListing], *, now: datetime) -> None:
     """A line for each alert."""
     if not found:
-        run.info("no such alert")
+        run.info("no alert is like that")
         return
     drop = ("reason", "channel", "score", "due or sent", "who", "status")
     tables.show(

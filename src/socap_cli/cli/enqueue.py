@@ -86,10 +86,11 @@ def _counts(done: EnqueueResult) -> dict[str, Any]:
 
 def enqueued_line(done: EnqueueResult, *, dry_run: bool = False) -> str:
     """What was armed, for a person."""
+    jobs, over = counted(done.jobs_armed, "job"), counted(done.campaigns_completed, "campaign")
+    armed = f"would arm {jobs}" if dry_run else f"{jobs} armed"
     completed = (
-        f", {counted(done.campaigns_completed, 'campaign')} completed" if done.campaigns_completed else ""
+        (f", would complete {over}" if dry_run else f", {over} completed") if done.campaigns_completed else ""
     )
     return (
-        f"{'would arm: ' if dry_run else ''}{counted(done.campaigns, 'campaign')}: "
-        f"{counted(done.jobs_armed, 'job')} armed, {done.jobs_already_open:,} already open{completed}"
+        f"{counted(done.campaigns, 'campaign')}: {armed}, {done.jobs_already_open:,} already open{completed}"
     )

@@ -48,7 +48,7 @@ def list_(
 def show_jobs(run: Run, found: Sequence[JobRecord], *, now: datetime) -> None:
     """A row for each job: when, which, and how it stands."""
     if not found:
-        run.info("no such job")
+        run.info("no job is like that")
         return
     tables.show(
         ("due", "job", "status", "attempts", "outcome", "last error"),

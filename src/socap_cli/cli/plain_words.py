@@ -95,7 +95,7 @@ def refusal(said: str) -> str:
     """Why a number is refused, in words that people know."""
     for pattern, words in REFUSALS.items():
         if re.fullmatch(pattern, said):
-            return re.sub(pattern, words, said)
+            return re.sub(r"\d{5,}", lambda many: f"{int(many[0]):,}", re.sub(pattern, words, said))
     return said
 
 

@@ -32,7 +32,9 @@ def members(stream: BinaryIO) -> Iterator[Iterator[tuple[str, Member]]]:
     with gzip.GzipFile(fileobj=stream, mode="rb") as unpacked:
         try:
             yield _members(unpacked)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except gzip.BadGzipFile:
+            raise NotABackup("it is no .tar.gz, or its compressed data are damaged") from None
+        except (EOFError, zlib.error) as error:
             raise NotABackup(f"its compressed data are damaged: {error}") from None
 
 
