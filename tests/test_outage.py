@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 
 import pytest
 from support.lab import KEY, Lab
 
 from socap_cli.errors import ProviderUnavailable
+from socap_cli.model import Unit
 from socap_cli.status.gather import gather
-from socap_cli.store import rate_limits
+from socap_cli.store import Db, claims, rate_limits
 from socap_cli.work.worker import Worker, WorkerOptions
 
 MakeLab = Callable[..., Lab]
@@ -101,3 +103,24 @@ def test_the_rate_is_found_from_the_balance_and_shared(lab: MakeLab) -> None:
     (state,) = rate_limits.states(one.db)
     assert state.rate == pytest.approx(10 * rate_limits.SAFETY)
     assert state.source == "the balance of 12,000 credits"
+
+
+def test_while_a_provider_is_away_jobs_are_claimed_one_at_a_time(
+    lab: MakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = lab(tweets=60, engagements=4.0)
+    one.enqueue()
+    one.simulator.faults.update({"latency": 0.1})
+    began, away, claimed = time.monotonic(), 1.0, Counter[int]()
+    claim = claims.claim
+
+    def counted(db: Db, wanted: claims.Claim) -> list[Unit]:
+        found = claim(db, wanted)
+        claimed[int(time.monotonic() - began)] += len(found)
+        return found
+
+    monkeypatch.setattr(claims, "claim", counted)
+    threading.Timer(away, one.simulator.faults.update, [{"errors": 1.0}]).start()
+    Worker(one.context(), WorkerOptions(threads=20, max_runtime=12.0)).run()
+    settled = [count for second, count in claimed.items() if second >= 4]
+    assert sum(settled) < 60, claimed

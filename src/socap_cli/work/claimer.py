@@ -23,6 +23,7 @@ class Claimer:
         self.worker = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._context, self._lease, self._rng = context, lease, rng
         self._closed: dict[Kind, float] = {}
+        self._probing = False
         self._idle = IDLE_MIN
         self._next_at = 0.0
 
@@ -33,7 +34,7 @@ class Claimer:
             return []
         wanted = Claim(
             kinds=[kind for kind in kinds() if self._closed.get(kind, 0.0) <= now],
-            units=units,
+            units=1 if self._probing else units,
             batch=self._context.client.provider.batch,
             worker=self.worker,
             lease=self._lease,
@@ -52,8 +53,13 @@ class Claimer:
         return max(0.0, self._next_at - time.monotonic())
 
     def close(self, kind: Kind, seconds: float) -> None:
-        """The endpoint of this kind takes no requests for so many seconds."""
+        """The endpoint of this kind takes no requests for so many seconds, and then one that finds out."""
         self._closed[kind] = time.monotonic() + seconds
+        self._probing = True
+
+    def answered(self) -> None:
+        """The provider answers: as much as there is room for is claimed again."""
+        self._probing = False
 
     def closed_for(self) -> float:
         """Seconds for which nothing at all can be claimed; 0 when some kind can."""

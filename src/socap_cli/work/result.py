@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from socap_cli.model import Kind, Outcome, Unit
+from socap_cli.model import Kind, Outcome, Result, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,11 @@ class UnitResult:
     """What must end the whole run."""
     bug: BaseException | None = None
     """What nobody foresaw: it fails this unit, and ends the run only when it goes on and on."""
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the provider answered what it was asked."""
+        return any(outcome.result in (Result.COLLECTED, Result.MISSING) for outcome in self.outcomes)
 
 
 @dataclass(frozen=True, slots=True)

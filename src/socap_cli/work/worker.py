@@ -150,6 +150,8 @@ class Worker:
         for done in finished:
             if done.closed_for:
                 self._claimer.close(done.unit.kind, done.closed_for)
+            elif done.is_answered:
+                self._claimer.answered()
         fatal = self._settler.settle(finished, self._until_available)
         self._threads.forget(finished)
         return fatal
