@@ -16,7 +16,7 @@ from support.terminal import Cli
 from support.waiting import wait_until
 from support.watched import VIP, engage, watch
 
-from socap_cli.store import Db
+from socap_cli.store import Db, channel_state
 
 ALERT = "launch:1996518988151706001:reply:ann"
 
@@ -27,6 +27,7 @@ def one(db: Db, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
     watch(db)
     with hook() as made:
         monkeypatch.setenv("SOCAP_ALERT_SLACK_WEBHOOK", made.url)
+        monkeypatch.setenv("SOCAP_ALERTS__WEBHOOK_SECRET", "key")
         monkeypatch.setenv("SOCAP_ALERTS__WEBHOOK_HOSTS", "127.0.0.1")
         monkeypatch.setenv("SOCAP_ALERTS__TIMEOUT", "2")
         yield made
@@ -121,6 +122,51 @@ def test_test_sends_a_line_or_a_sample(cli: Cli, db: Db, one: Hook, monkeypatch:
     out, err = cli.text("alerts", "test", "slack", code=1)
     assert "no_service" in err
     assert "secretsecret" not in out + err
+
+
+def test_a_silence_of_an_account_is_ended_by_its_handle_in_any_case(cli: Cli, one: Hook) -> None:
+    cli("alerts", "silence", "--person", "@ANN", "--minutes", "90")
+    cli("alerts", "silence", "--person", "@Ann", "--minutes", "30")
+    assert len(cli("alerts", "silence")["result"]["silences"]) == 1
+    assert cli("alerts", "silence", "--person", "ann", "--minutes", "0")["result"]["ended"] == 1
+
+
+def test_a_sample_is_shown_as_the_operators_templates_tell_it(
+    cli: Cli, one: Hook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "subject.txt").write_text("Look: {{ message.campaign_name }}")
+    (tmp_path / "launch").mkdir()
+    (tmp_path / "launch" / "plain.txt").write_text("{{ message.people[0].name }} of ours")
+    monkeypatch.setenv("SOCAP_ALERTS__TEMPLATES", str(tmp_path))
+    out, _ = cli.text("alerts", "test", "--campaign", "launch", "--dry-run")
+    assert out.startswith("Look: Launch\n\nSample Person of ours")
+    (tmp_path / "plain.txt").write_text("{{ nothing }}")
+    (tmp_path / "launch" / "plain.txt").unlink()
+    error = cli("alerts", "test", "--campaign", "launch", "--dry-run", code=1)["error"]
+    assert error["message"] == "template plain.txt: 'nothing' is undefined"
+
+
+def test_retry_switches_a_channel_on_of_which_nothing_is_left_to_be_told(cli: Cli, db: Db, one: Hook) -> None:
+    engage(db, ["ann"])
+    one.answer = reply(404, b"no_service")
+    cli("alerts", "send", code=4)
+    for name in ("alert_messages", "alert_history", "alert_queue"):
+        db[name].delete_many({})
+    assert channel_state.switched_off(db)
+    assert cli("alerts", "retry")["result"]["deliveries"] == 0
+    assert channel_state.switched_off(db) == {}
+
+
+def test_what_waits_for_one_receiver_shows_when_and_what_went_wrong_with_another(
+    cli: Cli, db: Db, one: Hook
+) -> None:
+    engage(db, ["ann"])
+    one.answer = reply(400, b"invalid_blocks")
+    later = f"webhook={one.url},digest=hourly"
+    cli("campaign", "edit", "launch", "--channel", "slack", "--channel", later, code=0)
+    cli("alerts", "send", code=4)
+    (held,) = cli("alerts", "list", "--status", "held")["result"]["alerts"]
+    assert "'s digest (hourly); Slack refused the message: HTTP 400 invalid_blocks" in held["reason"]
 
 
 def test_a_campaigns_receivers_quiet_hours_and_digest_are_set_shown_and_cleared(cli: Cli, one: Hook) -> None:

@@ -38,6 +38,12 @@ def test_a_configuration_with_secrets_that_others_can_read_is_named(
     assert hint == (f"chmod 600 {FILE_NAME}" if state == "warn" else None)
 
 
+def test_a_folder_of_templates_that_is_not_there_is_missed(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOCAP_ALERTS__TEMPLATES", "nowhere")
+    found, said, _ = check(cli, "templates", "--offline", code=1)
+    assert (found, "no folder nowhere" in said) == ("fail", True)
+
+
 def test_an_index_that_was_dropped_is_named_and_made_again_by_init(cli: Cli, db: Db) -> None:
     db.campaigns.drop_index("status_1")
     assert check(cli, "indexes", "--offline", code=1)[:2] == ("fail", "missing: campaigns.status_1")

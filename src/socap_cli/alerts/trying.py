@@ -8,6 +8,7 @@ from socap_cli.alerts.compose import compose
 from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.loading import background
 from socap_cli.alerts.receivers import Target, nobody, targets_of
+from socap_cli.channels.templates import Templates
 from socap_cli.errors import ConfigError, UsageError
 from socap_cli.model import Campaign, Engagement, Importance, Profile
 from socap_cli.model.alert import ClaimedMessage
@@ -84,6 +85,13 @@ def _made_up(context: AlertContext, tweet_ids: list[str]) -> Engagement:
         engaged_at=now,
         text="This is what the text of a reply looks like.",
     )
+
+
+def as_text(context: AlertContext, message: Message) -> str:
+    """A message as the operator's templates, or ours, tell it in plain text. Raises MessageRefused."""
+    templates = Templates(context.settings.templates)
+    title = templates.render("subject.txt", message).strip()
+    return f"{title}\n\n{templates.render('plain.txt', message)}"
 
 
 def try_out(context: AlertContext, targets: list[Target], message: Message | None) -> list[Tried]:

@@ -166,6 +166,8 @@ def retry(
         only = register.find(db, campaign).slug if campaign else None
         ids = _messages_of(db, alerts) if alerts else None
         addresses = alert_messages.ended_addresses(db, campaign_id=only, message_ids=ids)
+        if only is None and ids is None:  # also those of which nothing is left to be told
+            addresses += channel_state.switched_off(db)
         count = alert_messages.count_ended(db, campaign_id=only, message_ids=ids)
         if not dry_run:
             channel_state.switch_on(db, addresses)
@@ -210,7 +212,8 @@ def test(
         targets = trying.targets_to_try(context, channel or None, chosen)
         message = trying.sample(context, chosen) if chosen else None
         tried = [] if dry_run else trying.try_out(context, targets, message)
-    alerts_text.show_tried(run, channel, targets, tried, message)
+        shown = trying.as_text(context, message) if message else None
+    alerts_text.show_tried(run, channel, targets, tried, shown)
 
 
 app.command("silence")(silences.silence)

@@ -10,14 +10,12 @@ from typing import Any
 from socap_cli.alerts.preview import Preview
 from socap_cli.alerts.receivers import Target
 from socap_cli.alerts.trying import Tried
-from socap_cli.channels.templates import Templates
 from socap_cli.cli import tables
 from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.wording import counted
 from socap_cli.errors import SocapError
 from socap_cli.model import links
 from socap_cli.model.alert_listing import AlertListing, MessageRecord
-from socap_cli.model.message import Message
 
 COLUMNS = ("alert", "status", "due or sent", "who", "score", "channel", "reason")
 """An alert's id holds campaign, tweet and action."""
@@ -76,7 +74,7 @@ def _cells(listing: AlertListing) -> list[Any]:
     return [
         alert.alert_id,
         alert.status.value,
-        listing.sent_at or listing.due,
+        (listing.due or listing.sent_at) if listing.waits else (listing.sent_at or listing.due),
         f"{'VIP ' if alert.is_vip else ''}@{alert.username}",
         alert.importance_score,
         ", ".join(channels) or None,
@@ -154,7 +152,7 @@ def show_preview(run: Run, found: Preview) -> None:
 
 
 def show_tried(
-    run: Run, channel: str, targets: Sequence[Target], tried: Sequence[Tried], message: Message | None
+    run: Run, channel: str, targets: Sequence[Target], tried: Sequence[Tried], sample: str | None
 ) -> None:
     """What came of a test. Raises the error when nobody got it."""
     failed = [one for one in tried if one.error is not None]
@@ -166,12 +164,12 @@ def show_tried(
         "channel": channel or None,
         "sent": [f"{one.target.channel} ({one.target.shown})" for one in sent],
         "receivers": names,
-        "sample": Templates().render("plain.txt", message) if message else None,
+        "sample": sample,
     }
 
     def draw() -> None:
-        if message is not None:
-            run.print(f"{message.title}\n\n{result['sample']}")
+        if sample is not None:
+            run.print(sample)
         for one in sent:
             run.print(f"{one.target.channel} ({one.target.shown}): sent")
         for name in names if not tried else ():

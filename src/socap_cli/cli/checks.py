@@ -78,6 +78,10 @@ def _configuration(built: Bootstrap) -> Iterator[Check]:
         yield Check("configuration", "warn", said, f"chmod 600 {file}")
     else:
         yield Check("configuration", "ok", str(file))
+    folder = built.settings.alerts.templates
+    if folder is not None and not folder.is_dir():
+        said = f"[alerts] templates: there is no folder {folder}, and ours are used"
+        yield Check("templates", "fail", said, "name the folder, or take the setting out")
 
 
 def _indexes(built: Bootstrap) -> Iterator[Check]:

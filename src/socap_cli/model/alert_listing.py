@@ -9,6 +9,7 @@ from datetime import datetime
 from socap_cli.model.alert import Alert, DeliveryStatus
 from socap_cli.model.engagement import Engagement
 
+NEEDS_A_PERSON = (DeliveryStatus.DEAD, DeliveryStatus.UNKNOWN)
 WAITS = {
     DeliveryStatus.PENDING: "waits for its turn at {channel}",
     DeliveryStatus.SENDING: "is being sent over {channel}",
@@ -77,9 +78,9 @@ class AlertListing:
     @property
     def reason(self) -> str:
         """Why it stands where it stands, in words; empty for what was sent."""
-        if self.alert.hold is not None:
-            return self.alert.hold.said
-        return "; ".join(dict.fromkeys(d.reason for d in self.deliveries if d.reason))
+        held = [self.alert.hold.said] if self.alert.hold is not None else []
+        wrong = [d.reason for d in self.deliveries if d.reason and (not held or d.status in NEEDS_A_PERSON)]
+        return "; ".join(dict.fromkeys([*held, *wrong]))
 
     @property
     def due(self) -> datetime | None:
@@ -90,6 +91,11 @@ class AlertListing:
         if not self.deliveries:
             return self.alert.scheduled_send_time
         return min((delivery.due for delivery in self.deliveries if delivery.due), default=None)
+
+    @property
+    def waits(self) -> bool:
+        """Whether some receiver is still to be told, whoever was told already."""
+        return self.alert.hold is not None
 
     @property
     def sent_at(self) -> datetime | None:

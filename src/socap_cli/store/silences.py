@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
@@ -37,7 +38,11 @@ def end(db: Db, silence: Silence) -> int:
 
 
 def _scope(silence: Silence) -> dict[str, Any]:
-    return {name: getattr(silence, name) for name in SCOPE}
+    """Handles have no case."""
+    scope = {name: getattr(silence, name) for name in SCOPE}
+    if silence.username is not None:
+        scope["username"] = re.compile(f"^{re.escape(silence.username)}$", re.IGNORECASE)
+    return scope
 
 
 def _silence(row: dict[str, Any]) -> Silence:
