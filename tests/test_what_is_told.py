@@ -188,6 +188,14 @@ def test_an_empty_list_is_told_and_a_dry_run_says_would(cli: Cli) -> None:
     assert cli.text("jobs", "list")[1] == "no job is like that\n"
     assert cli.text("alerts", "list")[1] == "no alert is like that\n"
     assert cli.text("alerts", "plan", "--dry-run")[0] == "would plan 0 alerts, 0 waiting already\n"
+    more = ("campaign", "add-tweets", "one", "--tweet", f"{tweet[:-1]}1", "--dry-run")
+    assert cli.text(*more)[0] == "one: would add 1 tweet\n"
+    both = ("campaign", "edit", "one", "--threshold", "3", "--tweet", f"{tweet[:-1]}1", "--dry-run")
+    assert cli.text(*both)[0] == "would change threshold: 10 → 3\none: would add 1 tweet\n"
+    other = ("campaign", "edit-tweet", "one", tweet, "--category")
+    assert cli.text(*other, "investor", "--dry-run")[0].startswith("would change tweet ")
+    assert cli.text(*other, "client")[0].startswith("nothing changed: tweet ")
+    assert "(default: now)" not in cli.text("campaign", "edit", "--help")[0]
     assert "would arm 4 jobs" in cli.text("enqueue", "--dry-run")[0]
     Path("text.toml").write_text("no backup")
     assert "it is no .tar.gz" in cli("db", "check", "text.toml", code=1)["error"]["message"]

@@ -50,6 +50,7 @@ Source = Annotated[
 NoVerify = Annotated[bool, typer.Option("--no-verify", help="Do not look the tweets up at the provider.")]
 Name = Annotated[str | None, typer.Option(metavar="NAME", help="A name for people.")]
 Start = Annotated[str | None, typer.Option(metavar="ISO", help="When collecting starts (default: now).")]
+NewStart = Annotated[str | None, typer.Option(metavar="ISO", help="When collecting starts.")]
 End = Annotated[str | None, typer.Option(metavar="ISO", help="When it ends.")]
 Days = Annotated[float | None, typer.Option(metavar="N", help="How many days it lasts, instead of --end.")]
 Threshold = Annotated[
@@ -108,7 +109,7 @@ SETTINGS_OF_ADD: dict[str, Any] = {
 """Every setting's option, by the name of its parameter."""
 SETTINGS_OF_EDIT: dict[str, Any] = {
     **SETTINGS_OF_ADD, "add_vip": AddVips, "remove_vip": RemoveVips, "add_ignore": AddIgnores,
-    "remove_ignore": RemoveIgnores, "clear": Clear,
+    "remove_ignore": RemoveIgnores, "clear": Clear, "start": NewStart,
 }  # fmt: skip
 TweetArgument = Annotated[str, typer.Argument(metavar="URL|ID", help="The tweet.")]
 

@@ -84,9 +84,10 @@ def shortened(text: str) -> str:
     return plain if len(plain) <= TEXT_SHOWN else f"{plain[: TEXT_SHOWN - 1]}…"
 
 
-def added_line(result: AddResult) -> str:
-    """How many tweets were taken."""
-    parts = [f"{counted(result.tweets_added, 'tweet')} added"]
+def added_line(result: AddResult, *, dry_run: bool = False) -> str:
+    """How many tweets were taken, or would be."""
+    tweets = counted(result.tweets_added, "tweet")
+    parts = [f"would add {tweets}" if dry_run else f"{tweets} added"]
     if result.tweets_already_there:
         parts.append(f"{result.tweets_already_there:,} already there")
     if result.rejected:
@@ -129,12 +130,12 @@ def edited_row(
 
 def show_changes(run: Run, changes: Sequence[Difference], added: AddResult, *, dry_run: bool) -> None:
     """A line for each setting that is another now."""
-    lines = change_lines(changes)
+    would = "would change " if dry_run else ""
+    lines = [f"{would}{line}" for line in change_lines(changes)]
     if added.accepted or added.rejected:
-        lines.append(added_line(added))
-    would = "would change " if dry_run and changes else ""
+        lines.append(added_line(added, dry_run=dry_run))
     for line in lines or ["nothing changed: it was so before"]:
-        run.print(f"{would}{line}")
+        run.print(line)
 
 
 def show_plan(run: Run, planned: Plan, *, dry_run: bool) -> None:
@@ -192,7 +193,7 @@ def tell_added(run: Run, result: AddResult, warnings: list[str], *, dry_run: boo
     tell_lines(run, result.accepted, result.rejected)
     run.done(
         {**added_row(result), "dry_run": dry_run},
-        text=("would be: " if dry_run else "") + added_line(result),
+        text=added_line(result, dry_run=dry_run),
         warnings=[*warnings, *result.warnings],
         exit_code=PARTLY_DONE if result.rejected else 0,
     )

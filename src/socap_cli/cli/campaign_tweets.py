@@ -74,7 +74,9 @@ def edit_tweet(
         "category": wanted.short,
         "dry_run": dry_run,
     }
-    run.done(row, text=f"tweet {tweet_id}: {before.short} → {wanted.short}")
+    said = f"tweet {tweet_id}: {before.short} → {wanted.short}"
+    same = f"nothing changed: tweet {tweet_id} is {before.short} already"
+    run.done(row, text=same if before is wanted else f"would change {said}" if dry_run else said)
 
 
 @app.command("remove-tweet")
