@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socap_cli.client.address import DOUBTS_TO_ASK, AddressCheck
+from socap_cli.client.address import DOUBTS_TO_ASK, AddressCheck, KeyCheck
 from socap_cli.client.parts import MOST_REFUSALS, ask_in_parts
 from socap_cli.errors import (
+    Forbidden,
     KeyRefused,
     MalformedAnswer,
     NotFound,
@@ -112,6 +113,30 @@ def test_whatever_else_is_at_the_address_does_not_blame_it(error: type[ProviderE
     check = AddressCheck(ask)
     for _ in range(10):
         check.failed(NotFound("HTTP 404", endpoint="/x"))
+
+
+def refused(provider_error: type[ProviderError] | None, told: float | None = 5.0) -> KeyCheck:
+    def ask() -> float | None:
+        if provider_error is not None:
+            raise provider_error("x", endpoint="/account")
+        return told
+
+    return KeyCheck(ask)
+
+
+def test_a_tweet_that_is_kept_from_us_is_no_reason_to_blame_the_key() -> None:
+    check = refused(None)
+    for _ in range(10):
+        check.failed(Forbidden("HTTP 403", endpoint="/x"))
+
+
+@pytest.mark.parametrize(
+    "check", [refused(Forbidden), refused(KeyRefused), refused(ProviderUnavailable), refused(None, told=None)]
+)
+def test_a_key_is_blamed_when_the_account_does_not_answer(check: KeyCheck) -> None:
+    with pytest.raises(KeyRefused, match="the key was refused: /x: HTTP 403"):
+        check.failed(Forbidden("HTTP 403", endpoint="/x"))
+    check.failed(NotFound("HTTP 404", endpoint="/x"))
 
 
 def test_other_errors_say_nothing_of_the_address() -> None:

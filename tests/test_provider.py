@@ -50,7 +50,7 @@ def post(number: int, **changes: Any) -> dict[str, Any]:
         (409, {"error": {"code": 7}}, errors.RequestRefused, "code"),
         (418, [1, "short and stout"], errors.RequestRefused, "stout"),
         (401, {"error": "Unauthorized"}, errors.KeyRefused, "Unauthorized"),
-        (403, b"forbidden", errors.KeyRefused, "forbidden"),
+        (403, b"forbidden", errors.Forbidden, "forbidden"),
         (402, {"error": "Unauthorized", "message": "Credits is not enough"}, errors.CreditsExhausted, "Credits is not"),
         (404, {"status": "error", "message": "Tweet not found"}, errors.NotFound, "Tweet not found"),
         (404, {"detail": "Not Found"}, errors.NotFound, "Not Found"),

@@ -446,3 +446,8 @@ def test_a_connection_is_kept_when_nothing_is_left_of_an_answer() -> None:
         assert [text_of(provider) for _ in range(4)] == ["mine"] * 4
         provider.close()
     assert len(connections) == 1
+
+
+@pytest.mark.parametrize("mark", "\ufeff\u202a\u202e\u2066\u2069")
+def test_a_mask_knows_a_secret_with_marks_that_are_left_out_later(mark: str) -> None:
+    assert Mask(["secretword"])(f"<{mark.join('secretword')}>") == "<***>"

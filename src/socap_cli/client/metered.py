@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
-from socap_cli.client.address import AddressCheck
+from socap_cli.client.address import AddressCheck, KeyCheck
 from socap_cli.client.budget import Budget
 from socap_cli.client.counts import RunCounts
 from socap_cli.client.limiter import Limiter
@@ -70,6 +70,7 @@ class MeteredClient:
         self._slots = threading.BoundedSemaphore(self.max_in_flight)
         self._rng = random.Random()
         self._address = AddressCheck(lambda: self.provider.credits_left())
+        self._key = KeyCheck(lambda: self.provider.credits_left())
 
     @property
     def stop(self) -> threading.Event:
@@ -165,6 +166,7 @@ class MeteredClient:
         price = self.provider.price(operation, 0) if answered else 0.0
         self._count(self.provider.endpoint(operation), campaigns, 0, price, failed=True)
         self._address.failed(error)
+        self._key.failed(error)
 
     def _count(
         self, endpoint: str, campaigns: Sequence[str], items: int, cost: float, *, failed: bool = False

@@ -26,9 +26,10 @@ SocapError                      exit 1: failed and told why
 │   ├── MalformedAnswer         an answer that is not what the endpoint promises
 │   ├── CursorRefused           start the list at the top again
 │   ├── RequestRefused          this request is wrong and will stay wrong
+│   │   ├── Forbidden           403: its tweet is kept from us
 │   │   └── NotFound            404, 405, 410, 3xx: its tweet is gone, or the address is wrong
 │   └── ProviderStop            no request of this run can work: stop it and tell the operator
-│       ├── KeyRefused          401, 403
+│       ├── KeyRefused          401, and 403 for the account itself
 │       ├── CreditsExhausted    402 and usage caps
 │       └── WrongAddress        the path does not exist there
 └── ChannelError                an alert channel
@@ -81,6 +82,7 @@ from socap_cli.errors.provider import (
     CreditsExhausted,
     CursorRefused,
     EndpointClosed,
+    Forbidden,
     KeyRefused,
     MalformedAnswer,
     NotFound,
@@ -105,6 +107,7 @@ __all__ = [
     "DeliveryFailed",
     "DeliveryUnknown",
     "EndpointClosed",
+    "Forbidden",
     "KeyRefused",
     "LeaseLost",
     "LockHeld",

@@ -75,6 +75,10 @@ class NotFound(RequestRefused):
     doubts_address = True
 
 
+class Forbidden(RequestRefused):
+    """403: its tweet is kept from us. When the account is refused too, it is the key."""
+
+
 class ProviderStop(ProviderError):
     """No request of this run can work: stop it and tell the operator."""
 
@@ -83,7 +87,7 @@ class ProviderStop(ProviderError):
 
 
 class KeyRefused(ProviderStop):
-    """401, 403."""
+    """401, and 403 for the account itself."""
 
 
 class CreditsExhausted(ProviderStop):

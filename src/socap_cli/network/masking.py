@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from html import escape
 from urllib.parse import unquote, urlsplit
 
+from socap_cli.model import cleaning
+
 MASK = "***"
 SHORTEST = 4
 """A shorter secret than this is no secret, and would mask words."""
@@ -27,8 +29,8 @@ class Mask:
         self._in_bodies = [s.encode() for s in known if len(s) >= SHORTEST_IN_BODIES]
 
     def __call__(self, message: str) -> str:
-        """A message without the secrets."""
-        message = message[:LONGEST_SEARCHED]
+        """A message without the secrets, and without marks that are left out later: one may stand in a secret."""
+        message = cleaning.LEFT_OUT.sub("", message[:LONGEST_SEARCHED])
         return self._pattern.sub(MASK, message) if self._pattern else message
 
     def body(self, body: bytes) -> bytes:

@@ -10,6 +10,7 @@ from math import isnan
 from socap_cli.errors import (
     CreditsExhausted,
     CursorRefused,
+    Forbidden,
     KeyRefused,
     NotFound,
     ProviderError,
@@ -22,6 +23,7 @@ from socap_cli.providers.transport import Answer
 SHORTEST_WAIT, LONGEST_WAIT = 0.5, 960.0
 """Seconds. The longest is a window of 15 minutes and one to spare."""
 GONE = frozenset({404, 405, 410})
+CHECK_KEY = "check TWITTER_API_KEY"
 TEMPORARY = frozenset({408, 425})
 
 
@@ -29,8 +31,10 @@ def error_for(answer: Answer, detail: str) -> ProviderError:
     """The error that a status of 300 or more stands for; `detail` is what its body says, masked."""
     status, path = answer.status, answer.path
     said = f"HTTP {status}: {detail}"
-    if status in (401, 403):
-        return KeyRefused(f"the key was refused: {detail}", endpoint=path, hint="check TWITTER_API_KEY")
+    if status == 401:
+        return KeyRefused(f"the key was refused: {detail}", endpoint=path, hint=CHECK_KEY)
+    if status == 403:
+        return Forbidden(said, endpoint=path, hint=CHECK_KEY)
     if status == 402:
         return CreditsExhausted(f"no credits left: {detail}", endpoint=path, hint="recharge the account")
     if status == 429:
