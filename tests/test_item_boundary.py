@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 
 import pytest
 from support.lab import SLUG, Lab, campaign
+from support.terminal import Cli
 
+from socap_cli.cli.app import execute
 from socap_cli.client.budget import Budget
 from socap_cli.config import Budget as Limits
 from socap_cli.model import RETWEETS, MeteredRequest, Outcome, Unit, UsageBatch, kinds
-from socap_cli.store import campaigns, claims, queue_view, usage
+from socap_cli.store import campaigns, claims, queue_view, snapshots, usage
 from socap_cli.store.claims import Claim
 from socap_cli.work.context import WorkContext
 from socap_cli.work.result import UnitResult
@@ -102,6 +105,52 @@ def test_a_campaign_document_that_is_none_is_skipped_and_named(lab: MakeLab) -> 
     one.work()
     assert [campaign.slug for campaign in campaigns.listed(one.db)] == ["launch"]
     assert campaigns.unreadable(one.db) == ["no-window", "odd"]
+
+
+MALFORMED: dict[str, list[dict[str, object]]] = {
+    "alert_plans": [{}, {"fingerprint": 5, "considered_until": "x"}],
+    "engagements": [{}, {"tweet_id": 5, "username": ["x"]}],
+    "rate_limits": [{}, {"tat": "x", "wait": {}}],
+    "alert_queue": [{}, {"status": "x"}, {"status": 5, "labels": 7}],
+}
+COMMANDS = (
+    ("enqueue",), ("status",), ("alerts", "plan"), ("alerts", "send"), ("alerts", "list"),
+    ("importance", "rescore"), ("metrics", "series", SLUG), ("engagements", "list", SLUG), ("jobs", "list"),
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("collection", MALFORMED)
+def test_a_document_that_is_none_costs_no_command(lab: MakeLab, cli: Cli, collection: str) -> None:
+    one = lab(tweets=2, engagements=5.0)
+    one.cycle()
+    one.db[collection].insert_many([{"_id": f"odd{n}", **odd} for n, odd in enumerate(MALFORMED[collection])])
+    for words in COMMANDS:
+        assert execute([*words, "--json"]) in (0, 4), words
+    one.work()
+    assert json.loads(cli.text("engagements", "export", SLUG, "--format", "jsonl")[0].splitlines()[0])
+
+
+def test_a_snapshot_that_is_none_is_unknown_and_costs_no_other(lab: MakeLab) -> None:
+    one = lab(tweets=1, engagements=5.0)
+    one.cycle()
+    tweet_id = one.tweet_ids[0]
+    before = snapshots.series(one.db, one.tweet_ids)
+    one.db.metric_snapshots.insert_many(
+        [
+            {"_id": "odd1", "tweet_id": tweet_id, "captured_at": "x"},
+            {
+                "_id": "odd2",
+                "tweet_id": tweet_id,
+                "captured_at": one.now(),
+                "likes": [None],
+                "views": "1,234",
+            },
+        ]
+    )
+    *kept, odd = snapshots.series(one.db, one.tweet_ids)
+    assert kept == before
+    assert (odd.counters["likes"], odd.counters["views"]) == (None, 1234)
 
 
 def test_a_metrics_batch_of_two_campaigns_is_paid_by_the_one_that_may(lab: MakeLab) -> None:

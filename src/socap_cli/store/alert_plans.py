@@ -17,8 +17,9 @@ class LastPlan:
 
 
 def read(db: Db) -> dict[str, LastPlan]:
-    """By campaign."""
-    rows = db.alert_plans.find({"_id": {"$gt": ""}})
+    """By campaign. A document that is none counts as no plan: everything is considered once more."""
+    wanted = {"_id": {"$gt": ""}, "fingerprint": {"$type": "string"}, "considered_until": {"$type": "date"}}
+    rows = db.alert_plans.find(wanted)
     return {row["_id"]: LastPlan(row["fingerprint"], row["considered_until"]) for row in rows}
 
 

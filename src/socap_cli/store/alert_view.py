@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,11 +10,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from socap_cli.model import cleaning
 from socap_cli.model.alert import AlertStatus, DeliveryStatus
 from socap_cli.model.alert_listing import AlertListing, AlertTotals, Attempt, DeliveryRecord, MessageRecord
 from socap_cli.store.alert_queue import OPEN, alert_of
 from socap_cli.store.connect import Db
 from socap_cli.store.engagements import read_rows
+
+log = logging.getLogger(__name__)
 
 Row = dict[str, Any]
 UNSENT = [DeliveryStatus.PENDING.value, DeliveryStatus.FAILED.value]
@@ -62,7 +66,16 @@ def listed(db: Db, wanted: AlertFilter, *, limit: int) -> list[AlertListing]:
     ]
     found = list(db.alert_queue.aggregate(pipeline))
     due = _due_of(db, found)
-    return [_listing(row, wanted.channel, due) for row in found]
+    return [listing for row in found if (listing := _readable(row, wanted.channel, due)) is not None]
+
+
+def _readable(row: Row, channel: str | None, due: Mapping[str, datetime]) -> AlertListing | None:
+    """An alert; None, with a word in the log, for a document that is none."""
+    try:
+        return _listing(row, channel, due)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        log.warning("alert %s: its document cannot be read", cleaning.sample(row["_id"]))
+        return None
 
 
 def _due_of(db: Db, found: Sequence[Row]) -> dict[str, datetime]:

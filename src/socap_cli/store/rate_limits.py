@@ -217,7 +217,7 @@ def _rate_now() -> dict[str, Any]:
 def _state(row: dict[str, Any]) -> LimitState:
     silent = row.get("silent")
     return LimitState(
-        scope=row["_id"].split(":", 1)[1],
+        scope=row["_id"].partition(":")[2] or row["_id"],
         rate=row.get("rate"),
         source=row.get("ceiling_source"),
         refused=row.get("limited", 0),

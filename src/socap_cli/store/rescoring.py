@@ -12,7 +12,7 @@ from pymongo import UpdateOne
 from socap_cli.model import Engagement, Importance
 from socap_cli.store import list_marks
 from socap_cli.store.connect import Db
-from socap_cli.store.engagements import engagement, importance_fields
+from socap_cli.store.engagements import importance_fields, read_rows
 from socap_cli.store.importance import WITHOUT_CASE
 
 STATE = "rescoring"
@@ -62,7 +62,7 @@ class Scope:
 
 
 def read(db: Db, scope: Scope, *, batch: int = 1000) -> Iterator[list[Engagement]]:
-    """Engagements of a scope, in batches by id."""
+    """Engagements of a scope, in batches by id; documents that are none are left out."""
     query, collation = scope.query(), WITHOUT_CASE if scope.ids is not None else None
     last = ""
     while True:
@@ -70,7 +70,7 @@ def read(db: Db, scope: Scope, *, batch: int = 1000) -> Iterator[list[Engagement
         rows = list(db.engagements.find(wanted, collation=collation).sort("_id", 1).limit(batch))
         if not rows:
             return
-        yield [engagement(row) for row in rows]
+        yield read_rows(rows)[0]
         last = rows[-1]["_id"]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from pymongo import UpdateOne
 
-from socap_cli.model import Counters, Snapshot, counter_names
+from socap_cli.model import Counters, Snapshot, cleaning, counter_names
 from socap_cli.store.connect import Db
 
 
@@ -40,8 +40,15 @@ def series(
     names = counter_names()
     rows = db.metric_snapshots.find(query, {"_id": 0}).sort([("tweet_id", 1), ("captured_at", 1)])
     return [
-        Snapshot(row["tweet_id"], row["captured_at"], {name: row.get(name) for name in names}) for row in rows
+        Snapshot(row["tweet_id"], row["captured_at"], {name: _count(row.get(name)) for name in names})
+        for row in rows
+        if isinstance(row.get("captured_at"), datetime)
     ]
+
+
+def _count(value: Any) -> int | None:
+    """A counter; what is none is unknown."""
+    return value if value is None or type(value) is int else cleaning.number(value)
 
 
 def first(db: Db, tweet_ids: Sequence[str]) -> datetime | None:
