@@ -124,3 +124,24 @@ def test_while_a_provider_is_away_jobs_are_claimed_one_at_a_time(
     Worker(one.context(), WorkerOptions(threads=20, max_runtime=12.0)).run()
     settled = [count for second, count in claimed.items() if second >= 4]
     assert sum(settled) < 60, claimed
+
+
+@pytest.mark.parametrize("fault", ["never_answered", "always_limited"])
+def test_a_tweet_whose_lists_are_never_answered_fails_alone(lab: MakeLab, fault: str) -> None:
+    one = lab(tweets=12, engagements=8.0)
+    bad = one.tweet_ids[5]
+    one.simulator.faults.update({fault: [bad], "retry_after": None})
+    asked = 0
+    for _ in range(12):
+        one.enqueue()
+        one.let_time_pass()
+        asked += Worker(one.context(), WorkerOptions(threads=8, idle_timeout=1.0)).run().requests
+        if one.db.jobs.count_documents({"status": "failed"}):
+            break
+    one.let_time_pass()
+    Worker(one.context(), WorkerOptions(threads=8, idle_timeout=1.0)).run()
+    assert asked < 200
+    failed = list(one.db.jobs.find({"status": "failed"}))
+    assert {row["tweet_id"] for row in failed} == {bad}
+    assert {key for key in one.truth() if key[0] != bad} == {key for key in one.stored() if key[0] != bad}
+    assert not [state for state in rate_limits.states(one.db) if state.is_closed]

@@ -59,6 +59,8 @@ class Limiter:
         self._cut_at: dict[str, float] = {}
         self._looking = threading.Lock()
         self._failing_since: dict[str, float] = {}
+        self._failing: dict[str, set[str]] = {}
+        self._has_answered: set[str] = set()
         self._lock = threading.Lock()
 
     @property
@@ -146,12 +148,26 @@ class Limiter:
         with self._lock:
             self._failures[scope] = 0
             self._failing_since.pop(scope, None)
+            self._failing.pop(scope, None)
+            self._has_answered.add(scope)
             self._window(scope).append(False)
         if probe:
             rate_limits.reopen(self.db, rate_limits.limiter_id(self.key, scope))
 
+    def concerns_one(self, scope: str, about: str) -> bool:
+        """Take in that what is about this failed: whether others were answered, and nothing else failed since."""
+        with self._lock:
+            failing = self._failing.setdefault(scope, set())
+            failing.add(about)
+            return len(failing) == 1 and scope in self._has_answered
+
     def failed(self, scope: str, error: ProviderError) -> None:
-        """A request was not answered; after several in a row the scope is closed for everybody."""
+        """A request was not answered; after several in a row the scope is closed for everybody.
+
+        One thing that is never answered closes nothing while the others are.
+        """
+        if error.concerns_one:
+            return
         with self._lock:
             self._failures[scope] = self._failures.get(scope, 0) + 1
             self._failing_since.setdefault(scope, time.monotonic())

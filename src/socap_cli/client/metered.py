@@ -85,7 +85,7 @@ class MeteredClient:
         self.budget.check(METRICS, campaigns, self.now())
 
         def ask(part: Sequence[str]) -> TweetsAnswer:
-            return self._ask(METRICS, campaigns, lambda: self.provider.tweets(part))
+            return self._ask(METRICS, part[0], campaigns, lambda: self.provider.tweets(part))
 
         return self._tell_unreadable(METRICS, ask_in_parts(tweet_ids, ask))
 
@@ -94,6 +94,7 @@ class MeteredClient:
         self.budget.check(wanted.kind, wanted.campaigns, self.now())
         page = self._ask(
             wanted.kind,
+            wanted.tweet_id,
             wanted.campaigns,
             lambda: self.provider.page(
                 wanted.kind, wanted.tweet_id, cursor=wanted.cursor, since=wanted.since, until=wanted.until
@@ -104,14 +105,18 @@ class MeteredClient:
     def followings(self, username: str, *, cursor: str | None = None) -> Page:
         """One page of whom an account follows, paid by no campaign. Raises as `page` does."""
         self.budget.check(Kind(FOLLOWINGS), (), self.now())
-        page = self._ask(FOLLOWINGS, ("-",), lambda: self.provider.followings(username, cursor=cursor))
+        page = self._ask(
+            FOLLOWINGS, username, ("-",), lambda: self.provider.followings(username, cursor=cursor)
+        )
         return self._tell_unreadable(FOLLOWINGS, page)
 
-    def _ask(self, operation: str, campaigns: Sequence[str], send: Callable[[], Answer]) -> Answer:
+    def _ask(
+        self, operation: str, about: str, campaigns: Sequence[str], send: Callable[[], Answer]
+    ) -> Answer:
         """Send, and send again when an answer is lost: most losses do not come twice."""
         for number in range(1, TRIES + 1):
             try:
-                return self._ask_once(operation, campaigns, send)
+                return self._ask_once(operation, about, campaigns, send)
             except (ProviderUnavailable, MalformedAnswer, RateLimited) as error:
                 told_when = error.retry_after is not None
                 if number == TRIES or told_when or isinstance(error, EndpointClosed):
@@ -121,7 +126,9 @@ class MeteredClient:
                 raise Stopping
         raise AssertionError("the last try returns or raises")
 
-    def _ask_once(self, operation: str, campaigns: Sequence[str], send: Callable[[], Answer]) -> Answer:
+    def _ask_once(
+        self, operation: str, about: str, campaigns: Sequence[str], send: Callable[[], Answer]
+    ) -> Answer:
         scope, endpoint = self.provider.limit_scope(operation), self.provider.endpoint(operation)
         if not self.limiter.spaced:  # turns that are not spaced are no part of what is in flight
             probe = self.limiter.wait(scope, endpoint)
@@ -133,6 +140,8 @@ class MeteredClient:
                 answer = send()
             except ProviderError as error:
                 log.debug("%s: %s", endpoint, error.message)
+                if isinstance(error, (ProviderUnavailable, RateLimited)):
+                    error.concerns_one = self.limiter.concerns_one(scope, about)
                 self._note_failure(operation, campaigns, error, probe=probe)
                 raise
         log.debug("%s: %d items in %.0f ms", endpoint, answer.billed_items, (time.monotonic() - begin) * 1000)

@@ -13,6 +13,8 @@ class SocapError(Exception):
     final = False
     ends_run = False
     closed_for = 0.0
+    concerns_one = False
+    """Whether others were answered, and nothing else has failed since: it is about what was asked."""
     may_have_arrived = False
     ends_channel = False
     doubts_address = False

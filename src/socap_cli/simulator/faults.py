@@ -48,6 +48,10 @@ class Faults:
     """Part of the items, always the same ones, that hold values which no document can hold."""
     not_found: tuple[str, ...] = ()
     """Tweets whose lists are answered 404."""
+    never_answered: tuple[str, ...] = ()
+    """Tweets whose lists are answered 500."""
+    always_limited: tuple[str, ...] = ()
+    """Tweets whose lists are answered 429, whatever their rate."""
     limited: float = 0.0
     """Part of the requests that are answered 429 whatever their rate."""
     qps: float = 0.0

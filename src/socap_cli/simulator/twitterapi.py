@@ -121,6 +121,10 @@ class TwitterApi:
         tweet_id, moment = query.get("tweetId", ""), self.now().timestamp()
         if tweet_id in self.fate.faults.not_found:
             return Answer(404, {"status": "error", "message": "Tweet not found"}, credits=PRICE_MINIMUM)
+        if tweet_id in self.fate.faults.never_answered:
+            return Answer(500, {"detail": "Internal Server Error"})
+        if tweet_id in self.fate.faults.always_limited:
+            return Answer(429, {"detail": "Too Many Requests"})
         tweet = self.world.tweets.get(tweet_id)
         if tweet is None or not tweet.exists_at(moment):
             return self._listed(served, Cut(), tweet_id)
