@@ -215,7 +215,11 @@ def test_tweets_carry_their_author_time_and_text(cli: Cli, simulator: Simulator,
     [
         (["campaign", "list", "--status", "foo"], 2, "no status 'foo'"),
         (["campaign", "edit", "launch"], 2, "nothing to change"),
-        (["campaign", "edit", "launch", "--end", "2027-01-01", "--clear", "end"], 2, "--clear takes back"),
+        (
+            ["campaign", "edit", "launch", "--end", "2027-01-01", "--clear", "end"],
+            2,
+            "--clear end takes back",
+        ),
         (["campaign", "edit", "launch", "--days", "1e9"], 2, "out of range"),
         (["campaign", "edit", "launch", "--vip", ""], 2, "empty"),
         (["campaign", "edit-tweet", "launch", A, "--category", "zebra"], 2, "no category 'zebra'"),
