@@ -365,6 +365,31 @@ def test_receivers_have_their_own_least_importance(desk: Alerting) -> None:
     assert desk.important[4].username in str(post.messages[0]["Subject"])
 
 
+@pytest.mark.parametrize(
+    "happens",
+    [
+        lambda desk: rescored(desk, 50.0),
+        lambda desk: change(desk.lab.db, SLUG, vips=(desk.important[1].username,)),
+    ],
+    ids=["its score rises", "its account is named a VIP"],
+)
+def test_who_wants_an_alert_only_later_is_told_then_and_nobody_twice(
+    desk: Alerting, happens: Callable[[Alerting], object]
+) -> None:
+    desk.engage(1)  # 13
+    desk.collect()
+    with mail_server() as post:
+        smtp = f"smtp://127.0.0.1:{post.port}"
+        change(desk.lab.db, SLUG, channels=("slack", "email=boss@fund.example,min=40"))
+        assert desk.send(email_smtp=smtp).sent == 1
+        happens(desk)
+        assert desk.send(email_smtp=smtp).sent == 1
+        assert desk.send(email_smtp=smtp).sent == 0
+        happens(desk)
+        assert desk.send(email_smtp=smtp).sent == 0
+    assert (len(desk.messages), len(post.messages), statuses(desk)) == (1, 1, {"sent": 1})
+
+
 def test_what_no_receiver_wants_waits_and_is_listed(desk: Alerting) -> None:
     change(desk.lab.db, SLUG, channels=("slack,min=99",))
     desk.engage(1)

@@ -7,13 +7,14 @@ by whomever, has all its engagements marked once more. So nothing falls between,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.importance_faults import told_unreadable
 from socap_cli.alerts.plan import fingerprint, plan
+from socap_cli.alerts.receivers import Target, targets_of
 from socap_cli.model import Campaign, CampaignTweet, Engagement
 from socap_cli.model.alert import Alert
 from socap_cli.store import alert_plans, alert_queue, campaigns, engagements, importance
@@ -93,6 +94,7 @@ def plan_alerts(context: AlertContext, *, dry_run: bool = False) -> tuple[PlanRe
             result.planned = len(dry)
             continue
         result.planned += alert_queue.put(db, alerts)
+        alert_queue.reopen_risen(db, list(_wanted_by_more(context, by_slug, alerts)))
         engagements.mark_planned(db, considered)
     if not dry_run:
         for slug, one in changed.items():
@@ -111,6 +113,21 @@ def _reconsider(context: AlertContext, by_slug: Mapping[str, Campaign]) -> dict[
             ids = tuple(tweet.tweet_id for tweet in tweets)
             changed[slug] = _Changed(today, ids, last.considered_until if last else None)
     return changed
+
+
+def _wanted_by_more(
+    context: AlertContext, by_slug: Mapping[str, Campaign], alerts: Sequence[Alert]
+) -> Iterator[tuple[Alert, float]]:
+    """Alerts that a receiver wants who does not want every one, with the importance from which it does."""
+    receivers: dict[str, list[Target]] = {}
+    for alert in alerts:
+        slug = alert.campaign_id
+        if slug not in receivers:
+            found = targets_of(by_slug[slug], context.channels, context.usual_receivers).found
+            receivers[slug] = [target for target in found if target.min_importance > 0]
+        wanted = [target.min_importance for target in receivers[slug] if target.wants(alert)]
+        if wanted:
+            yield alert, max(wanted)
 
 
 def _scored(

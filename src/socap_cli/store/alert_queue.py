@@ -129,6 +129,24 @@ def reopen(db: Db, alert_ids: Sequence[str]) -> None:
     )
 
 
+def reopen_risen(db: Db, risen: Sequence[tuple[Alert, float]]) -> None:
+    """Each alert that was told when it counted for less than this, or of no VIP yet: more receivers want it now."""
+    operations = []
+    for alert, wanted in risen:
+        before: list[Row] = [{"importance_score": {"$lt": wanted}}]
+        if alert.is_vip:
+            before.append({"is_vip": False})
+        today = {"importance_score": alert.importance_score, "is_vip": alert.is_vip}
+        operations.append(
+            UpdateOne(
+                {"_id": alert.alert_id, "status": {"$in": IN_MESSAGES}, "$or": before},
+                {"$set": {**today, "status": AlertStatus.HELD.value, "waits_for": []}},
+            )
+        )
+    if operations:
+        db.alert_queue.bulk_write(operations, ordered=False)
+
+
 def drop(db: Db, alert_ids: Sequence[str]) -> None:
     """What these alerts are about was deleted."""
     db.alert_queue.update_many(
