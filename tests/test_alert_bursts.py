@@ -154,3 +154,19 @@ def test_a_mail_server_that_hangs_for_one_receiver_delays_no_other(watched: Db) 
         result = send_alerts(context(watched, **settings))
         assert (result.sent, result.failed) == (3, 30)
         assert time.monotonic() - began < 8
+
+
+def test_many_receivers_that_hang_delay_none_that_answers(watched: Db) -> None:
+    engage(watched, ["person_1"])
+    with raw_server(lambda connection: time.sleep(20)) as silent, hook() as one:
+        hanging = [f"webhook=http://127.0.0.1:{silent}/{number}" for number in range(80)]
+        good = [f"webhook={one.url}/{number}" for number in range(6)]
+        told = context(watched, to=[*hanging[:40], *good, *hanging[40:]], webhook_secret="key", timeout=10.0)
+        began = time.monotonic()
+        sending = threading.Thread(target=send_alerts, args=(told,))
+        sending.start()
+        while len(one.requests) < len(good):
+            assert time.monotonic() - began < told.settings.timeout  # no hanging one was given up by then
+            time.sleep(0.05)
+        told.stop.set()
+        sending.join()

@@ -29,7 +29,8 @@ LONGEST_WAIT = 60.0
 """Seconds that a run waits for an address that asked for a rest; after a longer one the next run goes on."""
 FAILURES_IN_A_ROW = 3
 """After so many an address is left to the next run."""
-MOST_THREADS = 32
+MOST_THREADS = 128
+"""Addresses that are served at the same time; what never answers holds its thread for a few seconds."""
 
 
 @dataclass

@@ -63,8 +63,21 @@ def _due(now: datetime, campaign_id: str | None) -> Row:
 
 
 def due_addresses(db: Db, *, now: datetime, campaign_id: str | None = None) -> list[str]:
-    """The address ids that messages are due for."""
-    return sorted(db.alert_messages.distinct("address_id", _due(now, campaign_id)))
+    """The address ids that messages are due for: of VIPs first, then where nothing was tried in vain."""
+    found = db.alert_messages.aggregate(
+        [
+            {"$match": _due(now, campaign_id)},
+            {
+                "$group": {
+                    "_id": "$address_id",
+                    "is_vip": {"$max": "$is_vip"},
+                    "attempts": {"$max": "$attempts"},
+                }
+            },
+            {"$sort": {"is_vip": -1, "attempts": 1, "_id": 1}},
+        ]
+    )
+    return [row["_id"] for row in found]
 
 
 def due_of(
