@@ -19,7 +19,7 @@ from socap_cli.alerts.send import SendResult, send_alerts
 from socap_cli.model import QUOTES, CampaignStatus, CampaignTweet, Engagement, TweetCategory
 from socap_cli.model.alert import Silence
 from socap_cli.model.receiver import address_id, parse_receiver
-from socap_cli.store import Db, alert_messages, alert_view, campaigns, engagements, silences
+from socap_cli.store import Db, alert_retries, alert_view, campaigns, engagements, silences
 from socap_cli.store.alert_view import AlertFilter
 from socap_cli.store.importance import FirmCollections
 
@@ -290,7 +290,7 @@ def test_messages_of_a_campaign_that_cannot_be_read_wait_for_somebody_to_mend_it
     alerting.lab.advance(minutes=30)
     assert (send(alerting).dead, status_and_reason(alerting)) == (1, ("dead", "its campaign cannot be read"))
     db.campaigns.update_one({"_id": SLUG}, {"$set": {"monitor_window": window}})
-    alert_messages.retry(db, now=alerting.lab.now())
+    alert_retries.retry(db, now=alerting.lab.now())
     assert send(alerting).sent == 1
 
 

@@ -30,7 +30,7 @@ from socap_cli.model.alert_listing import AlertListing
 from socap_cli.model.quiet_hours import parse_quiet_hours
 from socap_cli.store import (
     Db,
-    alert_messages,
+    alert_retries,
     alert_view,
     campaigns,
     channel_state,
@@ -228,7 +228,7 @@ class AlertHistories(RuleBasedStateMachine):
     @rule()
     def retry(self) -> None:
         channel_state.switch_on(self.db, self.db.channels.distinct("_id"))
-        alert_messages.retry(self.db, now=self.now)
+        alert_retries.retry(self.db, now=self.now)
 
     # Sending.
 

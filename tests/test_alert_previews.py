@@ -16,7 +16,7 @@ from socap_cli.alerts.preview import Preview, preview
 from socap_cli.alerts.send import SendResult, send_alerts
 from socap_cli.model import QUOTES, CampaignStatus, CampaignTweet, TweetCategory
 from socap_cli.model.alert import DeliveryStatus, Silence
-from socap_cli.store import alert_messages, campaigns, silences
+from socap_cli.store import alert_retries, campaigns, silences
 
 
 @pytest.fixture
@@ -137,4 +137,4 @@ def test_a_preview_says_that_a_receiver_is_switched_off(alerting: Alerting, team
     found, result = foreseen(alerting)
     assert (len(found.messages), result.dead) == (1, 1)
     assert any("is switched off, its messages will be dead" in said for said in found.warnings)
-    assert alert_messages.count_ended(alerting.lab.db) == 3
+    assert alert_retries.count(alerting.lab.db) == 3

@@ -24,7 +24,7 @@ from socap_cli.model import QUOTES, REPLIES, RETWEETS, CampaignStatus
 from socap_cli.model.alert import AlertStatus, Silence
 from socap_cli.model.message import Message
 from socap_cli.store import (
-    alert_messages,
+    alert_retries,
     alert_view,
     campaigns,
     channel_state,
@@ -471,7 +471,7 @@ def test_a_channel_that_keeps_failing_is_given_up_and_healed_by_retry(desk: Aler
     assert statuses(desk) == {"dead": 1}
     assert len(desk.messages) == 3
     desk.lab.simulator.slack.status = 200
-    assert alert_messages.retry(desk.lab.db, now=desk.lab.now()) == 1
+    assert alert_retries.retry(desk.lab.db, now=desk.lab.now()) == 1
     result = desk.send()
     assert (result.sent, statuses(desk)) == (1, {"sent": 1})
 
@@ -511,7 +511,7 @@ def test_a_dead_channel_is_switched_off_reported_by_mail_once_and_healed_by_retr
     desk.lab.simulator.slack.status = 200
     desk.messages.clear()
     channel_state.switch_on(desk.lab.db, desk.lab.db.channels.distinct("_id"))
-    assert alert_messages.retry(desk.lab.db, now=desk.lab.now()) == 3
+    assert alert_retries.retry(desk.lab.db, now=desk.lab.now()) == 3
     assert (desk.send().sent, statuses(desk)) == (3, {"sent": 3})
 
 
@@ -523,7 +523,7 @@ def test_a_webhook_that_was_replaced_gets_what_the_old_one_did_not(desk: Alertin
     desk.lab.simulator.slack.status = 200
     desk.messages.clear()
     change(desk.lab.db, SLUG, slack_webhook=f"{desk.lab.simulator.url}/sim/slack?new")
-    alert_messages.retry(desk.lab.db, now=desk.lab.now())
+    alert_retries.retry(desk.lab.db, now=desk.lab.now())
     assert (desk.send().sent, statuses(desk)) == (1, {"sent": 1})
     alert, report = desk.messages
     assert "blocks" in alert
@@ -542,7 +542,7 @@ def test_an_answer_that_never_came_is_unknown_and_its_repeats_say_so_and_end(des
     assert statuses(desk) == {"unknown": 1}
     desk.lab.simulator.slack.hang_seconds = 0.0
     assert len(desk.messages) <= 3
-    alert_messages.retry(desk.lab.db, now=desk.lab.now())
+    alert_retries.retry(desk.lab.db, now=desk.lab.now())
     assert desk.send().sent == 1
     assert "repeated" in desk.messages[-1]["text"]
 

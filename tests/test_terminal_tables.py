@@ -9,16 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from socap_cli.cli.tables import Table, cell_text
+from socap_cli.cli.tables import Columns, Table, cell_text
 from socap_cli.cli.wording import counted, duration, since
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+COLUMNS = Columns(("id", "n", "text"), numbers=("n",), cut=("text",), drop=("n", "text"))
 TABLE = Table(
-    ("id", "n", "text"),
+    COLUMNS,
     (("first", "1", "a text that is long enough to be cut"), ("second-one", "12,345", "–")),
-    frozenset({"n"}),
-    frozenset({"text"}),
-    ("n", "text"),
 )
 
 
@@ -55,7 +53,7 @@ cells = st.text(st.characters(exclude_categories=("C", "Z", "M")), max_size=30)
 def test_no_line_is_wider_than_the_window_unless_what_must_stay_is(
     rows: list[tuple[str, str, str]], width: int
 ) -> None:
-    table = Table(("id", "n", "text"), tuple(rows), frozenset({"n"}), frozenset({"text"}), ("n", "text"))
+    table = Table(COLUMNS, tuple(rows))
     must = max([2, *(cell_len(row[0]) for row in rows)])
     lines = table.lines(width)
     assert max(map(cell_len, lines)) <= max(width, must)

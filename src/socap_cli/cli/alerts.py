@@ -27,7 +27,7 @@ from socap_cli.cli.wording import counted
 from socap_cli.errors import SocapError
 from socap_cli.model import RunRecord, action_types
 from socap_cli.model.alert import AlertStatus
-from socap_cli.store import Db, alert_messages, alert_view, channel_state, runs
+from socap_cli.store import Db, alert_retries, alert_view, channel_state, runs
 from socap_cli.store.alert_view import AlertFilter
 
 app = typer.Typer(help="Tell people about important engagements.", no_args_is_help=True)
@@ -165,14 +165,14 @@ def retry(
     with built.database() as db:
         only = register.find(db, campaign).slug if campaign else None
         ids = _messages_of(db, alerts) if alerts else None
-        addresses = alert_messages.ended_addresses(db, campaign_id=only, message_ids=ids)
+        addresses = alert_retries.addresses(db, campaign_id=only, message_ids=ids)
         if only is None and ids is None:  # also those of which nothing is left to be told
             addresses += channel_state.switched_off(db)
-        count = alert_messages.count_ended(db, campaign_id=only, message_ids=ids)
+        count = alert_retries.count(db, campaign_id=only, message_ids=ids)
         if not dry_run:
             channel_state.switch_on(db, addresses)
             context = alert_context(built, db)
-            alert_messages.retry(db, now=context.now(), campaign_id=only, message_ids=ids)
+            alert_retries.retry(db, now=context.now(), campaign_id=only, message_ids=ids)
             record_outcomes(context)
     run.done(
         {"deliveries": count},

@@ -64,7 +64,10 @@ def show_list(run: Run, found: Sequence[AlertListing], *, now: datetime) -> None
         return
     drop = ("reason", "channel", "score", "due or sent", "who", "status")
     tables.show(
-        COLUMNS, map(_cells, found), numbers=("score",), cut=("reason",), drop=drop, now=now, fold=True
+        tables.Columns(COLUMNS, numbers=("score",), cut=("reason",), drop=drop),
+        map(_cells, found),
+        now=now,
+        fold=True,
     )
 
 
@@ -90,12 +93,15 @@ def show_one(run: Run, found: AlertListing, messages: Sequence[MessageRecord], *
     )
     if found.deliveries:
         columns = ("channel", "receiver", "status", "at", "last error")
-        tables.show(columns, rows, cut=columns[-1:], drop=("last error", "at"), now=now)
+        tables.show(tables.Columns(columns, cut=columns[-1:], drop=("last error", "at")), rows, now=now)
     for message in messages:
         tries = ([one.at, one.status.value, one.said] for one in message.log)
         title = f"message {message.message_id}: {counted(message.attempts, 'attempt')}"
         tables.show(
-            ("at", "came to", "because"), tries, title=title, cut=("because",), drop=("because",), now=now
+            tables.Columns(("at", "came to", "because"), cut=("because",), drop=("because",)),
+            tries,
+            title=title,
+            now=now,
         )
         if message.traceback:
             run.print(message.traceback)
@@ -140,10 +146,8 @@ def show_preview(run: Run, found: Preview) -> None:
         if messages:
             columns = ("campaign", "channel", "receiver", "tells", "alerts")
             tables.show(
-                columns,
+                tables.Columns(columns, numbers=("alerts",), drop=("alerts", "tells")),
                 ([m["campaign_id"], m["channel"], m["receiver"], m["kind"], m["alerts"]] for m in messages),
-                numbers=("alerts",),
-                drop=("alerts", "tells"),
             )
         for said, count in found.held.items():
             run.print(f"held: {count:,}: {said}")

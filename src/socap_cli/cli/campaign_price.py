@@ -78,7 +78,7 @@ def show_estimate(found: Estimate, usd_per_credit: float) -> None:
     """A row for each cadence, then what is to be known of it."""
     columns = ("cadence", "requests a day", "credits a day", "USD a day", "credits in all", "USD in all")
     tables.show(
-        columns,
+        tables.Columns(columns, numbers=columns[1:], drop=("USD a day", "requests a day", "USD in all")),
         (
             [
                 f"{cadence.value} *" if cadence is found.cadence else cadence.value,
@@ -90,8 +90,6 @@ def show_estimate(found: Estimate, usd_per_credit: float) -> None:
             ]
             for cadence, one in found.by_cadence.items()
         ),
-        numbers=columns[1:],
-        drop=("USD a day", "requests a day", "USD in all"),
     )
     assumed = " (assumed: it has no end)" if found.end_is_assumed else ""
     tables.pairs(

@@ -32,21 +32,16 @@ def show_list(run: Run, rows: Sequence[CampaignTotals], *, now: datetime) -> Non
     if not rows:
         run.info("no campaign: socap campaign add SLUG --from FILE")
         return
-    columns = ("slug", "status", "tweets", "engagements", "important", "views", "alerts", "ends", "name")
-    tables.show(
-        columns,
-        (
-            [
-                row.campaign.slug, row.campaign.status.value, row.tweets, row.engagements, row.important, row.views,
-                row.alerts_sent, row.campaign.ends_at, row.campaign.name,
-            ]
-            for row in rows
-        ),
-        numbers=columns[2:7],
-        cut=("name",),
-        drop=("name", "alerts", "views", "important", "ends", "engagements", "tweets"),
-        now=now,
+    names = ("slug", "status", "tweets", "engagements", "important", "views", "alerts", "ends", "name")
+    drop = ("name", "alerts", "views", "important", "ends", "engagements", "tweets")
+    shown = (
+        [
+            row.campaign.slug, row.campaign.status.value, row.tweets, row.engagements, row.important, row.views,
+            row.alerts_sent, row.campaign.ends_at, row.campaign.name,
+        ]
+        for row in rows
     )  # fmt: skip
+    tables.show(tables.Columns(names, numbers=names[2:7], cut=("name",), drop=drop), shown, now=now)
 
 
 def totals_row(row: CampaignTotals) -> dict[str, Any]:
@@ -81,7 +76,23 @@ def show_campaign(
     tables.pairs(pairs, title=campaign.name)
     columns = ("tweet", "category", "author", "posted", *COUNTERS, "next look", "why", "text")
     tables.show(
-        columns,
+        tables.Columns(
+            columns,
+            numbers=COUNTERS,
+            cut=("text", "why"),
+            drop=(
+                "text",
+                "why",
+                "posted",
+                "views",
+                "likes",
+                "quotes",
+                "replies",
+                "retweets",
+                "next look",
+                "category",
+            ),
+        ),
         (
             [
                 tweet.tweet_id,
@@ -93,20 +104,6 @@ def show_campaign(
                 shortened(tweet.text) if tweet.text else None,
             ]
             for tweet in tweets
-        ),
-        numbers=COUNTERS,
-        cut=("text", "why"),
-        drop=(
-            "text",
-            "why",
-            "posted",
-            "views",
-            "likes",
-            "quotes",
-            "replies",
-            "retweets",
-            "next look",
-            "category",
         ),
         now=now,
     )

@@ -71,7 +71,9 @@ def _show(result: DemoResult) -> None:
     rows = [[name, *astuple(row)] for name, row in result.lists.items()]
     rows.append(["all", *(sum(column) for column in zip(*(row[1:] for row in rows), strict=True))])
     title = f"{result.tweets} tweets, {result.cycles} cycles"
-    tables.show(("engagements", *COLUMNS), rows, numbers=COLUMNS, title=title, drop=COLUMNS[::-1])
+    tables.show(
+        tables.Columns(("engagements", *COLUMNS), numbers=COLUMNS, drop=COLUMNS[::-1]), rows, title=title
+    )
     saved = 1 - result.requests / result.requests_without_gate
     received = ", ".join(f"{count:,} by {name}" for name, count in result.alerts_received.items())
     tables.pairs(

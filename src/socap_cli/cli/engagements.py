@@ -84,7 +84,12 @@ def show_engagements(run: Run, found: Sequence[Engagement], *, now: datetime) ->
         run.info("no engagement is like that")
         return
     tables.show(
-        ("seen", "who", "action", "tweet", "score", "followers", "name", "categories"),
+        tables.Columns(
+            ("seen", "who", "action", "tweet", "score", "followers", "name", "categories"),
+            numbers=("score", "followers"),
+            cut=("name", "categories"),
+            drop=("categories", "followers", "name", "score", "seen"),
+        ),
         (
             [
                 one.at,
@@ -98,9 +103,6 @@ def show_engagements(run: Run, found: Sequence[Engagement], *, now: datetime) ->
             ]
             for one in found
         ),
-        numbers=("score", "followers"),
-        cut=("name", "categories"),
-        drop=("categories", "followers", "name", "score", "seen"),
         now=now,
     )
 

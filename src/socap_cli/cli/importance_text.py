@@ -94,7 +94,12 @@ def show_people(run: Run, people: Sequence[ImportantPerson]) -> None:
         run.info("there are no important people yet: socap importance import FILE")
         return
     tables.show(
-        ("who", "weight", "name", "organisation", "tags", "active"),
+        tables.Columns(
+            ("who", "weight", "name", "organisation", "tags", "active"),
+            numbers=("weight",),
+            cut=("name", "organisation", "tags"),
+            drop=("active", "tags", "organisation", "name", "weight"),
+        ),
         (
             [
                 f"@{p.username}" if p.username else "(unreadable)",
@@ -106,9 +111,6 @@ def show_people(run: Run, people: Sequence[ImportantPerson]) -> None:
             ]
             for p in people
         ),
-        numbers=("weight",),
-        cut=("name", "organisation", "tags"),
-        drop=("active", "tags", "organisation", "name", "weight"),
     )
 
 
@@ -118,11 +120,13 @@ def show_entries(run: Run, entries: Sequence[IndexEntry]) -> None:
         run.info("the index is empty: socap importance build, or import")
         return
     tables.show(
-        ("importance", "who", "followed by"),
+        tables.Columns(
+            ("importance", "who", "followed by"),
+            numbers=("importance",),
+            cut=("followed by",),
+            drop=("followed by", "importance"),
+        ),
         ([entry.score, entry.display_name, _why(entry.followers)] for entry in entries),
-        numbers=("importance",),
-        cut=("followed by",),
-        drop=("followed by", "importance"),
     )
 
 
@@ -143,11 +147,13 @@ def show_account(run: Run, found: Account, *, now: datetime) -> None:
         run.print(f"an important person{of}, weight {found.person.effective_weight:g}")
     if found.reasons:
         tables.show(
-            ("weight", "follower", "name", "source", "since"),
+            tables.Columns(
+                ("weight", "follower", "name", "source", "since"),
+                numbers=("weight",),
+                cut=("name",),
+                drop=("since", "source", "name", "weight"),
+            ),
             ([f.weight, f"@{f.username}", f.name, f.source, f.seen_at] for f in found.reasons),
-            numbers=("weight",),
-            cut=("name",),
-            drop=("since", "source", "name", "weight"),
             now=now,
         )
     for document in (found.entry, found.person):

@@ -51,11 +51,13 @@ def show_jobs(run: Run, found: Sequence[JobRecord], *, now: datetime) -> None:
         run.info("no job is like that")
         return
     tables.show(
-        ("due", "job", "status", "attempts", "outcome", "last error"),
+        tables.Columns(
+            ("due", "job", "status", "attempts", "outcome", "last error"),
+            numbers=("attempts",),
+            cut=("last error",),
+            drop=("outcome", "attempts", "last error", "due"),
+        ),
         ([_due(j), j.job_id, j.status, j.attempts, j.outcome, j.last_error] for j in found),
-        numbers=("attempts",),
-        cut=("last error",),
-        drop=("outcome", "attempts", "last error", "due"),
         now=now,
     )
 

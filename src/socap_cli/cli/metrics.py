@@ -110,15 +110,15 @@ def _show(run: Run, rows: Mapping[str, Sequence[Interval]]) -> None:
         return
     sums = [[name, *_last(part), _spark(part)] for name, part in rows.items() if part]
     tables.show(
-        ("tweets", *SHOWN, "growth"),
+        tables.Columns(("tweets", *SHOWN, "growth"), numbers=SHOWN, drop=("growth", *reversed(SHOWN))),
         sums,
-        numbers=SHOWN,
         title="at the end, and growth in that time",
-        drop=("growth", *reversed(SHOWN)),
     )
     times = [[f"{row.starts_at:%m-%d %H:%M}", *(_cell(row, name) for name in SHOWN)] for row in rows[ALL]]
     tables.show(
-        ("from (UTC)", *SHOWN), times, numbers=SHOWN, title="per interval: total and growth", drop=SHOWN[::-1]
+        tables.Columns(("from (UTC)", *SHOWN), numbers=SHOWN, drop=SHOWN[::-1]),
+        times,
+        title="per interval: total and growth",
     )
 
 

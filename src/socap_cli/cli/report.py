@@ -130,7 +130,7 @@ def _show_compared(run: Run, found: Sequence[Compared]) -> None:
             [duration(row.age), *(_grown(one.at[n], value) for one in found)]
             for n, row in enumerate(found[0].at)
         ]
-        tables.show(("age", *slugs), rows, numbers=slugs, title=label, drop=slugs[:0:-1])
+        tables.show(tables.Columns(("age", *slugs), numbers=slugs, drop=slugs[:0:-1]), rows, title=label)
 
 
 MEASURES: dict[str, Callable[[AtAge], int]] = {

@@ -102,5 +102,7 @@ def show_silences(run: Run, active: Sequence[Silence], *, now: datetime) -> None
         return
     rows = ([one.scope, one.until, one.author, one.comment] for one in active)
     tables.show(
-        ("silenced", "until", "by", "comment"), rows, cut=("comment",), drop=("by", "comment"), now=now
+        tables.Columns(("silenced", "until", "by", "comment"), cut=("comment",), drop=("by", "comment")),
+        rows,
+        now=now,
     )

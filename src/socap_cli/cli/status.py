@@ -114,20 +114,16 @@ def show_status(found: Status, told: Sequence[Trouble] = (), *, now: datetime) -
     """The queue and the coverage as tables, then what else is to be known, a line each; troubles stand last."""
     states = [status.value for status in JobStatus]
     tables.show(
-        ("jobs", *states),
+        tables.Columns(("jobs", *states), numbers=states, drop=("completed",)),
         ([kind, *(counts.get(state, 0) for state in states)] for kind, counts in found.jobs.items()),
-        numbers=states,
-        drop=("completed",),
     )
     columns = (*SUMS, "unread")
     tables.show(
-        ("coverage", *columns, "oldest pass"),
+        tables.Columns(("coverage", *columns, "oldest pass"), numbers=columns, drop=("unread", "removed")),
         (
             [kind, *(getattr(row, name) for name in columns), row.oldest_pass_at]
             for kind, row in found.coverage.items()
         ),
-        numbers=columns,
-        drop=("unread", "removed"),
         now=now,
     )
     tables.pairs([*_notes(found, now), *((one.state, f"{one.message} – {one.hint}") for one in told)])

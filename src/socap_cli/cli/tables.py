@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -29,22 +29,29 @@ LEAST_OF_A_TEXT = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of texts under names."""
+class Columns:
+    """The columns of a table, and what becomes of them in a narrow window. What identifies a row is never cut."""
 
-    columns: tuple[str, ...]
+    names: Sequence[str]
+    numbers: Collection[str] = ()
+    """Those that align right."""
+    cut: Collection[str] = ()
+    """Those whose texts may be shortened."""
+    drop: Sequence[str] = ()
+    """Those that may be left out, the first first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of texts under columns."""
+
+    columns: Columns
     rows: tuple[tuple[str, ...], ...]
-    numbers: frozenset[str] = frozenset()
-    """Columns that align right."""
-    cut: frozenset[str] = frozenset()
-    """Columns whose texts may be shortened."""
-    drop: tuple[str, ...] = ()
-    """Columns that may be left out, the first first."""
 
     def lines(self, width: int) -> list[str]:
         """The header and the rows, in no more columns of the terminal than this if that can be."""
         kept, widths = self._fitted(width)
-        shown = [self.columns, *self.rows]
+        shown = [self.columns.names, *self.rows]
         return [
             (" " * GAP).join(self._cell(row[at], at, widths[at]) for at in kept).rstrip() for row in shown
         ]
@@ -52,29 +59,29 @@ class Table:
     def left_out(self, width: int) -> list[str]:
         """The names of the columns for which there is no room."""
         kept, _ = self._fitted(width)
-        return [name for at, name in enumerate(self.columns) if at not in kept]
+        return [name for at, name in enumerate(self.columns.names) if at not in kept]
 
     def remainders(self, width: int) -> list[str]:
         """Of each row in one line what `lines` has no room for."""
         kept, _ = self._fitted(width)
-        others = [at for at in range(len(self.columns)) if at not in kept]
+        others = [at for at in range(len(self.columns.names)) if at not in kept]
         texts = (" · ".join(row[at] for at in others if row[at] not in ("", NOTHING)) for row in self.rows)
         return [_shortened(text, width - GAP) for text in texts]
 
     def _fitted(self, width: int) -> tuple[list[int], dict[int, int]]:
         natural = {
-            at: max(cell_len(row[at]) for row in (self.columns, *self.rows))
-            for at in range(len(self.columns))
+            at: max(cell_len(row[at]) for row in (self.columns.names, *self.rows))
+            for at in range(len(self.columns.names))
         }
         least = {
-            at: min(wide, LEAST_OF_A_TEXT) if self.columns[at] in self.cut else wide
+            at: min(wide, LEAST_OF_A_TEXT) if self.columns.names[at] in self.columns.cut else wide
             for at, wide in natural.items()
         }
         kept = list(natural)
-        for name in self.drop:
+        for name in self.columns.drop:
             if _total(least[at] for at in kept) <= width:
                 break
-            kept = [at for at in kept if self.columns[at] != name]
+            kept = [at for at in kept if self.columns.names[at] != name]
         spare = width - _total(least[at] for at in kept)
         for at in kept:
             more = max(0, min(spare, natural[at] - least[at]))
@@ -83,11 +90,11 @@ class Table:
         return kept, least
 
     def _cell(self, text: str, at: int, width: int) -> str:
-        name = self.columns[at]
-        if name in self.cut and cell_len(text) > width:
+        name = self.columns.names[at]
+        if name in self.columns.cut and cell_len(text) > width:
             return _shortened(text, width)
         padding = " " * (width - cell_len(text))
-        return padding + text if name in self.numbers else text + padding
+        return padding + text if name in self.columns.numbers else text + padding
 
 
 def _shortened(text: str, width: int) -> str:
@@ -100,24 +107,20 @@ def _total(widths: Iterable[int]) -> int:
 
 
 def show(
-    columns: Sequence[str],
+    columns: Columns,
     rows: Iterable[Sequence[Any]],
     *,
     title: str = "",
-    numbers: Sequence[str] = (),
-    cut: Sequence[str] = (),
-    drop: Sequence[str],
     now: datetime | None = None,
     fold: bool = False,
 ) -> None:
-    """Draw a table on stdout; `numbers` align right.
+    """Draw a table on stdout.
 
-    In a narrow window the texts of `cut` are shortened, then the columns of `drop` go, the first first; what
-    identifies a row is in neither. With `fold` they stand in a line of their own below each row. With `now` a time is
-    said by how long ago it was.
+    In a narrow window the texts of `cut` are shortened, then the columns of `drop` go; with `fold` they stand in a
+    line of their own below each row. With `now` a time is said by how long ago it was.
     """
     texts = tuple(tuple(one_line(cell_text(value, now)) for value in row) for row in rows)
-    table = Table(tuple(columns), texts, frozenset(numbers), frozenset(cut), tuple(drop))
+    table = Table(columns, texts)
     width = stdout_width()
     out = console()
     if title:

@@ -83,10 +83,8 @@ def show_usage(result: Mapping[str, Any], by: str) -> None:
     body = [[row[by], *_cells(row)] for row in result.get("rows", [])]
     labels = tuple(COLUMNS.values())
     tables.show(
-        (by or "of", *labels),
+        tables.Columns((by or "of", *labels), numbers=labels, drop=("failed", "items")),
         [*body, ["all", *_cells(result)]],
-        numbers=labels,
-        drop=("failed", "items"),
     )
     if result["budget_left"] is not None:
         tables.pairs([("left of today's budget", f"{result['budget_left']:,.0f} credits")])
@@ -102,13 +100,11 @@ def show_projection(found: Projection) -> None:
     if found.campaigns:
         columns = ("campaign", "spent", "today", "at its end", "ends")
         tables.show(
-            columns,
+            tables.Columns(columns, numbers=columns[1:4], drop=("ends", "today")),
             (
                 [row.campaign, round(row.spent), round(row.today), round(row.whole), row.ends_at]
                 for row in found.campaigns
             ),
-            numbers=columns[1:4],
-            drop=("ends", "today"),
         )
     said = f"{found.spent_today:,.0f} credits so far, about {found.today:,.0f} at midnight UTC"
     tables.pairs([("today", said)])

@@ -19,7 +19,6 @@ UNTAKEN: Row = {
     "status": {"$in": [DeliveryStatus.PENDING.value, DeliveryStatus.FAILED.value]},
     "repeats": 0,
 }
-ENDED = [DeliveryStatus.DEAD.value, DeliveryStatus.UNKNOWN.value]
 ATTEMPTS_KEPT = 30
 SENDER_DIED = "the sender died before it heard the answer"
 
@@ -222,39 +221,3 @@ def end_address(db: Db, address_id: str, *, said: str, now: datetime) -> int:
     """Everything still open for a dead address is dead too, and needs a person; returns how many."""
     query = {"address_id": address_id, "status": {"$in": OPEN}}
     return db.alert_messages.update_many(query, _ended_as(DeliveryStatus.DEAD, said, now)).modified_count
-
-
-def ended_addresses(
-    db: Db, *, campaign_id: str | None = None, message_ids: Sequence[str] | None = None
-) -> list[str]:
-    """The addresses of messages that `retry` would try again."""
-    return db.alert_messages.distinct("address_id", _ended(campaign_id, message_ids))
-
-
-def count_ended(db: Db, *, campaign_id: str | None = None, message_ids: Sequence[str] | None = None) -> int:
-    """How many messages `retry` would try again."""
-    return db.alert_messages.count_documents(_ended(campaign_id, message_ids))
-
-
-def retry(
-    db: Db, *, now: datetime, campaign_id: str | None = None, message_ids: Sequence[str] | None = None
-) -> int:
-    """Let dead messages, and those that may have arrived, be tried again as if for the first time."""
-    fields = {
-        "status": DeliveryStatus.FAILED.value,
-        "due": now,
-        "attempts": 0,
-        "traceback": None,
-        "is_recorded": False,
-        "settled_at": now,
-    }
-    return db.alert_messages.update_many(_ended(campaign_id, message_ids), {"$set": fields}).modified_count
-
-
-def _ended(campaign_id: str | None, message_ids: Sequence[str] | None) -> Row:
-    query: Row = {"status": {"$in": ENDED}}
-    if campaign_id:
-        query["campaign_id"] = campaign_id
-    if message_ids is not None:
-        query["_id"] = {"$in": list(message_ids)}
-    return query
