@@ -19,14 +19,15 @@ from socap_cli.bootstrap.telling import alert_context, channels_of
 from socap_cli.campaigns import register
 from socap_cli.channels.table import CHANNELS
 from socap_cli.cli import alerts_text, silences
-from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, account, one_of
+from socap_cli.cli.campaign_options import tweet_id_of
+from socap_cli.cli.options import DryRun, Limit, MinImportance, OnlyCampaign, account, one_of
 from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.cli.stopping import stopping
 from socap_cli.cli.wording import counted
 from socap_cli.errors import SocapError
 from socap_cli.model import RunRecord, action_types
-from socap_cli.model.alert import AlertStatus
+from socap_cli.model.alert import AlertStatus, HoldReason
 from socap_cli.store import Db, alert_retries, alert_view, channel_state, runs
 from socap_cli.store.alert_view import AlertFilter
 
@@ -105,6 +106,11 @@ def list_(
     ] = "",
     person: Annotated[str, typer.Option(metavar="@NAME", help="Only about this account.")] = "",
     action_type: Annotated[str, typer.Option(metavar="A", help="Only this action.")] = "",
+    tweet: Annotated[str, typer.Option(metavar="URL|ID", help="Only about this tweet.")] = "",
+    min_importance: MinImportance = None,
+    reason: Annotated[
+        str, typer.Option(metavar="R", help=f"Only what waits for this: {', '.join(HoldReason)}.")
+    ] = "",
     channel: Annotated[str, typer.Option(metavar="NAME", help="Only what went over this channel.")] = "",
     limit: Limit = 50,
 ) -> None:
@@ -120,6 +126,9 @@ def list_(
             AlertStatus(one_of(status, AlertStatus, "status")) if status else None,
             account(person, "--person") if person else None,
             one_of(action_type, action_types(), "action") if action_type else None,
+            tweet_id_of(tweet) if tweet else None,
+            min_importance,
+            HoldReason(one_of(reason, HoldReason, "reason")) if reason else None,
             one_of(channel, channels_of(built), "channel") if channel else None,
         )
         found = alert_view.listed(db, wanted, limit=limit)

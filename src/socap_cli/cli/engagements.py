@@ -12,7 +12,7 @@ import typer
 from socap_cli.campaigns import register
 from socap_cli.campaigns.categories import category_of, is_category
 from socap_cli.cli import tables
-from socap_cli.cli.options import DryRun, Limit, Slug, Yes, account, category_named, one_of
+from socap_cli.cli.options import DryRun, Limit, MinImportance, Slug, Yes, account, category_named, one_of
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.cli.wording import counted
@@ -42,9 +42,6 @@ Category = Annotated[
 ]
 ActionTypeOption = Annotated[
     str, typer.Option("--action-type", metavar="retweet|reply|quote", help="Only this action.")
-]
-MinImportance = Annotated[
-    float | None, typer.Option(metavar="NUMBER", help="At least this important.", show_default=False)
 ]
 
 

@@ -17,6 +17,9 @@ from socap_cli.model.labels import OTHERS, LabelRules
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The campaign.")]
 OptionalSlug = Annotated[str, typer.Argument(metavar="[SLUG]", help="Only this campaign.")]
 OnlyCampaign = Annotated[str, typer.Option("--campaign", metavar="SLUG", help="Only this campaign.")]
+MinImportance = Annotated[
+    float | None, typer.Option(metavar="NUMBER", help="At least this important.", show_default=False)
+]
 Limit = Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Rows at most.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Really do it.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")]

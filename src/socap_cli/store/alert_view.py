@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from socap_cli.model import cleaning
-from socap_cli.model.alert import AlertStatus, DeliveryStatus
+from socap_cli.model.alert import AlertStatus, DeliveryStatus, HoldReason
 from socap_cli.model.alert_listing import AlertListing, AlertTotals, Attempt, DeliveryRecord, MessageRecord
 from socap_cli.store.alert_queue import OPEN, alert_of
 from socap_cli.store.connect import Db
@@ -31,6 +31,10 @@ class AlertFilter:
     status: AlertStatus | None = None
     username: str | None = None
     action_type: str | None = None
+    tweet_id: str | None = None
+    min_importance: float | None = None
+    reason: HoldReason | None = None
+    """Why it waits."""
     channel: str | None = None
 
     def query(self) -> Row:
@@ -42,6 +46,12 @@ class AlertFilter:
             wanted["status"] = self.status.value
         if self.action_type:
             wanted["action_type"] = self.action_type
+        if self.tweet_id:
+            wanted["tweet_id"] = self.tweet_id
+        if self.min_importance is not None:
+            wanted["importance_score"] = {"$gte": self.min_importance}
+        if self.reason:
+            wanted["hold.reason"] = self.reason.value
         if self.username:
             wanted["username"] = re.compile(f"^{re.escape(self.username)}$", re.IGNORECASE)
         return wanted
