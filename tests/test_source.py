@@ -259,3 +259,12 @@ def test_no_line_is_silently_dropped(rows: list[str]) -> None:
     assert named == {line.number for line in lines}
     for number, row in enumerate(rows, start=1):
         assert number in named or row.lstrip().startswith("#") or not any(c.isalnum() for c in visible(row))
+
+
+@pytest.mark.parametrize(
+    "content", ['[tweets]\nurl = "{url}"\n', 'tweets = "{url}"\n', '[tweets]\nname = "x"\n']
+)
+def test_what_stands_under_tweets_is_taken_or_refused(content: str) -> None:
+    lines = read(content.format(url="https://x.com/a/status/1790000000000000123"), name="t.toml")
+    wanted, rejected = sort_out(lines)
+    assert (len(wanted), len(rejected)) == ((1, 0) if "{url}" in content else (0, 1))

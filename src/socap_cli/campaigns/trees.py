@@ -33,11 +33,14 @@ class Line:
 
 
 def read_tree(tree: Mapping[str, Any], content: str) -> Iterator[Line]:
-    """The tweets of a TOML file: `[[tweets]]` with url and category, `tweets = [urls]`, or a list per category."""
+    """The tweets of a TOML file: `[[tweets]]` with url and category, `tweets = [urls]`, or a list per category.
+
+    What stands under `tweets` and is no list is one tweet: `[tweets]` with a url.
+    """
     lists = [
-        (entries, key if is_category(key) else "")
+        (entries if isinstance(entries, list) else [entries], key if is_category(key) else "")
         for key, entries in tree.items()
-        if isinstance(entries, list) and (key == "tweets" or is_category(key))
+        if key == "tweets" or (isinstance(entries, list) and is_category(key))
     ]
     return _lines(lists, content, 1)
 
