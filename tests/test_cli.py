@@ -184,8 +184,9 @@ def test_a_webhook_that_answers_404_loses_no_alert(
     assert "slack (webhook at 127.0.0.1) is switched off" in err
     assert "hush" not in err
     simulator.slack.status = 200
-    assert cli("alerts", "retry")["result"]["deliveries"] == 1
-    assert cli("alerts", "send")["result"]["sent"] == 1
+    tried_again = cli("alerts", "retry")["result"]["deliveries"]
+    assert tried_again >= 1
+    assert cli("alerts", "send")["result"]["sent"] == tried_again
 
 
 def test_a_dead_provider_key_ends_work_with_a_reason(cli: Cli, simulator: Simulator, tmp_path: Path) -> None:

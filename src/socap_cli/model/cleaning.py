@@ -25,6 +25,8 @@ from html import unescape
 from html.entities import html5
 from math import isfinite
 
+from socap_cli.direction_marks import BIDI, LEFT_OUT
+
 LONGEST_TEXT = 32_768
 """Characters; the longest posts have 25,000."""
 LONGEST_LINE = 200
@@ -37,13 +39,11 @@ LARGEST_REAL = 1e15
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
 UNKNOWN_CHARACTER = "\ufffd"
-BIDI = "\u202a-\u202e\u2066-\u2069"
 NONCHARACTERS = "\ufdd0-\ufdef" + "".join(
     chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF)
 )
 UNWANTED = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff{BIDI}{NONCHARACTERS}]")
 BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
-LEFT_OUT = re.compile(rf"[\ufeff{BIDI}]")
 REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 NUMBER = re.compile(
     r"\+?([0-9]{1,3}(?:[, \u00a0\u202f'’][0-9]{3})+|[0-9]+)((?:\.[0-9]+)?)(?:e\+?([0-9]{1,2}))?\s?([kmb]?)",

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 from urllib.parse import unquote, urlsplit
 
-from socap_cli.model import cleaning
+from socap_cli.direction_marks import LEFT_OUT
 
 MASK = "***"
 SHORTEST = 4
@@ -30,7 +30,7 @@ class Mask:
 
     def __call__(self, message: str) -> str:
         """A message without the secrets, and without marks that are left out later: one may stand in a secret."""
-        message = cleaning.LEFT_OUT.sub("", message[:LONGEST_SEARCHED])
+        message = LEFT_OUT.sub("", message[:LONGEST_SEARCHED])
         return self._pattern.sub(MASK, message) if self._pattern else message
 
     def body(self, body: bytes) -> bytes:
