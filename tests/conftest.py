@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.lab import START, Lab
+from support.servers import Hook, hook
 from support.terminal import Cli
 
 from socap_cli.errors import NoMongod
@@ -120,3 +121,17 @@ def simulator(simulate: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("TWITTER_API_KEY", "k")
     monkeypatch.setenv("SOCAP_PROVIDER__RATE", "0")
     return one
+
+
+@pytest.fixture
+def team() -> Iterator[Hook]:
+    """A receiver of alerts."""
+    with hook() as one:
+        yield one
+
+
+@pytest.fixture
+def boss() -> Iterator[Hook]:
+    """Another one."""
+    with hook() as one:
+        yield one

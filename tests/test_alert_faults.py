@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -33,18 +33,6 @@ def alerting(lab: Callable[..., Lab]) -> Alerting:
     one.engage(1)
     one.collect()
     return one
-
-
-@pytest.fixture
-def team() -> Iterator[Hook]:
-    with hook() as one:
-        yield one
-
-
-@pytest.fixture
-def boss() -> Iterator[Hook]:
-    with hook() as one:
-        yield one
 
 
 def status_and_reason(alerting: Alerting) -> tuple[str, str]:

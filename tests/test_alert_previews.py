@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from support.alerting import Alerting
 from support.lab import SLUG, Lab, campaign, change
-from support.servers import Hook, hook, reply
+from support.servers import Hook, reply
 
 from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.preview import Preview, preview
@@ -27,18 +27,6 @@ def alerting(lab: Callable[..., Lab]) -> Alerting:
     one.engage(2)
     one.collect()
     return one
-
-
-@pytest.fixture
-def team() -> Iterator[Hook]:
-    with hook() as one:
-        yield one
-
-
-@pytest.fixture
-def boss() -> Iterator[Hook]:
-    with hook() as one:
-        yield one
 
 
 def context(alerting: Alerting) -> AlertContext:
