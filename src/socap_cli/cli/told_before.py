@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 from socap_cli.errors import SocapError
 from socap_cli.files.file_lock import EXCLUSIVE, locked
 from socap_cli.files.writing import write_file
-from socap_cli.json_text import iso, json_text
+from socap_cli.json_text import json_text
 
 FILE, LOCK = "troubles.json", "troubles.lock"
 AGAIN_AFTER = timedelta(hours=23)
@@ -85,5 +85,4 @@ def _moment(text: str) -> datetime:
 
 
 def _written(troubles: Troubles) -> bytes:
-    rows: Iterable[tuple[str, Trouble]] = troubles.items()
-    return json_text({key: [iso(one.told), iso(one.met)] for key, one in rows}, indent=2).encode()
+    return json_text({key: [one.told, one.met] for key, one in troubles.items()}, indent=2).encode()
