@@ -509,7 +509,8 @@ def parrot(stage: str, code: int, said: str = "") -> Callable[[socket.socket], N
             b"EHLO": b"250-mail\r\n250 AUTH PLAIN LOGIN\r\n",
             b"AUTH": b"235 in\r\n",
             b"DATA": b"354 go\r\n",
-            **dict.fromkeys((b"MAIL", b"RCPT", b"."), b"250 ok\r\n"),
+            **dict.fromkeys((b"MAIL", b"RCPT", b".", b"RSET"), b"250 ok\r\n"),
+            b"QUIT": b"221 bye\r\n",
         }
         for line in stream:
             word = (line.split() or [b""])[0].upper()
