@@ -20,7 +20,7 @@ from socap_cli.simulator.world import World
 from socap_cli.store import Db, indexes, open_database
 from socap_cli.store.embedded import Embedded
 
-SERVERS = frozenset({"mongod", "replica_set", "cluster"})
+SERVERS = frozenset({"mongod", "replica_set", "cluster", "simulate", "canned", "mailbox", "team", "boss"})
 """Fixtures that start one."""
 BROWSERS = frozenset({"chromium"})
 

@@ -46,6 +46,8 @@ from socap_cli.errors import (
     SocapError,
 )
 
+pytestmark = pytest.mark.server
+
 SECRET = "secretsecretsecret"
 
 

@@ -26,6 +26,7 @@ from socap_cli.store import Db
 ages = st.floats(0, 2000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cadence", list(Cadence))
 @pytest.mark.parametrize(("seed", "mean"), [(200, 15.0), (201, 45.0), (202, 120.0)])
 def test_an_estimate_is_near_the_bill(cadence: Cadence, seed: int, mean: float) -> None:

@@ -149,6 +149,8 @@ def test_one_quote_left_open_never_costs_another_row(data: st.DataObject, size: 
 
 @given(st.text(st.sampled_from('ab1,;\t|"\n\r# k:ey'), max_size=80))
 @example('"\n"\n"')
+@example('#|"\r1"')
+@example('# a,"b\n1,"\nk')
 def test_every_line_is_in_a_row_or_named(text: str) -> None:
     found = table(text)
     lines = split_lines(text)
@@ -160,3 +162,14 @@ def test_every_line_is_in_a_row_or_named(text: str) -> None:
     assert all(
         not line.strip(' ,;\t|"') or line.lstrip().startswith(allowed) or found.header for line in lost
     )
+
+
+def test_a_quote_in_a_comment_takes_no_row_with_it() -> None:
+    found = table(f'# exported, "v1\n{KEY}1,a\n{KEY}2,"b"\n')
+    assert [row.cells[0] for row in found.rows if row.cells[0].startswith(KEY)] == [f"{KEY}1", f"{KEY}2"]
+
+
+def test_a_title_of_two_lines_may_follow_a_column_of_numbers() -> None:
+    found = table(f'#,"Key\n",Note\n1,{KEY}1,a\n')
+    assert found.header == ("", "key", "note")
+    assert [row.cells[1] for row in found.rows] == [f"{KEY}1"]

@@ -29,6 +29,8 @@ from socap_cli.providers import transport
 from socap_cli.providers.complaints import LONGEST_WAIT, SHORTEST_WAIT, retry_after
 from socap_cli.providers.twitterapi_io import TwitterApiIo
 
+pytestmark = pytest.mark.server
+
 KEY = "sk-Live/0123+abc=&XYZ"
 GOOD = b'{"tweets": [{"id": "5", "author": {"id": "1", "userName": "ada"}, "text": "%s"}]}'
 
