@@ -79,6 +79,8 @@ def test_every_usual_form_of_a_list_is_read(content: str) -> None:
         ("username,weight\nada,5\nbob,1e10\n", "line 3", "not between 0"),
         ("username,weight\nada,5\nbob,high\n", "line 3", "no finite number"),
         ("username,weight\nada,5\n,3\n", "line 3", "no username"),
+        ("username\nada\n@bob; https://x.com/carl\n", "line 3", "beyond the last title"),
+        ("ada\n@bob https://x.com/carl\n", "line 2", "2 accounts in one"),
         ("username,weight\nada,5\nBob Example,3\n", "line 3", "a name, not a handle"),
         ("username,weight\nada,5\nADA,3\n", "line 3", "listed twice"),
         ('username,weight\nada,5\nbob,"3\ncarl,"4"\n', "line 3", "never closed"),

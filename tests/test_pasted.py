@@ -40,6 +40,7 @@ def test_every_form_that_people_write_names_the_account(text: str) -> None:
         ("https://evil.example/ada", "not an account of"),
         ("https://x.com.evil.example/ada", "not an account of"),
         ("@ada and @bob", "2 accounts in one"),
+        ("@ada https://x.com/bob", "2 accounts in one"),
         ("аda", "no handle"),  # its first letter is Cyrillic
         ("ad\ud83da", "no handle"),
         ("١٢٣", "no handle"),

@@ -158,7 +158,18 @@ def test_whatever_an_error_says_is_told_in_one_short_line(serve: Serve, body: by
 
 
 @pytest.mark.parametrize(
-    "encoding", ["gzip", "GZIP", "x-gzip", "deflate", "raw deflate", "identity", "none such"]
+    "encoding",
+    [
+        "gzip",
+        "gzip of several members",
+        "gzip with bytes beyond",
+        "GZIP",
+        "x-gzip",
+        "deflate",
+        "raw deflate",
+        "identity",
+        "none such",
+    ],  # fmt: skip
 )
 def test_compressed_answers_are_read(canned: tuple[Serve, Canned], encoding: str) -> None:
     serve, _ = canned
@@ -168,8 +179,14 @@ def test_compressed_answers_are_read(canned: tuple[Serve, Canned], encoding: str
         "gzip": gzip.compress(body),
         "deflate": zlib.compress(body),
         "raw deflate": raw.compress(body) + raw.flush(),
+        "gzip of several members": b"".join(map(gzip.compress, (body[:9], body[9:20], b"", body[20:]))),
+        "gzip with bytes beyond": gzip.compress(body) + b"\0\0beyond",
     }.get(encoding.lower().removeprefix("x-"), body)
-    provider = serve(200, packed, Content_Encoding=encoding.removeprefix("raw "))
+    provider = serve(
+        200,
+        packed,
+        Content_Encoding=encoding.removeprefix("raw ").partition(" with bytes")[0].partition(" of ")[0],
+    )
     assert len(text_of(provider) or "") == 32_768
     assert len(text_of(provider) or "") == 32_768
 

@@ -60,9 +60,8 @@ def handle(text: str) -> str:
     if HANDLE.fullmatch(plain.removeprefix("@")):
         return plain.removeprefix("@")
     links = [link for link in LINK.findall(plain) if "@" not in link.partition("/")[0]]
-    named = {name.lower(): name for name in (_from_link(link) for link in links)}
-    if not links:
-        named = {name.lower(): name for name in MENTION.findall(plain)}
+    names = [*(_from_link(link) for link in links), *MENTION.findall(plain)]
+    named = {name.lower(): name for name in names}
     if len(named) == 1 and HANDLE.fullmatch(name := next(iter(named.values()))):
         return name
     raise NotAHandle(_why_not(plain, named))

@@ -98,13 +98,20 @@ def _read_table(content: str, name: str, listed: Listed) -> None:
     for row in _data(table, listed):
         place = f"line {row.line}"
         try:
-            for fields in [fields_of(dict(zip(names, row.cells, strict=False)))] if names else _bare(row):
+            for fields in [_titled(names, row)] if names else _bare(row):
                 if is_index:
                     listed.entries.append(entry(_with_followers(fields), place, listed))
                 elif any(str(value).strip() for value in fields.values()):
                     listed.add(person(fields, place, listed), place)
         except Unreadable as reason:
             listed.reject(place, row.text, reason)
+
+
+def _titled(names: Sequence[str], row: Row) -> dict[str, Any]:
+    """The cells of a row under their titles. Raises Unreadable for an account that no title stands above."""
+    if any(map(_is_mention, row.cells[len(names) :])):
+        raise Unreadable("an account beyond the last title; write each on a line of its own")
+    return fields_of(dict(zip(names, row.cells, strict=False)))
 
 
 def _columns(table: Table, name: str) -> Sequence[str]:

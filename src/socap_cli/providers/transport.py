@@ -35,6 +35,8 @@ TOTAL_TIMEOUTS = 2.0
 """A request is over after so many time-outs, however steadily its answer drips."""
 LONGEST_CONNECT = 10.0
 LONGEST_INTEGER = 40
+GZIP_MEMBER = b"\x1f\x8b"
+"""What each member of a gzip stream begins with: several may follow each other, as a caching proxy joins them."""
 PIECE = 2**20
 HEADER_VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
 NETWORK_ERRORS = (
@@ -215,10 +217,13 @@ def _decoded(response: httpcore.Response, headers: Mapping[str, str]) -> Iterato
         return
     decoder = None
     for raw in response.iter_stream():
-        decoder = decoder or zlib.decompressobj(_window(raw, encoding))
-        while raw and not decoder.eof:
+        while raw:
+            if decoder is None or (decoder.eof and raw.startswith(GZIP_MEMBER)):
+                decoder = zlib.decompressobj(_window(raw, encoding))
+            elif decoder.eof:
+                break  # bytes beyond the answer
             yield decoder.decompress(raw, PIECE)
-            raw = decoder.unconsumed_tail
+            raw = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
     if decoder is not None and not decoder.eof:
         raise zlib.error("the compressed answer is cut off")
 
