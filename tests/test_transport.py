@@ -169,7 +169,7 @@ def test_whatever_an_error_says_is_told_in_one_short_line(serve: Serve, body: by
         "raw deflate",
         "identity",
         "none such",
-    ],  # fmt: skip
+    ],
 )
 def test_compressed_answers_are_read(canned: tuple[Serve, Canned], encoding: str) -> None:
     serve, _ = canned
