@@ -60,7 +60,8 @@ def handle(text: str) -> str:
     if HANDLE.fullmatch(plain.removeprefix("@")):
         return plain.removeprefix("@")
     links = [link for link in LINK.findall(plain) if "@" not in link.partition("/")[0]]
-    names = [*(_from_link(link) for link in links), *MENTION.findall(plain)]
+    mentioned: list[str] = MENTION.findall(plain)
+    names = [*(_from_link(link) for link in links), *mentioned]
     named = {name.lower(): name for name in names}
     if len(named) == 1 and HANDLE.fullmatch(name := next(iter(named.values()))):
         return name
