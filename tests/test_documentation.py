@@ -56,6 +56,12 @@ def test_every_link_of_a_document_leads_somewhere(page: Path) -> None:
             )
 
 
+def test_every_page_stands_in_the_sites_contents() -> None:
+    contents = set(re.findall(r"[\w/-]+\.md", (ROOT / "mkdocs.yml").read_text("utf-8")))
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    assert pages - contents == set()
+
+
 @pytest.mark.parametrize("tool", ["reference.py", "n8n_workflows.py"])
 def test_what_is_written_by_a_tool_is_what_it_would_write_now(tool: str) -> None:
     done = subprocess.run(
