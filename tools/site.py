@@ -76,7 +76,7 @@ def on_files(files: Any, config: Any) -> Any:
     from mkdocs.structure.files import File  # type: ignore[import-not-found,unused-ignore]
 
     for path in shown_files():
-        files.append(File.generated(config, page_of(str(path)), content=_content(path)))
+        files.append(File.generated(config, str(page_of(str(path))), content=_content(path)))
     for folder in sorted({parent for path in shown_files() for parent in path.parents if str(parent) != "."}):
         inside = sorted(path for path in shown_files() if folder in path.parents)
         rows = "".join(f"- [{path.relative_to(folder)}]({path.relative_to(folder)}.md)\n" for path in inside)
