@@ -113,7 +113,7 @@ def test_every_percent_sign_of_the_crontab_is_escaped_and_nothing_prints_on_succ
 @pytest.fixture
 def host(tmp_path: Path, db: Db, mongod: str, simulator: Simulator) -> dict[str, str]:
     """What the crontab expects of a machine, below a folder of its own: {path in the crontab: path here}."""
-    for name in ("bin", "lib/backups", "www", "etc"):
+    for name in ("bin", "lib", "www", "etc"):
         (tmp_path / name).mkdir(parents=True)
     program = tmp_path / "bin" / "socap"
     program.write_text(
@@ -167,7 +167,7 @@ def add_campaign(places: dict[str, str], simulator: Simulator) -> None:
     subprocess.run(command, env=environment, check=True)
 
 
-def test_each_line_of_the_crontab_runs_and_a_healthy_day_mails_nothing(
+def test_each_line_of_the_crontab_runs_on_a_new_host_and_a_healthy_day_mails_nothing(
     host: dict[str, str], simulator: Simulator, db: Db
 ) -> None:
     add_campaign(host, simulator)

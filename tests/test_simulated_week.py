@@ -126,7 +126,7 @@ class Host:
     def __post_init__(self) -> None:
         self.now = self.start
         self.variables, self.entries = crontab(self.folder)
-        for name in ("etc", "lib/backups", "www"):
+        for name in ("etc", "lib", "www"):
             (self.folder / name).mkdir(parents=True)
         (self.folder / "etc/socap.toml").write_text(SETTINGS)
         (self.folder / "etc/twitter-api-key").write_text("key\n")
