@@ -76,9 +76,11 @@ def simulate() -> Iterator[Callable[..., Simulator]]:
     """Start simulators; `simulate(tweets=…, engagements=…, page=…)`."""
     started: list[Simulator] = []
 
-    def start(*, page: int = 20, key: str | None = None, **world: object) -> Simulator:
+    def start(
+        *, page: int = 20, key: str | None = None, wire_format: str = "twitterapi", **world: object
+    ) -> Simulator:
         options = {"start": START, "tweets": 3, "engagements": 0.0, "accounts": 400, **world}
-        simulator = Simulator(World(**options), page=page, key=key)
+        simulator = Simulator(World(**options), page=page, key=key, wire_format=wire_format)
         started.append(simulator.__enter__())
         return simulator
 

@@ -23,6 +23,18 @@ class Unreadable(Exception):
         self.is_gone = is_gone
 
 
+def as_object(row: Any) -> dict[str, Any]:
+    """A row that is an object. Raises Unreadable."""
+    if isinstance(row, dict):
+        return row
+    raise Unreadable(f"it is {kind_of(row)}", is_gone=row is None)
+
+
+def kind_of(value: Any) -> str:
+    """What stands where an object should, for people."""
+    return "null" if value is None else f"a {type(value).__name__}, not an object"
+
+
 @dataclass(frozen=True, slots=True)
 class Rows(Generic[Item]):
     """The rows of an answer that could be read, in order, and those that could not."""

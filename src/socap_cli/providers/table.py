@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 from socap_cli.config import Provider as Settings
 from socap_cli.errors import ConfigError
-from socap_cli.providers import twitterapi_io
+from socap_cli.providers import twitterapi_io, x_api
 from socap_cli.providers.protocol import Provider
 
 PROVIDERS: dict[str, Callable[[Settings], Provider]] = {
     "twitterapi.io": twitterapi_io.build,
+    "x": x_api.build,
 }
 
 

@@ -22,9 +22,11 @@ from socap_cli.simulator.serving import Manner, Request, Response, Server
 from socap_cli.simulator.twitterapi import TwitterApi
 from socap_cli.simulator.wire import Answer, Setting, WireFormat
 from socap_cli.simulator.world import World
+from socap_cli.simulator.x_api import XApi
 
 FORMATS: dict[str, Callable[[Setting], WireFormat]] = {
     "twitterapi": TwitterApi,
+    "x": XApi,
 }
 MANNERS: dict[Fault, Manner] = {"garble": "cut", "drop": "drop", "drip": "drip", "oversized": "endless"}
 NESTED = b'{"tweets": ' + b"[" * 200_000
@@ -92,12 +94,13 @@ class Simulator:
             return self._control(request)
         if request.method != "GET":
             return Response(405, b'{"detail":"Method Not Allowed"}')
+        endpoint = self.api.endpoint(request.path)
         with self._lock:
-            self.ledger.asked(request.path)
+            self.ledger.asked(endpoint)
         key = self.api.key_in(request.headers)
         if self.key is not None and key != self.key:
             return self._sent(self.api.refused_key(), "ok")
-        fate = self.fate.draw(request.path, has_cursor=bool(request.query.get("cursor")))
+        fate = self.fate.draw(endpoint, has_cursor=bool(self.api.cursor_in(request.query)))
         answer = self.api.failure(fate)
         if answer is None:
             answer = self._paid(request)

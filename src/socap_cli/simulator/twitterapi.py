@@ -54,6 +54,14 @@ class TwitterApi:
         """The key that a request holds."""
         return headers.get("x-api-key")
 
+    def endpoint(self, path: str) -> str:
+        """The path itself."""
+        return path
+
+    def cursor_in(self, query: Query) -> str:
+        """The cursor of a page."""
+        return query.get("cursor", "")
+
     def is_free(self, path: str) -> bool:
         """Whether a request costs nothing."""
         return path == ACCOUNT

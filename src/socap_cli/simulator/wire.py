@@ -45,6 +45,12 @@ class WireFormat(Protocol):
     def key_in(self, headers: Mapping[str, str]) -> str | None:
         """The key that a request holds; headers are named in lower case."""
 
+    def endpoint(self, path: str) -> str:
+        """What requests are counted, and limited, under."""
+
+    def cursor_in(self, query: Query) -> str:
+        """The cursor of the page that a request asks for; empty for the first one."""
+
     def is_free(self, path: str) -> bool:
         """Whether a request costs nothing, whatever the account has left."""
 

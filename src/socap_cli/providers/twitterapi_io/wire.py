@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from socap_cli.model import Counters, ListItem, Profile, Tweet, cleaning, snowflake_time
-from socap_cli.providers.rows import Unreadable
+from socap_cli.providers.rows import Unreadable, as_object, kind_of
 
 COUNTER_FIELDS = {"likes": "likeCount", "views": "viewCount", "bookmarks": "bookmarkCount"}
 """Counters without a list that is read; those of lists stand in the table of endpoints."""
@@ -16,7 +16,7 @@ LONGEST_BIO = 2_000
 
 def read_tweet(row: Any, counter_fields: dict[str, str]) -> Tweet | None:
     """A tweet with its counters; None for one that the provider says is gone. Raises Unreadable."""
-    row = _object(row)
+    row = as_object(row)
     tweet_id = cleaning.post_id(row.get("id"))
     if _is_gone(row):
         return None
@@ -40,7 +40,7 @@ def read_counters(row: dict[str, Any], fields: dict[str, str]) -> Counters:
 
 def read_profile(row: Any) -> Profile:
     """An account. Raises Unreadable when it has no id."""
-    row = _object(row)
+    row = as_object(row)
     user_id = cleaning.user_id(row.get("id"))
     if user_id is None:
         if _is_gone(row):
@@ -69,20 +69,20 @@ def read_account(row: Any, tweet_id: str) -> ListItem:  # noqa: ARG001
 
 def read_reply(row: Any, tweet_id: str) -> ListItem | None:
     """A reply; None when it replies to another post than this tweet. Raises Unreadable."""
-    parent = cleaning.post_id(_object(row).get("inReplyToId"))
+    parent = cleaning.post_id(as_object(row).get("inReplyToId"))
     return read_post(row) if parent in (None, tweet_id) else None
 
 
 def read_quote(row: Any, tweet_id: str) -> ListItem | None:
     """A quote; None when it quotes another post than this tweet. Raises Unreadable."""
-    quoted = _object(row).get("quoted_tweet")
+    quoted = as_object(row).get("quoted_tweet")
     quoted_id = cleaning.post_id(quoted.get("id")) if isinstance(quoted, dict) else None
     return read_post(row) if quoted_id in (None, tweet_id) else None
 
 
 def read_post(row: Any) -> ListItem:
     """A post with its author. Raises Unreadable: without an author nobody can be told who it was."""
-    row = _object(row)
+    row = as_object(row)
     post_id = cleaning.post_id(row.get("id"))
     if post_id is None:
         raise Unreadable("its id is missing or no id", is_gone=_is_gone(row))
@@ -99,21 +99,11 @@ def _author(row: dict[str, Any]) -> Profile:
     if author is None or (isinstance(author, dict) and author.get("id") is None):
         raise Unreadable("its author is gone", is_gone=True)
     if not isinstance(author, dict):
-        raise Unreadable(f"its author is {_kind(author)}")
+        raise Unreadable(f"its author is {kind_of(author)}")
     try:
         return read_profile(author)
     except Unreadable as error:
         raise Unreadable(f"its author: {error.reason}", is_gone=error.is_gone) from None
-
-
-def _object(row: Any) -> dict[str, Any]:
-    if isinstance(row, dict):
-        return row
-    raise Unreadable(f"it is {_kind(row)}", is_gone=row is None)
-
-
-def _kind(value: Any) -> str:
-    return "null" if value is None else f"a {type(value).__name__}, not an object"
 
 
 def _is_gone(row: dict[str, Any]) -> bool:

@@ -1,0 +1,169 @@
+"""X's own API: counters, retweeters, replies by search, quotes.
+
+Search goes back seven days, and shows a post half a minute after it was written; see docs/collection.md for what
+that means for a campaign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from socap_cli.config import Provider as Settings
+from socap_cli.errors import RequestRefused
+from socap_cli.model import METRICS, QUOTES, REPLIES, RETWEETS, Kind, ListItem, Page, TweetsAnswer
+from socap_cli.providers.protocol import AllowedRate
+from socap_cli.providers.rows import read_rows
+from socap_cli.providers.transport import Transport
+from socap_cli.providers.x_api import envelope, wire
+from socap_cli.providers.x_api.endpoints import ENDPOINTS, WINDOW, Prices, counter_names, lists
+
+URL = "https://api.x.com"
+LARGEST_BATCH = 100
+LARGEST_PAGE = 100
+SEARCHED = timedelta(days=7)
+SHOWN_AFTER = timedelta(seconds=30)
+"""What is newer is not found, and a time that is newer is refused."""
+MARGIN = timedelta(minutes=5)
+"""Clocks differ, and the seven days pass while a request is on its way."""
+DEFAULT_PRICES = Prices()
+RELATIONS = {REPLIES: "replied_to", QUOTES: "quoted"}
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class XApi:
+    """One bearer token at one address. Threads share it."""
+
+    name = "x"
+    usd_per_credit = 0.001
+
+    def __init__(
+        self, key: str, *, url: str = URL, batch: int = LARGEST_BATCH, timeout: float = 30.0,
+        prices: Prices = DEFAULT_PRICES,
+    ) -> None:  # fmt: skip
+        """`timeout` in seconds. Raises ConfigError."""
+        self.batch = min(batch, LARGEST_BATCH)
+        self.prices = prices
+        self.now: Callable[[], datetime] = _utc_now
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._transport = Transport(url, headers, timeout=timeout, secrets=(key,))
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._transport.close()
+
+    @property
+    def lists(self) -> frozenset[Kind]:
+        """Lists that it serves."""
+        return frozenset(lists())
+
+    @property
+    def lists_with_times(self) -> frozenset[Kind]:
+        """Lists that can be asked for what is newer or older than a time."""
+        return frozenset(kind for kind, endpoint in lists().items() if endpoint.takes_times)
+
+    def endpoint(self, operation: str) -> str:
+        """The path, which requests are metered under."""
+        return ENDPOINTS[operation].path
+
+    def limit_scope(self, operation: str) -> str:
+        """Each endpoint has a limit of its own."""
+        return ENDPOINTS[operation].path
+
+    def price(self, operation: str, items: int) -> float:
+        """Credits for an answer of so many items."""
+        return self.prices.of(ENDPOINTS[operation], items)
+
+    def credits_left(self) -> float | None:
+        """X does not say."""
+        return None
+
+    def allowed_rate(self, scope: str) -> AllowedRate | None:
+        """The rate that X's documentation names for an app."""
+        for endpoint in ENDPOINTS.values():
+            if endpoint.path == scope:
+                said = f"X's documentation: {endpoint.a_window:,} in 15 minutes"
+                return AllowedRate(endpoint.a_window / WINDOW, said)
+        return None
+
+    def tweets(self, tweet_ids: Sequence[str]) -> TweetsAnswer:
+        """Look up to `batch` tweets up at once. Raises ProviderError."""
+        endpoint = ENDPOINTS[METRICS]
+        answer = self._transport.get(endpoint.path, {"ids": ",".join(tweet_ids), **endpoint.fields})
+        body = envelope.object_in(answer)
+        rows = [] if not body.get("data") and envelope.problems_of(body) else envelope.rows_in(answer)
+        read = partial(wire.read_tweet, accounts=envelope.accounts_in(answer), counters=counter_names())
+        found = read_rows(rows, read, endpoint=endpoint.path, clean=self._transport.clean)
+        asked = frozenset(tweet_ids)
+        tweets = {tweet.tweet_id: tweet for tweet in found.items if tweet.tweet_id in asked}
+        return TweetsAnswer(tweets, len(rows), found.unreadable)
+
+    def page(
+        self,
+        kind: Kind,
+        tweet_id: str,
+        *,
+        cursor: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Page:
+        """One page of a list, newest first. Raises ProviderError."""
+        if kind not in lists():
+            raise RequestRefused(f"{self.name} has no list of {kind}")
+        endpoint = ENDPOINTS[kind]
+        params = {"max_results": str(LARGEST_PAGE), **endpoint.fields}
+        if kind == REPLIES:
+            params |= {"query": f"in_reply_to_tweet_id:{tweet_id}", **self._times(since, until)}
+        if cursor:
+            params[endpoint.cursor_parameter] = cursor
+        answer = self._transport.get(endpoint.path.format(tweet_id=tweet_id), params, has_cursor=bool(cursor))
+        rows = envelope.rows_in(answer)
+        accounts = envelope.accounts_in(answer)
+        if kind == RETWEETS:
+            read: Callable[[object], ListItem | None] = wire.read_account
+        else:
+            read = partial(wire.read_post, accounts=accounts, relation=RELATIONS[kind], tweet_id=tweet_id)
+        found = read_rows(rows, read, endpoint=endpoint.path, clean=self._transport.clean)
+        items: dict[str, ListItem] = {}
+        for item in found.items:
+            items.setdefault(item.source_id, item)
+        following, cut_off = envelope.next_token(answer)
+        return Page(tuple(items.values()), following, len(rows), found.unreadable, cut_off=cut_off)
+
+    def followings(self, username: str, *, cursor: str | None = None) -> Page:  # noqa: ARG002
+        """Not read: X gives 15 pages in 15 minutes, at 10 credits an account."""
+        raise RequestRefused(
+            f"whom @{username} follows is not read from X", hint="import a list: socap importance import"
+        )
+
+    def _times(self, since: datetime | None, until: datetime | None) -> dict[str, str]:
+        """The bounds that search takes; it refuses a start before its seven days, and an end that is hardly past."""
+        now = self.now()
+        times = {}
+        if since and since > now - SEARCHED + MARGIN:
+            times["start_time"] = _written(since)
+        if until and until < now - SHOWN_AFTER:
+            times["end_time"] = _written(until)
+        return times
+
+
+def _written(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def build(settings: Settings) -> XApi:
+    """The provider as the settings describe it; without a token it is refused whatever it asks. Raises ConfigError."""
+    named = {"tweet": settings.price_tweet, "user": settings.price_user, "minimum": settings.price_minimum}
+    prices = replace(DEFAULT_PRICES, **{name: price for name, price in named.items() if price is not None})
+    return XApi(
+        settings.api_key.get_secret_value() if settings.api_key else "",
+        url=settings.url or URL,
+        batch=settings.batch or LARGEST_BATCH,
+        timeout=settings.timeout,
+        prices=prices,
+    )

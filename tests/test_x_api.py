@@ -1,0 +1,330 @@
+"""X's own API: what it answers becomes values or errors, and what it serves is collected whole."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import bson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.answers import Canned, canned_server
+from support.lab import START, Lab
+from support.mutating import ODD, mutate
+
+from socap_cli.config import Provider as ProviderSettings
+from socap_cli.errors import (
+    CreditsExhausted,
+    CursorRefused,
+    Forbidden,
+    KeyRefused,
+    MalformedAnswer,
+    NotFound,
+    ProviderError,
+    ProviderUnavailable,
+    RateLimited,
+    RequestRefused,
+)
+from socap_cli.model import QUOTES, REPLIES, RETWEETS, Page, cleaning
+from socap_cli.providers.table import build_provider
+from socap_cli.providers.x_api import XApi
+
+pytestmark = pytest.mark.server
+
+EXAMPLES = max(100, int(os.environ.get("SOCAP_FUZZ", "0")) * 2)
+TOKEN = "AAAAAAAAAAAAAAAAAAAAAMLheAAAAAAA0"
+PROBLEMS = "https://api.x.com/2/problems/"
+Ask = Callable[[XApi], Any]
+
+
+@pytest.fixture(scope="module")
+def canned() -> Iterator[tuple[XApi, Canned]]:
+    """X at its worst, and what it answers."""
+    with canned_server() as (url, answer):
+        provider = XApi(TOKEN, url=url, timeout=5.0)
+        provider.now = lambda: START
+        yield provider, answer
+        provider.close()
+
+
+def user(number: int) -> dict[str, Any]:
+    return {
+        "id": str(50 + number), "username": f"ada{number}", "name": "Ada &amp; co", "verified": False,
+        "verified_type": "business", "description": "Founder", "public_metrics": {"followers_count": 5120},
+    }  # fmt: skip
+
+
+def post(number: int) -> dict[str, Any]:
+    return {
+        "id": str(1996518988151706110 + number), "text": f"post {number} &lt;3", "author_id": str(50 + number),
+        "created_at": "2025-12-04T09:56:34.000Z", "conversation_id": "9",
+        "referenced_tweets": [{"type": "replied_to", "id": "9"}, {"type": "quoted", "id": "9"}],
+        "public_metrics": {"retweet_count": 12, "reply_count": 4, "like_count": 80, "quote_count": 3,
+                           "bookmark_count": 7, "impression_count": 9001},
+    }  # fmt: skip
+
+
+def body_of(rows: list[Any], *, users: bool = True) -> dict[str, Any]:
+    beside = {"includes": {"users": [user(number) for number in range(4)]}} if users else {}
+    return {"data": rows, "meta": {"result_count": len(rows), "next_token": "n2"}, **beside}
+
+
+CASES: list[tuple[Callable[[int], dict[str, Any]], Ask]] = [
+    (post, lambda provider: provider.tweets([post(number)["id"] for number in range(4)])),
+    (post, lambda provider: provider.page(REPLIES, "9")),
+    (post, lambda provider: provider.page(QUOTES, "9")),
+    (user, lambda provider: provider.page(RETWEETS, "9")),
+]
+
+
+def items_of(answer: Any) -> dict[str, Any]:
+    if isinstance(answer, Page):
+        return {item.source_id: item for item in answer.items}
+    return dict(answer.tweets)
+
+
+def asked(canned: Canned) -> tuple[str, dict[str, str]]:
+    parts = urlsplit(canned.paths[-1])
+    return parts.path, {name: value for name, (value,) in parse_qs(parts.query).items()}
+
+
+def test_a_post_is_read_with_its_author_who_stands_beside_it(canned: tuple[XApi, Canned]) -> None:
+    provider, answer = canned
+    answer.status, answer.body = 200, body_of([post(1)])
+    tweet = provider.tweets([post(1)["id"]]).tweets[post(1)["id"]]
+    assert tweet.counters == {
+        "retweets": 12, "replies": 4, "quotes": 3, "likes": 80, "views": 9001, "bookmarks": 7,
+    }  # fmt: skip
+    assert tweet.author is not None
+    assert (tweet.author.username, tweet.author.name, tweet.author.verified) == ("ada1", "Ada & co", True)
+    assert tweet.text == "post 1 <3"
+    (quote,) = provider.page(QUOTES, "9").items
+    assert (quote.profile.followers, quote.profile.bio) == (5120, "Founder")
+
+
+def test_posts_are_read_by_their_new_name_too(canned: tuple[XApi, Canned]) -> None:
+    provider, answer = canned
+    row = post(1)
+    row["referenced_posts"] = row.pop("referenced_tweets")
+    row["public_metrics"]["repost_count"] = row["public_metrics"].pop("retweet_count")
+    answer.status, answer.body = 200, body_of([row])
+    assert provider.tweets([row["id"]]).tweets[row["id"]].counters["retweets"] == 12
+    assert [item.source_id for item in provider.page(REPLIES, "9").items] == [row["id"]]
+    assert provider.page(REPLIES, "8").items == ()
+
+
+def test_an_author_who_is_left_out_is_known_by_id(canned: tuple[XApi, Canned]) -> None:
+    provider, answer = canned
+    answer.status, answer.body = 200, body_of([post(1)], users=False)
+    (quote,) = provider.page(QUOTES, "9").items
+    assert (quote.profile.user_id, quote.profile.username) == ("51", "")
+
+
+def test_an_empty_list_is_left_out_and_a_gone_tweet_is_told(canned: tuple[XApi, Canned]) -> None:
+    provider, answer = canned
+    answer.status, answer.body = 200, {"meta": {"result_count": 0}}
+    assert provider.page(QUOTES, "9").items == ()
+    gone = {"detail": "Could not find tweet with id: [9].", "type": PROBLEMS + "resource-not-found"}
+    answer.body = {"errors": [gone]}
+    assert provider.tweets(["9"]).tweets == {}
+    with pytest.raises(NotFound, match="Could not find tweet"):
+        provider.page(QUOTES, "9")
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "said"),
+    [
+        (401, {"title": "Unauthorized", "type": "about:blank"}, KeyRefused, "Unauthorized"),
+        (402, {"title": "CreditsDepleted", "type": PROBLEMS + "credits"}, CreditsExhausted, "CreditsDepleted"),
+        (403, {"title": "Forbidden", "detail": "enrol", "type": PROBLEMS + "client-forbidden"}, KeyRefused, "enrol"),
+        (403, {"title": "No", "type": PROBLEMS + "not-authorized-for-resource"}, Forbidden, "No"),
+        (404, {"title": "Not Found", "type": PROBLEMS + "resource-not-found"}, NotFound, "Not Found"),
+        (429, {"title": "Too Many Requests", "type": "about:blank"}, RateLimited, "Too Many"),
+        (429, {"errors": [{"code": 88, "message": "Rate limit exceeded"}]}, RateLimited, "Rate limit"),
+        (429, {"title": "Cap", "type": PROBLEMS + "usage-capped"}, CreditsExhausted, "used up"),
+        (503, {"title": "Service Unavailable"}, ProviderUnavailable, "Service"),
+        (400, {"errors": [{"parameters": {"id": ["x"]}, "message": "bad"}]}, RequestRefused, "bad .id."),
+        (200, {}, MalformedAnswer, "no list"),
+        (200, {"data": 5}, MalformedAnswer, "is none"),
+        (200, {"errors": [{"title": "Oh", "type": PROBLEMS + "internal-error"}]}, ProviderUnavailable, "Oh"),
+        (200, {"data": [5, 6]}, MalformedAnswer, "no row"),
+    ],
+)  # fmt: skip
+def test_what_x_says_is_told_in_its_words(
+    canned: tuple[XApi, Canned], status: int, body: Any, error: type[ProviderError], said: str
+) -> None:
+    provider, answer = canned
+    answer.status, answer.body = status, body
+    with pytest.raises(ProviderError, match=said) as raised:
+        provider.page(QUOTES, "9")
+    assert type(raised.value) is error
+    assert TOKEN not in raised.value.message
+
+
+def test_a_refused_token_of_a_page_is_told_from_a_refused_request(canned: tuple[XApi, Canned]) -> None:
+    provider, answer = canned
+    complaint = {"parameters": {"pagination_token": ["zz"]}, "message": "The value is not valid"}
+    answer.status, answer.body = 400, {"errors": [complaint], "title": "Invalid Request"}
+    with pytest.raises(CursorRefused):
+        provider.page(RETWEETS, "9", cursor="zz")
+
+
+@given(since=st.integers(0, 20 * 86_400), until=st.integers(0, 20 * 86_400))
+@settings(deadline=None, max_examples=60)
+def test_search_is_never_asked_for_a_time_that_it_refuses(
+    canned: tuple[XApi, Canned], since: int, until: int
+) -> None:
+    provider, answer = canned
+    answer.status, answer.body = 200, body_of([])
+    provider.page(
+        REPLIES, "9", since=START - timedelta(seconds=since), until=START - timedelta(seconds=until)
+    )
+    _, query = asked(answer)
+    begin, end = query.get("start_time"), query.get("end_time")
+    assert begin is None or datetime.fromisoformat(begin) > START - timedelta(days=7)
+    assert end is None or datetime.fromisoformat(end) < START - timedelta(seconds=10)
+    assert (begin is None) == (since >= 7 * 86_400 - 300)
+    assert (end is None) == (until <= 30)
+
+
+@pytest.mark.parametrize("case", CASES)
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(data=st.data())
+def test_the_good_rows_beside_every_bad_one_are_kept(
+    canned: tuple[XApi, Canned], case: tuple[Callable[[int], dict[str, Any]], Ask], data: st.DataObject
+) -> None:
+    provider, answer = canned
+    row, ask = case
+    rows: list[Any] = [row(number) for number in range(4)]
+    answer.status, answer.body = 200, body_of(copy.deepcopy(rows))
+    good = items_of(ask(provider))
+    assert len(good) == 4
+    bad = data.draw(st.sets(st.integers(0, 3), min_size=1, max_size=3))
+    for index in bad:
+        if data.draw(st.integers(0, 4)) == 0:
+            rows[index] = data.draw(ODD)
+        else:
+            mutate(rows[index], data)
+    answer.body = body_of(rows)
+    found = ask(provider)
+    document = asdict(found)
+    bson.encode(document)
+    json.dumps(document, default=str, allow_nan=False).encode()
+    changed = {item for item in items_of(found) if items_of(found)[item] != good.get(item)}
+    left = [list(good)[number] for number in range(4) if number not in bad]
+    ids = [item for item in left if item not in changed]
+    assert [items_of(found).get(item) for item in ids] == [good[item] for item in ids]
+    assert not changed.intersection(ids) or len(items_of(found)) < 4
+
+
+@pytest.mark.parametrize("case", CASES)
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(data=st.data())
+def test_no_envelope_is_more_than_an_error_of_the_provider(
+    canned: tuple[XApi, Canned], case: tuple[Callable[[int], dict[str, Any]], Ask], data: st.DataObject
+) -> None:
+    provider, answer = canned
+    row, ask = case
+    body = {"all": {**body_of([row(0), row(1)]), "errors": [{"detail": "d", "type": PROBLEMS + "x"}]}}
+    for _ in range(data.draw(st.integers(1, 4))):
+        mutate(body, data)
+    answer.status, answer.body = data.draw(st.sampled_from([200] * 9 + [400, 403, 429, 500])), body.get("all")
+    try:
+        found = ask(provider)
+    except ProviderError as error:
+        assert cleaning.one_line(error.message, limit=400) == error.message
+        return
+    bson.encode(asdict(found))
+
+
+def x_lab(lab: Callable[..., Lab], **world: object) -> Lab:
+    """A campaign over a world that X serves."""
+    one = lab(wire_format="x", **world)
+    one.provider.close()
+    provider = XApi("a-token", url=one.simulator.url, timeout=2.0)
+    provider.now = one.now
+    one.provider = provider  # type: ignore[assignment]
+    return one
+
+
+def test_what_x_serves_is_collected_whole_and_a_quiet_cycle_is_one_request(lab: Callable[..., Lab]) -> None:
+    one = x_lab(lab, tweets=4)
+    for kind, count in ((RETWEETS, 250), (REPLIES, 230), (QUOTES, 120)):
+        one.engage(kind, count, tweet=1)
+    one.advance(minutes=2)
+    one.cycle()
+    one.assert_exact()
+    assert one.cycle().requests == 1
+    one.engage(REPLIES, 3, tweet=1)
+    one.engage(QUOTES, 2, tweet=2)
+    one.advance(minutes=30)
+    before = one.simulator.ledger.credits
+    one.cycle()
+    one.assert_exact()
+    assert (
+        one.simulator.ledger.credits - before < 4 * 5 + 100 * 5
+    )  # a page of quotes, few replies, four tweets
+
+
+BAD_DAYS: list[dict[str, float]] = [
+    {"errors": 0.2}, {"garbled": 0.2}, {"expired": 0.3}, {"blanks": 0.2}, {"unreadable": 0.1}
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("faults", BAD_DAYS)
+def test_what_x_does_on_a_bad_day_costs_nothing_that_it_serves(
+    lab: Callable[..., Lab], faults: dict[str, float]
+) -> None:
+    one = x_lab(lab, tweets=3)
+    for kind in (RETWEETS, REPLIES, QUOTES):
+        one.engage(kind, 130, tweet=0)
+    one.advance(minutes=2)
+    one.simulator.faults.update(dict(faults))
+    for _ in range(3):
+        one.cycle()
+        one.advance(minutes=30)
+    if "unreadable" in faults:
+        one.simulator.faults.update({"unreadable": 0.0})
+    one.cycle(verify=True)
+    one.assert_exact()
+
+
+def test_a_reply_that_search_does_not_show_yet_is_read_when_the_counter_moves_again(
+    lab: Callable[..., Lab],
+) -> None:
+    one = x_lab(lab, tweets=2)
+    one.engage(REPLIES, 90)
+    one.cycle()
+    assert len(one.stored()) < 90
+    one.engage(REPLIES, 1)
+    one.advance(minutes=30)
+    one.cycle()
+    one.assert_exact()
+
+
+def test_replies_of_the_last_seven_days_are_collected(lab: Callable[..., Lab]) -> None:
+    one = x_lab(lab, tweets=2)
+    one.engage(REPLIES, 20)
+    one.advance(days=8)
+    late = one.engage(REPLIES, 30)
+    one.advance(minutes=2)
+    one.cycle()
+    assert {key[2] for key in one.stored() if key[1] == "reply"} == set(late)
+
+
+def test_x_is_a_row_of_the_configuration() -> None:
+    provider = build_provider(ProviderSettings(name="x"))
+    assert provider.name == "x"
+    assert provider.limit_scope(RETWEETS) != provider.limit_scope(QUOTES)
+    rate = provider.allowed_rate(provider.limit_scope(RETWEETS))
+    assert rate is not None
+    assert rate.rate == pytest.approx(75 / 900)
+    assert (provider.price("metrics", 100), provider.price(RETWEETS, 0)) == (500.0, 0.0)
+    provider.close()
