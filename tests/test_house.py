@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median, quantiles
@@ -10,6 +12,7 @@ from statistics import median, quantiles
 import socap_cli
 
 ROOT = Path(socap_cli.__file__).parent
+REPOSITORY = Path(__file__).parent.parent
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 LONGEST_FUNCTION, LONGEST_MODULE, MOST_PARAMETERS = 50, 250, 6
 
@@ -40,6 +43,15 @@ def parameters(node: Function) -> list[str]:
 def is_command(node: Function) -> bool:
     """A command's signature is the command line's; its length is that of its options."""
     return bool({"ctx", "config"} & set(parameters(node)[:1]))
+
+
+def test_the_guide_draws_every_room_on_its_floor() -> None:
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+    floors, *_ = settings["tool"]["importlinter"]["contracts"]
+    guide = (REPOSITORY / "docs" / "architecture.md").read_text("utf-8")
+    drawn = [set(re.findall(r"\w+", line)) for line in guide.split("```")[1].splitlines()[1:]]
+    wanted = [set(floor.split(" | ")) for floor in floors["layers"]]
+    assert [floor - line for floor, line in zip(wanted, drawn, strict=True)] == [set()] * len(wanted)
 
 
 def test_no_function_is_longer_than_a_screen() -> None:
