@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from support.terminal import Cli
 
+from socap_cli.channels.table import CHANNELS
 from socap_cli.cli.app import execute
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db
@@ -71,8 +72,8 @@ def test_the_story_by_hand(
     assert states == {
         "configuration": "ok", "database": "ok", "indexes": "ok", "importance": "ok", "clock": "ok",
         "disk": "ok", "data folder": "ok", "outage": "ok", "campaigns": "ok", "runs": "ok", "jobs": "ok",
-        "alerts": "ok", "coverage": "ok", "budget": "ok", "slack": "ok", "provider": "ok", "email": "skip",
-        "webhook": "skip", "apprise": "skip",
+        "alerts": "ok", "coverage": "ok", "budget": "ok", "provider": "ok",
+        **dict.fromkeys(CHANNELS, "skip"), "slack": "ok",
     }  # fmt: skip
     cli("campaign", "pause", "launch")
     assert cli("enqueue")["result"]["campaigns"] == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.lab import START, campaign
 
+from socap_cli.channels.table import CHANNELS
 from socap_cli.cli.app import execute
 from socap_cli.store import Db, campaigns
 
@@ -55,7 +56,7 @@ def launched(db: Db, mongod: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ("socap jobs list --json --status comp", ["completed"]),
         ("socap campaign list --status ", ["active", "paused", "completed"]),
         ("socap alerts list --status d", ["dead", "dropped"]),
-        ("socap alerts test ", ["slack", "email", "webhook", "apprise"]),
+        ("socap alerts test ", [*CHANNELS]),
         ("socap campaign add x --channel s", ["slack"]),
         ("socap help imp", ["importance"]),
         ("socap usage --by ", ["campaign", "endpoint", "day"]),

@@ -8,22 +8,35 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from support.lab import Lab
+from support.lab import START, Lab
 
 from socap_cli.bootstrap import Bootstrap
 from socap_cli.bootstrap.collecting import open_provider
 from socap_cli.config import Provider as ProviderSettings
 from socap_cli.config import Settings
-from socap_cli.model import LISTS, Kind, ListItem, ListKind, Page, Profile, Tweet, TweetsAnswer
+from socap_cli.errors import ConfigError
+from socap_cli.model import (
+    LISTS,
+    Kind,
+    ListItem,
+    ListKind,
+    Page,
+    Profile,
+    Tweet,
+    TweetsAnswer,
+    counter_names,
+    shown_counters,
+)
 from socap_cli.model.links import engagement_url
 from socap_cli.providers import AllowedRate
 from socap_cli.providers.table import PROVIDERS
+from socap_cli.report.analytics import interactions
 from socap_cli.simulator.world import World
 from socap_cli.store import engagement_view, queue_view
 from socap_cli.store.engagement_view import Selection
 
-LIKERS = Kind("likers")
-ROW = ListKind(LIKERS, "like", "liked", "Likers", "#8a4fd1", is_post=False, priority=4)
+LIKES = Kind("likes")
+ROW = ListKind(LIKES, "like", "liked", "Likes", "#8a4fd1", is_post=False, priority=4)
 PAGE = 7
 
 
@@ -90,8 +103,8 @@ class Toy:
 
 @pytest.fixture
 def toy(lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch) -> Lab:
-    """A world with likers, worked through the toy provider."""
-    monkeypatch.setitem(LISTS, LIKERS, ROW)
+    """A world that lists who liked a tweet, worked through the toy provider."""
+    monkeypatch.setitem(LISTS, LIKES, ROW)
     one = lab(tweets=3)
     provider = Toy(one.world, one.now)
     monkeypatch.setitem(PROVIDERS, "toy", lambda _settings: provider)
@@ -110,7 +123,7 @@ def test_a_provider_and_a_list_that_no_module_knows_are_collected_like_the_other
     wanted = {("like", account.user_id) for account in toy.world.accounts[:20]}
     assert {key for key in stored if key[0] == "like"} == wanted
     assert {action for action, _ in stored} == {kind.action_type for kind in LISTS.values()}
-    assert queue_view.count_by_status(toy.db)["likers"] == {"completed": 3}
+    assert queue_view.count_by_status(toy.db)["likes"] == {"completed": 3}
     (first, *_) = engagement_view.listed(toy.db, Selection(toy.tweet_ids, action_type="like"))
     assert engagement_url(first) == f"https://x.com/{first.profile.username}"
 
@@ -118,3 +131,26 @@ def test_a_provider_and_a_list_that_no_module_knows_are_collected_like_the_other
 def test_a_quiet_cycle_of_a_toy_reads_counters_only(toy: Lab) -> None:
     toy.cycle()
     assert toy.cycle().requests == 2
+
+
+def test_whose_key_is_missing_is_said_by_the_settings() -> None:
+    with pytest.raises(ConfigError) as refused:
+        Bootstrap(Settings(provider=ProviderSettings(name="toy"))).key()
+    assert refused.value.hint == "set TWITTER_API_KEY (a key of toy)"
+
+
+def test_a_counter_whose_list_is_read_stays_one_counter(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = counter_names()
+    monkeypatch.setitem(LISTS, LIKES, ROW)
+    assert sorted(counter_names()) == sorted(before)
+    assert shown_counters() == ("retweets", "replies", "quotes", "likes", "views")
+    assert interactions({"likes": 3, "bookmarks": 2, "views": 100}) == 5
+
+
+def test_what_the_simulator_counts_is_what_its_lists_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LISTS, LIKES, ROW)
+    world = World(start=START, tweets=1, accounts=50)
+    (tweet,) = world.tweets.values()
+    for _ in range(4):
+        world.engage(tweet.tweet_id, LIKES, START)
+    assert tweet.counters(START.timestamp())["likes"] == 4

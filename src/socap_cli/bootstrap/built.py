@@ -123,7 +123,9 @@ class Bootstrap:
         """The provider's key. Raises ConfigError that says how to set it."""
         key = secret(self.settings.provider.api_key)
         if not key:
-            raise ConfigError("no provider key", hint="set TWITTER_API_KEY (a key of twitterapi.io)")
+            raise ConfigError(
+                "no provider key", hint=f"set TWITTER_API_KEY (a key of {self.settings.provider.name})"
+            )
         return key
 
     def restart(self) -> None:

@@ -11,11 +11,11 @@ from socap_cli.cli import tables
 from socap_cli.cli.campaign_text import shortened, tweet_row, value_text
 from socap_cli.cli.run import Run
 from socap_cli.cli.wording import since
-from socap_cli.model import Campaign, CampaignTweet, TweetState
+from socap_cli.model import Campaign, CampaignTweet, TweetState, shown_counters
 from socap_cli.model.cadence import Look
 from socap_cli.model.campaign import public_campaign
 
-COUNTERS = ("retweets", "replies", "quotes", "likes", "views")
+COUNTERS = shown_counters()
 LABELS = {
     "slug": "campaign", "status": "status", "starts_at": "starts", "ends_at": "ends", "threshold": "alerts from",
     "channels": "channels", "slack_webhook": "own webhook", "vips": "VIPs", "ignores": "ignored",
@@ -80,18 +80,7 @@ def show_campaign(
             columns,
             numbers=COUNTERS,
             cut=("text", "why"),
-            drop=(
-                "text",
-                "why",
-                "posted",
-                "views",
-                "likes",
-                "quotes",
-                "replies",
-                "retweets",
-                "next look",
-                "category",
-            ),
+            drop=("text", "why", "posted", *reversed(COUNTERS), "next look", "category"),
         ),
         (
             [

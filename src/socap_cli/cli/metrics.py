@@ -21,7 +21,7 @@ from socap_cli.cli.start import bootstrap
 from socap_cli.errors import UsageError
 from socap_cli.files.writing import write_file
 from socap_cli.json_text import iso
-from socap_cli.model import LISTS, CampaignTweet, TweetCategory, counter_names
+from socap_cli.model import CampaignTweet, TweetCategory, counter_names, shown_counters
 from socap_cli.report import series as rules
 from socap_cli.report.analytics import list_total
 from socap_cli.report.charts import Drawing, png_chart, short_number
@@ -31,8 +31,7 @@ from socap_cli.store import Db, campaigns, snapshots
 app = typer.Typer(help="Counters over time.", no_args_is_help=True)
 ALL = "all"
 BLOCKS = "▁▂▃▄▅▆▇█"
-SHOWN = (*LISTS, "likes", "views")
-"""What fits into 80 columns; programs get every counter."""
+SHOWN = shown_counters()
 
 
 @app.callback()

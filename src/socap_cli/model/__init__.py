@@ -28,6 +28,7 @@ from socap_cli.model.kinds import (
     kinds,
     list_of,
     priority_of,
+    shown_counters,
 )
 from socap_cli.model.list_state import (
     Coverage,
@@ -100,5 +101,6 @@ __all__ = [
     "list_of",
     "lowest_snowflake",
     "priority_of",
+    "shown_counters",
     "snowflake_time",
 ]

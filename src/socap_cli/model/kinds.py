@@ -70,12 +70,18 @@ def list_of(action_type: str) -> ListKind:
     raise KeyError(action_type)
 
 
-COUNTERS_WITHOUT_LIST = ("likes", "views", "bookmarks")
+OTHER_COUNTERS = ("likes", "views", "bookmarks")
+"""Counters that need no list. One whose list is read as well, by a row of that name, stays a single counter."""
 
 
 def counter_names() -> tuple[str, ...]:
-    """The names of a tweet's counters; those of lists come first."""
-    return (*LISTS, *COUNTERS_WITHOUT_LIST)
+    """The names of a tweet's counters, each once; those of lists come first."""
+    return tuple(dict.fromkeys((*LISTS, *OTHER_COUNTERS)))
+
+
+def shown_counters() -> tuple[str, ...]:
+    """Those that fit into 80 columns; programs get every counter."""
+    return tuple(name for name in counter_names() if name != "bookmarks")
 
 
 Counters = dict[str, int | None]

@@ -34,7 +34,7 @@ def share(part: float, whole: float) -> float:
 
 def interactions(counters: Counters) -> int:
     """Likes + retweets + replies + quotes + bookmarks, of which unknown ones count nothing."""
-    return sum(counters.get(name) or 0 for name in (*LISTS, "likes", "bookmarks"))
+    return sum(counters.get(name) or 0 for name in dict.fromkeys((*LISTS, "likes", "bookmarks")))
 
 
 def engagement_rate(counters: Counters) -> float | None:

@@ -107,11 +107,11 @@ class WorldTweet:
         return self.posted_at <= moment and not self.gone_from <= moment < self.gone_until
 
     def counters(self, moment: float) -> dict[str, int]:
-        """All its counters by name."""
+        """All its counters by name: of what has a list, what is in it."""
         grown = 1 - math.exp(-max(0.0, moment - self.posted_at) / 36_000)
         return {
-            **{str(kind): items.counter(moment) for kind, items in self.lists.items()},
             "likes": int(self.likes * grown),
             "views": int(self.views * grown),
             "bookmarks": int(self.likes * grown / 9),
+            **{str(kind): items.counter(moment) for kind, items in self.lists.items()},
         }
