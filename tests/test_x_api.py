@@ -176,6 +176,15 @@ def test_a_refused_token_of_a_page_is_told_from_a_refused_request(canned: tuple[
         provider.page(RETWEETS, "9", cursor="zz")
 
 
+def test_a_wrong_token_is_told_by_a_request_that_is_free(lab: Callable[..., Lab]) -> None:
+    one = x_lab(lab, tweets=1, key="another-token")
+    with pytest.raises(KeyRefused):
+        one.provider.credits_left()
+    one.simulator.key = "a-token"
+    assert one.provider.credits_left() is None
+    assert one.simulator.ledger.credits == 0
+
+
 @given(since=st.integers(0, 20 * 86_400), until=st.integers(0, 20 * 86_400))
 @settings(deadline=None, max_examples=60)
 def test_search_is_never_asked_for_a_time_that_it_refuses(
@@ -268,9 +277,7 @@ def test_what_x_serves_is_collected_whole_and_a_quiet_cycle_is_one_request(lab: 
     before = one.simulator.ledger.credits
     one.cycle()
     one.assert_exact()
-    assert (
-        one.simulator.ledger.credits - before < 4 * 5 + 100 * 5
-    )  # a page of quotes, few replies, four tweets
+    assert one.simulator.ledger.credits - before < (4 + 100) * 500
 
 
 BAD_DAYS: list[dict[str, float]] = [
@@ -326,5 +333,5 @@ def test_x_is_a_row_of_the_configuration() -> None:
     rate = provider.allowed_rate(provider.limit_scope(RETWEETS))
     assert rate is not None
     assert rate.rate == pytest.approx(75 / 900)
-    assert (provider.price("metrics", 100), provider.price(RETWEETS, 0)) == (500.0, 0.0)
+    assert (provider.price("metrics", 100), provider.price(RETWEETS, 0)) == (50_000.0, 0.0)
     provider.close()

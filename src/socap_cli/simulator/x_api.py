@@ -23,8 +23,8 @@ QUERY = re.compile(r"in_reply_to_tweet_id:(\d+)")
 PATHS = {"retweeted_by": RETWEETS, "quote_tweets": QUOTES}
 SMALLEST_PAGE = {RETWEETS: 1, REPLIES: 10, QUOTES: 10}
 LARGEST_PAGE, MAX_IDS = 100, 100
-PRICE_POST, PRICE_USER = 5, 10
-"""Of 0.001 USD."""
+PRICE_POST, PRICE_USER = 500, 1_000
+"""Of 0.00001 USD."""
 SEARCHED, SHOWN_AFTER, LATEST_END = 7 * 86_400, 30, 10
 """Seconds: what search goes back, after how many a post is found, and how far past an end must be."""
 PROBLEMS = "https://api.x.com/2/problems/"

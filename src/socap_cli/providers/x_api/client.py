@@ -22,6 +22,7 @@ from socap_cli.providers.x_api.endpoints import ENDPOINTS, WINDOW, Prices, count
 
 URL = "https://api.x.com"
 LARGEST_BATCH = 100
+NO_TWEET = "1"
 LARGEST_PAGE = 100
 SEARCHED = timedelta(days=7)
 SHOWN_AFTER = timedelta(seconds=30)
@@ -40,7 +41,7 @@ class XApi:
     """One bearer token at one address. Threads share it."""
 
     name = "x"
-    usd_per_credit = 0.001
+    usd_per_credit = 0.00001
 
     def __init__(
         self, key: str, *, url: str = URL, batch: int = LARGEST_BATCH, timeout: float = 30.0,
@@ -80,7 +81,11 @@ class XApi:
         return self.prices.of(ENDPOINTS[operation], items)
 
     def credits_left(self) -> float | None:
-        """X does not say."""
+        """X does not say. A tweet that never was is asked for, which is free, so that a wrong token is told.
+
+        Raises ProviderError.
+        """
+        self.tweets([NO_TWEET])
         return None
 
     def allowed_rate(self, scope: str) -> AllowedRate | None:
@@ -136,7 +141,7 @@ class XApi:
         return Page(tuple(items.values()), following, len(rows), found.unreadable, cut_off=cut_off)
 
     def followings(self, username: str, *, cursor: str | None = None) -> Page:  # noqa: ARG002
-        """Not read: X gives 15 pages in 15 minutes, at 10 credits an account."""
+        """Not read: X gives 15 pages in 15 minutes, at a cent an account."""
         raise RequestRefused(
             f"whom @{username} follows is not read from X", hint="import a list: socap importance import"
         )

@@ -53,10 +53,13 @@ COUNTERS = {"likes": ("like_count",), "views": ("impression_count",), "bookmarks
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Credits of 0.001 USD for a post and for an account that are read; what fails, or finds nothing, is free."""
+    """Credits for a post and for an account that are read; what fails, or finds nothing, is free.
 
-    tweet: float = 5.0
-    user: float = 10.0
+    X counts in USD: a credit is 0.00001 of one, so that budgets and worths mean the same with every provider.
+    """
+
+    tweet: float = 500.0
+    user: float = 1_000.0
     minimum: float = 0.0
 
     def of(self, endpoint: Endpoint, items: int) -> float:
