@@ -281,6 +281,64 @@ def test_no_page_scrolls_sideways(
         assert letters >= 9.5
 
 
+OUTSIDE = """[...document.querySelectorAll('.card')].flatMap(card => {
+    const room = card.getBoundingClientRect();
+    return [...card.querySelectorAll('*')].filter(e => {
+        const box = e.getBoundingClientRect();
+        return box.width > 1 && !e.closest('.scroll, svg') && (box.right > room.right || box.left < room.left);
+    }).map(e => `${card.id} ${e.tagName} ${e.textContent.slice(0, 40)}`);
+})"""
+CUT = """[...document.querySelectorAll('td, tbody th, dd')].filter(
+    e => e.clientWidth > 1 && e.scrollWidth > e.clientWidth + 1 && !e.closest('.scroll')
+).map(e => `${e.closest('[id]').id} ${e.textContent.slice(0, 40)}`)"""
+
+
+@pytest.mark.parametrize("width", [1440, 1000, 861, 768, 561, 390, 320])
+def test_nothing_sticks_out_of_its_card_or_its_cell(
+    open_page: Open, pages: dict[Edition, Path], width: int
+) -> None:
+    for path in (pages[Edition.OPERATOR], pages[Edition.CLIENT].with_name("index.html")):
+        page = open_page(width=width, path=path)
+        page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+        assert page.evaluate(OUTSIDE) == []
+        assert page.evaluate(CUT) == []
+
+
+def test_the_map_of_hours_stands_upright_on_a_phone(open_page: Open) -> None:
+    first, second = "#hours .heat i:nth-of-type(1)", "#hours .heat i:nth-of-type(2)"
+    for width, upright in ((1440, False), (390, True), (320, True)):
+        page = open_page(width=width)
+        here, there = (page.locator(cell).bounding_box() for cell in (first, second))
+        assert (there["y"] > here["y"]) == upright
+        assert here["width"] >= 10
+        assert page.locator("#hours .heat").evaluate("e => e.scrollWidth <= e.clientWidth")
+
+
+def test_tweets_and_campaigns_are_sorted_on_a_phone_too(open_page: Open, pages: dict[Edition, Path]) -> None:
+    page = open_page(width=390)
+    views = page.locator("#tweet-list thead button:has-text('Views')")
+    assert views.bounding_box()["height"] >= 24
+    views.click()
+    views.click()
+    assert page.get_attribute("#tweet-list thead th:nth-child(6)", "aria-sort") == "ascending"
+    index = open_page(width=390, path=pages[Edition.CLIENT].with_name("index.html"))
+    index.click("thead button:has-text('Campaign')")
+    assert index.inner_text("table.campaigns tbody tr:first-child a").startswith("Launch")
+
+
+def test_paper_says_what_it_leaves_out_and_heads_go_on_the_next_sheet(open_page: Open) -> None:
+    page = open_page()
+    page.emulate_media(media="print")
+    text = page.inner_text("main")
+    for said in ("The first 15 of 30.", "The 10 newest engagements", "On paper the first 12"):
+        assert said in text
+    for untrue in ("ago)", "Open a tweet", "The 50 newest"):
+        assert untrue not in text
+    head = "getComputedStyle(document.querySelector('#tweet-list thead th:nth-child(6)'), '::after').content"
+    assert page.evaluate(head) == '"Views"'
+    assert page.locator("#tweet-list thead button").first.is_hidden()
+
+
 def test_a_phone_has_no_invisible_stop_and_the_skip_link_comes_first(open_page: Open) -> None:
     page = open_page(width=390)
     page.keyboard.press("Tab")

@@ -20,7 +20,7 @@ from socap_cli.model import CampaignStatus, TweetCategory
 from socap_cli.report.brand import brand_of
 from socap_cli.report.document import document
 from socap_cli.report.island import island, script_json
-from socap_cli.report.page import Brand, campaign_page, index_page
+from socap_cli.report.page import Brand, campaign_page, drawing, index_page
 from socap_cli.report.publish import Site, publish
 from socap_cli.report.summary import summary
 from socap_cli.report.values import CampaignReport, Edition
@@ -126,6 +126,64 @@ def test_a_first_reading_has_totals_and_no_change() -> None:
     assert "likes-change" not in found.figures
     assert "This is the first reading" in found.text
     assert "One reading so far" in found.text
+
+
+def test_a_first_reading_speaks_of_no_growth_and_of_no_counter_that_nobody_read() -> None:
+    one = Documents()
+    one.tweet("11")
+    one.tweet("12", TweetCategory.INVESTOR)
+    one.read("11", 0, retweets=1, replies=0, quotes=0, likes=5, views=100, bookmarks=0)
+    found = read_page(page(one.report()))
+    assert "Growth since the first reading" not in found.text
+    assert (found.figures["client-views"], found.figures["client-quotes"]) == ("100", "0")
+    assert (found.figures["investor-views"], found.figures["investor-quotes"]) == ("–", "–")
+
+
+def test_who_is_new_is_said_apart_from_who_came_again() -> None:
+    assert "1 important person engaged, nobody new in the last 1 h" in read_page(page(small().report())).text
+    one = small()
+    one.engage("12", "quote", minutes=55, **reasons(("ada", 20)))
+    said = "2 important people engaged, 1 of them for the first time in the last 1 h"
+    assert said in read_page(page(one.report())).text
+
+
+def days_of_a_campaign(days: int, tweets: int, *, every: int = 12) -> Documents:
+    """Tweets posted an hour after another, read every so many hours, and a reply a day at noon."""
+    one = Documents()
+    for n in range(tweets):
+        tweet = one.tweet(str(100 + n), list(TweetCategory)[n % 3], posted_at=START + timedelta(hours=n))
+        for hour in range(0, 24 * days + 1, every):
+            one.read(tweet, 60 * hour, retweets=hour, replies=0, quotes=0, likes=0, views=hour, bookmarks=0)
+    for day in range(days):
+        one.engage("100", "reply", minutes=1440 * day)
+    return one
+
+
+def test_an_hour_of_the_week_that_has_not_come_is_told_from_one_in_which_nobody_reacted() -> None:
+    html = page(days_of_a_campaign(4, 1).report())
+    cells = re.findall(r'<i class="h(\w)"></i>', html.split('class="heat"')[1].split("</div>")[0])
+    assert len(cells) == 168
+    assert (cells.count("5"), cells.count("0"), cells.count("x")) == (4, 97 - 4, 168 - 97)
+    assert "not in the campaign yet" in html
+    assert ">–</td>" in html.split("Replies and quotes by weekday and hour</caption>")[1]
+
+
+def test_days_are_told_as_days_and_what_is_left_out_of_a_chart_is_said() -> None:
+    text = read_page(page(days_of_a_campaign(5, 6).report())).text
+    assert "06 Mar +" in text
+    assert "the last 72" not in text
+    assert "marks of the tweets that lead" not in text
+    assert (
+        "by hour: marks of the tweets that lead" in read_page(page(days_of_a_campaign(5, 70).report())).text
+    )
+    hourly = read_page(page(days_of_a_campaign(4, 1, every=1).report())).text
+    assert "The numbers by hour, the last 72" in hourly
+
+
+def test_marks_of_two_categories_do_not_stand_on_each_other() -> None:
+    report = days_of_a_campaign(5, 6).report()
+    posts = drawing(report, timedelta(days=1), UTC).posts
+    assert len(posts) == len({moment for moment, _ in posts}) == 3
 
 
 def test_two_readings_a_minute_apart_make_charts() -> None:

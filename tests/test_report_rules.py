@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -23,6 +23,7 @@ from socap_cli.report.analytics import (
     change,
     engagement_rate,
     half_life,
+    hours_of_the_week,
     roll_up,
     velocity,
 )
@@ -361,6 +362,22 @@ def test_the_arcs_of_a_ring_fill_it(parts: dict[str, int]) -> None:
     assert len(arcs) == sum(value > 0 for value in parts.values())
     assert not arcs or sum(arc.percent for arc in arcs) == pytest.approx(100)
     assert not arcs or arcs[-1].begins + arcs[-1].percent == pytest.approx(100)
+
+
+@given(st.dictionaries(st.text(max_size=3), st.integers(0, 10**6), max_size=8))
+def test_whole_percents_of_exclusive_parts_add_up_to_a_hundred(parts: dict[str, int]) -> None:
+    found, whole = small.hundredths(parts), sum(parts.values())
+    assert sum(found.values()) == (100 if whole else 0)
+    for name, value in parts.items():
+        assert abs(found[name] - (100 * value / whole if whole else 0)) < 1
+
+
+def test_the_hours_of_the_week_that_lie_between_two_moments() -> None:
+    half_past = START + timedelta(minutes=30)
+    assert hours_of_the_week(half_past, half_past + HOUR, UTC) == {(0, 12), (0, 13)}
+    assert hours_of_the_week(half_past, half_past + HOUR, timezone(11 * HOUR)) == {(0, 23), (1, 0)}
+    assert len(hours_of_the_week(START, START + timedelta(days=4), UTC)) == 97
+    assert len(hours_of_the_week(START, START + timedelta(days=400), UTC)) == 168
 
 
 @given(st.lists(st.lists(st.integers(0, 10**6), min_size=24, max_size=24), min_size=7, max_size=7))

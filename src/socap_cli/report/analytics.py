@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 
 from socap_cli.model import LISTS, Counters
 from socap_cli.report.series import Point, value_at
@@ -82,6 +82,14 @@ def half_life(totals: Sequence[Point], posted_at: datetime | None) -> HalfLife |
         (n, moment) for n, (moment, values) in enumerate(totals) if list_total(values) >= half
     )
     return HalfLife(moment - posted_at, at_most=position == 0) if moment >= posted_at else None
+
+
+def hours_of_the_week(begin: datetime, end: datetime, zone: tzinfo) -> frozenset[tuple[int, int]]:
+    """Weekday (Monday is 0) and hour, in a time zone, of every hour of which some part lies between two moments."""
+    first = begin.replace(minute=0, second=0, microsecond=0)
+    hours = min((end - first) // timedelta(hours=1) + 1, 7 * 24)
+    local = [(first + timedelta(hours=n)).astimezone(zone) for n in range(hours)]
+    return frozenset((moment.weekday(), moment.hour) for moment in local)
 
 
 @dataclass(frozen=True, slots=True)

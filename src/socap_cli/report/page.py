@@ -18,7 +18,7 @@ from socap_cli.model.kinds import list_of
 from socap_cli.model.labels import OTHERS
 from socap_cli.model.links import profile_url
 from socap_cli.report import colours, ink, small
-from socap_cli.report.analytics import DAY, interactions, share
+from socap_cli.report.analytics import DAY, hours_of_the_week, interactions, share
 from socap_cli.report.charts import SHAPES, Drawing, short_number, svg_chart
 from socap_cli.report.island import island, script_json
 from socap_cli.report.series import FINE_STEPS, Interval, floor, intervals, step_for
@@ -35,10 +35,10 @@ CATEGORIES = {
     TweetCategory.INVESTOR.short: "Investors",
 }  # fmt: skip
 MARKS = {
-    TweetCategory.MAIN.short: "▼",
-    TweetCategory.INFLUENCER.short: "▽",
-    TweetCategory.INVESTOR.short: "◇",
-}
+    TweetCategory.MAIN.short: "▼", TweetCategory.INFLUENCER.short: "▽", TweetCategory.INVESTOR.short: "◇",
+}  # fmt: skip
+PLACES = {name: (n + 1) / (len(MARKS) + 1) for n, name in enumerate(MARKS)}
+"""Where in a column the mark of a category stands, so that no two stand on each other."""
 CATEGORY_COLOURS = ("#6d4bb8", "#b8407a", "#4d6a86")
 """Others than those of actions, so that no two pictures seem to speak of the same."""
 MOST_GAPS, MOST_POSTS, TABLE_ROWS = 50, 60, 72
@@ -65,6 +65,8 @@ class Intervals:
     rows: tuple[Interval, ...]
     marks: frozenset[str]
     """The marks of posts that are in the charts."""
+    crowded: bool
+    """Whether only the posts of the tweets that lead are in them."""
 
 
 def campaign_page(report: CampaignReport, brand: Brand, zone: tzinfo) -> str:
@@ -139,7 +141,10 @@ def drawing(report: CampaignReport, step: timedelta, zone: tzinfo) -> Drawing:
     growth = report.series.growth
     first, last = (growth[0][0], growth[-1][0]) if growth else (None, None)
     posts = dict.fromkeys(
-        (floor(row.tweet.posted_at, step) + step / 2, MARKS[row.tweet.category.short])
+        (
+            floor(row.tweet.posted_at, step) + step * PLACES[row.tweet.category.short],
+            MARKS[row.tweet.category.short],
+        )
         for row in report.tweets
         if row.tweet.posted_at and first and last and first <= row.tweet.posted_at <= last
     )
@@ -179,6 +184,7 @@ def _drawn(report: CampaignReport, step: timedelta, zone: tzinfo) -> Intervals:
         Markup("".join(parts)),  # noqa: S704 (our own picture; matplotlib escapes its texts)
         tuple(one.columns[-TABLE_ROWS:][::-1]),
         frozenset(m for _, m in one.posts),
+        len(one.posts) == MOST_POSTS,
     )
 
 
@@ -215,6 +221,7 @@ def _environment() -> Environment:
         score=lambda value: "?" if value is None else f"{value:g}",
         moment=lambda value, zone: f"{value.astimezone(zone):%d %b %Y, %H:%M} {_zone_name(value, zone)}",
         day=lambda value, zone: f"{value.astimezone(zone):%d %b %H:%M}",
+        date=lambda value, zone: f"{value.astimezone(zone):%d %b}",
         iso=lambda value: value.isoformat().replace("+00:00", "Z"),
         label=label,
         category=lambda name: CATEGORIES.get(name, name),
@@ -226,7 +233,8 @@ def _environment() -> Environment:
     )
     environment.globals.update(
         count=count, story=story, day_of=day_of, window=window, share=share, polyline=small.polyline,
-        ring=small.ring, shades=small.shades, interactions=interactions, lists=LISTS, marks=MARKS,
+        ring=small.ring, shades=small.shades, hundredths=small.hundredths, hours_of_the_week=hours_of_the_week,
+        interactions=interactions, lists=LISTS, marks=MARKS, table_rows=TABLE_ROWS,
         series_inks=[f"var(--c{n})" for n in range(1, ink.MOST_SERIES + 1)],
         category_inks=[f"var(--k{n})" for n in range(1, len(CATEGORY_COLOURS) + 1)],
     )  # fmt: skip

@@ -42,6 +42,16 @@ def ring(parts: Mapping[str, int]) -> tuple[Arc, ...]:
     return tuple(arcs)
 
 
+def hundredths(parts: Mapping[str, int]) -> dict[str, int]:
+    """Exclusive parts of a whole in whole percents that add up to 100: the largest remainders are rounded up."""
+    whole = sum(parts.values())
+    found = {name: 100 * value // whole if whole else 0 for name, value in parts.items()}
+    left = 100 - sum(found.values()) if whole else 0
+    for name in sorted(parts, key=lambda name: -(100 * parts[name] % whole if whole else 0))[:left]:
+        found[name] += 1
+    return found
+
+
 def shades(table: Sequence[Sequence[int]], levels: int = 5) -> tuple[tuple[int, ...], ...]:
     """Each value as a level: 0 for nothing, then 1 to `levels` in equal steps up to the highest."""
     most = max((value for row in table for value in row), default=0)

@@ -60,7 +60,7 @@ def _who(report: CampaignReport) -> str:
     said = f"{count(known.value or 0, *what)} engaged"
     if known.change:
         lately = known.change.absolute
-        new = f"{lately:,} of them" if lately else "nobody new"
+        new = f"{lately:,} of them for the first time" if lately else "nobody new"
         said += f", {new} in the last {_lately(report)}"
     leader = report.tweets[0]
     if leader.engagements and len(report.tweets) > 1:

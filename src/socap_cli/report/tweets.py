@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from socap_cli.model import CampaignTweet, TweetCategory, TweetState, counter_names
+from socap_cli.model import LISTS, CampaignTweet, TweetCategory, TweetState, counter_names
 from socap_cli.report import figures
 from socap_cli.report.analytics import (
     DAY,
@@ -63,7 +63,9 @@ def _row(
         tweet=tweet,
         counters={name: state.counters.get(name) for name in counter_names()},
         growth_24h=growth_between(series, since) if since else dict.fromkeys(counter_names(), 0),
-        by_action={name: n for name, n in count.items() if name not in ("all", "lately", "important")},
+        by_action={
+            kind.action_type: count[kind.action_type] for kind in LISTS.values() if kind.action_type in count
+        },
         engagements=count.get("all", 0),
         lately=count.get("lately", 0),
         important=count.get("important", 0),
@@ -109,7 +111,7 @@ def category_rows(
                 tweets=len(mine),
                 engagements=sum(counts.get(tweet_id, {}).get("all", 0) for tweet_id in mine),
                 audience=audiences.get(name, NOBODY),
-                counters={counter: value or 0 for counter, value in counters.items()},
+                counters=dict(counters),
                 rate=engagement_rate(counters),
                 curves=_curves(series),
             )

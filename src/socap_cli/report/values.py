@@ -96,7 +96,8 @@ class CategoryRow:
     tweets: int
     engagements: int
     audience: Audience
-    counters: dict[str, int]
+    counters: dict[str, int | None]
+    """None where no tweet's is known yet."""
     rate: float | None
     curves: dict[str, tuple[int, ...]]
     """Growth since the first reading of engagements, likes and views, at most 40 points each."""

@@ -33,7 +33,7 @@ var w=el("th","who");w.scope="row";var b=el("bdi","name",r.name);w.appendChild(b
 if(r.verified){var v=el("span","tick"," ✓");v.appendChild(el("span","sr"," verified"));w.appendChild(v)}
 w.appendChild(d.createTextNode(" "));w.appendChild(link(profile(r),"@"+r.username,"at"));
 r.labels.forEach(function(n){w.appendChild(d.createTextNode(" "));w.appendChild(el("span","chip",labelText(n)))});
-if(r.by.length)w.appendChild(el("span","reasons","followed by "+r.by.slice(0,3).map(function(n){return"@"+n}).join(", ")+(r.by.length>3?" and "+(r.by.length-3)+" more":"")));
+if(r.by.length){var f=el("span","reasons","followed by "+r.by.slice(0,3).map(function(n){return"@"+n}).join(", ")+(r.by.length>3?" ":""));if(r.by.length>3)f.appendChild(el("span","whole","and "+(r.by.length-3)+" more"));w.appendChild(f)}
 if(r.text){var t=el("span","text",r.text);t.dir="auto";w.appendChild(t)}
 tr.appendChild(w);
 c=el("td");var a=link(post(r),r.action);a.appendChild(el("span","sr"," by @"+r.username));c.appendChild(a);c.appendChild(el("span","quiet"," on "+(r.author?"@"+r.author:"a tweet")));tr.appendChild(c);

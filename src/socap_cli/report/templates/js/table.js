@@ -6,7 +6,7 @@ function sortable(table){
 var heads=[].slice.call(table.tHead.rows[0].cells);
 heads.forEach(function(th,i){
 if(th.textContent==="Curve")return;
-var b=el("button","",th.textContent);b.type="button";th.textContent="";th.appendChild(b);
+var b=el("button","",th.textContent);b.type="button";th.setAttribute("data-name",th.textContent);th.textContent="";th.appendChild(b);
 b.addEventListener("click",function(){
 var asNumber=th.getAttribute("data-type")==="number",was=th.getAttribute("aria-sort"),down=was?was==="ascending":asNumber;
 heads.forEach(function(h){h.removeAttribute("aria-sort")});
@@ -18,6 +18,6 @@ rows.forEach(function(r,n){if(table.id==="tweet-list")r.classList.toggle("more",
 [].forEach.call(d.querySelectorAll("table.sortable"),sortable);
 var asOf=d.querySelector("time.as-of");
 if(asOf){var minutes=Math.round((Date.now()-new Date(asOf.dateTime))/6e4);
-if(minutes>=0)asOf.insertAdjacentText("afterend"," ("+(minutes<60?minutes+" min":minutes<2880?Math.round(minutes/60)+" h":Math.round(minutes/1440)+" days")+" ago)")}
+if(minutes>=0)asOf.insertAdjacentElement("afterend",el("span","ago"," ("+(minutes<60?minutes+" min":minutes<2880?Math.round(minutes/60)+" h":Math.round(minutes/1440)+" days")+" ago)"))}
 [].forEach.call(d.querySelectorAll("[data-age]"),function(e){var m=(Date.now()-new Date(e.getAttribute("data-age")))/6e4;if(m>60&&e.getAttribute("data-live"))e.classList.add("old")});
 [].forEach.call(d.querySelectorAll('a[href^="https:"]'),function(a){a.target="_blank"});
