@@ -233,6 +233,7 @@ def test_the_mail_edition_is_small_has_a_title_and_carries_its_chart(lab: Callab
     ):
         assert expected in html
     assert html.count("Important people") == 2
+    assert "Growth since the first reading: above by " in html
     assert "<script" not in html
     assert 'width="600" style' not in html
     text = content(parts["text/plain"]).decode()

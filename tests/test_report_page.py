@@ -20,6 +20,7 @@ from socap_cli.model import CampaignStatus, TweetCategory
 from socap_cli.report.brand import brand_of
 from socap_cli.report.document import document
 from socap_cli.report.island import island, script_json
+from socap_cli.report.mail import compose
 from socap_cli.report.page import Brand, campaign_page, drawing, index_page
 from socap_cli.report.publish import Site, publish
 from socap_cli.report.summary import summary
@@ -178,6 +179,12 @@ def test_days_are_told_as_days_and_what_is_left_out_of_a_chart_is_said() -> None
     )
     hourly = read_page(page(days_of_a_campaign(4, 1, every=1).report())).text
     assert "The numbers by hour, the last 72" in hourly
+
+
+def test_the_chart_of_a_mail_says_what_its_columns_and_its_marks_are() -> None:
+    html = compose(days_of_a_campaign(5, 2).report(), BRAND, UTC).html
+    assert "Growth since the first reading: above by day, below in all." in html
+    assert "Marks are tweets posted: ▼ client, ▽ influencer." in html
 
 
 def test_marks_of_two_categories_do_not_stand_on_each_other() -> None:

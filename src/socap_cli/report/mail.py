@@ -11,9 +11,10 @@ from typing import Any
 
 from socap_cli.channels.letter import text_body
 from socap_cli.model import CampaignStatus
-from socap_cli.report.charts import png_chart
+from socap_cli.report.charts import Drawing, png_chart
 from socap_cli.report.page import Brand, drawing, template
 from socap_cli.report.series import DAY_STEP, step_for
+from socap_cli.report.story import step_name
 from socap_cli.report.values import CampaignReport
 
 CHART = "growth"
@@ -64,11 +65,13 @@ def compose(
     attachments: tuple[Attachment, ...] = (),
 ) -> MailEdition:
     """A campaign's report as mail; a completed campaign's is its final one."""
-    chart = _chart(report, zone)
+    one = _drawing(report, zone)
+    chart = png_chart(one) if one else b""
     is_final = report.campaign.status is CampaignStatus.COMPLETED
     facts = {
         "report": report, "brand": brand, "zone": zone, "chart": f"cid:{CHART}" if chart else "", "is_final": is_final,
         "page": f"{url.rstrip('/')}/{report.campaign.slug}.html" if url else "",
+        "step": step_name(one.step) if one else "", "posted": {mark for _, mark in one.posts} if one else set(),
         "people": report.people[:PEOPLE], "tweets": [t for t in report.tweets if t.engagements][:TWEETS],
     }  # fmt: skip
     as_of = template("mail.txt").module.as_of(report, zone)
@@ -81,13 +84,13 @@ def compose(
     )
 
 
-def _chart(report: CampaignReport, zone: tzinfo) -> bytes:
+def _drawing(report: CampaignReport, zone: tzinfo) -> Drawing | None:
     growth = report.series.growth
     if len(growth) < 2:
-        return b""
+        return None
     span = growth[-1][0] - growth[0][0]
     step = step_for(span)
-    return png_chart(drawing(report, DAY_STEP if span / step > LONG else step, zone))
+    return drawing(report, DAY_STEP if span / step > LONG else step, zone)
 
 
 def as_zip(name: str, content: bytes) -> Attachment:

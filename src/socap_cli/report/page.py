@@ -22,7 +22,7 @@ from socap_cli.report.analytics import DAY, hours_of_the_week, interactions, sha
 from socap_cli.report.charts import SHAPES, Drawing, short_number, svg_chart
 from socap_cli.report.island import island, script_json
 from socap_cli.report.series import FINE_STEPS, Interval, floor, intervals, step_for
-from socap_cli.report.story import count, day_of, duration, story, window
+from socap_cli.report.story import count, day_of, duration, step_name, story, window
 from socap_cli.report.values import CampaignReport, Edition
 
 LABELS = {
@@ -173,7 +173,7 @@ def _over_time(report: CampaignReport, zone: tzinfo) -> list[Intervals]:
 
 
 def _drawn(report: CampaignReport, step: timedelta, zone: tzinfo) -> Intervals:
-    name = {FINE_STEPS[-1]: "hour", DAY: "day"}.get(step, duration(step))
+    name = step_name(step)
     one = drawing(report, step, zone)
     parts = [
         f'<div class="plot {shape.name}">{svg_chart(one, shape, salt=f"growth-{name[0]}{step.seconds}")}</div>'

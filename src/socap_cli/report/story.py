@@ -25,6 +25,11 @@ def duration(span: timedelta) -> str:
     return f"{minutes} min" if minutes else f"{seconds} s"
 
 
+def step_name(step: timedelta) -> str:
+    """What a column of a chart spans: `day`, `hour`, or `5 min`."""
+    return {DAY: "day", timedelta(hours=1): "hour"}.get(step, duration(step))
+
+
 def window(report: CampaignReport) -> str:
     """What a change spans: `in 24 h`, or less on the first day."""
     return f"in {_lately(report)}"
