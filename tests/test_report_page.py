@@ -172,6 +172,7 @@ def test_an_hour_of_the_week_that_has_not_come_is_told_from_one_in_which_nobody_
 def test_days_are_told_as_days_and_what_is_left_out_of_a_chart_is_said() -> None:
     text = read_page(page(days_of_a_campaign(5, 6).report())).text
     assert "06 Mar +" in text
+    assert "above by day or hour, below in all" in text
     assert "the last 72" not in text
     assert "marks of the tweets that lead" not in text
     assert (
