@@ -190,7 +190,9 @@ def test_a_webhook_that_answers_404_loses_no_alert(
     assert cli("alerts", "send")["result"]["sent"] == tried_again
 
 
-def test_a_dead_provider_key_ends_work_with_a_reason(cli: Cli, simulator: Simulator, tmp_path: Path) -> None:
+def test_a_dead_provider_key_ends_work_with_a_reason_and_status_tells_it_until_it_is_mended(
+    cli: Cli, simulator: Simulator, tmp_path: Path
+) -> None:
     (tmp_path / "t.csv").write_text(simulator.tweets_csv())
     cli("campaign", "add", "launch", "--from", str(tmp_path / "t.csv"))
     cli("enqueue")
@@ -198,8 +200,11 @@ def test_a_dead_provider_key_ends_work_with_a_reason(cli: Cli, simulator: Simula
     _, err = cli.text("work", code=1)
     assert "the key was refused" in err
     assert "check TWITTER_API_KEY" in err
+    out, _ = cli.text("status", "--check", code=1)
+    assert "the key was refused: Invalid API key – check TWITTER_API_KEY" in out
     simulator.key = None
     assert cli("work")["result"]["failed"] == 0
+    cli.text("status", "--check")
 
 
 def test_exit_zero_and_quiet_are_heeded_wherever_they_stand(cli: Cli) -> None:

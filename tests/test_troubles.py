@@ -40,6 +40,10 @@ HEALTHY = Status(
 )
 SETTINGS = Settings(budget=Budget(day_soft=5000, day_hard=10_000))
 ADAPTIVE = LookSummary("launch", "adaptive", 300, 0, NOW, "8.0 engagements an hour", NOW)
+REFUSED = {
+    "enqueue": ran(29),
+    "work": replace(ran(28), command="work", result={"refused": "the key was refused"}),
+}
 SILENT = LimitState("account", 3.0, "the balance", 0, 0.0, 7200.0, "HTTP 503")
 
 CASES: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
@@ -54,6 +58,8 @@ CASES: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
     ("an adaptive campaign, looked at in time", {"looks": (ADAPTIVE,), "last_runs": {"enqueue": ran(14)}}, []),
     ("an adaptive campaign, looked at every half hour", {"looks": (ADAPTIVE,)}, [("runs", "warn")]),
     ("a fixed campaign", {"looks": (replace(ADAPTIVE, cadence="fixed"),)}, []),
+    ("a refused key", {"last_runs": REFUSED}, [("outage", "fail")]),
+    ("a refused key explains why jobs wait", {"last_runs": REFUSED, "lag_seconds": 9000.0}, [("outage", "fail")]),
     ("nothing is watched", {"tweets": 0, "last_runs": {}}, []),
     ("nobody works", {"lag_seconds": 2701.0}, [("runs", "fail")]),
     ("work is under way", {"lag_seconds": 2699.0}, []),

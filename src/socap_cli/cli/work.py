@@ -18,8 +18,8 @@ from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.cli.stopping import stopping
 from socap_cli.cli.wording import counted
-from socap_cli.errors import SocapError
-from socap_cli.model import RunRecord
+from socap_cli.errors import ProviderStop, SocapError
+from socap_cli.model import REFUSED, RunRecord
 from socap_cli.report.keeping import keep_all
 from socap_cli.store import runs
 from socap_cli.supervision import Supervisor, supervised
@@ -133,7 +133,15 @@ def _work_here(run: Run, built: Bootstrap, watch: Watch | None, options: WorkerO
         in_flight = options.threads // THREADS_PER_REQUEST
         client = open_client(built, db, provider, now=run.now, stop=stop, max_in_flight=in_flight)
         worker = Worker(work_context(built, db, client), options, watch=watch)
-        done = worker.run()
+        try:
+            done = worker.run()
+        except ProviderStop as error:
+            seconds = (run.now() - started).total_seconds()
+            refused = RunRecord(
+                run.run_id, "work", started, seconds, {REFUSED: str(error), "hint": error.hint}
+            )
+            worker.context.until_available(partial(runs.record, db, refused))
+            raise
         record = RunRecord(run.run_id, "work", started, done.seconds, asdict(done))
         worker.context.until_available(partial(runs.record, db, record))
         if not done.stopped:

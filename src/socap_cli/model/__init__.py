@@ -44,13 +44,14 @@ from socap_cli.model.list_state import (
     coverage_of,
 )
 from socap_cli.model.queue import Job, JobRecord, JobStatus, Outcome, Result, Unit
-from socap_cli.model.run import LimitState, MeteredRequest, RunRecord, Usage, UsageBatch
+from socap_cli.model.run import REFUSED, LimitState, MeteredRequest, RunRecord, Usage, UsageBatch
 from socap_cli.model.snowflake import lowest_snowflake, snowflake_time
 
 __all__ = [
     "LISTS",
     "METRICS",
     "QUOTES",
+    "REFUSED",
     "REPLIES",
     "RETWEETS",
     "Campaign",

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+REFUSED = "refused"
+"""The key of a result that tells why the provider refused a whole run: the key, the credits, the address."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
@@ -17,6 +20,11 @@ class RunRecord:
     started_at: datetime
     seconds: float
     result: Mapping[str, Any]
+
+    @property
+    def refused(self) -> str | None:
+        """Why the provider refused the whole run; None when it did not."""
+        return self.result.get(REFUSED)
 
 
 @dataclass(frozen=True, slots=True)

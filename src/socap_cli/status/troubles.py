@@ -54,6 +54,9 @@ def _outage(found: Status, _wanted: Settings, now: datetime) -> Found:
         elif one.blocked_for > 0:
             until = now + timedelta(seconds=one.blocked_for)
             yield "warn", f"{one.scope} is closed by the provider until {until:%Y-%m-%d %H:%M}Z", "wait"
+    if (work := found.last_runs.get("work")) is not None and work.refused:
+        said = f"socap work read nothing at {work.started_at:%Y-%m-%d %H:%M}Z: {work.refused}"
+        yield "fail", said, work.result.get("hint") or "socap doctor asks the provider"
 
 
 def _campaigns(found: Status, _wanted: Settings, _now: datetime) -> Found:
@@ -75,7 +78,8 @@ def _runs(found: Status, wanted: Settings, now: datetime) -> Found:
     elif now - last.started_at > ADAPTIVE_LATE and any(one.is_adaptive for one in found.looks):
         said = f"a campaign is adaptive, and socap enqueue ran last at {last.started_at:%Y-%m-%d %H:%M}Z"
         yield "warn", said, "let enqueue and work run every five minutes"
-    is_away = any(one.is_closed for one in found.limits)
+    work = found.last_runs.get("work")
+    is_away = any(one.is_closed for one in found.limits) or (work is not None and work.refused)
     if found.lag_seconds > limit.total_seconds() and not is_away:
         said = f"jobs have been waiting for {found.lag_seconds / 60:,.0f} min"
         yield "fail", said, "see that socap work runs, and whether its --max-runtime suffices"
@@ -84,7 +88,8 @@ def _runs(found: Status, wanted: Settings, now: datetime) -> Found:
 def _jobs(found: Status, _wanted: Settings, _now: datetime) -> Found:
     failed = sum(counts.get("failed", 0) for counts in found.jobs.values())
     if failed:
-        yield "warn", f"{failed:,} jobs failed", "socap jobs list --status failed, then: socap jobs retry"
+        said = "1 job failed" if failed == 1 else f"{failed:,} jobs failed"
+        yield "warn", said, "socap jobs list --status failed, then: socap jobs retry"
     if found.rows_unreadable:
         said = f"{found.rows_unreadable:,} rows of answers could not be read in the last run of work"
         yield "warn", said, "see the log; the provider may have changed its answers"
@@ -95,7 +100,7 @@ def _alerts(found: Status, _wanted: Settings, now: datetime) -> Found:
         yield "fail", f"{name} is off: {reason}", "mend it, then: socap alerts retry"
     for state, word in (("dead", "fail"), ("unknown", "warn")):
         if count := found.alerts.deliveries.get(state, 0):
-            said = f"{count:,} deliveries are {state}"
+            said = f"1 delivery is {state}" if count == 1 else f"{count:,} deliveries are {state}"
             yield word, said, f"socap alerts list --status {state}, then: socap alerts retry"
     due = found.alerts_due_since
     if due is not None and now - due > ALERTS_LATE:
