@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -136,18 +137,19 @@ def host(tmp_path: Path, db: Db, mongod: str, simulator: Simulator) -> dict[str,
     }
 
 
-def run_crontab(places: dict[str, str]) -> list[tuple[int, str]]:
+def run_crontab(places: dict[str, str], **changed: str) -> list[tuple[int, str]]:
     """Every line as cron would run it: its exit code and everything that it printed, which cron would mail."""
     text = CRONTAB
     for path, here in places.items():
         text = text.replace(path, here)
     variables, lines = entries(text)
-    bare = {"HOME": places["/var/lib/socap"], "LOGNAME": "socap", **variables}
+    bare = {"HOME": places["/var/lib/socap"], "LOGNAME": "socap", **variables, **changed}
     done = []
     for _, line in lines:
         ran = subprocess.run(
             [variables["SHELL"], "-c", line.replace("\\%", "%")],
-            env=bare, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=bare["HOME"], timeout=120,
+            env=bare, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120,
+            cwd=places["/var/lib/socap"],
         )  # fmt: skip
         done.append((ran.returncode, ran.stdout))
     return done
@@ -175,6 +177,20 @@ def test_each_line_of_the_crontab_runs_on_a_new_host_and_a_healthy_day_mails_not
     assert db.engagements.count_documents({}) > 15
     assert (Path(host["/var/www/socap"]) / "launch.html").is_file()
     assert len(list((Path(host["/var/lib/socap"]) / "backups").iterdir())) == 1
+
+
+def test_a_user_without_a_home_gets_pages_without_a_word_and_keeps_the_list_of_fonts_with_the_data(
+    host: dict[str, str], simulator: Simulator, db: Db
+) -> None:
+    nowhere = host["/etc/socap/socap.toml"]  # a file: no folder can be made below it
+    add_campaign(host, simulator)
+    run_crontab(host, HOME=nowhere)
+    for one in list(db.metric_snapshots.find()):
+        earlier = one["captured_at"] - timedelta(hours=1)
+        db.metric_snapshots.insert_one({**one, "_id": f"{one['_id']}:earlier", "captured_at": earlier})
+    simulator.clock.advance(timedelta(minutes=30))
+    assert run_crontab(host, HOME=nowhere) == [(0, "")] * 5
+    assert list((Path(host["/var/lib/socap"]) / "matplotlib").glob("fontlist*.json"))
 
 
 def test_an_outage_of_the_provider_is_told_by_the_cycle_and_by_the_morning_line_alone(

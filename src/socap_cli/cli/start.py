@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from socap_cli import config
@@ -12,6 +13,8 @@ from socap_cli.config import Settings
 
 LOG = Path("logs") / "socap.log"
 """Below the data folder."""
+FONTS = "matplotlib"
+"""Its list of fonts, below the data folder: a scheduler's user has often no home that can be written."""
 MEGABYTE = 1_000_000
 
 
@@ -19,6 +22,7 @@ def bootstrap(run: Run) -> Bootstrap:
     """What builds things from the settings that this run names; its log hides their secrets. Raises ConfigError."""
     settings = config.load(run.config, data_dir=run.data_dir)
     run.place = settings.data_dir
+    os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / FONTS))
     if run.logs is not None:
         run.logs.hide(secrets_in(settings))
         if settings.logging.file:
