@@ -59,8 +59,8 @@ week: $(VENV)/.dev ## Seven days by the lines of crontab.example, with everythin
 	SOCAP_WEEK_HOURS=168 SOCAP_WEEK_TWEETS=100 $(BIN)/python -m pytest -n0 tests/test_simulated_week.py
 
 N8N := .n8n
-test-n8n: $(VENV)/.dev $(N8N)/.installed ## The workflows in a real n8n (npm installs it: 1,900 packages, minutes)
-	TEST_N8N=$(CURDIR)/$(N8N)/node_modules/.bin/n8n $(BIN)/python -m pytest -n0 tests/test_n8n.py
+test-n8n: $(VENV)/.dev $(N8N)/.installed ## The workflows in a real n8n (npm installs it: 1,900 packages, minutes), two of them over a real sshd
+	TEST_N8N=$(CURDIR)/$(N8N)/node_modules/.bin/n8n $(BIN)/python -m pytest -n0 -rs tests/test_n8n.py
 
 $(N8N)/.installed:
 	mkdir -p $(N8N)

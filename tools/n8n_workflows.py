@@ -1,4 +1,4 @@
-"""Writes examples/n8n/*.json: the same fifteen steps, by three ways to reach the program.
+"""Writes examples/n8n/*.json: the same steps, by three ways to reach the program.
 
     python tools/n8n_workflows.py            # writes them
     python tools/n8n_workflows.py --check    # exit 1 when they differ from what would be written
@@ -17,7 +17,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 FOLDER = Path(__file__).parent.parent / "examples" / "n8n"
-STAGES = ("enqueue", "work --max-runtime 1500 --if-running skip", "alerts send", "report render")
+STAGES = ("enqueue", "work --max-runtime 1500 --if-running skip", "alerts send", "report render --out PAGES")
 HALF_HOUR = {"field": "minutes", "minutesInterval": 30}
 PARSE = """\
 // The last line of stdout is socap's answer. Whatever else comes (killed, no such program, no connection) is a failure.
@@ -47,13 +47,14 @@ class Way:
     """What stands before each command."""
     runs_by: str
     """Execute Command or SSH."""
+    pages: str = "/var/www/socap"
 
 
 WAYS = (
     Way("execute-command", "socap by Execute Command",
         "SOCAP_CONFIG=/etc/socap/socap.toml /opt/socap/bin/socap", "executeCommand"),
     Way("ssh", "socap by SSH", "SOCAP_CONFIG=/etc/socap/socap.toml /opt/socap/bin/socap", "ssh"),
-    Way("sidecar", "socap in a container beside n8n", "socap", "ssh"),
+    Way("sidecar", "socap in a container beside n8n", "socap", "ssh", "/srv/www"),
 )  # fmt: skip
 
 
@@ -68,8 +69,9 @@ def workflow(way: Way) -> dict[str, Any]:
     for at, stage in enumerate(STAGES):
         name = " ".join(word for word in stage.split(" --")[0].split())
         x = 220 + at * 660
+        command = f"{way.program} --json --exit-zero {stage.replace('PAGES', way.pages)}"
         nodes += [
-            _run(f"run {name}", f"{way.program} --json --exit-zero {stage}", way.runs_by, x),
+            _run(f"run {name}", command, way.runs_by, x),
             _node(
                 f"parse {name}", "code", 2, x + 220, 0, {"jsCode": PARSE.replace("STAGE", json.dumps(name))}
             ),
