@@ -8,13 +8,14 @@ import re
 import shutil
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from support.command_lines import commands_in, complaint
+from support.shifted_clock import ShiftedClock
 
 from socap_cli.simulator.server import Simulator
 from socap_cli.status import prometheus
@@ -191,6 +192,18 @@ def test_a_user_without_a_home_gets_pages_without_a_word_and_keeps_the_list_of_f
     simulator.clock.advance(timedelta(minutes=30))
     assert run_crontab(host, HOME=nowhere) == [(0, "")] * 5
     assert list((Path(host["/var/lib/socap"]) / "matplotlib").glob("fontlist*.json"))
+
+
+def test_a_host_whose_clock_is_ahead_hides_no_run_that_is_missed(
+    host: dict[str, str], simulator: Simulator, db: Db, tmp_path: Path
+) -> None:
+    add_campaign(host, simulator)
+    clock = ShiftedClock(tmp_path)
+    clock.shift(7200)
+    run_crontab(host, **clock.environment)
+    started = {one["command"]: one["started_at"] for one in db.runs.find()}
+    assert {"enqueue", "work"} <= set(started)
+    assert max(started.values()) < datetime.now(UTC)
 
 
 def test_an_outage_of_the_provider_is_told_by_the_cycle_and_by_the_morning_line_alone(
