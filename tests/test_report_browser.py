@@ -322,6 +322,10 @@ def test_tweets_and_campaigns_are_sorted_on_a_phone_too(open_page: Open, pages: 
     views.click()
     views.click()
     assert page.get_attribute("#tweet-list thead th:nth-child(6)", "aria-sort") == "ascending"
+    page.click("#tweet-list tbody tr:first-child summary")
+    links = page.locator("#tweet-list tbody tr:first-child .view a").all()
+    assert links
+    assert all(link.bounding_box()["height"] >= 24 for link in links)
     index = open_page(width=390, path=pages[Edition.CLIENT].with_name("index.html"))
     index.click("thead button:has-text('Campaign')")
     assert index.inner_text("table.campaigns tbody tr:first-child a").startswith("Launch")
