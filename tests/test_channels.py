@@ -239,6 +239,20 @@ def test_a_secret_that_makes_no_key_is_refused(secret: str) -> None:
         open_channels(settings_of(webhook_secret=secret))
 
 
+def test_a_webhook_without_its_secret_says_which_of_the_two_is_missing() -> None:
+    with_address = open_channels(settings_of(webhooks=["http://127.0.0.1/hook"]))["webhook"]
+    assert with_address.missing.endswith("; set SOCAP_ALERTS__WEBHOOK_SECRET")
+    assert with_address.missing != open_channels(settings_of())["webhook"].missing
+
+
+def test_a_mail_server_that_nobody_answers_at_is_named_without_its_login() -> None:
+    with pytest.raises(DeliveryFailed) as failed:
+        email(f"smtp://ada:{SECRET}@127.0.0.1:9").send("team@agency.example", message())
+    assert failed.value.message.startswith("127.0.0.1:9: the mail server cannot be used")
+    assert failed.value.hint == "check SOCAP_ALERT_EMAIL_SMTP"
+    assert SECRET not in failed.value.message
+
+
 def test_json_is_never_sent_unsigned() -> None:
     with hook() as one:
         with pytest.raises(ConfigError, match="signed"):

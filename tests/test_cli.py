@@ -127,6 +127,7 @@ def test_an_export_runs_nothing_in_a_spreadsheet(
         (["campaign", "add", "launch", "--threshold", "much"], 2, "Invalid value"),
         (["campaign", "delete", "launch"], 2, "deletes campaign"),
         (["frobnicate"], 2, "No such command"),
+        (["campaign", "ad", "launch"], 2, "No such command 'ad'"),
         (["jobs", "show", "nope"], 1, "no job 'nope'"),
         (["jobs", "list", "--status", "odd"], 2, "no job status 'odd'"),
         (["alerts", "test", "slack"], 2, "no Slack webhook"),
@@ -148,6 +149,21 @@ def test_bad_input_is_one_clear_line_with_the_right_code(
     answer = cli(*words, code=code) if words != ["--config"] else None
     if answer is not None:
         assert said in answer["error"]["message"]
+
+
+def test_a_wrong_command_of_a_group_leads_to_the_help_of_the_group(cli: Cli) -> None:
+    assert cli("campaign", "ad", "launch", code=2)["error"]["hint"] == "see: socap campaign --help"
+    assert cli("frobnicate", "launch", code=2)["error"]["hint"] == "see: socap --help"
+
+
+def test_words_to_choose_from_are_taken_in_letters_of_any_case(cli: Cli) -> None:
+    tweet = "https://x.com/ada/status/1996518988151706110=Client"
+    channel = "Email=a@b.example,min=5"
+    cli("campaign", "add", "launch", "--no-verify", "--tweet", tweet, "--channel", channel)
+    assert cli("campaign", "show", "launch")["result"]["campaign"]["channels"] == ["email=a@b.example,min=5"]
+    assert len(cli("campaign", "list", "--status", "Active")["result"]["campaigns"]) == 1
+    cli("engagements", "list", "launch", "--action-type", "Reply", "--category", "CLIENT")
+    assert "no Slack webhook" in cli("alerts", "test", "Slack", code=2)["error"]["message"]
 
 
 def test_a_broken_line_of_the_configuration_is_named(cli: Cli) -> None:

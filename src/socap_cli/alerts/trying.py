@@ -31,6 +31,7 @@ class Tried:
 
 def targets_to_try(context: AlertContext, channel: str | None, campaign: Campaign | None) -> list[Target]:
     """Whom a test goes to: the receivers of a channel or of all, those of a campaign. Raises when there is nobody."""
+    channel = channel.lower() if channel else None
     if channel and channel not in context.channels:
         raise UsageError(f"no channel {channel!r}", hint=f"there are {', '.join(context.channels)}")
     found = targets_of(campaign or nobody(context.now()), context.channels, context.usual_receivers).found

@@ -158,7 +158,8 @@ def _translated(server: Server) -> Iterator[_Progress]:
         said = _why(error, mask, out_of_time=progress.out_of_time)
         if progress.written:
             raise DeliveryUnknown(f"the mail server did not answer, it may have arrived: {said}") from None
-        raise DeliveryFailed(f"the mail server cannot be used: {said}") from None
+        place = f"{server.host}:{server.port}"
+        raise DeliveryFailed(f"{place}: the mail server cannot be used: {said}", hint=CHECK) from None
 
 
 def _refused_login(error: smtplib.SMTPAuthenticationError, mask: Mask) -> ChannelError:

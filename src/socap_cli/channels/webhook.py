@@ -35,7 +35,6 @@ class Webhook:
     name = "webhook"
     interval = 0.0
     most_people = 200
-    missing = "no webhook; set SOCAP_ALERTS__WEBHOOKS and SOCAP_ALERTS__WEBHOOK_SECRET"
 
     def __init__(self, settings: Alerts, *, clock: Callable[[], float] = time.time) -> None:
         self._settings = settings
@@ -47,6 +46,13 @@ class Webhook:
     def is_ready(self) -> bool:
         """Whether there is a key to sign with."""
         return self._key is not None
+
+    @property
+    def missing(self) -> str:
+        """What to set."""
+        if self._settings.webhooks and self._key is None:
+            return "webhooks are signed, and there is no key; set SOCAP_ALERTS__WEBHOOK_SECRET"
+        return "no webhook; set SOCAP_ALERTS__WEBHOOKS and SOCAP_ALERTS__WEBHOOK_SECRET"
 
     def receivers(self, campaign: Campaign) -> tuple[str, ...]:  # noqa: ARG002  (the same for every campaign)
         """Those of the configuration."""

@@ -176,7 +176,9 @@ def _usage_error(run: Run, error: typer.exceptions.TyperException, arguments: li
         run.print(said)
         said = ""
     words = [word for word in arguments[:2] if not word.startswith("-")]
-    place = " ".join(["socap", *words]) if not said.startswith("No such command") else "socap"
+    if said.startswith("No such command"):
+        words = [word for word in words[:1] if word in GROUPS]
+    place = " ".join(["socap", *words])
     return UsageError(said.rstrip(".") or "a command is needed", hint=f"see: {place} --help")
 
 

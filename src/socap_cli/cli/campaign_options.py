@@ -22,6 +22,7 @@ from socap_cli.campaigns.source import from_options, read
 from socap_cli.campaigns.trees import Line
 from socap_cli.campaigns.urls import tweet_id
 from socap_cli.campaigns.values import read_accounts
+from socap_cli.channels import Channel
 from socap_cli.channels.table import CHANNELS
 from socap_cli.cli.options import one_of
 from socap_cli.cli.rhythm_options import CadenceOption, Digest, QuietHours, StopWhenCold
@@ -220,16 +221,22 @@ def tweet_id_of(text: str) -> str:
 def checked(built: Bootstrap, values: dict[str, Any]) -> dict[str, Any]:
     """Settings whose channels exist and whose addresses may be sent to. Raises UsageError."""
     channels = channels_of(built)
-    for text in values.get("channels") or ():
-        receiver = parse_receiver(text)
-        channel = channels.get(one_of(receiver.channel, channels, "channel"))
-        if channel and receiver.address:
-            channel.check(receiver.address)
+    if texts := values.get("channels"):
+        values = {**values, "channels": tuple(_receiver(text, channels) for text in texts)}
     if webhook := values.get("slack_webhook"):
         channels["slack"].check(webhook)
     if email := values.get("client_email"):
         values = {**values, "client_email": channels["email"].check(email)}
     return values
+
+
+def _receiver(text: str, channels: Mapping[str, Channel]) -> str:
+    """A receiver whose channel exists, named as the table does, and whose address may be sent to. Raises UsageError."""
+    receiver = parse_receiver(text)
+    name = one_of(receiver.channel, channels, "channel")
+    if receiver.address:
+        channels[name].check(receiver.address)
+    return name + text.strip()[len(name) :]
 
 
 @contextmanager

@@ -45,11 +45,12 @@ def account(text: str, option: str) -> str:
 
 
 def one_of(text: str, known: Iterable[str], what: str) -> str:
-    """The text, when it is one of these words. Raises UsageError that lists them."""
+    """The one of these words that the text is, in letters of any case. Raises UsageError that lists them."""
     words = [str(word) for word in known]
-    if text not in words:
-        raise UsageError(f"no {what} {text!r}", hint=f"there are {', '.join(words)}")
-    return text
+    for word in words:
+        if word.lower() == text.lower():
+            return word
+    raise UsageError(f"no {what} {text!r}", hint=f"there are {', '.join(words)}")
 
 
 def category_named(text: str, rules: LabelRules) -> str:
@@ -57,4 +58,4 @@ def category_named(text: str, rules: LabelRules) -> str:
     if is_category(text):
         return category_of(text).short
     accounts = [rule.label for rule in rules.categories]
-    return one_of(text.lower(), [*(known.short for known in TweetCategory), *accounts, OTHERS], "category")
+    return one_of(text, [*(known.short for known in TweetCategory), *accounts, OTHERS], "category")

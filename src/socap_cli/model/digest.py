@@ -48,5 +48,7 @@ def parse_digest(text: str) -> Digest:
     try:
         ZoneInfo(zone)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"names no time zone that is known here: {zone}") from None
+        raise ValueError(
+            f"names no time zone that is known here: {zone}; write it like Europe/Berlin"
+        ) from None
     return Digest("daily", time(int(match[1]), int(match[2])) if match[1] else MORNING, zone)

@@ -61,5 +61,7 @@ def parse_quiet_hours(text: str) -> QuietHours:
     try:
         ZoneInfo(zone)
     except (KeyError, ValueError, OSError):
-        raise ValueError(f"names no time zone that is known here: {zone}") from None
+        raise ValueError(
+            f"names no time zone that is known here: {zone}; write it like Europe/Berlin"
+        ) from None
     return QuietHours(start, end, zone, hold_vips=bool(match[6]))

@@ -11,7 +11,7 @@ from socap_cli.model.digest import Digest, parse_digest
 
 AT_ONCE = Digest()
 NOTATION = re.compile(
-    r"(?P<channel>[a-z][a-z0-9_-]{0,29})(?:=(?P<address>.+?))?(?P<options>(?:,(?:min|digest)=[^,=]+)*)",
+    r"(?P<channel>[A-Za-z][A-Za-z0-9_-]{0,29})(?:=(?P<address>.+?))?(?P<options>(?:,(?:min|digest)=[^,=]+)*)",
     re.DOTALL,
 )
 
@@ -63,7 +63,9 @@ def parse_receiver(text: str) -> Receiver:
         minimum = math.nan
     if not 0 <= minimum < math.inf:
         raise ValueError("has a min= that is no importance")
-    return Receiver(match["channel"], match["address"], minimum, parse_digest(options.get("digest", "off")))
+    return Receiver(
+        match["channel"].lower(), match["address"], minimum, parse_digest(options.get("digest", "off"))
+    )
 
 
 def address_id(channel: str, address: str) -> str:
