@@ -77,7 +77,7 @@ CONTRACT = {
     "db restore": "FILE|- --yes --dry-run",
     "db prune": "--older-than --yes --dry-run",
 }
-EVERYWHERE = "--config --data-dir --json --quiet --verbose --log-format --exit-zero --version"
+EVERYWHERE = "--config --data-dir --json --fields --quiet --verbose --log-format --exit-zero --version"
 WORDS = {
     ("simulate", "--provider"): {"twitterapi"},
     ("campaign list", "--status"): {"active", "paused", "completed"},

@@ -98,6 +98,12 @@ def everywhere(
     ] = "",
     data_dir: Annotated[str, typer.Option(metavar="DIR", help="Embedded database and logs.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    fields: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES", help="Of each row only these, as in username,url; with it comes --json."
+        ),
+    ] = "",
     quiet: Annotated[
         bool,
         typer.Option("--quiet", "-q", help="Print nothing on success; -qq tells what goes on once a day."),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from socap_cli.cli import output
+from socap_cli.cli.chosen_fields import chosen, named, unknown
 from socap_cli.cli.output import OutputFailed, print_line
 from socap_cli.errors import MissingValue, SocapError, UsageError
 from socap_cli.json_text import json_text
@@ -23,11 +24,13 @@ from socap_cli.logs import FORMS, Logs
 log = logging.getLogger("socap.cli")
 
 PARTLY_DONE, BUG, INTERRUPTED = 4, 3, 130
+FIELDS = "--fields"
 FLAGS = {"--json": "json", "--exit-zero": "exit_zero"}
 VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
     "--config": ("config", Path),
     "--data-dir": ("data_dir", Path),
     "--log-format": ("log_format", str),
+    FIELDS: ("fields", named),
 }
 COUNTED = {"quiet": re.compile("--quiet|-(q+)"), "verbose": re.compile("--verbose|-(v+)")}
 """Said once or twice: -q, -qq."""
@@ -39,6 +42,8 @@ class Run:
     """What the command line said that holds for every command, and what the run has to tell."""
 
     json: bool = False
+    fields: tuple[str, ...] = ()
+    """What is kept of each row of the result in JSON; all when there is none."""
     quiet: int = 0
     """How often -q was given: 2 tells a trouble that goes on once a day."""
     verbose: int = 0
@@ -159,8 +164,8 @@ class Run:
             "command": self.command,
             "run_id": self.run_id,
             "exit_code": code,
-            "result": self.result,
-            "warnings": self.warnings,
+            "result": chosen(self.result, self.fields) if self.fields else self.result,
+            "warnings": [*self.warnings, *unknown(self.result, self.fields)],
             "error": None
             if error is None
             else {"type": type(error).__name__, "message": error.message, "hint": error.hint},
@@ -175,7 +180,10 @@ def split_global_options(run: Run, arguments: Sequence[str]) -> list[str]:
     """
     split = list(arguments).index("--") if "--" in arguments else len(arguments)
     before, behind = arguments[:split], list(arguments[split:])
-    run.json = "--json" in before  # known first: whatever is wrong is told in the form that is asked for
+    names = {word.partition("=")[0] for word in before}
+    run.json = bool(
+        names & {"--json", FIELDS}
+    )  # known first: whatever is wrong is told in the form that is asked for
     rest: list[str] = []
     moved: list[str] = []
     words = iter(before)
