@@ -56,6 +56,7 @@ CONTRACT = {
     "report send": "[SLUG] --to --dry-run",
     "report compare": "SLUG SLUG…",
     "metrics series": "SLUG --granularity --from --to --category",
+    "metrics coverage": "SLUG --granularity --from --to --format --out",
     "engagements list": "SLUG --limit --offset --sort --category --action-type --min-importance",
     "engagements export": "SLUG --format",
     "engagements erase": "@NAME --yes --dry-run",
@@ -79,7 +80,7 @@ CONTRACT = {
 }
 EVERYWHERE = "--config --data-dir --json --fields --quiet --verbose --log-format --exit-zero --version"
 WORDS = {
-    ("simulate", "--provider"): {"twitterapi"},
+    ("simulate", "--provider"): {"twitterapi", "x"},
     ("campaign list", "--status"): {"active", "paused", "completed"},
     ("metrics series", "--granularity"): {"hour", "day"},
     ("engagements list", "--sort"): {"importance_score", "timestamp"},

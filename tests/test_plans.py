@@ -90,6 +90,7 @@ def test_no_command_scans_a_collection(
         "alerts silence launch --minutes 1",
         f"report render --out {tmp_path / 'report'}",
         "metrics series launch --granularity hour",
+        "metrics coverage launch",
         "engagements list launch",
         "engagements list launch --sort timestamp --category founders --min-importance 1",
         f"engagements export launch --format jsonl --out {tmp_path / 'e.jsonl'}",

@@ -6,14 +6,14 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
 from socap_cli.campaigns import register
 from socap_cli.campaigns.categories import category_of, is_category
-from socap_cli.cli import tables
+from socap_cli.cli import coverage_text, tables
 from socap_cli.cli.exporting import write_out
 from socap_cli.cli.options import Slug, moment, one_of
 from socap_cli.cli.run import Run
@@ -21,12 +21,15 @@ from socap_cli.cli.start import bootstrap
 from socap_cli.errors import UsageError
 from socap_cli.files.writing import write_file
 from socap_cli.json_text import iso
-from socap_cli.model import CampaignTweet, TweetCategory, counter_names, shown_counters
+from socap_cli.model import CampaignStatus, CampaignTweet, TweetCategory, counter_names, shown_counters
+from socap_cli.model.gaps import gaps_of
 from socap_cli.report import series as rules
 from socap_cli.report.analytics import list_total
 from socap_cli.report.charts import Drawing, png_chart, short_number
+from socap_cli.report.coverage_over_time import coverage_rows
 from socap_cli.report.series import Interval, Series
-from socap_cli.store import Db, campaigns, snapshots
+from socap_cli.store import Db, campaigns, snapshots, stored_over_time, worker_state
+from socap_cli.store.stored_over_time import Step
 
 app = typer.Typer(help="Counters over time.", no_args_is_help=True)
 ALL = "all"
@@ -60,10 +63,7 @@ def series(
     run: Run = ctx.obj
     step = rules.STEPS[one_of(granularity, rules.STEPS, "granularity")]
     as_csv = one_of(form, ("table", "csv"), "format") == "csv"
-    begin = moment(since, "--from") if since else None
-    end = moment(until, "--to") if until else None
-    if begin and end and begin >= end:
-        raise UsageError("--to is not after --from", hint="there is nothing between them")
+    begin, end = _span(since, until)
     with bootstrap(run).database() as db:
         register.find(db, slug)
         found = _series(db, _tweets(db, slug, category))
@@ -84,11 +84,66 @@ def series(
     run.done(result, text=lambda: _show(run, rows))
 
 
+@app.command("coverage")
+def coverage(
+    ctx: typer.Context,
+    slug: Slug,
+    granularity: Annotated[str, typer.Option(metavar="hour|day", help="Length of an interval.")] = "day",
+    since: Annotated[str, typer.Option("--from", metavar="ISO", help="Only from this time on.")] = "",
+    until: Annotated[str, typer.Option("--to", metavar="ISO", help="Only before this time.")] = "",
+    form: Annotated[
+        str, typer.Option("--format", metavar="table|csv", help="csv for other programs.")
+    ] = "table",
+    out: Annotated[str, typer.Option(metavar="FILE", help="Write the CSV here.")] = "",
+) -> None:
+    """How complete a campaign was at the end of each interval: counted, collected, and who was not read.
+
+    Example: socap metrics coverage launch --granularity day --format csv --out coverage.csv
+    """
+    run: Run = ctx.obj
+    unit: Step = "hour" if one_of(granularity, rules.STEPS, "granularity") == "hour" else "day"
+    step = rules.STEPS[unit]
+    as_csv = one_of(form, ("table", "csv"), "format") == "csv"
+    begin, end = _span(since, until)
+    with bootstrap(run).database() as db:
+        campaign = register.find(db, slug)
+        tweet_ids = [tweet.tweet_id for tweet in campaigns.tweets_of(db, slug)]
+        counted = rules.intervals(_sums(db, tweet_ids), step)
+        stored = tuple(stored_over_time.changes(db, tweet_ids, unit))
+        gaps = gaps_of(worker_state.load(db, tweet_ids).values())
+    last = run.now() if campaign.status is CampaignStatus.ACTIVE or not counted else counted[-1].starts_at
+    found = coverage_rows(counted, stored, gaps, step=step, now=last)
+    rows = [
+        row
+        for row in found
+        if (not begin or row.starts_at + step > begin) and (not end or row.starts_at < end)
+    ]
+    if as_csv:
+        write_out(run, coverage_text.as_csv(rows), out, len(rows))
+        return
+    result = {"granularity": unit, "intervals": [asdict(row) for row in rows]}
+    run.done(result, text=lambda: coverage_text.show(run, rows))
+
+
+def _span(since: str, until: str) -> tuple[datetime | None, datetime | None]:
+    """What --from and --to say. Raises UsageError."""
+    begin = moment(since, "--from") if since else None
+    end = moment(until, "--to") if until else None
+    if begin and end and begin >= end:
+        raise UsageError("--to is not after --from", hint="there is nothing between them")
+    return begin, end
+
+
 def _tweets(db: Db, slug: str, category: str) -> list[CampaignTweet]:
     wanted = category_of(category) if is_category(category) else None
     if category and wanted is None:
         raise UsageError(f"no category {category!r}", hint="there are client, influencer, investor")
     return [tweet for tweet in campaigns.tweets_of(db, slug) if wanted in (None, tweet.category)]
+
+
+def _sums(db: Db, tweet_ids: Sequence[str]) -> Series:
+    shots = rules.readings(snapshots.series(db, tweet_ids))
+    return rules.sum_series(shots, bucket=rules.bucket_for(rules.span_of(shots)))
 
 
 def _series(db: Db, tweets: Sequence[CampaignTweet]) -> dict[str, Series]:
