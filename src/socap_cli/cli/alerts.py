@@ -19,7 +19,7 @@ from socap_cli.bootstrap.telling import alert_context, channels_of
 from socap_cli.campaigns import register
 from socap_cli.channels.table import CHANNELS
 from socap_cli.cli import alerts_text, silences
-from socap_cli.cli.campaign_options import tweet_id_of
+from socap_cli.cli.campaign_input import tweet_id_of
 from socap_cli.cli.options import DryRun, Limit, MinImportance, OnlyCampaign, account, one_of
 from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap

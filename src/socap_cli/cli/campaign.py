@@ -16,17 +16,14 @@ from socap_cli.campaigns.values import check_slug
 from socap_cli.cli import campaign_file, campaign_price, campaign_status, campaign_tweets
 from socap_cli.cli import campaign_text as text
 from socap_cli.cli import campaign_view as view
+from socap_cli.cli.campaign_input import checked, edited_values, input_of, verifying
 from socap_cli.cli.campaign_options import (
     SETTINGS_OF_ADD,
     SETTINGS_OF_EDIT,
     NoVerify,
     Source,
     Tweets,
-    checked,
-    edited_values,
-    input_of,
     options_of,
-    verifying,
     with_options,
 )
 from socap_cli.cli.options import DryRun, Slug, Yes, one_of

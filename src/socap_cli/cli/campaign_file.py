@@ -8,7 +8,8 @@ import typer
 
 from socap_cli.campaigns import applying, document, register
 from socap_cli.cli import campaign_text as text
-from socap_cli.cli.campaign_options import NoVerify, checked, public_values, verifying
+from socap_cli.cli.campaign_input import checked, public_values, verifying
+from socap_cli.cli.campaign_options import NoVerify
 from socap_cli.cli.exporting import write_out
 from socap_cli.cli.options import DryRun, Slug
 from socap_cli.cli.run import PARTLY_DONE, Run

@@ -8,16 +8,8 @@ import typer
 
 from socap_cli.campaigns import adding, register
 from socap_cli.cli import campaign_text as text
-from socap_cli.cli.campaign_options import (
-    NoVerify,
-    Source,
-    TweetArgument,
-    Tweets,
-    input_of,
-    tweet_category,
-    tweet_id_of,
-    verifying,
-)
+from socap_cli.cli.campaign_input import input_of, tweet_category, tweet_id_of, verifying
+from socap_cli.cli.campaign_options import NoVerify, Source, TweetArgument, Tweets
 from socap_cli.cli.options import DryRun, Slug
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
