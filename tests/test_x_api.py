@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from support.answers import Canned, canned_server
 from support.lab import START, Lab
 from support.mutating import ODD, mutate
+from support.terminal import Cli
 
 from socap_cli.config import Provider as ProviderSettings
 from socap_cli.errors import (
@@ -35,6 +36,7 @@ from socap_cli.errors import (
 from socap_cli.model import QUOTES, REPLIES, RETWEETS, Page, cleaning
 from socap_cli.providers.table import build_provider
 from socap_cli.providers.x_api import XApi
+from socap_cli.simulator.server import Simulator
 
 pytestmark = pytest.mark.server
 
@@ -335,3 +337,26 @@ def test_x_is_a_row_of_the_configuration() -> None:
     assert rate.rate == pytest.approx(75 / 900)
     assert (provider.price("metrics", 100), provider.price(RETWEETS, 0)) == (50_000.0, 0.0)
     provider.close()
+
+
+def test_a_campaign_is_worked_by_the_commands(
+    cli: Cli, simulate: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = datetime.now(UTC) - timedelta(minutes=10)
+    simulator = simulate(wire_format="x", tweets=4, engagements=20.0, start=begin)
+    for name, value in {
+        "TWITTER_API_URL": simulator.url,
+        "TWITTER_API_KEY": "a-token-12345",
+        "SOCAP_PROVIDER__NAME": "x",
+        "SOCAP_PROVIDER__RATE": "0",
+    }.items():
+        monkeypatch.setenv(name, value)
+    rows = [word for tweet in simulator.world.tweets.values() for word in ("--tweet", tweet.url)]
+    assert cli("campaign", "add", "launch", "--days", "1", *rows)["result"]["tweets_added"] == 4
+    cli("enqueue")
+    done = cli("work")["result"]
+    assert (done["failed"], done["requests"]) == (0, simulator.ledger.requests.total() - 1)
+    port = simulator.url.rsplit(":", 1)[1]
+    assert cli("simulate", "--check", "--port", port)["result"]["missing"] == 0
+    spent = cli("usage")["result"]
+    assert spent["usd"] == pytest.approx(spent["cost"] * 0.00001, abs=1e-4)

@@ -20,6 +20,7 @@ from socap_cli.cli.options import moment
 from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
+from socap_cli.config import Provider as ProviderSettings
 from socap_cli.errors import SocapError, UsageError
 from socap_cli.simulator.comparison import compare, true_keys
 from socap_cli.simulator.faults import Faults
@@ -127,11 +128,13 @@ def simulate(
 def _serve(run: Run, simulator: Simulator) -> None:
     """Say where it is, and serve until Ctrl-C."""
     url = simulator.url
+    label = simulator.api.label
+    named = "" if label == ProviderSettings().name else f" SOCAP_PROVIDER__NAME={label}"
     try:
         if not run.quiet:
             print_line(
-                f"{len(simulator.world.tweets)} tweets at {url} ({simulator.api.label} format); Ctrl-C ends it\n"
-                f"  export TWITTER_API_URL={url} TWITTER_API_KEY={simulator.key or 'any'}\n"
+                f"{len(simulator.world.tweets)} tweets at {url} ({label} format); Ctrl-C ends it\n"
+                f"  export TWITTER_API_URL={url} TWITTER_API_KEY={simulator.key or 'any'}{named}\n"
                 f"  {url}/sim/tweets.csv · /sim/truth · /sim/state\n"
                 f"  POST {url}/sim/advance?minutes=30 · a Slack webhook: {url}/sim/slack"
             )

@@ -40,7 +40,7 @@ class WireFormat(Protocol):
 
     @property
     def label(self) -> str:
-        """The provider's name, for people."""
+        """The provider's name, as the settings have it."""
 
     def key_in(self, headers: Mapping[str, str]) -> str | None:
         """The key that a request holds; headers are named in lower case."""

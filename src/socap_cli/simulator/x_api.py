@@ -33,7 +33,7 @@ PROBLEMS = "https://api.x.com/2/problems/"
 class XApi:
     """Answers at the world's present moment."""
 
-    label = "X"
+    label = "x"
 
     def __init__(self, setting: Setting) -> None:
         self.world, self.now, self.fate, self.page = setting.world, setting.now, setting.fate, setting.page
