@@ -175,6 +175,14 @@ def _check_encoding(arguments: list[str]) -> None:
             ) from None
 
 
+MISTAKES = {
+    "No such option: --campaign": "name the campaign without an option: {place} SLUG",
+    "socap campaign add: Got unexpected extra": "a file is named with --from, a tweet with --tweet",
+    "socap campaign add-tweets: Got unexpected extra": "a file is named with --from, a tweet with --tweet",
+}
+"""What is told of mistakes that many make, by the words of the parser."""
+
+
 def _usage_error(run: Run, error: typer.exceptions.TyperException, arguments: list[str]) -> UsageError:
     """What the parser complains of, as ours, with the help that says what is right."""
     said = error.format_message() if hasattr(error, "format_message") else str(error)
@@ -185,7 +193,10 @@ def _usage_error(run: Run, error: typer.exceptions.TyperException, arguments: li
     if said.startswith("No such command"):
         words = [word for word in words[:1] if word in GROUPS]
     place = " ".join(["socap", *words])
-    return UsageError(said.rstrip(".") or "a command is needed", hint=f"see: {place} --help")
+    hint = next(
+        (hint for mistake, hint in MISTAKES.items() if mistake in f"{place}: {said}"), "see: {place} --help"
+    )
+    return UsageError(said.rstrip(".") or "a command is needed", hint=hint.format(place=place))
 
 
 def _interrupted(run: Run) -> int:

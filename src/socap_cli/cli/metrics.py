@@ -98,7 +98,7 @@ def coverage(
 ) -> None:
     """How complete a campaign was at the end of each interval: counted, collected, and who was not read.
 
-    Example: socap metrics coverage launch --granularity day --format csv --out coverage.csv
+    Example: socap metrics coverage launch --format csv --out coverage.csv
     """
     run: Run = ctx.obj
     unit: Step = "hour" if one_of(granularity, rules.STEPS, "granularity") == "hour" else "day"
