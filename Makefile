@@ -21,7 +21,7 @@ test-fast: $(VENV)/.dev ## Rules, words and pages, without any server, in under 
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not server and not slow"
 
 coverage: $(VENV)/.dev ## The whole suite, and which lines it runs
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term --cov-fail-under=$(COVERED)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=30 --cov --cov-report=term --cov-fail-under=$(COVERED)
 
 check: lint types imports coverage ## What CI runs
 
