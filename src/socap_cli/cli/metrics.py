@@ -27,7 +27,7 @@ from socap_cli.report import series as rules
 from socap_cli.report.analytics import list_total
 from socap_cli.report.charts import Drawing, png_chart, short_number
 from socap_cli.report.coverage_over_time import coverage_rows
-from socap_cli.report.series import Interval, Series
+from socap_cli.report.series import Interval, Readings, Series
 from socap_cli.store import Db, campaigns, snapshots, stored_over_time, worker_state
 from socap_cli.store.stored_over_time import Step
 
@@ -35,6 +35,11 @@ app = typer.Typer(help="Counters over time.", no_args_is_help=True)
 ALL = "all"
 BLOCKS = "▁▂▃▄▅▆▇█"
 SHOWN = shown_counters()
+Granularity = Annotated[str, typer.Option(metavar="hour|day", help="Length of an interval.")]
+Since = Annotated[str, typer.Option("--from", metavar="ISO", help="Only from this time on.")]
+Until = Annotated[str, typer.Option("--to", metavar="ISO", help="Only before this time.")]
+Form = Annotated[str, typer.Option("--format", metavar="table|csv", help="csv for other programs.")]
+Out = Annotated[str, typer.Option(metavar="FILE", help="Write the CSV here.")]
 
 
 @app.callback()
@@ -46,14 +51,12 @@ def _group() -> None:
 def series(
     ctx: typer.Context,
     slug: Slug,
-    granularity: Annotated[str, typer.Option(metavar="hour|day", help="Length of an interval.")] = "day",
-    since: Annotated[str, typer.Option("--from", metavar="ISO", help="Only from this time on.")] = "",
-    until: Annotated[str, typer.Option("--to", metavar="ISO", help="Only before this time.")] = "",
+    granularity: Granularity = "day",
+    since: Since = "",
+    until: Until = "",
     category: Annotated[str, typer.Option(metavar="C", help="Only tweets of this category.")] = "",
-    form: Annotated[
-        str, typer.Option("--format", metavar="table|csv", help="csv for other programs.")
-    ] = "table",
-    out: Annotated[str, typer.Option(metavar="FILE", help="Write the CSV here.")] = "",
+    form: Form = "table",
+    out: Out = "",
     png: Annotated[str, typer.Option(metavar="FILE", help="Draw it there as well.")] = "",
 ) -> None:
     """A campaign's counters, cumulative and per interval: of all tweets, and of each category.
@@ -88,13 +91,11 @@ def series(
 def coverage(
     ctx: typer.Context,
     slug: Slug,
-    granularity: Annotated[str, typer.Option(metavar="hour|day", help="Length of an interval.")] = "day",
-    since: Annotated[str, typer.Option("--from", metavar="ISO", help="Only from this time on.")] = "",
-    until: Annotated[str, typer.Option("--to", metavar="ISO", help="Only before this time.")] = "",
-    form: Annotated[
-        str, typer.Option("--format", metavar="table|csv", help="csv for other programs.")
-    ] = "table",
-    out: Annotated[str, typer.Option(metavar="FILE", help="Write the CSV here.")] = "",
+    granularity: Granularity = "day",
+    since: Since = "",
+    until: Until = "",
+    form: Form = "table",
+    out: Out = "",
 ) -> None:
     """How complete a campaign was at the end of each interval: counted, collected, and who was not read.
 
@@ -107,10 +108,12 @@ def coverage(
     begin, end = _span(since, until)
     with bootstrap(run).database() as db:
         campaign = register.find(db, slug)
-        tweet_ids = [tweet.tweet_id for tweet in campaigns.tweets_of(db, slug)]
-        counted = rules.intervals(_sums(db, tweet_ids), step)
+        tweets = campaigns.tweets_of(db, slug)
+        tweet_ids = [tweet.tweet_id for tweet in tweets]
+        shots, bucket = _read(db, tweets)
         stored = tuple(stored_over_time.changes(db, tweet_ids, unit))
         gaps = gaps_of(worker_state.load(db, tweet_ids).values())
+    counted = rules.intervals(rules.sum_series(shots, bucket=bucket), step)
     last = run.now() if campaign.status is CampaignStatus.ACTIVE or not counted else counted[-1].starts_at
     found = coverage_rows(counted, stored, gaps, step=step, now=last)
     rows = [
@@ -141,15 +144,15 @@ def _tweets(db: Db, slug: str, category: str) -> list[CampaignTweet]:
     return [tweet for tweet in campaigns.tweets_of(db, slug) if wanted in (None, tweet.category)]
 
 
-def _sums(db: Db, tweet_ids: Sequence[str]) -> Series:
-    shots = rules.readings(snapshots.series(db, tweet_ids))
-    return rules.sum_series(shots, bucket=rules.bucket_for(rules.span_of(shots)))
+def _read(db: Db, tweets: Sequence[CampaignTweet]) -> tuple[Readings, timedelta]:
+    """The readings of tweets, and how far apart those of one cycle may be."""
+    shots = rules.readings(snapshots.series(db, [tweet.tweet_id for tweet in tweets]))
+    return shots, rules.bucket_for(rules.span_of(shots))
 
 
 def _series(db: Db, tweets: Sequence[CampaignTweet]) -> dict[str, Series]:
     """The series of all tweets, and of each category that there is."""
-    shots = rules.readings(snapshots.series(db, [tweet.tweet_id for tweet in tweets]))
-    bucket = rules.bucket_for(rules.span_of(shots))
+    shots, bucket = _read(db, tweets)
     found = {ALL: rules.sum_series(shots, bucket=bucket)}
     for category in TweetCategory:
         mine = {tweet.tweet_id for tweet in tweets if tweet.category is category}

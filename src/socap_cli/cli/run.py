@@ -181,9 +181,8 @@ def split_global_options(run: Run, arguments: Sequence[str]) -> list[str]:
     split = list(arguments).index("--") if "--" in arguments else len(arguments)
     before, behind = arguments[:split], list(arguments[split:])
     names = {word.partition("=")[0] for word in before}
-    run.json = bool(
-        names & {"--json", FIELDS}
-    )  # known first: whatever is wrong is told in the form that is asked for
+    # known first: whatever is wrong is told in the form that is asked for
+    run.json = bool(names & {"--json", FIELDS})
     rest: list[str] = []
     moved: list[str] = []
     words = iter(before)
