@@ -11,23 +11,29 @@ from support.documents import plain_campaign
 from support.texts import assert_text
 from support.values import NOW, TWEET, engagement, job, profile
 
+from socap_cli.campaigns.estimate import CadenceEstimate, Estimate, Range
 from socap_cli.campaigns.overview import CampaignTotals
 from socap_cli.cli.alerts_text import show_list as show_alerts
 from socap_cli.cli.alerts_text import show_one as show_alert
 from socap_cli.cli.app import execute
+from socap_cli.cli.campaign_price import show_estimate
 from socap_cli.cli.campaign_view import show_campaign
 from socap_cli.cli.campaign_view import show_list as show_campaigns
+from socap_cli.cli.coverage_text import show as show_coverage
 from socap_cli.cli.engagements import show_engagements
 from socap_cli.cli.enqueue import enqueued_line
-from socap_cli.cli.importance_text import show_entries, show_people
+from socap_cli.cli.importance_text import show_account, show_entries, show_people
 from socap_cli.cli.jobs import show_job, show_jobs
 from socap_cli.cli.live import lines
+from socap_cli.cli.metrics import show_series
+from socap_cli.cli.report import show_compared
 from socap_cli.cli.run import Run
 from socap_cli.cli.silences import show_silences
 from socap_cli.cli.status import show_status
 from socap_cli.cli.usage import show_usage
 from socap_cli.cli.work import work_warnings, worked_line
 from socap_cli.enqueue import EnqueueResult
+from socap_cli.importance.accounts import Account
 from socap_cli.model import (
     CampaignTweet,
     Coverage,
@@ -38,11 +44,17 @@ from socap_cli.model import (
     RunRecord,
     TweetCategory,
     TweetState,
+    counter_names,
 )
 from socap_cli.model.alert import Alert, AlertStatus, DeliveryStatus, Hold, HoldReason, Silence
 from socap_cli.model.alert_listing import AlertListing, AlertTotals, Attempt, DeliveryRecord, MessageRecord
+from socap_cli.model.cadence import Cadence
 from socap_cli.model.gaps import GapRow
 from socap_cli.model.important import Follower, ImportantPerson, IndexEntry
+from socap_cli.report.analytics import AtAge
+from socap_cli.report.compare import Compared
+from socap_cli.report.coverage_over_time import CoverageRow
+from socap_cli.report.series import Interval
 from socap_cli.status.gather import Status
 from socap_cli.work.result import Progress, WorkResult
 
@@ -194,7 +206,37 @@ PEOPLE = [
 ]
 SILENCES = [Silence("s", NOW + timedelta(hours=2), NOW, "ops", "the party " * 9, "launch", "ada")]
 
+COVERAGE = [
+    CoverageRow(NOW - timedelta(hours=hours), kind, counter, collected, share, gaps, gaps * 30.0)
+    for hours, kind, counter, collected, share, gaps in (
+        (2, "retweets", 5_121, 5_100, 0.9959, 0), (2, "quotes", 0, 0, None, 0), (1, "retweets", 5_121, 5_100, 0.9959, 300),
+    )
+]  # fmt: skip
+INTERVALS = [
+    Interval(
+        NOW.replace(minute=0) - timedelta(hours=3 - n),
+        dict.fromkeys(counter_names(), 1_234 * (n + 1)),
+        dict.fromkeys(counter_names(), 1_234 if n else 0),
+    )
+    for n in range(3)
+]
+ESTIMATE = Estimate(
+    300, Cadence.FIXED, NOW + timedelta(days=7), True, 1_500.0,
+    {
+        cadence: CadenceEstimate(Range(90_000, 120_000, 210_000), Range(400_000, 612_345, 1_000_000), 1_440.0)
+        for cadence in Cadence
+    },
+    "the counters of 300 tweets, and what 2 campaigns here did",
+)  # fmt: skip
+AGES = [AtAge(timedelta(hours=hours), growth) for hours, growth in ((1, dict(COUNTED)), (24, None))]
+COMPARED = [Compared(CAMPAIGN, tuple(AGES)), Compared(replace(CAMPAIGN, slug="a-much-longer-slug"), tuple(AGES))]
+
 SHOWN: dict[str, Callable[[Run], object]] = {
+    "metrics coverage": lambda run: show_coverage(run, COVERAGE),
+    "metrics series": lambda run: show_series(run, {"all": INTERVALS, "influencer": INTERVALS[1:]}),
+    "campaign estimate": lambda _: show_estimate(ESTIMATE, 0.00001),
+    "report compare": lambda run: show_compared(run, COMPARED),
+    "importance show": lambda run: show_account(run, Account("ada", ENTRIES[0], PEOPLE[0]), now=NOW),
     "jobs list": lambda run: show_jobs(run, JOBS, now=NOW),
     "jobs show": lambda run: show_job(run, JOBS[2], now=NOW),
     "engagements list": lambda run: show_engagements(run, ENGAGEMENTS, now=NOW),

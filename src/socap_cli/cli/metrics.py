@@ -84,7 +84,7 @@ def series(
         "intervals": [asdict(row) for row in rows[ALL]],
         "categories": {name: [asdict(row) for row in part] for name, part in rows.items() if name != ALL},
     }
-    run.done(result, text=lambda: _show(run, rows))
+    run.done(result, text=lambda: show_series(run, rows))
 
 
 @app.command("coverage")
@@ -161,7 +161,7 @@ def _series(db: Db, tweets: Sequence[CampaignTweet]) -> dict[str, Series]:
     return found
 
 
-def _show(run: Run, rows: Mapping[str, Sequence[Interval]]) -> None:
+def show_series(run: Run, rows: Mapping[str, Sequence[Interval]]) -> None:
     if not rows[ALL]:
         run.info("no reading in that time")
         return

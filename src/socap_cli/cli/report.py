@@ -109,7 +109,7 @@ def compare(
     with bootstrap(run).database() as db:
         found = stage_compare(db, [register.find(db, slug) for slug in names])
     rows = [_compared(one) for one in found]
-    run.done({"campaigns": rows}, text=lambda: _show_compared(run, found))
+    run.done({"campaigns": rows}, text=lambda: show_compared(run, found))
 
 
 def _compared(one: Compared) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def _compared(one: Compared) -> dict[str, Any]:
     return {"slug": one.campaign.slug, "starts_at": one.campaign.starts_at, "at": at}
 
 
-def _show_compared(run: Run, found: Sequence[Compared]) -> None:
+def show_compared(run: Run, found: Sequence[Compared]) -> None:
     if not found[0].at:
         run.info("none of them was read a minute after its start")
         return
