@@ -209,9 +209,11 @@ SILENCES = [Silence("s", NOW + timedelta(hours=2), NOW, "ops", "the party " * 9,
 COVERAGE = [
     CoverageRow(NOW - timedelta(hours=hours), kind, counter, collected, share, gaps, gaps * 30.0)
     for hours, kind, counter, collected, share, gaps in (
-        (2, "retweets", 5_121, 5_100, 0.9959, 0), (2, "quotes", 0, 0, None, 0), (1, "retweets", 5_121, 5_100, 0.9959, 300),
+        (2, "retweets", 5_121, 5_100, 0.9959, 0),
+        (2, "quotes", 0, 0, None, 0),
+        (1, "retweets", 5_121, 5_100, 0.9959, 300),
     )
-]  # fmt: skip
+]
 INTERVALS = [
     Interval(
         NOW.replace(minute=0) - timedelta(hours=3 - n),
@@ -229,7 +231,10 @@ ESTIMATE = Estimate(
     "the counters of 300 tweets, and what 2 campaigns here did",
 )  # fmt: skip
 AGES = [AtAge(timedelta(hours=hours), growth) for hours, growth in ((1, dict(COUNTED)), (24, None))]
-COMPARED = [Compared(CAMPAIGN, tuple(AGES)), Compared(replace(CAMPAIGN, slug="a-much-longer-slug"), tuple(AGES))]
+COMPARED = [
+    Compared(CAMPAIGN, tuple(AGES)),
+    Compared(replace(CAMPAIGN, slug="a-much-longer-slug"), tuple(AGES)),
+]
 
 SHOWN: dict[str, Callable[[Run], object]] = {
     "metrics coverage": lambda run: show_coverage(run, COVERAGE),

@@ -78,7 +78,9 @@ def show_estimate(found: Estimate, usd_per_credit: float) -> None:
     """A row for each cadence, then what is to be known of it."""
     columns = ("cadence", "requests a day", "credits a day", "USD a day", "credits in all", "USD in all")
     tables.show(
-        tables.Columns(columns, numbers=columns[1:], drop=("requests a day", "credits in all", "credits a day")),
+        tables.Columns(
+            columns, numbers=columns[1:], drop=("requests a day", "credits in all", "credits a day")
+        ),
         (
             [
                 f"{cadence.value} *" if cadence is found.cadence else cadence.value,
