@@ -230,7 +230,8 @@ ESTIMATE = Estimate(
     },
     "the counters of 300 tweets, and what 2 campaigns here did",
 )  # fmt: skip
-AGES = [AtAge(timedelta(hours=hours), growth) for hours, growth in ((1, dict(COUNTED)), (24, None))]
+GROWN = {name: count or 0 for name, count in COUNTED.items()}
+AGES = [AtAge(timedelta(hours=1), GROWN), AtAge(timedelta(hours=24), None)]
 COMPARED = [
     Compared(CAMPAIGN, tuple(AGES)),
     Compared(replace(CAMPAIGN, slug="a-much-longer-slug"), tuple(AGES)),
