@@ -35,6 +35,7 @@ from socap_cli.cli.work import work_warnings, worked_line
 from socap_cli.enqueue import EnqueueResult
 from socap_cli.importance.accounts import Account
 from socap_cli.model import (
+    CampaignStatus,
     CampaignTweet,
     Coverage,
     Importance,
@@ -272,6 +273,14 @@ def test_what_a_table_command_prints(
     assert err == ""
     assert max(len(line) for line in out.splitlines()) <= int(width)
     assert_text(f"{name.replace(' ', '-')}.{width}", out)
+
+
+def test_a_campaign_that_was_completed_before_its_time_has_no_end_ahead(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    early = replace(CAMPAIGN, status=CampaignStatus.COMPLETED, ends_at=NOW + timedelta(days=3))
+    show_campaigns(Run(), [CampaignTotals(early, 1, 0, 0, None, 0)], now=NOW)
+    assert "in 3 d" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("width", ["20", "40", "60", "80"])

@@ -11,7 +11,7 @@ from socap_cli.cli import tables
 from socap_cli.cli.campaign_text import shortened, tweet_row, value_text
 from socap_cli.cli.run import Run
 from socap_cli.cli.wording import since
-from socap_cli.model import Campaign, CampaignTweet, TweetState, shown_counters
+from socap_cli.model import Campaign, CampaignStatus, CampaignTweet, TweetState, shown_counters
 from socap_cli.model.cadence import Look
 from socap_cli.model.campaign import public_campaign
 
@@ -37,11 +37,17 @@ def show_list(run: Run, rows: Sequence[CampaignTotals], *, now: datetime) -> Non
     shown = (
         [
             row.campaign.slug, row.campaign.status.value, row.tweets, row.engagements, row.important, row.views,
-            row.alerts_sent, row.campaign.ends_at, row.campaign.name,
+            row.alerts_sent, _end(row.campaign, now), row.campaign.name,
         ]
         for row in rows
     )  # fmt: skip
     tables.show(tables.Columns(names, numbers=names[2:7], cut=("name",), drop=drop), shown, now=now)
+
+
+def _end(campaign: Campaign, now: datetime) -> datetime | None:
+    """When it ends or ended; nothing for one that was completed before its time."""
+    early = campaign.status is CampaignStatus.COMPLETED and campaign.ends_at and campaign.ends_at > now
+    return None if early else campaign.ends_at
 
 
 def totals_row(row: CampaignTotals) -> dict[str, Any]:
