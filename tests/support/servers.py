@@ -61,6 +61,8 @@ class Hook:
 
     def talk(self, connection: socket.socket) -> None:
         head, _, body = _until(connection, b"\r\n\r\n").partition(b"\r\n\r\n")
+        if not head:
+            return  # a connection that was given up before anything was asked
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
         length = int({name.lower(): value for name, value in headers.items()}.get("content-length", 0))
         while len(body) < length:
