@@ -164,6 +164,7 @@ def test_a_receiver_is_read_as_it_is_written(text: str, spelling: str | None) ->
 
 
 def test_of_many_receivers_that_answer_at_once_none_leaves_a_stale_status(alerting: Alerting) -> None:
+    alerting.settings["timeout"] = 30.0  # what is late on a busy machine may have arrived, and is told again
     with hook() as one:
         channels = tuple(f"slack={one.url}/{number}" for number in range(12))
         change(alerting.lab.db, SLUG, channels=channels)

@@ -33,7 +33,7 @@ from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import World
 from socap_cli.store import indexes, open_database
 
-EXAMPLES = int(os.environ.get("SOCAP_FUZZ", "200"))
+EXAMPLES = int(os.environ.get("SOCAP_FUZZ", "120"))
 STEPS = 18
 list_kinds = st.sampled_from(list(LISTS))
 tweets = st.integers(0, 1)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from support.command_lines import complaint, parser
 from support.firm import index_in_its_own_way, insert_odd, snapshot
+from support.waiting import heed_ctrl_c
 
 from socap_cli.cli.app import execute
 from socap_cli.simulator.mailbox import Mailbox
@@ -190,7 +191,11 @@ def test_the_example_of_the_demo_runs(
 def test_the_example_of_the_simulator_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     words = [*shlex.split(EXAMPLES["simulate"][0])[1:], "--port", "0"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "socap_cli", *words], stdout=subprocess.PIPE, text=True, cwd=tmp_path
+        [sys.executable, "-m", "socap_cli", *words],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        preexec_fn=heed_ctrl_c,
     )
     assert process.stdout
     assert process.stdout.readline().startswith("30 tweets at http://127.0.0.1:")

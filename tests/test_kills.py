@@ -24,7 +24,7 @@ from socap_cli.store.mongod import find_mongod
 
 pytestmark = pytest.mark.server
 
-KILLS = int(os.environ.get("SOCAP_SOAK", "24"))
+KILLS = int(os.environ.get("SOCAP_SOAK", "16"))
 MONGOD_EVERY = 4
 
 

@@ -16,7 +16,7 @@ from socap_cli.model import Job, JobStatus, Kind, Outcome, Unit, kinds
 from socap_cli.store import claims, indexes, jobs, leases, open_database
 from socap_cli.store.claims import Claim
 
-EXAMPLES = max(100, int(os.environ.get("SOCAP_FUZZ", "0")) // 5)
+EXAMPLES = max(60, int(os.environ.get("SOCAP_FUZZ", "0")) // 5)
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MAX_ATTEMPTS = 2

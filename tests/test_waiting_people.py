@@ -12,6 +12,7 @@ from contextlib import closing
 
 import pytest
 from support.terminal import Cli
+from support.waiting import heed_ctrl_c
 
 from socap_cli.cli import ticking
 from socap_cli.store import Db
@@ -55,7 +56,10 @@ def test_a_build_says_what_it_waits_for(cli: Cli, db: Db, monkeypatch: pytest.Mo
 @pytest.mark.slow
 def test_ctrl_c_ends_a_wait_at_once_and_says_so(db: Db) -> None:
     waiting = subprocess.Popen(
-        [sys.executable, "-m", "socap_cli", *ADD, "--json"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "socap_cli", *ADD, "--json"],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_ctrl_c,
     )
     while not db.rate_limits.count_documents({}) and waiting.poll() is None:
         time.sleep(0.05)

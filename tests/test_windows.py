@@ -110,7 +110,7 @@ def crowd(lab: MakeLab, *, kinds: tuple[Kind, ...] = (REPLIES, QUOTES), count: i
 
 def test_a_long_list_is_read_side_by_side_and_costs_what_it_costs(lab: MakeLab) -> None:
     one = crowd(lab, count=1500)
-    slowly(one)
+    slowly(one, 0.2)
     before = one.simulator.ledger.credits
     result = one.cycle()
     one.assert_exact()

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
+
+
+def heed_ctrl_c() -> None:
+    """For `preexec_fn`: a shell lets what it starts in the background ignore Ctrl-C, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def answer(process: subprocess.Popen[str]) -> dict[str, Any]:
