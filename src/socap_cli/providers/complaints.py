@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from math import isnan
+from typing import Any
 
 from socap_cli.errors import (
     CreditsExhausted,
     CursorRefused,
     Forbidden,
     KeyRefused,
+    MalformedAnswer,
     NotFound,
     ProviderError,
     ProviderUnavailable,
@@ -47,6 +49,17 @@ def error_for(answer: Answer, detail: str) -> ProviderError:
         hint = "when every tweet is answered so: check TWITTER_API_URL"
         return NotFound(said, endpoint=path, hint=hint)
     return RequestRefused(said, endpoint=path)
+
+
+def json_object(answer: Answer) -> dict[str, Any]:
+    """The object that the body of an answer is. Raises MalformedAnswer that says what it is instead."""
+    body = answer.body
+    if body is None and answer.text:
+        raise MalformedAnswer(f"the answer is not JSON: {answer.text}", endpoint=answer.path)
+    if not isinstance(body, dict):
+        kind = "empty" if body is None else f"a {type(body).__name__}, not an object"
+        raise MalformedAnswer(f"the answer is {kind}", endpoint=answer.path)
+    return body
 
 
 def unavailable(detail: str, path: str, wait: float | None = None) -> ProviderUnavailable:

@@ -12,6 +12,7 @@ from socap_cli.model import UnreadableRow, cleaning
 Item = TypeVar("Item")
 MOST_ROWS = 20_000
 """No page of any list has as many."""
+LONGEST_CURSOR = 4_096
 
 
 class Unreadable(Exception):
@@ -33,6 +34,12 @@ def as_object(row: Any) -> dict[str, Any]:
 def kind_of(value: Any) -> str:
     """What stands where an object should, for people."""
     return "null" if value is None else f"a {type(value).__name__}, not an object"
+
+
+def whole_cursor(value: Any) -> str | None:
+    """A cursor goes back as it came, so it is taken whole or not at all."""
+    usable = isinstance(value, str) and len(value) <= LONGEST_CURSOR and cleaning.text(value) == value
+    return value if usable else None
 
 
 @dataclass(frozen=True, slots=True)

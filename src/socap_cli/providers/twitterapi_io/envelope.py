@@ -15,7 +15,8 @@ from socap_cli.errors import (
     RequestRefused,
 )
 from socap_cli.model import cleaning
-from socap_cli.providers.complaints import cursor_refused, error_for, unavailable
+from socap_cli.providers.complaints import cursor_refused, error_for, json_object, unavailable
+from socap_cli.providers.rows import whole_cursor
 from socap_cli.providers.transport import Answer
 
 MESSAGE_FIELDS = ("message", "msg", "detail", "error")
@@ -29,19 +30,13 @@ OUTAGE_WORDS = re.compile(
 )
 NO_CURSOR = frozenset({"", "0", "-1"})
 """How providers write that there is no next page, null aside."""
-LONGEST_CURSOR = 4_096
 
 
 def object_in(answer: Answer) -> dict[str, Any]:
     """The object that an answer holds. Raises ProviderError for every answer that is an error."""
-    body = answer.body
     if answer.status >= 300:
         raise error_for(answer, detail_of(answer))
-    if body is None and answer.text:
-        raise MalformedAnswer(f"the answer is not JSON: {answer.text}", endpoint=answer.path)
-    if not isinstance(body, dict):
-        kind = "empty" if body is None else f"a {type(body).__name__}, not an object"
-        raise MalformedAnswer(f"the answer is {kind}", endpoint=answer.path)
+    body = json_object(answer)
     if body.get("status") == "error":
         raise _refusal(answer)
     return body
@@ -99,8 +94,7 @@ def next_cursor(body: dict[str, Any]) -> tuple[str | None, bool]:
 
 
 def _cursor(value: Any) -> str | None:
-    """A cursor goes back as it came, so it is taken whole or not at all."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = cleaning.text(value)
-    usable = isinstance(value, str) and len(value) <= LONGEST_CURSOR and cleaning.text(value) == value
-    return value if usable and value.strip() not in NO_CURSOR else None
+    cursor = whole_cursor(value)
+    return cursor if cursor is not None and cursor.strip() not in NO_CURSOR else None

@@ -14,10 +14,10 @@ from socap_cli.errors import (
     RequestRefused,
 )
 from socap_cli.model import cleaning
-from socap_cli.providers.complaints import CHECK_KEY, error_for, unavailable
+from socap_cli.providers.complaints import CHECK_KEY, error_for, json_object, unavailable
+from socap_cli.providers.rows import whole_cursor
 from socap_cli.providers.transport import Answer
 
-LONGEST_TOKEN = 4_096
 LOOK = "look at the project's usage and credits in X's developer console"
 GONE = ("resource-not-found", "resource-unavailable")
 HIDDEN = ("not-authorized-for-resource", "disallowed-resource")
@@ -26,15 +26,9 @@ HIDDEN = ("not-authorized-for-resource", "disallowed-resource")
 
 def object_in(answer: Answer) -> dict[str, Any]:
     """The object that an answer holds. Raises ProviderError for every answer that is an error."""
-    body = answer.body
     if answer.status >= 300:
         raise _error(answer)
-    if body is None and answer.text:
-        raise MalformedAnswer(f"the answer is not JSON: {answer.text}", endpoint=answer.path)
-    if not isinstance(body, dict):
-        kind = "empty" if body is None else f"a {type(body).__name__}, not an object"
-        raise MalformedAnswer(f"the answer is {kind}", endpoint=answer.path)
-    return body
+    return json_object(answer)
 
 
 def rows_in(answer: Answer) -> list[Any]:
@@ -77,8 +71,8 @@ def next_token(answer: Answer) -> tuple[str | None, bool]:
     value = meta.get("next_token") if isinstance(meta, dict) else None
     if value is None or value == "":
         return None, False
-    usable = isinstance(value, str) and len(value) <= LONGEST_TOKEN and cleaning.text(value) == value
-    return (value, False) if usable else (None, True)
+    token = whole_cursor(value)
+    return token, token is None
 
 
 def problems_of(body: dict[str, Any]) -> list[dict[str, Any]]:
