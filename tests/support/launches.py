@@ -16,11 +16,10 @@ from statistics import median, quantiles
 from socap_cli.model import LISTS, QUOTES, REPLIES, RETWEETS, Kind, ListState, TweetState
 from socap_cli.model.cadence import CYCLE, HOUR, Limits, Look, LookPrices, Watched, adaptive
 from socap_cli.model.velocity import velocity_after
-from socap_cli.providers.twitterapi_io.endpoints import Prices
+from socap_cli.providers.twitterapi_io.endpoints import PRICES as PAID
 
 TWEETS, DAYS, PAGE = 300, 7, 20
 SHARES = {RETWEETS: 0.55, REPLIES: 0.33, QUOTES: 0.12}
-PAID = Prices()
 PRICES = LookPrices(
     PAID.tweet, {kind: PAID.tweet if LISTS[kind].is_post else PAID.user for kind in LISTS}, {RETWEETS: PAGE}
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from socap_cli.config import Provider as Settings
 from socap_cli.errors import RequestRefused
 from socap_cli.model import METRICS, Kind, ListItem, Page, TweetsAnswer, cleaning
+from socap_cli.providers.prices import Prices
 from socap_cli.providers.protocol import FOLLOWINGS, AllowedRate
 from socap_cli.providers.rows import read_rows
 from socap_cli.providers.transport import Transport
@@ -18,8 +18,8 @@ from socap_cli.providers.twitterapi_io import envelope, wire
 from socap_cli.providers.twitterapi_io.endpoints import (
     ACCOUNT,
     ENDPOINTS,
+    PRICES,
     Endpoint,
-    Prices,
     counter_fields,
     lists,
     rate_of,
@@ -28,7 +28,6 @@ from socap_cli.providers.twitterapi_io.endpoints import (
 URL = "https://api.twitterapi.io"
 LARGEST_BATCH = 50
 FOLLOWINGS_A_PAGE = 200
-DEFAULT_PRICES = Prices()
 
 
 class TwitterApiIo:
@@ -39,7 +38,7 @@ class TwitterApiIo:
 
     def __init__(
         self, key: str, *, url: str = URL, batch: int = LARGEST_BATCH, timeout: float = 30.0,
-        prices: Prices = DEFAULT_PRICES,
+        prices: Prices = PRICES,
     ) -> None:  # fmt: skip
         """`timeout` in seconds. Raises ConfigError."""
         self.batch = min(batch, LARGEST_BATCH)
@@ -71,7 +70,7 @@ class TwitterApiIo:
 
     def price(self, operation: str, items: int) -> float:
         """Credits for an answer of so many items."""
-        return self.prices.of(ENDPOINTS[operation], items)
+        return self.prices.of(items, are_posts=ENDPOINTS[operation].rows_are_posts)
 
     def credits_left(self) -> float | None:
         """Credits on the account; None when it does not say. Raises ProviderError."""
@@ -140,12 +139,10 @@ def _read(endpoint: Endpoint, tweet_id: str, row: Any) -> ListItem | None:
 
 def build(settings: Settings) -> TwitterApiIo:
     """The provider as the settings describe it; without a key it is refused whatever it asks. Raises ConfigError."""
-    named = {"tweet": settings.price_tweet, "user": settings.price_user, "minimum": settings.price_minimum}
-    prices = replace(DEFAULT_PRICES, **{name: price for name, price in named.items() if price is not None})
     return TwitterApiIo(
         settings.api_key.get_secret_value() if settings.api_key else "",
         url=settings.url or URL,
         batch=settings.batch or LARGEST_BATCH,
         timeout=settings.timeout,
-        prices=prices,
+        prices=PRICES.as_set(settings),
     )

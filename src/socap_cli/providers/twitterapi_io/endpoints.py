@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from socap_cli.model import METRICS, QUOTES, REPLIES, RETWEETS, Kind, ListItem
+from socap_cli.providers.prices import Prices
 from socap_cli.providers.protocol import FOLLOWINGS
 from socap_cli.providers.twitterapi_io import wire
 
@@ -47,19 +48,7 @@ ENDPOINTS: dict[str, Endpoint] = {
 TIERS = ((50_000.0, 20.0), (10_000.0, 10.0), (5_000.0, 6.0), (1_000.0, 3.0))
 """Requests a second of an account by the credits on it."""
 LOWEST_TIER = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """Credits for a tweet, for an account in a list, and the least that a request costs, empty or failed."""
-
-    tweet: float = 15.0
-    user: float = 18.0
-    minimum: float = 15.0
-
-    def of(self, endpoint: Endpoint, items: int) -> float:
-        """What an answer with so many rows costs."""
-        return max(self.minimum, items * (self.tweet if endpoint.rows_are_posts else self.user))
+PRICES = Prices(tweet=15.0, user=18.0, minimum=15.0)
 
 
 def lists() -> dict[Kind, Endpoint]:

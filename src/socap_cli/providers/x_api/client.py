@@ -7,18 +7,18 @@ that means for a campaign.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from socap_cli.config import Provider as Settings
 from socap_cli.errors import RequestRefused
 from socap_cli.model import METRICS, QUOTES, REPLIES, RETWEETS, Kind, ListItem, Page, TweetsAnswer
+from socap_cli.providers.prices import Prices
 from socap_cli.providers.protocol import AllowedRate
 from socap_cli.providers.rows import read_rows
 from socap_cli.providers.transport import Transport
 from socap_cli.providers.x_api import envelope, wire
-from socap_cli.providers.x_api.endpoints import ENDPOINTS, WINDOW, Prices, counter_names, lists
+from socap_cli.providers.x_api.endpoints import ENDPOINTS, PRICES, WINDOW, counter_names, lists
 
 URL = "https://api.x.com"
 LARGEST_BATCH = 100
@@ -29,7 +29,6 @@ SHOWN_AFTER = timedelta(seconds=30)
 """What is newer is not found, and a time that is newer is refused."""
 MARGIN = timedelta(minutes=5)
 """Clocks differ, and the seven days pass while a request is on its way."""
-DEFAULT_PRICES = Prices()
 RELATIONS = {REPLIES: "replied_to", QUOTES: "quoted"}
 
 
@@ -45,7 +44,7 @@ class XApi:
 
     def __init__(
         self, key: str, *, url: str = URL, batch: int = LARGEST_BATCH, timeout: float = 30.0,
-        prices: Prices = DEFAULT_PRICES,
+        prices: Prices = PRICES,
     ) -> None:  # fmt: skip
         """`timeout` in seconds. Raises ConfigError."""
         self.batch = min(batch, LARGEST_BATCH)
@@ -78,7 +77,7 @@ class XApi:
 
     def price(self, operation: str, items: int) -> float:
         """Credits for an answer of so many items."""
-        return self.prices.of(ENDPOINTS[operation], items)
+        return self.prices.of(items, are_posts=ENDPOINTS[operation].rows_are_posts)
 
     def credits_left(self) -> float | None:
         """X does not say. A tweet that never was is asked for, which is free, so that a wrong token is told.
@@ -163,12 +162,10 @@ def _written(moment: datetime) -> str:
 
 def build(settings: Settings) -> XApi:
     """The provider as the settings describe it; without a token it is refused whatever it asks. Raises ConfigError."""
-    named = {"tweet": settings.price_tweet, "user": settings.price_user, "minimum": settings.price_minimum}
-    prices = replace(DEFAULT_PRICES, **{name: price for name, price in named.items() if price is not None})
     return XApi(
         settings.api_key.get_secret_value() if settings.api_key else "",
         url=settings.url or URL,
         batch=settings.batch or LARGEST_BATCH,
         timeout=settings.timeout,
-        prices=prices,
+        prices=PRICES.as_set(settings),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from socap_cli.model import METRICS, QUOTES, REPLIES, RETWEETS, Kind
+from socap_cli.providers.prices import Prices
 from socap_cli.providers.protocol import FOLLOWINGS
 
 WINDOW = 900.0
@@ -49,22 +50,11 @@ ENDPOINTS: dict[str, Endpoint] = {
 }
 COUNTERS = {"likes": ("like_count",), "views": ("impression_count",), "bookmarks": ("bookmark_count",)}
 """The public metrics of counters without a list that is read."""
+PRICES = Prices(tweet=500.0, user=1_000.0, minimum=0.0)
+"""What fails, or finds nothing, is free.
 
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """Credits for a post and for an account that are read; what fails, or finds nothing, is free.
-
-    X counts in USD: a credit is 0.00001 of one, so that budgets and worths mean the same with every provider.
-    """
-
-    tweet: float = 500.0
-    user: float = 1_000.0
-    minimum: float = 0.0
-
-    def of(self, endpoint: Endpoint, items: int) -> float:
-        """What an answer with so many rows costs."""
-        return max(self.minimum, items * (self.tweet if endpoint.rows_are_posts else self.user))
+X counts in USD: a credit is 0.00001 of one, so that budgets and worths mean the same with every provider.
+"""
 
 
 def lists() -> dict[Kind, Endpoint]:
