@@ -219,7 +219,7 @@ class Sender:
         context = self._context
         now = context.now()
         context.until_available(lambda: alert_messages.settle(context.db, claimed, settlement, now=now))
-        record_outcomes(context)
+        record_outcomes(context, claimed.message_id)
         with self._lock:
             self._sent.counts[settlement.status.value] += 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from html import escape
 from urllib.parse import unquote, urlsplit
 
@@ -24,14 +25,15 @@ class Mask:
     """Masks the secrets of one connection, also where characters of them are percent-encoded or escaped."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        known = [secret for secret in secrets if len(secret) >= SHORTEST]
-        self._pattern = re.compile("|".join(map(_pattern, known)), re.IGNORECASE) if known else None
-        self._in_bodies = [s.encode() for s in known if len(s) >= SHORTEST_IN_BODIES]
+        self._known = tuple(secret for secret in secrets if len(secret) >= SHORTEST)
+        self._in_bodies = [s.encode() for s in self._known if len(s) >= SHORTEST_IN_BODIES]
 
     def __call__(self, message: str) -> str:
         """A message without the secrets, and without marks that are left out later: one may stand in a secret."""
         message = LEFT_OUT.sub("", message[:LONGEST_SEARCHED])
-        return self._pattern.sub(MASK, message) if self._pattern else message
+        if not self._known or len(message) < SHORTEST:
+            return message
+        return _pattern(self._known).sub(MASK, message)
 
     def body(self, body: bytes) -> bytes:
         """An answer without the secrets as they are: a fast look at whatever is stored of it."""
@@ -54,7 +56,13 @@ def secrets_of(url: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(sorted((*found, *map(unquote, found)), key=len, reverse=True)))
 
 
-def _pattern(secret: str) -> str:
+@lru_cache(maxsize=256)
+def _pattern(secrets: tuple[str, ...]) -> re.Pattern[str]:
+    """Any of these; kept, as compiling it costs more than sending a message."""
+    return re.compile("|".join(map(_spelled, secrets)), re.IGNORECASE)
+
+
+def _spelled(secret: str) -> str:
     return "".join(f"(?:{'|'.join(_spellings(character))})" for character in secret)
 
 

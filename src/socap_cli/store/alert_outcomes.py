@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from socap_cli.model.alert import DeliveryStatus, Settlement
 from socap_cli.store.connect import Db
 
 
-def unrecorded(db: Db) -> list[tuple[str, Settlement, datetime]]:
-    """Outcomes that are not written to their rows yet: (message, outcome, when)."""
+def unrecorded(db: Db, message_id: str | None = None) -> list[tuple[str, Settlement, datetime]]:
+    """Outcomes that are not written to their rows yet, of one message or of all: (message, outcome, when)."""
+    query: dict[str, Any] = {"is_recorded": False} | ({"_id": message_id} if message_id else {})
     return [
         (row["_id"], Settlement(DeliveryStatus(row["status"]), row.get("last_error")), row["settled_at"])
-        for row in db.alert_messages.find({"is_recorded": False})
+        for row in db.alert_messages.find(query)
     ]
 
 
