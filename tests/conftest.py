@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -23,6 +25,9 @@ from socap_cli.store.embedded import Embedded
 SERVERS = frozenset({"mongod", "replica_set", "cluster", "simulate", "canned", "mailbox", "team", "boss"})
 """Fixtures that start one."""
 BROWSERS = frozenset({"chromium"})
+MEMORY = Path("/dev/shm")
+ROOM = 4 * 1024**3
+"""Bytes that must be free there."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,16 +55,19 @@ def _no_configuration_of_the_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
 @pytest.fixture(scope="session")
 def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URI of a real mongod, stopped at the end."""
-    embedded = Embedded(tmp_path_factory.mktemp("mongod"))
-    try:
-        embedded.start()
-    except NoMongod as error:
-        if os.environ.get("CI"):
-            raise
-        pytest.skip(f"needs a mongod: {error.hint}")
-    yield embedded.uri
-    embedded.stop()
+    """The URI of a real mongod, stopped at the end; in memory where it has room: each new index waits for the disk."""
+    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM
+    parent = MEMORY if has_room else tmp_path_factory.mktemp("mongod")
+    with tempfile.TemporaryDirectory(prefix="socap-tests-", dir=parent) as folder:
+        embedded = Embedded(Path(folder))
+        try:
+            embedded.start()
+        except NoMongod as error:
+            if os.environ.get("CI"):
+                raise
+            pytest.skip(f"needs a mongod: {error.hint}")
+        yield embedded.uri
+        embedded.stop()
 
 
 @pytest.fixture
