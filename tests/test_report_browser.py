@@ -354,12 +354,16 @@ def test_a_phone_has_no_invisible_stop_and_the_skip_link_comes_first(open_page: 
         assert size > 16
 
 
-AXE = "axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']})"
+AXE = "axe.run({runOnly: %s, resultTypes: ['violations']})"
+RULES = {
+    "light": "['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']",
+    "dark": "['color-contrast']",  # nothing but colours differs there
+}
 
 
 @pytest.mark.skipif(find_spec("axe_playwright_python") is None, reason="needs axe-playwright-python")
 @pytest.mark.parametrize("width", WIDTHS[:3])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", list(RULES))
 @pytest.mark.parametrize("name", ["client", "operator", "index"])
 def test_axe_finds_nothing_with_every_fold_open(
     open_page: Open, pages: dict[Edition, Path], width: int, scheme: str, name: str
@@ -370,7 +374,7 @@ def test_axe_finds_nothing_with_every_fold_open(
     page = open_page(width=width, color_scheme=scheme, path=path, bypass_csp=True)
     page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
     page.evaluate(AXE_FILE_PATH.read_text(encoding="utf-8"))
-    found = page.evaluate(AXE)["violations"]
+    found = page.evaluate(AXE % RULES[scheme])["violations"]
     assert [(rule["id"], rule["nodes"][0]["target"]) for rule in found] == []
 
 
