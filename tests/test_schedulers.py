@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -316,11 +317,27 @@ def test_the_compose_file_names_what_there_is() -> None:
     assert all("ports" not in tree["services"][name] for name in ("mongo", "ssh"))
 
 
-def test_what_the_image_copies_is_in_the_repository() -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize(("version", "built"), [("", "0.1.0"), ("v1.2.3", "1.2.3")])
+def test_what_the_image_copies_is_in_the_repository_and_is_all_that_its_build_needs(
+    tmp_path: Path, version: str, built: str
+) -> None:
     for line in (EXAMPLES / "containers" / "Dockerfile").read_text("utf-8").splitlines():
         if line.startswith("COPY") and "--from" not in line:
-            *sources, _ = [word for word in line.split()[1:] if not word.startswith("--")]
+            *sources, to = [word for word in line.split()[1:] if not word.startswith("--")]
             assert [name for name in sources if not (ROOT / name).exists()] == []
+            for name in sources if to.startswith(".") else ():
+                copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile
+                copy(ROOT / name, tmp_path / name)
+    (tmp_path / "src" / "socap_cli" / "_version.py").unlink()
+    words = [sys.executable, "-m", "hatchling", "build", "-t", "wheel"]
+    env = {**os.environ, "SETUPTOOLS_SCM_PRETEND_VERSION": version}
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    assert wheel.name == f"socap-{built}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as parts:
+        assert {"socap_cli/_version.py", "socap_cli/docs/alerts.md"} <= set(parts.namelist())
 
 
 def test_the_containers_crontab_types_commands_that_there_are() -> None:

@@ -1,3 +1,5 @@
 """Monitor engagement campaigns on X/Twitter from the terminal."""
 
-__version__ = "0.1.0"
+from socap_cli._version import __version__
+
+__all__ = ["__version__"]
