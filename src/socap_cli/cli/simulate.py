@@ -161,7 +161,7 @@ def _write_files(simulator: Simulator, folder: Path) -> None:
         }
         (folder / "importance.json").write_text(json.dumps(tree), encoding="utf-8")
     except OSError as error:
-        raise SocapError(f"cannot write to {folder}: {error.strerror}") from error
+        raise SocapError(f"cannot write to {folder}: {error.strerror}", hint="name another folder") from error
 
 
 def _check(run: Run, port: int) -> None:

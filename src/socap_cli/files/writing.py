@@ -28,6 +28,9 @@ STDOUT = STDIN
 ABANDONED = 60.0
 """Seconds after which an unfinished file that nobody has locked was left by a process that was killed."""
 HINTS = {
+    errno.EACCES: "let this user write there, or name another place",
+    errno.EPERM: "let this user write there, or name another place",
+    errno.EROFS: "name a place that can be written to",
     errno.ENOENT: "make its folder first",
     errno.ENOTDIR: "a part of its path is a file",
     errno.EISDIR: "name a file in it",
