@@ -476,6 +476,19 @@ def test_a_channel_that_keeps_failing_is_given_up_and_healed_by_retry(desk: Aler
     assert (result.sent, statuses(desk)) == (1, {"sent": 1})
 
 
+def test_a_slack_that_is_down_for_a_night_costs_no_alert(desk: Alerting) -> None:
+    desk.lab.simulator.slack.status = 500
+    desk.engage(1)
+    desk.collect()
+    for _ in range(12 * 12):
+        desk.send()
+        desk.lab.advance(minutes=5)
+    assert 8 < len(desk.messages) < 15
+    desk.lab.simulator.slack.status = 200
+    desk.lab.advance(hours=2)
+    assert (desk.send().sent, statuses(desk)) == (1, {"sent": 1})
+
+
 def test_a_limited_webhook_rests_and_everything_arrives_later(desk: Alerting) -> None:
     slack_ = desk.lab.simulator.slack
     slack_.status, slack_.retry_after = 429, "300"

@@ -140,7 +140,7 @@ class Alerts(Section):
     spacing_minutes: int = Field(20, ge=0, le=MINUTES_OF_A_YEAR)
     frequency_window_minutes: int = Field(30, ge=0, le=MINUTES_OF_A_YEAR)
     resend_unknown: bool = True
-    max_attempts: int = Field(8, ge=1, le=1000)
+    max_attempts: int = Field(20, ge=1, le=1000)
     timeout: float = Field(15.0, gt=0, le=3600)
     """Seconds."""
 
