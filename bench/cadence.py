@@ -18,7 +18,7 @@ from socap_cli.model.cadence import Cadence, Limits
 TUNED, MEASURED, ESTIMATED = range(100, 102), range(1, 4), range(220, 240)
 MEANS = (15.0, 45.0, 120.0, 30.0)
 """Engagements a tweet."""
-SAME_SPEND, SAME_DELAY = 1330.0, 240.0
+SAME_SPEND, SAME_DELAY = 1750.0, 280.0
 """Worths of an hour that `tuned` shows to spend what half-hourly looks do, and to be as late as they are."""
 
 
@@ -77,7 +77,7 @@ def tuned() -> None:
     """Print what `SAME_SPEND` and `SAME_DELAY` were chosen by, on worlds that are not measured."""
     half_hourly = pooled(TUNED, None)
     print("fixed", half_hourly.credits, half_hourly.delays(REPLIES, QUOTES))
-    for worth in (200.0, 240.0, 280.0, 1200.0, 1400.0, 1600.0):
+    for worth in (200.0, 240.0, 280.0, 1600.0, 1750.0, 1900.0):
         found = pooled(TUNED, worth)
         print(worth, found.credits / half_hourly.credits, found.delays(REPLIES, QUOTES), found.delays())
 

@@ -89,9 +89,18 @@ def test_a_faster_tweet_is_looked_at_no_later(
 def test_a_dearer_look_comes_no_sooner_and_a_dearer_delay_no_later(
     rate: float, price: float, more: float, limits: Limits
 ) -> None:
-    plain = interval(rate, LookPrices(price), limits)
-    assert interval(rate, LookPrices(price + more), limits) >= plain
-    assert interval(rate, LookPrices(price), replace(limits, worth=limits.worth + more)) <= plain
+    found = {REPLIES: rate}
+    plain = interval(found, LookPrices(price), limits)
+    assert interval(found, LookPrices(price + more), limits) >= plain
+    assert interval(found, LookPrices(price), replace(limits, worth=limits.worth + more)) <= plain
+
+
+@given(st.floats(0, 1e6), st.floats(0, 1e6), limits)
+def test_what_a_look_finds_at_once_calls_for_it_sooner_than_what_waits_for_a_whole_page(
+    rate: float, other: float, limits: Limits
+) -> None:
+    found, gathers = ({kind: rate, QUOTES: other} for kind in (REPLIES, RETWEETS))
+    assert interval(found, PRICES, limits) <= interval(gathers, PRICES, limits)
 
 
 @given(velocities, counts, counts, hours)

@@ -37,7 +37,7 @@ GOOD = b'{"tweets": [{"id": "5", "author": {"id": "1", "userName": "ada"}, "text
 
 @pytest.fixture
 def canned() -> Iterator[tuple[Serve, Canned]]:
-    with canned_provider(KEY, timeout=0.5) as found:
+    with canned_provider(KEY, timeout=5.0) as found:
         yield found
 
 

@@ -184,7 +184,7 @@ def _of_course(course: Course, market: Market, cadence: Cadence, hours: float) -
         there = {kind: there[kind] + rates[kind] * (stop - start) for kind in rates}
         activity = Activity(rates, {kind: round(count) for kind, count in there.items()})
         an_hour = (
-            adaptive_spending(activity, prices, market.limits, judged=taken_for(activity.rate))
+            adaptive_spending(activity, prices, market.limits, judged=taken_for(rates))
             if cadence is Cadence.ADAPTIVE
             else fixed_spending(activity, prices, hours=CYCLE / HOUR)
         )

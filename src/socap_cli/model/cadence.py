@@ -28,6 +28,8 @@ FADES = 10.0
 """Hours after which a tweet is expected to bring a third of what it did."""
 WEIGHT = 0.5
 """For how many hours of watching that expectation counts."""
+GATHERED = 0.3
+"""What an engagement counts for when a look is timed, of a list that waits until enough has gathered in it."""
 
 
 class Cadence(StrEnum):
@@ -99,7 +101,7 @@ def adaptive(tweet: Watched, *, prices: LookPrices, limits: Limits, now: datetim
     if tweet.state.checked_at is None:
         return Look(seen + limits.shortest, frozenset(LISTS), "the first look has not come back")
     found = rates(tweet)
-    wait = interval(sum(found.values()), prices, limits)
+    wait = interval(found, prices, limits)
     at = seen + wait
     lists = frozenset(
         kind
@@ -121,15 +123,19 @@ def expected_rate(posted_at: datetime | None, at: datetime | None) -> float:
     return QUIET_RATE + YOUNG_RATE * math.exp(-age / FADES)
 
 
-def taken_for(rate: float) -> float:
-    """What the rule takes a rate for once it has watched for long: what it expects of a quiet tweet never goes."""
-    expected = QUIET_RATE * len(LISTS)
-    return (rate * MEMORY + expected * WEIGHT) / (MEMORY + WEIGHT)
+def taken_for(rates: Mapping[Kind, float]) -> dict[Kind, float]:
+    """What the rule takes rates for once it has watched for long: what it expects of a quiet tweet never goes."""
+    return {kind: (rate * MEMORY + QUIET_RATE * WEIGHT) / (MEMORY + WEIGHT) for kind, rate in rates.items()}
 
 
-def interval(rate: float, prices: LookPrices, limits: Limits) -> timedelta:
-    """From one look to the next, for so many engagements an hour: shorter for more, within the limits."""
-    value = limits.worth * rate
+def interval(found: Mapping[Kind, float], prices: LookPrices, limits: Limits) -> timedelta:
+    """From one look to the next, for so many engagements an hour of each list: shorter for more, within the limits.
+
+    A look finds what came to a list that is paid by what is new, and seldom what came to one that is paid by pages.
+    """
+    value = limits.worth * sum(
+        rate * (GATHERED if kind in prices.pages else 1.0) for kind, rate in found.items()
+    )
     hours = math.sqrt(2 * prices.counters / value) if value > 0 else math.inf
     return max(limits.shortest, HOUR * min(hours, limits.longest / HOUR))
 

@@ -21,11 +21,6 @@ class Activity:
     rates: Mapping[Kind, float]
     counters: Counters
 
-    @property
-    def rate(self) -> float:
-        """Engagements an hour."""
-        return sum(self.rates.values())
-
 
 @dataclass(frozen=True, slots=True)
 class Spending:
@@ -52,10 +47,10 @@ class Spending:
 
 
 def adaptive_spending(
-    tweet: Activity, prices: LookPrices, limits: Limits, *, judged: float | None = None
+    tweet: Activity, prices: LookPrices, limits: Limits, *, judged: Mapping[Kind, float] | None = None
 ) -> Spending:
-    """What the adaptive cadence spends on a tweet an hour, which it takes for one of another rate when `judged`."""
-    hours = interval(tweet.rate if judged is None else judged, prices, limits) / HOUR
+    """What the adaptive cadence spends on a tweet an hour, which it takes for one of other rates when `judged`."""
+    hours = interval(tweet.rates if judged is None else judged, prices, limits) / HOUR
     return _spending(tweet, prices, hours, worth=limits.worth, longest=limits.longest / HOUR)
 
 
