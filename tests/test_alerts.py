@@ -544,7 +544,7 @@ def test_a_webhook_that_was_replaced_gets_what_the_old_one_did_not(desk: Alertin
 
 
 def test_an_answer_that_never_came_is_unknown_and_its_repeats_say_so_and_end(desk: Alerting) -> None:
-    desk.lab.simulator.slack.hang_seconds = 0.8
+    desk.lab.simulator.slack.hang_seconds = 2.6
     desk.engage(1)
     desk.collect()
     assert desk.send().unknown == 1

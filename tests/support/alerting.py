@@ -21,7 +21,7 @@ class Alerting:
         self.settings: dict[str, Any] = {
             "slack_webhook": f"{lab.simulator.url}/sim/slack",
             "webhook_hosts": [lab.simulator.url.removeprefix("http://")],
-            "timeout": 0.5,
+            "timeout": 2.0,
             **settings,
         }
         self.important = lab.world.accounts[:5]
