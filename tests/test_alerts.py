@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -770,6 +771,36 @@ def test_killed_at_each_of_its_writes_no_alert_is_lost_and_a_repeat_says_so(
         if mortal.lives > 0:
             break
     assert killed > 8
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before a write", "after a write"])
+def test_what_a_killed_run_left_half_made_is_not_told_once_it_is_silenced(
+    lab: Callable[..., Lab], after: bool
+) -> None:
+    desk = Alerting(lab(tweets=1))
+    who = desk.important[0].username
+    killed, lives = True, 0
+    while killed:
+        lives += 1
+        desk.engage(0)
+        desk.collect()
+        before = len(desk.messages)
+        mortal: Any = MortalDb(desk.lab.db, lives, after=after)
+        with contextlib.suppress(Killed):
+            desk.send(mortal)
+        killed = mortal.lives <= 0
+        desk.lab.db.locks.update_many({}, {"$set": {"token": None}})
+        now = desk.lab.now()
+        silences.put(desk.lab.db, Silence("all", now + timedelta(minutes=60), now, "ops", ""))
+        at_once = len(desk.messages)
+        desk.lab.advance(minutes=2)  # its lease is over
+        desk.send()
+        assert all("repeated" in message["text"] for message in desk.messages[at_once:]), lives
+        desk.lab.advance(minutes=61)
+        desk.send()
+        assert any(who in message["text"] for message in desk.messages[before:]), f"lost at write {lives}"
+        desk.lab.advance(minutes=45)
+    assert lives > 8
 
 
 @pytest.mark.slow

@@ -27,6 +27,9 @@ from socap_cli.store import alert_history, alert_messages, alert_queue, campaign
 def dispatch(context: AlertContext, *, campaign_id: str | None = None) -> Dispatched:
     """Write rows for what is due, holds for what must wait, and the messages of all rows that are in none."""
     total = Dispatched()
+    make_messages(
+        context
+    )  # of rows that a killed run left without: what must wait by now is taken back as a message
     let_go(context)
     readable = {campaign.slug: campaign for campaign in campaigns.listed(context.db)}
     for slug in alert_queue.campaigns_with_open(context.db):
