@@ -48,6 +48,7 @@ def coverage_rows(
     grown = Counter[tuple[str, datetime]]()
     for action, starts_at, n in stored:
         grown[action, max(starts_at, intervals[0].starts_at)] += n
+    missed = _missed(gaps, step, now)
     found: list[CoverageRow] = []
     counters: Mapping[str, int] = {}
     present = Counter[str]()
@@ -57,16 +58,27 @@ def coverage_rows(
         for kind, row in LISTS.items():
             present[kind] += grown[row.action_type, starts_at]
             counter, collected = counters.get(kind, 0), present[kind]
-            mine = [gap for gap in gaps if gap.kind in (kind, METRICS)]
-            missed = [(gap.tweets, _minutes(gap, starts_at, starts_at + step, now)) for gap in mine]
-            tweets = sum(count for count, minutes in missed if minutes > 0)
-            minutes = sum(count * minutes for count, minutes in missed if minutes > 0)
+            tweets, minutes = missed.get((kind, starts_at), (0, 0.0))
             share = collected / counter if counter else None
             found.append(CoverageRow(starts_at, kind, counter, collected, share, tweets, round(minutes, 1)))
         starts_at += step
     return tuple(found)
 
 
-def _minutes(gap: GapRow, begin: datetime, end: datetime, now: datetime) -> float:
-    """Minutes of a gap that lie in [begin, end)."""
-    return (min(gap.ends_at or now, end) - max(gap.begins_at, begin)).total_seconds() / 60
+def _missed(
+    gaps: Sequence[GapRow], step: timedelta, now: datetime
+) -> dict[tuple[str, datetime], tuple[int, float]]:
+    """(list, start of an interval) to the tweets that were not read in it, and for how many minutes together."""
+    found: dict[tuple[str, datetime], tuple[int, float]] = {}
+    for gap in gaps:
+        ends_at = gap.ends_at or now
+        kinds = tuple(LISTS) if gap.kind == METRICS else (gap.kind,)
+        starts_at = floor(gap.begins_at, step)
+        while gap.begins_at < ends_at and starts_at < ends_at:
+            spent = min(ends_at, starts_at + step) - max(gap.begins_at, starts_at)
+            for kind in kinds:
+                tweets, minutes = found.get((kind, starts_at), (0, 0.0))
+                lost = gap.tweets * (spent / timedelta(minutes=1))
+                found[kind, starts_at] = (tweets + gap.tweets, minutes + lost)
+            starts_at += step
+    return found
