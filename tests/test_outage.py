@@ -56,6 +56,8 @@ def test_a_run_whose_provider_stays_away_ends_with_a_code_of_its_own(lab: MakeLa
     with pytest.raises(ProviderUnavailable, match="has not answered for") as raised:
         Worker(context, WorkerOptions(threads=4)).run()
     assert raised.value.exit_code == 7
+    assert "/twitter/tweets: " in str(raised.value.hint)
+    assert "waits for" not in str(raised.value.hint)
     one.simulator.faults.update({"errors": 0.0})
     time.sleep(rate_limits.PROBE_EVERY)
     one.work()

@@ -42,6 +42,12 @@ def test_another_figure_is_the_same_trouble_and_another_word_is_not(tmp_path: Pa
     assert new_lines(tmp_path, ["warning: 4 of 1,200 jobs failed", "error: no key"], NOW) == ["error: no key"]
 
 
+def test_what_is_said_to_do_about_it_makes_it_no_other_trouble(tmp_path: Path) -> None:
+    outage = "error: the provider has not answered for 600 s – {}; nothing is lost; the next run goes on"
+    new_lines(tmp_path, [outage.format("/twitter/tweets: HTTP 503")], NOW)
+    assert new_lines(tmp_path, [outage.format("/twitter/replies: no answer in time")], NOW) == []
+
+
 def test_what_goes_on_is_told_again_after_a_day(tmp_path: Path) -> None:
     told = [bool(new_lines(tmp_path, [AWAY], NOW + timedelta(hours=hour))) for hour in range(0, 72, 3)]
     assert told == [hour % 24 == 0 for hour in range(0, 72, 3)]

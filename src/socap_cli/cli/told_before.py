@@ -40,7 +40,7 @@ class Trouble:
 
 
 Troubles = Mapping[str, Trouble]
-"""By what they say, without its figures."""
+"""By what they say, without its figures and the advice."""
 
 
 def settle(known: Troubles, lines: Sequence[str], now: datetime) -> tuple[list[str], dict[str, Trouble]]:
@@ -48,7 +48,7 @@ def settle(known: Troubles, lines: Sequence[str], now: datetime) -> tuple[list[s
     after = {key: one for key, one in known.items() if one.is_old_news(now)}
     new = []
     for line in lines:
-        key = re.sub(r"\d+", "#", line)
+        key = re.sub(r"\d+", "#", line.partition(" – ")[0])
         if key not in after:
             new.append(line)
         after[key] = Trouble(after[key].told if key in after else now, now)

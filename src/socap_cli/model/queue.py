@@ -86,6 +86,8 @@ class Outcome:
     """Whether the provider did not answer, so that the next wait is longer."""
     final: bool = False
     """Whether it failed for good."""
+    waits: bool = False
+    """Whether it was put back until its turn, which is no trouble."""
 
     @property
     def failed(self) -> bool:

@@ -49,7 +49,7 @@ def run(context: WorkContext, unit: Unit) -> UnitResult:
 
 
 def _put_back(unit: Unit, delay: float, reason: str) -> UnitResult:
-    return UnitResult(unit, [Outcome(job, delay=delay, error=reason) for job in unit.jobs])
+    return UnitResult(unit, [Outcome(job, delay=delay, error=reason, waits=True) for job in unit.jobs])
 
 
 @dataclass

@@ -45,7 +45,8 @@ class Settler:
         column = _column(outcome)
         self.counts[column] += 1
         self.by_kind[outcome.job.kind] += column != "requeued"
-        self.last_error = outcome.error or self.last_error
+        if outcome.error and not outcome.waits:
+            self.last_error = outcome.error
 
     def _fatal(self, finished: Sequence[UnitResult]) -> BaseException | None:
         for done in finished:

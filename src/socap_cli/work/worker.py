@@ -121,8 +121,9 @@ class Worker:
             return None, True
         silent = self.context.client.limiter.silent_for()
         if silent > self.context.provider_patience:
-            said = f"the provider has not answered for {silent:.0f} s: {self._settler.last_error}"
-            return ProviderUnavailable(said, hint="nothing is lost; the next run goes on"), False
+            said = f"the provider has not answered for {silent:.0f} s"
+            why = f"{self._settler.last_error}; " if self._settler.last_error else ""
+            return ProviderUnavailable(said, hint=f"{why}nothing is lost; the next run goes on"), False
         return (None, False) if wait > self.options.idle_timeout else None
 
     def _worth_claiming(self) -> bool:
