@@ -16,13 +16,14 @@ from support.lab import SLUG, Lab, campaign, change
 from support.mortal import Killed, MortalDb
 from support.servers import hook, mail_server, reply
 
+from socap_cli.alerts.holds import Circumstances, sort_out
 from socap_cli.alerts.plan import run_batch, spread
 from socap_cli.alerts.preview import preview
 from socap_cli.alerts.send import ANOTHER_PLANS, LOCK, send_alerts
 from socap_cli.channels.slack import Slack
 from socap_cli.channels.table import CHANNELS
 from socap_cli.model import QUOTES, REPLIES, RETWEETS, CampaignStatus
-from socap_cli.model.alert import AlertStatus, Silence
+from socap_cli.model.alert import Alert, AlertStatus, Hold, HoldReason, Silence
 from socap_cli.model.message import Message
 from socap_cli.store import (
     alert_retries,
@@ -801,6 +802,18 @@ def test_what_a_killed_run_left_half_made_is_not_told_once_it_is_silenced(
         assert any(who in message["text"] for message in desk.messages[before:]), f"lost at write {lives}"
         desk.lab.advance(minutes=45)
     assert lives > 8
+
+
+def test_an_alert_that_was_held_before_its_time_is_free_as_soon_as_its_reason_goes() -> None:
+    """It was told with another one of its person, and waited for a digest that nobody wants any more."""
+    now = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    alert = Alert(
+        "a", SLUG, "100:reply:1", "100", "7", "ann", "reply", 50.0, False, False,
+        scheduled_send_time=now + timedelta(minutes=9), run_batch="", planned_at=now,
+    )  # fmt: skip
+    held = replace(alert, hold=Hold(HoldReason.DIGEST, "waits", now + timedelta(hours=1)))
+    assert sort_out(campaign(at=now, spacing_minutes=20), [alert], Circumstances(now)) == ([], [])
+    assert sort_out(campaign(at=now, spacing_minutes=20), [held], Circumstances(now)) == ([held], [])
 
 
 @pytest.mark.slow

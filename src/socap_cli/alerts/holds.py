@@ -106,6 +106,7 @@ def sort_out(
 
 
 def _is_due(campaign: Campaign, alert: Alert, now: datetime) -> bool:
-    """By its time, or by the campaign's spacing of today when that is shorter."""
+    """By its time, or by the campaign's spacing of today when that is shorter; one that was held was due before."""
     latest = alert.planned_at + timedelta(minutes=campaign.spacing_minutes)
-    return min(alert.scheduled_send_time, latest) <= now or is_vip(campaign, alert.username)
+    came = min(alert.scheduled_send_time, latest) <= now
+    return came or alert.hold is not None or is_vip(campaign, alert.username)
