@@ -26,6 +26,8 @@ from socap_cli.model import QUOTES, REPLIES, RETWEETS, CampaignStatus
 from socap_cli.model.alert import Alert, AlertStatus, Hold, HoldReason, Silence
 from socap_cli.model.message import Message
 from socap_cli.store import (
+    alert_history,
+    alert_outcomes,
     alert_retries,
     alert_view,
     campaigns,
@@ -478,15 +480,19 @@ def test_a_channel_that_keeps_failing_is_given_up_and_healed_by_retry(desk: Aler
     assert (result.sent, statuses(desk)) == (1, {"sent": 1})
 
 
-def test_a_slack_that_is_down_for_a_night_costs_no_alert(desk: Alerting) -> None:
-    desk.lab.simulator.slack.status = 500
+@pytest.mark.parametrize(("status", "asks"), [(500, None), (503, "30"), (429, None)])
+def test_a_slack_that_is_down_for_a_night_costs_no_alert(
+    desk: Alerting, status: int, asks: str | None
+) -> None:
+    slack_ = desk.lab.simulator.slack
+    slack_.status, slack_.retry_after = status, asks
     desk.engage(1)
     desk.collect()
     for _ in range(12 * 12):
         desk.send()
         desk.lab.advance(minutes=5)
     assert 8 < len(desk.messages) < 15
-    desk.lab.simulator.slack.status = 200
+    slack_.status, slack_.retry_after = 200, None
     desk.lab.advance(hours=2)
     assert (desk.send().sent, statuses(desk)) == (1, {"sent": 1})
 
@@ -802,6 +808,24 @@ def test_what_a_killed_run_left_half_made_is_not_told_once_it_is_silenced(
         assert any(who in message["text"] for message in desk.messages[before:]), f"lost at write {lives}"
         desk.lab.advance(minutes=45)
     assert lives > 8
+
+
+def test_an_outcome_that_was_overtaken_is_not_written_over_the_newer_one(desk: Alerting) -> None:
+    db, slack_ = desk.lab.db, desk.lab.simulator.slack
+    slack_.status = 503
+    desk.engage(1)
+    desk.collect()
+    desk.send()
+    db.alert_messages.update_many({}, {"$set": {"is_recorded": False}})  # as if killed before it was recorded
+    ((message_id, failed, then),) = alert_outcomes.unrecorded(db)
+    slack_.status = 200
+    desk.lab.advance(minutes=5)
+    assert desk.send().sent == 1
+    alert_history.record(db, message_id, failed, now=then)  # a slow run that read it before
+    alert_outcomes.note_recorded(db, message_id, settled_at=then)
+    desk.send()
+    assert statuses(desk) == {"sent": 1}
+    assert [row["status"] for row in db.alert_history.find()] == ["sent"]
 
 
 def test_an_alert_that_was_held_before_its_time_is_free_as_soon_as_its_reason_goes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -123,3 +124,23 @@ def test_requests_that_are_written_again_count_once(db: Db) -> None:
         usage.record(db, UsageBatch(name, [request]))
     assert usage.summed(db) == [Usage(None, requests=2, items=12, cost=180.0, failed=0)]
     assert [row.cost for row in usage.summed(db, "campaign")] == [120.0, 60.0]
+
+
+def test_what_no_campaign_pays_stops_at_the_soft_budget(broke: BudgetLab) -> None:
+    broke.lab.cycle()
+    client = broke.lab.context().client
+    client.budget = Budget(broke.lab.db, Limits(day_soft=1.0))
+    with pytest.raises(BudgetReached, match="day's budget of 1 credits"):
+        client.followings("someone")
+
+
+def test_what_waits_for_its_turn_is_not_asked_once_the_budget_is_spent(lab: Callable[..., Lab]) -> None:
+    one = lab(tweets=60, engagements=60.0)
+    one.enqueue()
+    context = one.context()
+    dearest = 20 * 18.0
+    context.client = replace(context.client, max_in_flight=3, budget=Budget(one.db, Limits(day_hard=1500.0)))
+    one.simulator.faults.latency = 0.15
+    with pytest.raises(BudgetReached):
+        Worker(context, WorkerOptions(threads=12)).run()
+    assert 1500.0 <= one.simulator.ledger.credits <= 1500.0 + 3 * dearest

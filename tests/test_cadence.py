@@ -349,3 +349,13 @@ def test_a_campaigns_cadence_is_set_shown_and_heeded_by_the_commands(cli: Cli, o
     cli("campaign", "edit", SLUG, "--clear", "cadence", "--no-stop-when-cold")
     assert cli("enqueue")["result"]["jobs_armed"] == everything
     assert "is no cadence" in cli("campaign", "edit", SLUG, "--cadence", "often", code=2)["error"]["message"]
+
+
+def test_a_budget_never_raises_what_is_valued() -> None:
+    busy = [Activity({RETWEETS: 1e6}, {})]
+    assert within(busy, PRICES, Limits(worth=0.0), allowed=0.0).worth == 0.0
+
+
+def test_a_worth_of_next_to_nothing_is_no_division_by_zero() -> None:
+    one = Activity({RETWEETS: 0.4}, {})
+    assert adaptive_spending(one, PRICES, Limits(worth=5e-324)).credits > 0

@@ -131,3 +131,8 @@ def test_what_earlier_campaigns_brought_is_heeded(cli: Cli, one: Lab) -> None:
     assert "1 earlier campaigns brought" in cli("campaign", "estimate", "next")["result"]["basis"]
     change(one.db, SLUG, starts_at=one.now() + timedelta(days=3000))
     assert "no campaign was measured" in cli("campaign", "estimate", "next")["result"]["basis"]
+
+
+def test_a_campaign_whose_tweets_are_all_removed_costs_what_it_cost() -> None:
+    known = KnownCampaign([], START - timedelta(days=1), None, Cadence.FIXED, 3000.0, 2000.0)
+    assert estimate(known, Market(PRICES), now=START).chosen.whole.likely == 3000.0

@@ -12,8 +12,9 @@ from support.lab import KEY, Lab
 
 from socap_cli.errors import ProviderUnavailable
 from socap_cli.model import Unit
+from socap_cli.providers.twitterapi_io import TwitterApiIo
 from socap_cli.status.gather import gather
-from socap_cli.store import Db, claims, rate_limits
+from socap_cli.store import Db, claims, jobs, rate_limits
 from socap_cli.work.worker import Worker, WorkerOptions
 
 MakeLab = Callable[..., Lab]
@@ -62,6 +63,22 @@ def test_a_run_whose_provider_stays_away_ends_with_a_code_of_its_own(lab: MakeLa
     time.sleep(rate_limits.PROBE_EVERY)
     one.work()
     one.assert_exact()
+
+
+def test_a_run_ends_though_a_probe_of_some_endpoint_always_hangs(
+    lab: MakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where each endpoint has a limit of its own, as at X."""
+    one = lab(tweets=60, engagements=10.0)
+    one.provider = TwitterApiIo(one.simulator.key or KEY, url=one.simulator.url, timeout=3.0)
+    monkeypatch.setattr(TwitterApiIo, "limit_scope", lambda _, operation: str(operation))
+    one.enqueue()
+    jobs.release_all_lists(one.db, one.tweet_ids)
+    one.simulator.faults.update({"hangs": 1.0, "hang_seconds": 8.0})
+    context = one.context()
+    context.provider_patience = 5.0
+    with pytest.raises(ProviderUnavailable, match="has not answered for"):
+        Worker(context, WorkerOptions(threads=40, max_runtime=45.0)).run()
 
 
 def test_a_single_lost_answer_is_asked_for_again_and_no_job_waits(lab: MakeLab) -> None:

@@ -24,7 +24,7 @@ from socap_cli import errors
 from socap_cli.errors import ConfigError, MalformedAnswer, ProviderError, ProviderUnavailable
 from socap_cli.model import REPLIES
 from socap_cli.network.connection import proxy_at
-from socap_cli.network.masking import Mask
+from socap_cli.network.masking import Mask, secrets_of
 from socap_cli.providers import transport
 from socap_cli.providers.complaints import LONGEST_WAIT, SHORTEST_WAIT, retry_after
 from socap_cli.providers.twitterapi_io import TwitterApiIo
@@ -363,6 +363,16 @@ def test_the_key_is_in_no_repr(serve: Serve) -> None:
     provider = serve(200, b"")
     shown = f"{provider!r} {provider._transport!r} {provider._transport.mask!r}"
     assert KEY not in shown
+
+
+@pytest.mark.timeout(60)
+def test_a_text_with_the_beginning_of_a_secret_is_looked_at_once_and_not_in_every_way() -> None:
+    """Two spellings that match the same would be tried in 2ⁿ ways."""
+    url = "https://automation.client.example/webhook/0123456789abcdef"
+    mask = Mask(secrets_of(url))
+    for length in range(8, len(url)):
+        mask(f"go to {url[:length]}!login")
+    assert mask(f"see {url}.") == "see ***."
 
 
 @given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8, max_size=40), st.data())

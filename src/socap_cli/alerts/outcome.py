@@ -12,6 +12,8 @@ BACK_OFF = timedelta(minutes=1)
 LONGEST_BACK_OFF = timedelta(hours=2)
 MOST_REPEATS = 2
 """How often a message that may have arrived is sent again by itself."""
+TAKEN_AT_ITS_WORD = 3
+"""How often a receiver that says when to come back is asked again just then."""
 
 
 def after_success() -> Settlement:
@@ -38,8 +40,14 @@ def after_failure(
         return Settlement(DeliveryStatus.UNKNOWN, said, due, may_have_arrived=True)
     if message.attempts >= max_attempts:
         return Settlement(DeliveryStatus.DEAD, f"given up after {message.attempts} attempts: {said}")
-    wait = timedelta(seconds=error.retry_after) if error.retry_after else back_off(message.attempts)
-    return Settlement(DeliveryStatus.FAILED, said, now + wait)
+    return Settlement(DeliveryStatus.FAILED, said, now + _wait(message.attempts, error.retry_after))
+
+
+def _wait(attempts: int, asked: float | None) -> timedelta:
+    """What was asked for, the first times; then at least our pauses, or a night of it uses all attempts up."""
+    if asked and attempts <= TAKEN_AT_ITS_WORD:
+        return timedelta(seconds=asked)
+    return max(timedelta(seconds=asked or 0.0), back_off(attempts))
 
 
 def back_off(attempts: int) -> timedelta:

@@ -209,7 +209,7 @@ def _steps(hours: float) -> list[tuple[float, float]]:
 def _correction(known: KnownCampaign, market: Market, now: datetime) -> float | None:
     """What the lists cost against what the forecast says; None when too little is known of it."""
     hours = (now - known.starts_at) / HOUR
-    if hours < MEASURED_FROM or known.spent_for_lists < LEAST_PAID:
+    if not known.tweets or hours < MEASURED_FROM or known.spent_for_lists < LEAST_PAID:
         return None
     tweets = _sample(known.tweets)
     courses = [_that_was(tweet, market.experience, known.starts_at, now) for tweet in tweets]

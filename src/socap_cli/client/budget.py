@@ -65,12 +65,13 @@ class Budget:
                 campaign: level(self._spent.get(campaign, 0.0), limits.campaign_soft, limits.campaign_hard)
                 for campaign in wanted
             }
-        if day is Level.CLOSED:
-            raise BudgetReached(
-                f"the day's budget of {limits.day_hard:,.0f} credits is spent",
-                hint="raise [budget] day_hard, or wait",
-            )
         allowed = Level.COUNTERS if kind == METRICS else Level.OPEN
+        if day is Level.CLOSED or (not wanted and day > allowed):  # what no campaign pays, the day pays
+            name = "day_hard" if day is Level.CLOSED else "day_soft"
+            raise BudgetReached(
+                f"the day's budget of {getattr(limits, name):,.0f} credits is spent",
+                hint=f"raise [budget] {name}, or wait",
+            )
         return frozenset(campaign for campaign in wanted if max(day, own[campaign]) <= allowed)
 
     def check(self, kind: Kind, campaigns: Sequence[str], now: datetime) -> None:

@@ -61,6 +61,7 @@ class Limiter:
         self._failing_since: dict[str, float] = {}
         self._failing: dict[str, set[str]] = {}
         self._has_answered: set[str] = set()
+        self._heard_at = 0.0
         self._lock = threading.Lock()
 
     @property
@@ -146,6 +147,7 @@ class Limiter:
     def answered(self, scope: str, *, probe: bool) -> None:
         """A request was answered: whatever was closed here is open again."""
         with self._lock:
+            self._heard_at = time.monotonic()
             self._failures[scope] = 0
             self._failing_since.pop(scope, None)
             self._failing.pop(scope, None)
@@ -192,7 +194,7 @@ class Limiter:
         with self._lock:
             recent = self._window(scope)
             recent.append(True)
-            now = time.monotonic()
+            now = self._heard_at = time.monotonic()
             if sum(recent) >= TOO_MANY:
                 self._cut_at[scope] = now
                 factor = 0.5
@@ -211,3 +213,9 @@ class Limiter:
         with self._lock:
             begun = list(self._failing_since.values())
         return time.monotonic() - min(begun) if begun else 0.0
+
+    def unheard_for(self) -> float:
+        """The same, but 0 when any scope was answered since then: what is away is the provider, not one endpoint."""
+        with self._lock:
+            begun = list(self._failing_since.values())
+            return time.monotonic() - max(min(begun), self._heard_at) if begun else 0.0

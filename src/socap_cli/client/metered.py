@@ -20,6 +20,7 @@ from socap_cli.client.parts import ask_in_parts
 from socap_cli.errors import (
     EndpointClosed,
     MalformedAnswer,
+    OverBudget,
     ProviderError,
     ProviderStop,
     ProviderUnavailable,
@@ -135,6 +136,7 @@ class MeteredClient:
         with self._slots:
             if self.limiter.spaced:
                 probe = self.limiter.wait(scope, endpoint)
+            self._may_still_pay(operation, campaigns)
             begin = time.monotonic()
             try:
                 answer = send()
@@ -150,6 +152,12 @@ class MeteredClient:
         self._count(endpoint, campaigns, answer.billed_items, price)
         self._address.answered()
         return answer
+
+    def _may_still_pay(self, operation: str, campaigns: Sequence[str]) -> None:
+        """Others spent while this one waited for its turn; a request of several goes on while one of them may pay."""
+        payers = () if operation == FOLLOWINGS else campaigns
+        if not self.budget.admitted(Kind(operation), payers, self.now()) and payers:
+            raise OverBudget("over budget", hint="see: socap usage --by campaign")
 
     def _tell_unreadable(self, operation: str, answer: Answer) -> Answer:
         """Count the rows that were left out, and log some of them."""

@@ -77,7 +77,8 @@ def _spending(tweet: Activity, prices: LookPrices, hours: float, *, worth: float
 
 def _between(rate: float, price: float, page: float, hours: float, worth: float) -> float:
     """Hours between two readings of a list that is paid a page at a time."""
-    return max(hours, math.sqrt(2 * page * price / (worth * rate))) if worth > 0 else math.inf
+    value = worth * rate
+    return max(hours, math.sqrt(2 * page * price / value)) if value > 0 else math.inf
 
 
 def within(tweets: Sequence[Activity], prices: LookPrices, limits: Limits, *, allowed: float) -> Limits:
@@ -87,7 +88,7 @@ def within(tweets: Sequence[Activity], prices: LookPrices, limits: Limits, *, al
         chosen = replace(limits, worth=worth)
         return sum(adaptive_spending(tweet, prices, chosen).credits for tweet in tweets)
 
-    if spent(limits.worth) <= allowed:
+    if limits.worth <= LEAST_WORTH or spent(limits.worth) <= allowed:
         return limits
     low, high = math.log(LEAST_WORTH), math.log(max(limits.worth, 2 * LEAST_WORTH))
     for _ in range(STEPS):

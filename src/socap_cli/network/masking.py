@@ -68,11 +68,11 @@ def _spelled(secret: str) -> str:
 
 def _spellings(character: str) -> tuple[str, ...]:
     """A character as JSON, Python and HTML escape it, percent-encoded once or twice, and, last, as it is."""
-    code = ord(character)
+    code, reference = ord(character), escape(character)
     return (
         rf"\\{{1,4}}(?:u00|x){code:02x}",
         f"&#(?:0*{code}|x0*{code:x});",
         f"%(?:25)?{code:02x}",
-        re.escape(escape(character)),
+        *([re.escape(reference)] if reference != character else ()),  # the same twice would be tried 2ⁿ times
         rf"\\{{0,4}}{re.escape(character)}",
     )

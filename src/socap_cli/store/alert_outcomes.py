@@ -19,6 +19,12 @@ def unrecorded(db: Db, message_id: str | None = None) -> list[tuple[str, Settlem
 
 
 def note_recorded(db: Db, message_id: str, *, settled_at: datetime) -> None:
-    """The outcome of that moment is written to its rows."""
+    """The outcome of that moment is written to its rows; a later one, maybe overwritten by it, is not any more."""
     query = {"_id": message_id, "settled_at": settled_at}
-    db.alert_messages.update_one(query, {"$unset": {"is_recorded": ""}})
+    if db.alert_messages.update_one(query, {"$unset": {"is_recorded": ""}}).matched_count == 0:
+        later = {
+            "_id": message_id,
+            "settled_at": {"$gt": settled_at},
+            "status": {"$ne": DeliveryStatus.SENDING.value},
+        }
+        db.alert_messages.update_one(later, {"$set": {"is_recorded": False}})

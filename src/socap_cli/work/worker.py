@@ -101,7 +101,7 @@ class Worker:
                 self.context.client.stop.wait(min(max(wait or 0.0, 0.0), IDLE_MAX))
                 self._claimer.claim_at_once()
                 continue
-            fatal = self._take_finished()
+            fatal = self._take_finished() or self._away(self.context.client.limiter.unheard_for())
             if fatal is not None:
                 return fatal, False
         return None, False
@@ -119,12 +119,19 @@ class Worker:
             return None
         if wait is None:
             return None, True
-        silent = self.context.client.limiter.silent_for()
-        if silent > self.context.provider_patience:
-            said = f"the provider has not answered for {silent:.0f} s"
-            why = f"{self._settler.last_error}; " if self._settler.last_error else ""
-            return ProviderUnavailable(said, hint=f"{why}nothing is lost; the next run goes on"), False
+        if away := self._away(self.context.client.limiter.silent_for()):
+            return away, False
         return (None, False) if wait > self.options.idle_timeout else None
+
+    def _away(self, silent: float) -> ProviderUnavailable | None:
+        """What ends a run whose provider was silent for so long, also while a probe of some endpoint always hangs."""
+        if self.options.forever or silent <= self.context.provider_patience:
+            return None
+        why = f"{self._settler.last_error}; " if self._settler.last_error else ""
+        return ProviderUnavailable(
+            f"the provider has not answered for {silent:.0f} s",
+            hint=f"{why}nothing is lost; the next run goes on",
+        )
 
     def _worth_claiming(self) -> bool:
         """Whether a quarter of the threads is free, so that claims stay few."""
