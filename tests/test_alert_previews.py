@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from support.alerting import Alerting
 from support.lab import SLUG, Lab, campaign, change
+from support.mortal import Killed, MortalDb
 from support.servers import Hook, reply
 
 from socap_cli.alerts.context import AlertContext
@@ -113,6 +116,26 @@ def test_a_preview_foresees_what_becomes_of_messages_that_are_made(
         fields = {"status": DeliveryStatus.SENDING.value, "lease_expires_at": now}
         db.alert_messages.update_many({}, {"$set": fields})
     alerting.lab.advance(minutes=5)
+    tells_the_truth(alerting)
+
+
+@pytest.mark.parametrize("lives", range(1, 22, 2))
+@pytest.mark.parametrize("then", ["paused", "nothing", "more"])
+def test_a_preview_foresees_what_becomes_of_what_a_killed_run_left_half_made(
+    alerting: Alerting, then: str, lives: int
+) -> None:
+    db = alerting.lab.db
+    mortal: Any = MortalDb(db, lives, after=True)
+    with contextlib.suppress(Killed):
+        send_alerts(replace(context(alerting), db=mortal))
+    db.locks.update_many({}, {"$set": {"token": None}})
+    if then == "paused":
+        change(db, SLUG, status=CampaignStatus.PAUSED)
+    elif then == "more":
+        alerting.engage(0)
+        alerting.engage(1, QUOTES)
+        alerting.collect()
+    alerting.lab.advance(minutes=2)
     tells_the_truth(alerting)
 
 

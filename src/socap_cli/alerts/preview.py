@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from socap_cli.alerts.addressing import Dispatched
@@ -34,20 +35,23 @@ def preview(context: AlertContext, *, campaign_id: str | None = None) -> Preview
     """What `send_alerts` would do now."""
     db, now = context.db, context.now()
     planned, fresh = plan_alerts(context, dry_run=True)
-    rows = alert_history.ungrouped(db, [campaign_id] if campaign_id else None)
+    left = _left_unwritten(context)
     gone = _of_deleted_campaigns(context)
     done = Dispatched()
     for campaign in campaigns.listed(db):
-        let_go = would_let_go(context, campaign)
+        let_go = would_let_go(context, campaign, left)
         gone |= let_go
         if campaign_id in (None, campaign.slug):
             mine = [alert for alert in fresh if alert.campaign_id == campaign.slug]
-            done.add(_decided(context, campaign, mine, let_go))
+            done.add(_decided(context, campaign, mine, let_go, left))
     again = MOST_REPEATS if context.settings.resend_unknown else None
     due = alert_messages.due_of(db, now=now, campaign_id=campaign_id, most_repeats=again)
     waiting = {message_id: address for message_id, address in due.items() if message_id not in gone}
     everywhere = [at for key, at in alert_messages.due_of(db, now=now).items() if key not in gone]
-    messages = group([*rows, *done.deliveries], capacity_of(context, everywhere, now=now))
+    kept = [message for message in left if message.message_id not in gone]
+    everywhere += [message.address_id for message in kept]
+    fresh_ones = group(done.deliveries, capacity_of(context, everywhere, now=now))
+    messages = [one for one in kept if campaign_id in (None, one.campaign_id)] + fresh_ones
     return Preview(
         planned.planned,
         messages,
@@ -57,13 +61,35 @@ def preview(context: AlertContext, *, campaign_id: str | None = None) -> Preview
     )
 
 
-def _decided(context: AlertContext, campaign: Campaign, fresh: list[Alert], let_go: set[str]) -> Dispatched:
+def _left_unwritten(context: AlertContext) -> list[OutgoingMessage]:
+    """The messages that the first step of `dispatch` makes, of rows that a killed run left without."""
+    db, now = context.db, context.now()
+    capacity = capacity_of(context, alert_messages.due_of(db, now=now).values(), now=now)
+    assigned = alert_history.assigned(db)
+    known = alert_messages.known(db, [message.message_id for message in assigned])
+    unwritten = [message for message in assigned if message.message_id not in known]
+    return unwritten + group(alert_history.ungrouped(db), capacity)
+
+
+def _decided(
+    context: AlertContext,
+    campaign: Campaign,
+    fresh: list[Alert],
+    let_go: set[str],
+    left: Sequence[OutgoingMessage],
+) -> Dispatched:
     """What is to be done with a campaign's open alerts, those of messages that would be let go among them."""
     db = context.db
-    again = set(alert_history.alerts_of(db, let_go))
+    taken_back = {row for one in left if one.message_id in let_go for row in one.delivery_ids}
+    rows = alert_history.ungrouped(db, [campaign.slug])
+    again = {*alert_history.alerts_of(db, let_go), *(r.alert_id for r in rows if r.delivery_id in taken_back)}
     waiting = alert_queue.open_of(db, campaign.slug)
     alerts = {alert.alert_id: alert for alert in [*waiting, *alert_queue.of_ids(db, again), *fresh]}
-    have = alert_history.rows_of(db, alerts, but=let_go)
+    have = {
+        row: alert
+        for row, alert in alert_history.rows_of(db, alerts, but=let_go).items()
+        if row not in taken_back
+    }
     found = decide(context, campaign, list(alerts.values()), frozenset(have.values()), let_go)
     found.deliveries = [delivery for delivery in found.deliveries if delivery.delivery_id not in have]
     return found

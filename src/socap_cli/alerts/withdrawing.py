@@ -6,6 +6,7 @@ was replaced, or taken out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from socap_cli.alerts.circumstances import as_of_today, circumstances
@@ -14,6 +15,7 @@ from socap_cli.alerts.holds import hold
 from socap_cli.alerts.receivers import targets_of
 from socap_cli.alerts.recording import record_outcomes
 from socap_cli.model import Campaign
+from socap_cli.model.alert import OutgoingMessage
 from socap_cli.store import alert_history, alert_messages, alert_queue, campaigns
 
 NO_RECEIVER_ANY_MORE = "its receiver is not configured any more"
@@ -40,15 +42,16 @@ def let_go(context: AlertContext) -> None:
     record_outcomes(context)
 
 
-def would_let_go(context: AlertContext, campaign: Campaign) -> set[str]:
-    """The messages of a campaign that `let_go` would take back."""
+def would_let_go(context: AlertContext, campaign: Campaign, left: Sequence[OutgoingMessage] = ()) -> set[str]:
+    """The messages of a campaign that `let_go` would take back, those among them that a killed run left unwritten."""
     known = _receivers(context, campaign)
-    unwanted = {
-        message_id
-        for message_id, address in alert_messages.open_of(context.db, campaign.slug).items()
-        if address not in known
+    mine = [message for message in left if message.campaign_id == campaign.slug]
+    addresses = {
+        **alert_messages.open_of(context.db, campaign.slug),
+        **{message.message_id: message.address_id for message in mine},
     }
-    return unwanted | to_withdraw(context, campaign).keys()
+    unwanted = {message_id for message_id, address in addresses.items() if address not in known}
+    return unwanted | to_withdraw(context, campaign, mine).keys()
 
 
 def _receivers(context: AlertContext, campaign: Campaign) -> set[str]:
@@ -56,9 +59,18 @@ def _receivers(context: AlertContext, campaign: Campaign) -> set[str]:
     return {target.address_id for target in found}
 
 
-def to_withdraw(context: AlertContext, campaign: Campaign) -> dict[str, str]:
+def to_withdraw(
+    context: AlertContext, campaign: Campaign, left: Sequence[OutgoingMessage] = ()
+) -> dict[str, str]:
     """A campaign's messages that nobody took and that tell what must wait now, each with the reason."""
+    into = {delivery_id: one.message_id for one in left for delivery_id in one.delivery_ids}
     rows = alert_history.unsent(context.db, campaign.slug)
+    unwritten = alert_history.ungrouped(context.db, [campaign.slug]) if left else []
+    rows += [
+        replace(row, message_id=into[row.delivery_id])
+        for row in unwritten
+        if row.delivery_id in into and not row.may_have_arrived
+    ]
     if not rows:
         return {}
     given = replace(circumstances(context, campaign, []), last_told={})  # by themselves
@@ -69,6 +81,7 @@ def to_withdraw(context: AlertContext, campaign: Campaign) -> dict[str, str]:
         if (found := hold(campaign, alert, given))
     }
     untaken = alert_messages.untaken_of(context.db, campaign.slug)
+    untaken |= {one.message_id for one in left if not one.may_be_repeated}
     return {
         row.message_id: held[row.alert_id].said
         for row in rows
