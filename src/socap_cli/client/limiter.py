@@ -215,7 +215,8 @@ class Limiter:
         return time.monotonic() - min(begun) if begun else 0.0
 
     def unheard_for(self) -> float:
-        """The same, but 0 when any scope was answered since then: what is away is the provider, not one endpoint."""
+        """The same of scopes that are closed, but 0 when any was answered since: it is the provider that is away."""
         with self._lock:
-            begun = list(self._failing_since.values())
+            closed = [s for s, failures in self._failures.items() if failures >= FAILURES_TO_CLOSE]
+            begun = [self._failing_since[scope] for scope in closed if scope in self._failing_since]
             return time.monotonic() - max(min(begun), self._heard_at) if begun else 0.0
