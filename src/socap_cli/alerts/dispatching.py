@@ -20,16 +20,14 @@ from socap_cli.alerts.receivers import targets_of
 from socap_cli.alerts.recording import write_statuses
 from socap_cli.alerts.withdrawing import let_go
 from socap_cli.model import Campaign
-from socap_cli.model.alert import Alert
-from socap_cli.store import alert_history, alert_messages, alert_queue, campaigns
+from socap_cli.model.alert import Alert, OutgoingMessage
+from socap_cli.store import Db, alert_history, alert_messages, alert_queue, campaigns
 
 
 def dispatch(context: AlertContext, *, campaign_id: str | None = None) -> Dispatched:
     """Write rows for what is due, holds for what must wait, and the messages of all rows that are in none."""
     total = Dispatched()
-    make_messages(
-        context
-    )  # of rows that a killed run left without: what must wait by now is taken back as a message
+    make_messages(context)  # of rows that a killed run left: what must wait by now is taken back as a message
     let_go(context)
     readable = {campaign.slug: campaign for campaign in campaigns.listed(context.db)}
     for slug in alert_queue.campaigns_with_open(context.db):
@@ -96,9 +94,14 @@ def make_messages(context: AlertContext, *, campaign_id: str | None = None) -> N
     waiting = alert_messages.due_of(db, now=now)
     for message in group(rows, capacity_of(context, waiting.values(), now=now)):
         alert_history.assign(db, message)
+    alert_messages.put(db, unwritten(db), now=now)
+
+
+def unwritten(db: Db) -> list[OutgoingMessage]:
+    """The messages that rows stand in and that are not written yet."""
     made = alert_history.assigned(db)
     known = alert_messages.known(db, [message.message_id for message in made])
-    alert_messages.put(db, (m for m in made if m.message_id not in known), now=now)
+    return [message for message in made if message.message_id not in known]
 
 
 def capacity_of(context: AlertContext, waiting: Iterable[str], *, now: datetime) -> Capacity:

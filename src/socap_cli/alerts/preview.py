@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from socap_cli.alerts.addressing import Dispatched
 from socap_cli.alerts.context import AlertContext
-from socap_cli.alerts.dispatching import capacity_of, decide
+from socap_cli.alerts.dispatching import capacity_of, decide, unwritten
 from socap_cli.alerts.grouping import group
 from socap_cli.alerts.outcome import MOST_REPEATS
 from socap_cli.alerts.planning import plan_alerts
@@ -65,10 +65,7 @@ def _left_unwritten(context: AlertContext) -> list[OutgoingMessage]:
     """The messages that the first step of `dispatch` makes, of rows that a killed run left without."""
     db, now = context.db, context.now()
     capacity = capacity_of(context, alert_messages.due_of(db, now=now).values(), now=now)
-    assigned = alert_history.assigned(db)
-    known = alert_messages.known(db, [message.message_id for message in assigned])
-    unwritten = [message for message in assigned if message.message_id not in known]
-    return unwritten + group(alert_history.ungrouped(db), capacity)
+    return unwritten(db) + group(alert_history.ungrouped(db), capacity)
 
 
 def _decided(
