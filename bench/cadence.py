@@ -12,8 +12,8 @@ from support.estimating import errors
 from support.launches import DAYS, Bill, Launch, every_half_hour, when_it_pays, world
 
 from bench.measure import row
-from socap_cli.model import LISTS, QUOTES, REPLIES
 from socap_cli.model.cadence import Cadence, Limits
+from socap_cli.model.kinds import LISTS, QUOTES, REPLIES
 
 TUNED, MEASURED, ESTIMATED = range(100, 102), range(1, 4), range(220, 240)
 MEANS = (15.0, 45.0, 120.0, 30.0)

@@ -12,7 +12,7 @@ from typing import Any
 from support.lab import Lab
 
 from bench.measure import START, Provider, database, environment, provider, row, timed
-from socap_cli.model import LISTS, RETWEETS
+from socap_cli.model.kinds import LISTS, RETWEETS
 from socap_cli.simulator.clock import Clock
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import World

@@ -13,7 +13,7 @@ from socap_cli.client.limiter import Limiter
 from socap_cli.client.meter import Meter
 from socap_cli.client.metered import MeteredClient
 from socap_cli.files.category_rules import default_rules
-from socap_cli.model import Outcome, Unit
+from socap_cli.model.queue import Outcome, Unit
 from socap_cli.providers.twitterapi_io import TwitterApiIo
 from socap_cli.store import open_database
 from socap_cli.store.importance import FirmCollections

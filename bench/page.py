@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import START, database, environment, row
-from socap_cli.model import LISTS, Campaign, CampaignStatus
+from socap_cli.model.campaign import Campaign, CampaignStatus
+from socap_cli.model.kinds import LISTS
 from socap_cli.report.keeping import keep_all
 from socap_cli.store import Db, campaigns, open_database
 

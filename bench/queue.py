@@ -14,7 +14,8 @@ from support.lab import campaign
 
 from bench.measure import START, database, row, timed
 from socap_cli.enqueue import enqueue
-from socap_cli.model import LISTS, CampaignTweet, TweetCategory
+from socap_cli.model.campaign import CampaignTweet, TweetCategory
+from socap_cli.model.kinds import LISTS
 from socap_cli.store import Db, campaigns, indexes, jobs
 
 SIZES = {1_200: 5, 12_000: 3, 120_000: 1}

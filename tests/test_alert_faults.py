@@ -16,8 +16,10 @@ from support.servers import Hook, hook, reply
 
 from socap_cli.alerts.preview import preview
 from socap_cli.alerts.send import SendResult, send_alerts
-from socap_cli.model import QUOTES, CampaignStatus, CampaignTweet, Engagement, TweetCategory
 from socap_cli.model.alert import Silence
+from socap_cli.model.campaign import CampaignStatus, CampaignTweet, TweetCategory
+from socap_cli.model.engagement import Engagement
+from socap_cli.model.kinds import QUOTES
 from socap_cli.model.receiver import address_id, parse_receiver
 from socap_cli.store import Db, alert_retries, alert_view, campaigns, engagements, silences
 from socap_cli.store.alert_view import AlertFilter

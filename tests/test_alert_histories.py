@@ -24,9 +24,10 @@ from support.mortal import Killed, MortalDb
 from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.send import ANOTHER_PLANS, send_alerts
 from socap_cli.config import Alerts
-from socap_cli.model import Campaign, CampaignStatus, CampaignTweet, Importance, TweetCategory
 from socap_cli.model.alert import AlertStatus, Silence
 from socap_cli.model.alert_listing import AlertListing
+from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, TweetCategory
+from socap_cli.model.engagement import Importance
 from socap_cli.model.quiet_hours import parse_quiet_hours
 from socap_cli.store import (
     Db,

@@ -17,8 +17,9 @@ from support.servers import Hook, reply
 from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.preview import Preview, preview
 from socap_cli.alerts.send import SendResult, send_alerts
-from socap_cli.model import QUOTES, CampaignStatus, CampaignTweet, TweetCategory
 from socap_cli.model.alert import DeliveryStatus, Silence
+from socap_cli.model.campaign import CampaignStatus, CampaignTweet, TweetCategory
+from socap_cli.model.kinds import QUOTES
 from socap_cli.store import alert_retries, campaigns, silences
 
 

@@ -22,8 +22,9 @@ from socap_cli.alerts.preview import preview
 from socap_cli.alerts.send import ANOTHER_PLANS, LOCK, send_alerts
 from socap_cli.channels.slack import Slack
 from socap_cli.channels.table import CHANNELS
-from socap_cli.model import QUOTES, REPLIES, RETWEETS, CampaignStatus
 from socap_cli.model.alert import Alert, AlertStatus, Hold, HoldReason, Silence
+from socap_cli.model.campaign import CampaignStatus
+from socap_cli.model.kinds import QUOTES, REPLIES, RETWEETS
 from socap_cli.model.message import Message
 from socap_cli.store import (
     alert_history,

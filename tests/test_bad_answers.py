@@ -10,7 +10,9 @@ import pytest
 from support.lab import Lab
 
 from socap_cli.errors import WrongAddress
-from socap_cli.model import LISTS, ListItem, Page, Pass, Phase, Profile, UnreadableRow
+from socap_cli.model.account import ListItem, Page, Profile, UnreadableRow
+from socap_cli.model.kinds import LISTS
+from socap_cli.model.list_state import Pass, Phase
 from socap_cli.providers.twitterapi_io import TwitterApiIo
 from socap_cli.simulator import damage
 from socap_cli.work.result import WorkResult

@@ -14,7 +14,6 @@ from support.terminal import Cli
 
 from socap_cli.client.looks import LookPolicy, allowed_an_hour, look_prices, next_looks
 from socap_cli.config import Budget
-from socap_cli.model import LISTS, QUOTES, REPLIES, RETWEETS, Kind, ListState, TweetState, kinds
 from socap_cli.model.cadence import (
     CYCLE,
     HOUR,
@@ -27,6 +26,8 @@ from socap_cli.model.cadence import (
     fixed,
     interval,
 )
+from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, RETWEETS, Kind, kinds
+from socap_cli.model.list_state import ListState, TweetState
 from socap_cli.model.spending import Activity, adaptive_spending, fixed_spending, within
 from socap_cli.model.velocity import Velocity, velocity_after
 from socap_cli.simulator.server import Simulator

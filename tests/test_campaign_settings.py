@@ -18,7 +18,7 @@ from socap_cli.campaigns.source import sort_out
 from socap_cli.campaigns.values import check_slug, read_moment
 from socap_cli.config import Alerts
 from socap_cli.errors import SocapError, UsageError
-from socap_cli.model import Campaign, CampaignStatus, CampaignTweet, TweetCategory
+from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, TweetCategory
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -9,7 +9,9 @@ from datetime import timedelta
 import pytest
 from support.lab import SLUG, Lab, campaign, change
 
-from socap_cli.model import LISTS, QUOTES, REPLIES, RETWEETS, CampaignStatus, Kind, coverage_of, kinds
+from socap_cli.model.campaign import CampaignStatus
+from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, RETWEETS, Kind, kinds
+from socap_cli.model.list_state import coverage_of
 from socap_cli.store import campaigns, queue_view, usage, worker_state
 
 MakeLab = Callable[..., Lab]

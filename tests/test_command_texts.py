@@ -34,24 +34,17 @@ from socap_cli.cli.usage import show_usage
 from socap_cli.cli.work import work_warnings, worked_line
 from socap_cli.enqueue import EnqueueResult
 from socap_cli.importance.accounts import Account
-from socap_cli.model import (
-    CampaignStatus,
-    CampaignTweet,
-    Coverage,
-    Importance,
-    JobStatus,
-    Kind,
-    LimitState,
-    RunRecord,
-    TweetCategory,
-    TweetState,
-    counter_names,
-)
 from socap_cli.model.alert import Alert, AlertStatus, DeliveryStatus, Hold, HoldReason, Silence
 from socap_cli.model.alert_listing import AlertListing, AlertTotals, Attempt, DeliveryRecord, MessageRecord
 from socap_cli.model.cadence import Cadence
+from socap_cli.model.campaign import CampaignStatus, CampaignTweet, TweetCategory
+from socap_cli.model.engagement import Importance
 from socap_cli.model.gaps import GapRow
 from socap_cli.model.important import Follower, ImportantPerson, IndexEntry
+from socap_cli.model.kinds import Kind, counter_names
+from socap_cli.model.list_state import Coverage, TweetState
+from socap_cli.model.queue import JobStatus
+from socap_cli.model.run import LimitState, RunRecord
 from socap_cli.report.analytics import AtAge
 from socap_cli.report.compare import Compared
 from socap_cli.report.coverage_over_time import CoverageRow

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from support.lab import SLUG, Lab
 from support.terminal import Cli
 
-from socap_cli.model import LISTS, METRICS, REPLIES, RETWEETS, counter_names
 from socap_cli.model.gaps import GapRow
+from socap_cli.model.kinds import LISTS, METRICS, REPLIES, RETWEETS, counter_names
 from socap_cli.report.coverage_over_time import CoverageRow, coverage_rows
 from socap_cli.report.series import Interval
 

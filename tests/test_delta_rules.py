@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socap_cli.config import Collection
-from socap_cli.model import RETWEETS, ListState, Pass, Phase
+from socap_cli.model.kinds import RETWEETS
+from socap_cli.model.list_state import ListState, Pass, Phase
 from socap_cli.work.delta import (
     PassKind,
     Step,

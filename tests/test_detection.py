@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from support.lab import SLUG, START, Lab, change
 from support.terminal import Cli
 
-from socap_cli.model import QUOTES, REPLIES, RETWEETS
 from socap_cli.model.detection import Delay, Detection, delay_of
+from socap_cli.model.kinds import QUOTES, REPLIES, RETWEETS
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import World
 from socap_cli.store import Db

@@ -30,8 +30,10 @@ from socap_cli.channels.templates import Templates
 from socap_cli.channels.webhook import payload
 from socap_cli.config import Alerts
 from socap_cli.config.mail_address import parse_address
-from socap_cli.model import CampaignTweet, Engagement, Importance, Profile, TweetCategory
+from socap_cli.model.account import Profile
 from socap_cli.model.alert import ClaimedMessage
+from socap_cli.model.campaign import CampaignTweet, TweetCategory
+from socap_cli.model.engagement import Engagement, Importance
 from socap_cli.model.message import Message, MessageKind
 
 TRIED = int(os.environ.get("SOCAP_FUZZ", "60"))

@@ -26,8 +26,9 @@ from socap_cli.importance.accounts import exported, find_account, remove_account
 from socap_cli.importance.building import Builder, Terms
 from socap_cli.importance.importing import import_list
 from socap_cli.importance.reading import read
-from socap_cli.model import Kind, ListItem, Page, Profile
+from socap_cli.model.account import ListItem, Page, Profile
 from socap_cli.model.important import fold
+from socap_cli.model.kinds import Kind
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db, firm_check, importance, important_people
 from socap_cli.store.importance import FirmCollections

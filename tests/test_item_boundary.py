@@ -13,7 +13,9 @@ from support.terminal import Cli
 from socap_cli.cli.app import execute
 from socap_cli.client.budget import Budget
 from socap_cli.config import Budget as Limits
-from socap_cli.model import RETWEETS, MeteredRequest, Outcome, Unit, UsageBatch, kinds
+from socap_cli.model.kinds import RETWEETS, kinds
+from socap_cli.model.queue import Outcome, Unit
+from socap_cli.model.run import MeteredRequest, UsageBatch
 from socap_cli.store import campaigns, claims, queue_view, snapshots, usage
 from socap_cli.store.claims import Claim
 from socap_cli.work.context import WorkContext

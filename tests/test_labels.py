@@ -9,9 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socap_cli.errors import ConfigError
-from socap_cli.files.category_rules import default_rules, parse_rules
-from socap_cli.model import Profile
+from socap_cli.files.category_rules import default_rules, default_text, parse_rules
+from socap_cli.model.account import Profile
 from socap_cli.model.labels import LabelRules, Rule, categorize, matches, organisations_of
+
+
+def test_the_default_rules_are_such_as_an_operator_may_write() -> None:
+    assert parse_rules(default_text(), "the default rules") == default_rules()
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from socap_cli.errors import (
     RequestRefused,
     WrongAddress,
 )
-from socap_cli.model import Tweet, TweetsAnswer
+from socap_cli.model.account import Tweet, TweetsAnswer
 
 IDS = st.lists(st.integers(1, 10**6).map(str), min_size=1, max_size=100, unique=True)
 

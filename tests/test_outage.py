@@ -11,7 +11,7 @@ import pytest
 from support.lab import KEY, Lab
 
 from socap_cli.errors import ProviderUnavailable
-from socap_cli.model import Unit
+from socap_cli.model.queue import Unit
 from socap_cli.providers.twitterapi_io import TwitterApiIo
 from socap_cli.status.gather import gather
 from socap_cli.store import Db, claims, jobs, rate_limits

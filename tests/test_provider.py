@@ -14,7 +14,7 @@ from support.answers import Canned, Serve, canned_provider
 from socap_cli import errors
 from socap_cli.config import Provider as Settings
 from socap_cli.errors import SocapError
-from socap_cli.model import METRICS, QUOTES, REPLIES, RETWEETS, Kind
+from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.providers import FOLLOWINGS
 from socap_cli.providers.table import PROVIDERS, build_provider
 from socap_cli.providers.twitterapi_io import Prices, TwitterApiIo

@@ -20,7 +20,9 @@ from support.answers import Serve, canned_provider
 from support.mutating import ODD, mutate
 
 from socap_cli.errors import ProviderError
-from socap_cli.model import LISTS, QUOTES, REPLIES, RETWEETS, Page, cleaning
+from socap_cli.model import cleaning
+from socap_cli.model.account import Page
+from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, RETWEETS
 from socap_cli.providers.twitterapi_io import TwitterApiIo
 
 pytestmark = pytest.mark.slow

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from socap_cli.model import LISTS, METRICS, QUOTES, REPLIES, RETWEETS, Job, Kind, Outcome, Unit, kinds
+from socap_cli.model.kinds import LISTS, METRICS, QUOTES, REPLIES, RETWEETS, Kind, kinds
+from socap_cli.model.queue import Job, Outcome, Unit
 from socap_cli.store import Db, claims, jobs, leases, queue_view
 from socap_cli.store.claims import Claim
 

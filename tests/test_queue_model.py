@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from socap_cli.model import Job, JobStatus, Kind, Outcome, Unit, kinds
+from socap_cli.model.kinds import Kind, kinds
+from socap_cli.model.queue import Job, JobStatus, Outcome, Unit
 from socap_cli.store import claims, indexes, jobs, leases, open_database
 from socap_cli.store.claims import Claim
 

@@ -20,7 +20,9 @@ from support.pages import PageReader, read_page
 from support.terminal import Cli
 
 from socap_cli.files.category_rules import default_rules
-from socap_cli.model import LISTS, RETWEETS, CampaignStatus, Profile
+from socap_cli.model.account import Profile
+from socap_cli.model.campaign import CampaignStatus
+from socap_cli.model.kinds import LISTS, RETWEETS
 from socap_cli.model.labels import categorize
 from socap_cli.report.gather import gather
 from socap_cli.report.mail import as_zip, compose

@@ -15,7 +15,7 @@ import pytest
 from support.browser import browser, needs_browser
 from support.documents import BRAND, START, Documents, plain_campaign, reasons
 
-from socap_cli.model import TweetCategory
+from socap_cli.model.campaign import TweetCategory
 from socap_cli.report.page import campaign_page, index_page
 from socap_cli.report.pdf import as_pdf
 from socap_cli.report.summary import summary

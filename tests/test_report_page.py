@@ -16,7 +16,7 @@ from support.pages import read_page
 from socap_cli.config import Report
 from socap_cli.errors import ConfigError
 from socap_cli.json_text import json_text
-from socap_cli.model import CampaignStatus, TweetCategory
+from socap_cli.model.campaign import CampaignStatus, TweetCategory
 from socap_cli.report.brand import brand_of
 from socap_cli.report.document import document
 from socap_cli.report.island import island, script_json

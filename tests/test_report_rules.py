@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socap_cli.model import Snapshot, counter_names
 from socap_cli.model.columns import BACKFILL, TIMED, EngagementColumns, bits_of, number_of
+from socap_cli.model.engagement import Snapshot
+from socap_cli.model.kinds import counter_names
 from socap_cli.report import colours, figures, small
 from socap_cli.report.analytics import (
     Audience,

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from support.documents import START, Documents, reasons, wanted
 from support.lab import SLUG, Lab
 
-from socap_cli.model import LISTS, RETWEETS, Campaign
+from socap_cli.model.campaign import Campaign
+from socap_cli.model.kinds import LISTS, RETWEETS
 from socap_cli.report.gather import gather
 from socap_cli.report.keeping import keep_all
 from socap_cli.report.values import CampaignReport

@@ -11,8 +11,9 @@ import pytest
 from support.lab import SLUG, START, Lab, campaign
 from support.terminal import Cli
 
-from socap_cli.model import CampaignStatus, Kind
 from socap_cli.model.alert import Silence
+from socap_cli.model.campaign import CampaignStatus
+from socap_cli.model.kinds import Kind
 from socap_cli.retention.erasing import erase
 from socap_cli.retention.pruning import Pruned, prune
 from socap_cli.store import Db, campaigns, engagement_columns, erased_people, silences

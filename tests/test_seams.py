@@ -15,18 +15,8 @@ from socap_cli.bootstrap.collecting import open_provider
 from socap_cli.config import Provider as ProviderSettings
 from socap_cli.config import Settings
 from socap_cli.errors import ConfigError
-from socap_cli.model import (
-    LISTS,
-    Kind,
-    ListItem,
-    ListKind,
-    Page,
-    Profile,
-    Tweet,
-    TweetsAnswer,
-    counter_names,
-    shown_counters,
-)
+from socap_cli.model.account import ListItem, Page, Profile, Tweet, TweetsAnswer
+from socap_cli.model.kinds import LISTS, Kind, ListKind, counter_names, shown_counters
 from socap_cli.model.links import engagement_url
 from socap_cli.providers import AllowedRate
 from socap_cli.providers.table import PROVIDERS

@@ -15,7 +15,8 @@ import pytest
 
 from socap_cli import errors
 from socap_cli.errors import ProviderError
-from socap_cli.model import LISTS, QUOTES, REPLIES, RETWEETS, Kind, ListItem
+from socap_cli.model.account import ListItem
+from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.providers.twitterapi_io import TwitterApiIo
 from socap_cli.simulator import damage
 from socap_cli.simulator.faults import FAULTS, Faults

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from socap_cli.campaigns.columns import COLUMNS
 from socap_cli.campaigns.source import from_options, read, sort_out
 from socap_cli.errors import UsageError
+from socap_cli.files.column_names import fold
 from socap_cli.files.pasted import visible
 from socap_cli.files.reading import decode
-from socap_cli.files.tables import DELIMITERS, fold
-from socap_cli.model import TweetCategory
+from socap_cli.files.tables import DELIMITERS
+from socap_cli.model.campaign import TweetCategory
 
 A, B, C = (f"https://x.com/ada/status/{number}" for number in (101, 102, 103))
 

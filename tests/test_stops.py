@@ -16,7 +16,7 @@ import pytest
 from support.lab import KEY, START, Lab
 from support.waiting import answer, wait_until
 
-from socap_cli.model import LISTS
+from socap_cli.model.kinds import LISTS
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db, indexes, open_database
 from socap_cli.store.embedded import Embedded

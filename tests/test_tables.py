@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from socap_cli.files.tables import DELIMITERS, UNCLOSED, Table, fold, read_table, split_lines
+from socap_cli.files.column_names import fold
+from socap_cli.files.tables import DELIMITERS, UNCLOSED, Table, read_table, split_lines
 
 KEY = "key:"
 

@@ -22,7 +22,7 @@ from support.servers import raw_server
 
 from socap_cli import errors
 from socap_cli.errors import ConfigError, MalformedAnswer, ProviderError, ProviderUnavailable
-from socap_cli.model import REPLIES
+from socap_cli.model.kinds import REPLIES
 from socap_cli.network.connection import proxy_at
 from socap_cli.network.masking import Mask, secrets_of
 from socap_cli.providers import transport

@@ -10,9 +10,11 @@ import pytest
 from support.values import NOW
 
 from socap_cli.config import Budget, Settings
-from socap_cli.model import Coverage, Kind, LimitState, RunRecord
 from socap_cli.model.alert_listing import AlertTotals
+from socap_cli.model.kinds import Kind
+from socap_cli.model.list_state import Coverage
 from socap_cli.model.look_summary import LookSummary
+from socap_cli.model.run import LimitState, RunRecord
 from socap_cli.status.gather import Status
 from socap_cli.status.prometheus import exposition
 from socap_cli.status.troubles import RULES, troubles

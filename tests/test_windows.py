@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from support.lab import Lab
 from support.mortal import Killed, MortalDb
 
-from socap_cli.model import QUOTES, REPLIES, Kind, ListItem, Page, Profile, Window
+from socap_cli.model.account import ListItem, Page, Profile
+from socap_cli.model.kinds import QUOTES, REPLIES, Kind
+from socap_cli.model.list_state import Window
 from socap_cli.work import windows
 
 POSTED = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -33,7 +33,9 @@ from socap_cli.errors import (
     RateLimited,
     RequestRefused,
 )
-from socap_cli.model import QUOTES, REPLIES, RETWEETS, Page, cleaning
+from socap_cli.model import cleaning
+from socap_cli.model.account import Page
+from socap_cli.model.kinds import QUOTES, REPLIES, RETWEETS
 from socap_cli.providers.table import build_provider
 from socap_cli.providers.x_api import XApi
 from socap_cli.simulator.server import Simulator

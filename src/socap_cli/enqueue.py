@@ -9,8 +9,9 @@ from functools import partial
 
 from socap_cli.client.looks import LookPolicy, due_looks
 from socap_cli.errors import StoreError
-from socap_cli.model import Campaign, CampaignStatus, kinds
 from socap_cli.model.cadence import Look
+from socap_cli.model.campaign import Campaign, CampaignStatus
+from socap_cli.model.kinds import kinds
 from socap_cli.store import (
     Db,
     campaigns,

@@ -8,15 +8,12 @@ record came from.
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import TextIO
 
@@ -50,7 +47,7 @@ class Logs:
         detail = min(verbose, 2)
         self._handlers: list[logging.Handler] = []
         for handler in list(logging.root.handlers):
-            if isinstance(handler, (_Stderr, _SharedFile)):  # of a run before this one in the same process
+            if isinstance(handler.formatter, _Form):  # of a run before this one in the same process
                 logging.root.removeHandler(handler)
                 handler.close()
         logging.getLogger(ROOT).setLevel(logging.DEBUG if detail == 2 else logging.INFO)
@@ -67,7 +64,9 @@ class Logs:
     def write_to(self, path: Path, *, most_bytes: int, files: int) -> None:
         """Write to a file as well, tracebacks included, and keep so many old ones. Raises OSError."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handler = _SharedFile(path, most_bytes=most_bytes, files=files)
+        from socap_cli.files.shared_log import SharedLog  # the handlers of files bring pickles and sockets
+
+        handler = SharedLog(path, most_bytes=most_bytes, files=files)
         self._add(handler, level=logging.INFO, form=self._form, detail=2)
         self.hide(())
 
@@ -143,45 +142,3 @@ class _Stderr(logging.StreamHandler[TextIO]):
     @property
     def stream(self) -> TextIO:  # type: ignore[override]
         return sys.stderr
-
-
-class _SharedFile(WatchedFileHandler):
-    """A file that several processes append to, a whole line each; whoever finds it full moves it aside."""
-
-    def __init__(self, path: Path, *, most_bytes: int, files: int) -> None:
-        self._most_bytes = most_bytes
-        self._files = files
-        super().__init__(path, encoding="utf-8", errors="backslashreplace")
-
-    def _open(self) -> TextIO:  # type: ignore[override]
-        return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=_private)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Append a record, to a new file when the old one is full."""
-        with suppress(OSError):
-            self._move_aside()
-        super().emit(record)
-
-    def _move_aside(self) -> None:
-        path = Path(self.baseFilename)
-        if not _is_full(path, self._most_bytes):
-            return
-        with (path.parent / f".{path.name}.lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not _is_full(path, self._most_bytes):  # another process did it meanwhile
-                return
-            for number in range(self._files, 0, -1):
-                older = path.with_name(f"{path.name}.{number}")
-                newer = path.with_name(f"{path.name}.{number - 1}") if number > 1 else path
-                with suppress(FileNotFoundError):
-                    newer.replace(older)
-
-
-def _is_full(path: Path, most_bytes: int) -> bool:
-    with suppress(FileNotFoundError):
-        return path.stat().st_size >= most_bytes
-    return False
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

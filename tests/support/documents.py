@@ -9,7 +9,8 @@ from typing import Any
 
 import mongomock
 
-from socap_cli.model import LISTS, METRICS, Campaign, CampaignStatus, CampaignTweet, TweetCategory
+from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, TweetCategory
+from socap_cli.model.kinds import LISTS, METRICS
 from socap_cli.report.gather import Wanted, gather
 from socap_cli.report.page import Brand
 from socap_cli.report.values import CampaignReport, Edition

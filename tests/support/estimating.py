@@ -6,8 +6,8 @@ from bisect import bisect_right
 from datetime import timedelta
 
 from socap_cli.campaigns.estimate import KnownCampaign, KnownTweet, Market, estimate
-from socap_cli.model import LISTS
 from socap_cli.model.cadence import HOUR, Cadence, Limits
+from socap_cli.model.kinds import LISTS
 from support.lab import START
 from support.launches import PRICES, Launch, every_half_hour, when_it_pays, world
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from socap_cli.model import counter_names, kinds
+from socap_cli.model.kinds import counter_names, kinds
 
 WORDS: dict[str, str] = {
     **dict.fromkeys(counter_names(), "<counter>"),

@@ -16,7 +16,8 @@ from socap_cli.client.metered import MeteredClient
 from socap_cli.config import Collection
 from socap_cli.enqueue import EnqueueResult, Wanted, enqueue
 from socap_cli.files.category_rules import default_rules
-from socap_cli.model import LISTS, Campaign, CampaignStatus, CampaignTweet, Kind, kinds
+from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet
+from socap_cli.model.kinds import LISTS, Kind, kinds
 from socap_cli.providers.twitterapi_io import TwitterApiIo
 from socap_cli.simulator.comparison import true_keys
 from socap_cli.simulator.server import Simulator

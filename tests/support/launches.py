@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from statistics import median, quantiles
 
-from socap_cli.model import LISTS, QUOTES, REPLIES, RETWEETS, Kind, ListState, TweetState
 from socap_cli.model.cadence import CYCLE, HOUR, Limits, Look, LookPrices, Watched, adaptive
+from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, RETWEETS, Kind
+from socap_cli.model.list_state import ListState, TweetState
 from socap_cli.model.velocity import velocity_after
 from socap_cli.providers.twitterapi_io.endpoints import PRICES as PAID
 

@@ -17,7 +17,7 @@ from socap_cli.errors import (
     DeliveryUnknown,
     MessageRefused,
 )
-from socap_cli.model import Campaign
+from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message
 from support.mortal import Killed
 

@@ -6,14 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from socap_cli.model import (
-    Engagement,
-    Importance,
-    JobRecord,
-    JobStatus,
-    Kind,
-    Profile,
-)
+from socap_cli.model.account import Profile
+from socap_cli.model.engagement import Engagement, Importance
+from socap_cli.model.kinds import Kind
+from socap_cli.model.queue import JobRecord, JobStatus
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 TWEET = "1996518988151706110"

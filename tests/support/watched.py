@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from socap_cli.model import CampaignTweet, TweetCategory
+from socap_cli.model.campaign import CampaignTweet, TweetCategory
 from socap_cli.store import Db, campaigns
 from support.lab import campaign
 

@@ -10,8 +10,8 @@ from typing import TypeVar
 from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.holds import Circumstances
 from socap_cli.alerts.plan import is_vip
-from socap_cli.model import Campaign
 from socap_cli.model.alert import Alert
+from socap_cli.model.campaign import Campaign
 from socap_cli.model.digest import Digest, parse_digest
 from socap_cli.model.quiet_hours import QuietHours, parse_quiet_hours
 from socap_cli.store import alert_history, engagements, silences

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from socap_cli.model import Campaign, CampaignTweet, Engagement, cleaning, links
+from socap_cli.model import cleaning, links
 from socap_cli.model.alert import ClaimedMessage
+from socap_cli.model.campaign import Campaign, CampaignTweet
+from socap_cli.model.engagement import Engagement
 from socap_cli.model.kinds import LISTS
 from socap_cli.model.labels import OTHERS
 from socap_cli.model.message import Message, MessageKind, ToldEngagement, ToldPerson

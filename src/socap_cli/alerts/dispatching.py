@@ -19,8 +19,8 @@ from socap_cli.alerts.holds import hold, sort_out
 from socap_cli.alerts.receivers import targets_of
 from socap_cli.alerts.recording import write_statuses
 from socap_cli.alerts.withdrawing import let_go
-from socap_cli.model import Campaign
 from socap_cli.model.alert import Alert, OutgoingMessage
+from socap_cli.model.campaign import Campaign
 from socap_cli.store import Db, alert_history, alert_messages, alert_queue, campaigns
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from socap_cli.alerts.plan import is_ignored, is_vip
-from socap_cli.model import Campaign, CampaignStatus
 from socap_cli.model.alert import Alert, Hold, HoldReason, Silence
+from socap_cli.model.campaign import Campaign, CampaignStatus
 from socap_cli.model.digest import Digest
 from socap_cli.model.quiet_hours import QuietHours
 

@@ -10,8 +10,9 @@ from socap_cli.alerts.compose import Background, compose
 from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.importance_faults import told_unreadable
 from socap_cli.alerts.plan import is_vip
-from socap_cli.model import Campaign, CampaignTweet, Engagement
 from socap_cli.model.alert import ClaimedMessage, Delivery
+from socap_cli.model.campaign import Campaign, CampaignTweet
+from socap_cli.model.engagement import Engagement
 from socap_cli.model.important import fold
 from socap_cli.model.message import Message
 from socap_cli.store import (

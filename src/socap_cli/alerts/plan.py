@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 
-from socap_cli.model import Campaign, CampaignTweet, Engagement
 from socap_cli.model.alert import Alert
+from socap_cli.model.campaign import Campaign, CampaignTweet
+from socap_cli.model.engagement import Engagement
 from socap_cli.model.important import fold
 
 

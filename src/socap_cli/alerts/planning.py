@@ -15,8 +15,9 @@ from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.importance_faults import told_unreadable
 from socap_cli.alerts.plan import fingerprint, plan
 from socap_cli.alerts.receivers import Target, targets_of
-from socap_cli.model import Campaign, CampaignTweet, Engagement
 from socap_cli.model.alert import Alert
+from socap_cli.model.campaign import Campaign, CampaignTweet
+from socap_cli.model.engagement import Engagement
 from socap_cli.store import alert_plans, alert_queue, campaigns, engagements, importance
 from socap_cli.store.alert_plans import LastPlan
 

@@ -13,8 +13,8 @@ from socap_cli.alerts.grouping import group
 from socap_cli.alerts.outcome import MOST_REPEATS
 from socap_cli.alerts.planning import plan_alerts
 from socap_cli.alerts.withdrawing import would_let_go
-from socap_cli.model import Campaign
 from socap_cli.model.alert import Alert, OutgoingMessage
+from socap_cli.model.campaign import Campaign
 from socap_cli.store import alert_history, alert_messages, alert_queue, campaigns, channel_state
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from socap_cli.channels import Channel
-from socap_cli.model import Campaign, CampaignStatus
 from socap_cli.model.alert import Alert
+from socap_cli.model.campaign import Campaign, CampaignStatus
 from socap_cli.model.digest import Digest
 from socap_cli.model.receiver import AT_ONCE, Receiver, address_id, parse_receiver
 

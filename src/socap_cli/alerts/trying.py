@@ -10,8 +10,10 @@ from socap_cli.alerts.loading import background
 from socap_cli.alerts.receivers import Target, nobody, targets_of
 from socap_cli.channels.templates import Templates
 from socap_cli.errors import ConfigError, UsageError
-from socap_cli.model import Campaign, Engagement, Importance, Profile
+from socap_cli.model.account import Profile
 from socap_cli.model.alert import ClaimedMessage
+from socap_cli.model.campaign import Campaign
+from socap_cli.model.engagement import Engagement, Importance
 from socap_cli.model.kinds import LISTS, METRICS
 from socap_cli.model.message import Message, MessageKind
 from socap_cli.store import campaigns, engagement_view

@@ -14,8 +14,8 @@ from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.holds import hold
 from socap_cli.alerts.receivers import targets_of
 from socap_cli.alerts.recording import record_outcomes
-from socap_cli.model import Campaign
 from socap_cli.model.alert import OutgoingMessage
+from socap_cli.model.campaign import Campaign
 from socap_cli.store import alert_history, alert_messages, alert_queue, campaigns
 
 NO_RECEIVER_ANY_MORE = "its receiver is not configured any more"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -13,10 +14,12 @@ from socap_cli.errors import ConfigError, DatabaseUnreachable
 from socap_cli.files.category_rules import default_rules, load_rules
 from socap_cli.model.labels import LabelRules
 from socap_cli.store import ELECTION, Db, open_database
-from socap_cli.store.embedded import Embedded
 from socap_cli.store.importance import FirmCollections
 from socap_cli.store.preparing import prepare
 from socap_cli.store.restarting import Restarter
+
+if TYPE_CHECKING:
+    from socap_cli.store.embedded import Embedded
 
 RESTART = 15.0
 """Seconds in which the embedded server comes back, if it does."""
@@ -101,6 +104,8 @@ class Bootstrap:
 
     def embedded(self) -> Embedded:
         """The embedded database of the data folder; nothing is started."""
+        from socap_cli.store.embedded import Embedded  # not for those who have a server of their own
+
         return Embedded(self.settings.data_dir)
 
     def firm(self) -> FirmCollections:

@@ -13,7 +13,8 @@ from socap_cli.client.lookup import fetch_tweets
 from socap_cli.client.metered import MeteredClient
 from socap_cli.client.recording import record_counters
 from socap_cli.errors import ProviderError, SocapError, UsageError
-from socap_cli.model import Campaign, CampaignTweet, Tweet
+from socap_cli.model.account import Tweet
+from socap_cli.model.campaign import Campaign, CampaignTweet
 from socap_cli.model.links import tweet_url
 from socap_cli.store import Db, campaigns, worker_state
 

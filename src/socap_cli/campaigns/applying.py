@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from socap_cli.campaigns import adding, register, windows
+from socap_cli.campaigns import adding, register, removal, windows
 from socap_cli.campaigns.adding import Accepted, Verifier
 from socap_cli.campaigns.document import Difference, Document, clearing, differences
 from socap_cli.campaigns.settings import cleared, read_settings
 from socap_cli.campaigns.source import Rejected, Wanted, sort_out
 from socap_cli.config import Alerts
 from socap_cli.errors import UsageError
-from socap_cli.model import Campaign, CampaignTweet, TweetCategory
+from socap_cli.model.campaign import Campaign, CampaignTweet, TweetCategory
 from socap_cli.store import Db, campaigns
 
 
@@ -109,6 +109,6 @@ def carry_out(db: Db, planned: Plan, *, verifier: Verifier | None, now: datetime
     added = adding.add_usable(db, slug, lines, verifier=verifier, now=now)
     for change in planned.recategorized:
         campaigns.set_category(db, slug, change.tweet_id, change.after)
-    register.remove_tweets(db, slug, (tweet.tweet_id for tweet in planned.removed))
+    removal.remove_tweets(db, slug, (tweet.tweet_id for tweet in planned.removed))
     register.update(db, planned.before, planned.after)
     return ApplyResult(added.accepted, (*planned.rejected, *added.rejected))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from socap_cli.errors import NotATweet
-from socap_cli.files.tables import fold
-from socap_cli.model import TweetCategory
+from socap_cli.files.column_names import fold
+from socap_cli.model.campaign import TweetCategory
 
 CATEGORY_NAMES = {
     name: category

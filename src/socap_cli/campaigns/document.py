@@ -12,7 +12,7 @@ from socap_cli.campaigns.categories import is_category
 from socap_cli.campaigns.settings import BY_NAME, DAYS, SETTINGS
 from socap_cli.campaigns.trees import Line, read_tree, toml_tree
 from socap_cli.errors import UsageError
-from socap_cli.model import Campaign, CampaignTweet
+from socap_cli.model.campaign import Campaign, CampaignTweet
 from socap_cli.model.receiver import public_spelling
 
 CLIENT = {"name": "client_name", "email": "client_email"}

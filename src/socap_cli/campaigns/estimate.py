@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from socap_cli.model import LISTS, Counters, Kind
 from socap_cli.model.cadence import CYCLE, HOUR, Cadence, Limits, LookPrices, taken_for
 from socap_cli.model.forecast import Experience, late, rate, share, sizes
+from socap_cli.model.kinds import LISTS, Counters, Kind
 from socap_cli.model.spending import Activity, Spending, adaptive_spending, fixed_spending, total
 
 ASSUMED = timedelta(days=7)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from socap_cli.model import Campaign, CampaignStatus
+from socap_cli.model.campaign import Campaign, CampaignStatus
 from socap_cli.store import Db, alert_view, campaigns, engagement_view, worker_state
 
 

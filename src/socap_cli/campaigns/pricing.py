@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 
 from socap_cli.campaigns.estimate import Estimate, KnownCampaign, KnownTweet, Market, estimate
 from socap_cli.client.looks import LookPolicy
-from socap_cli.model import LISTS, METRICS, Campaign, CampaignTweet, TweetState
+from socap_cli.model.campaign import Campaign, CampaignTweet
 from socap_cli.model.forecast import OF_ANOTHER, USUAL, Experience
+from socap_cli.model.kinds import LISTS, METRICS
+from socap_cli.model.list_state import TweetState
 from socap_cli.model.snowflake import snowflake_time
 from socap_cli.providers import Provider
 from socap_cli.store import Db, campaigns, usage, worker_state

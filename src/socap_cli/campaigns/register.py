@@ -1,24 +1,16 @@
-"""Campaigns that exist: found, changed, ended, deleted. Written so that a killed run can be repeated."""
+"""Campaigns that exist: found, changed, ended."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from socap_cli.campaigns import windows
 from socap_cli.errors import SocapError
-from socap_cli.model import Campaign, CampaignStatus, CampaignTweet, TweetCategory
-from socap_cli.store import Db, alert_queue, campaigns, engagement_view, jobs
-
-
-@dataclass(frozen=True, slots=True)
-class Deletion:
-    """What a deletion took away, and what it left."""
-
-    tweets: int
-    engagements_left: int
+from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, TweetCategory
+from socap_cli.store import Db, campaigns
 
 
 def find(db: Db, slug: str) -> Campaign:
@@ -68,22 +60,6 @@ def resume(db: Db, slug: str, days: timedelta | None, *, now: datetime, dry_run:
     return after if dry_run else update(db, campaign, after)
 
 
-def delete(db: Db, slug: str, *, dry_run: bool = False) -> Deletion:
-    """Remove a campaign, its tweets, jobs and alerts; what was collected stays.
-
-    Works for a document that cannot be read, too. Raises SocapError when there is none.
-    """
-    if not campaigns.exists(db, slug):
-        find(db, slug)
-    ids = campaigns.tweet_ids_of(db, slug)
-    left = sum(engagement_view.count_by(db, ids, "action_type").values())
-    if not dry_run:
-        jobs.delete(db, slug)
-        alert_queue.drop_campaign(db, slug)
-        campaigns.delete(db, slug)
-    return Deletion(len(ids), left)
-
-
 def tweet_of(db: Db, slug: str, tweet_id: str) -> CampaignTweet:
     """A tweet of a campaign. Raises SocapError when it is not in it."""
     find(db, slug)
@@ -91,13 +67,6 @@ def tweet_of(db: Db, slug: str, tweet_id: str) -> CampaignTweet:
         if tweet.tweet_id == tweet_id:
             return tweet
     raise SocapError(f"tweet {tweet_id} is not in campaign {slug!r}", hint=f"socap campaign show {slug}")
-
-
-def remove_tweets(db: Db, slug: str, tweet_ids: Iterable[str]) -> None:
-    """Take tweets out of a campaign, jobs first, so that a killed run can be repeated."""
-    for tweet_id in tweet_ids:
-        jobs.delete(db, slug, tweet_id)
-        campaigns.remove_tweet(db, slug, tweet_id)
 
 
 def set_category(db: Db, slug: str, tweet_id: str, category: TweetCategory) -> bool:

@@ -12,7 +12,7 @@ from socap_cli.campaigns.urls import is_tweet, tweet_ids
 from socap_cli.errors import NotATweet
 from socap_cli.files.pasted import visible
 from socap_cli.files.tables import COMMENT, read_table, split_lines
-from socap_cli.model import TweetCategory
+from socap_cli.model.campaign import TweetCategory
 
 LONGEST_SHOWN = 200
 

@@ -11,8 +11,8 @@ from typing import Any
 from socap_cli.campaigns.categories import is_category
 from socap_cli.campaigns.columns import CATEGORY_COLUMNS, ID_COLUMNS, URL_COLUMNS, usable_cell
 from socap_cli.errors import UsageError
+from socap_cli.files.column_names import fold
 from socap_cli.files.json_documents import Document, NotJson, documents
-from socap_cli.files.tables import fold
 
 LISTS = frozenset({"tweets", "posts", "data", "items", "results", "urls", "links"})
 """Folded names under which JSON holds a list of tweets."""

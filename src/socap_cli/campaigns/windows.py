@@ -11,7 +11,7 @@ from socap_cli.campaigns.settings import defaults
 from socap_cli.campaigns.values import LATEST, check_slug
 from socap_cli.config import Alerts
 from socap_cli.errors import SocapError, UsageError
-from socap_cli.model import Campaign, CampaignStatus
+from socap_cli.model.campaign import Campaign, CampaignStatus
 
 
 def new_campaign(slug: str, values: Mapping[str, Any], alerts: Alerts, *, now: datetime) -> Campaign:

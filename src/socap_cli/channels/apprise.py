@@ -10,7 +10,7 @@ from socap_cli.channels.mentions import without_mentions
 from socap_cli.channels.templates import Templates
 from socap_cli.config import Alerts
 from socap_cli.errors import ChannelError, ConfigError, DeliveryFailed, DeliveryUnknown
-from socap_cli.model import Campaign
+from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message
 
 REFUSED = re.compile(r"error=(\d{3})\b")

@@ -14,7 +14,7 @@ from socap_cli.channels.templates import Templates
 from socap_cli.config import Alerts
 from socap_cli.config.mail_address import check_address, parse_address
 from socap_cli.errors import ConfigError
-from socap_cli.model import Campaign
+from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message
 
 

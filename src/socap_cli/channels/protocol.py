@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from socap_cli.model import Campaign
-from socap_cli.model.message import Message
+if TYPE_CHECKING:
+    from socap_cli.model.campaign import Campaign
+    from socap_cli.model.message import Message
 
 
 class Channel(Protocol):

@@ -13,7 +13,8 @@ from socap_cli.channels.templates import Templates
 from socap_cli.channels.webhook_address import check_webhook, host_of
 from socap_cli.config import Alerts
 from socap_cli.errors import ChannelDead, DeliveryFailed, DeliveryUnknown, MessageRefused
-from socap_cli.model import Campaign, cleaning
+from socap_cli.model import cleaning
+from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message, ToldPerson
 
 LONGEST_SECTION = 3000

@@ -22,7 +22,7 @@ from socap_cli.channels.posting import post, raise_for_status
 from socap_cli.channels.webhook_address import check_webhook, host_of
 from socap_cli.config import Alerts
 from socap_cli.errors import ConfigError
-from socap_cli.model import Campaign
+from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message, ToldEngagement, ToldPerson
 
 SCHEMA_VERSION = 1

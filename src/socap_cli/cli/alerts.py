@@ -26,8 +26,9 @@ from socap_cli.cli.start import bootstrap
 from socap_cli.cli.stopping import stopping
 from socap_cli.cli.wording import counted
 from socap_cli.errors import SocapError
-from socap_cli.model import RunRecord, action_types
 from socap_cli.model.alert import AlertStatus, HoldReason
+from socap_cli.model.kinds import action_types
+from socap_cli.model.run import RunRecord
 from socap_cli.store import Db, alert_retries, alert_view, channel_state, runs
 from socap_cli.store.alert_view import AlertFilter
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -139,7 +142,8 @@ def execute(arguments: list[str]) -> int:
         rest = split_global_options(run, completing.typed() or arguments)
         _check_encoding(arguments)
         run.log()
-        parse = in_plain_words(program(*rest))
+        with _no_collection():
+            parse = in_plain_words(program(*rest))
         with ticking(run):
             code = parse(rest, prog_name="socap", standalone_mode=False, obj=run)
         output.flush()
@@ -162,6 +166,17 @@ def execute(arguments: list[str]) -> int:
         bug = SocapError(f"a bug in socap: {type(error).__name__}", hint=write_bug_report(run, error))
         bug.exit_code = BUG
         return run.finish(bug)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """What is imported stays: the collector is neither to look through it now nor ever again."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _check_encoding(arguments: list[str]) -> None:

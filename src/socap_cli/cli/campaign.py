@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from socap_cli.bootstrap.looking import look_policy
-from socap_cli.campaigns import adding, document, register, windows
+from socap_cli.campaigns import adding, document, register, removal, windows
 from socap_cli.campaigns.overview import overview
 from socap_cli.campaigns.settings import over_file, read_settings
 from socap_cli.campaigns.values import check_slug
@@ -31,8 +31,7 @@ from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.client.looks import next_looks
 from socap_cli.errors import UsageError
-from socap_cli.model import CampaignStatus
-from socap_cli.model.campaign import public_campaign
+from socap_cli.model.campaign import CampaignStatus, public_campaign
 from socap_cli.store import campaigns, worker_state
 
 app = typer.Typer(help="Register campaigns and their tweets.", no_args_is_help=True)
@@ -168,7 +167,7 @@ def delete(ctx: typer.Context, slug: Slug, yes: Yes = False, dry_run: DryRun = F
             f"this deletes campaign {slug!r}", hint="say --yes to do it, or --dry-run to see what"
         )
     with bootstrap(run).database() as db:
-        done = register.delete(db, slug, dry_run=dry_run)
+        done = removal.delete(db, slug, dry_run=dry_run)
     run.done(
         {"slug": slug, **asdict(done), "dry_run": dry_run},
         text=text.deletion_line(slug, done, dry_run=dry_run),

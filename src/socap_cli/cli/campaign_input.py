@@ -27,7 +27,7 @@ from socap_cli.cli.run import Run
 from socap_cli.config import Alerts
 from socap_cli.errors import NotATweet, UsageError
 from socap_cli.files.reading import display_name, printable, read_text
-from socap_cli.model import Campaign, TweetCategory
+from socap_cli.model.campaign import Campaign, TweetCategory
 from socap_cli.model.receiver import parse_receiver
 from socap_cli.store import Db
 

@@ -13,8 +13,7 @@ from socap_cli.cli import campaign_text as text
 from socap_cli.cli.options import DryRun, Slug
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
-from socap_cli.model import Campaign, CampaignStatus
-from socap_cli.model.campaign import public_campaign
+from socap_cli.model.campaign import Campaign, CampaignStatus, public_campaign
 
 app = typer.Typer()
 

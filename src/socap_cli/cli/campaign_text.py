@@ -10,13 +10,12 @@ from typing import Any
 from socap_cli.campaigns.adding import Accepted, AddResult
 from socap_cli.campaigns.applying import ApplyResult, Plan
 from socap_cli.campaigns.document import Difference
-from socap_cli.campaigns.register import Deletion
+from socap_cli.campaigns.removal import Deletion
 from socap_cli.campaigns.source import Rejected
 from socap_cli.cli import tables
 from socap_cli.cli.run import PARTLY_DONE, Run, one_line
 from socap_cli.cli.wording import counted
-from socap_cli.model import Campaign, CampaignTweet
-from socap_cli.model.campaign import public_campaign
+from socap_cli.model.campaign import Campaign, CampaignTweet, public_campaign
 
 TEXT_SHOWN = 60
 

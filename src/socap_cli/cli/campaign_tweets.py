@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from socap_cli.campaigns import adding, register
+from socap_cli.campaigns import adding, register, removal
 from socap_cli.cli import campaign_text as text
 from socap_cli.cli.campaign_input import input_of, tweet_category, tweet_id_of, verifying
 from socap_cli.cli.campaign_options import NoVerify, Source, TweetArgument, Tweets
@@ -82,7 +82,7 @@ def remove_tweet(ctx: typer.Context, slug: Slug, tweet: TweetArgument, dry_run: 
     with bootstrap(run).database() as db:
         register.tweet_of(db, slug, tweet_id)
         if not dry_run:
-            register.remove_tweets(db, slug, [tweet_id])
+            removal.remove_tweets(db, slug, [tweet_id])
     done = "would remove" if dry_run else "removed"
     run.done(
         {"slug": slug, "tweet_id": tweet_id, "dry_run": dry_run}, text=f"{done} tweet {tweet_id} from {slug}"

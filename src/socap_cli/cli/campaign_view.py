@@ -11,9 +11,10 @@ from socap_cli.cli import tables
 from socap_cli.cli.campaign_text import shortened, tweet_row, value_text
 from socap_cli.cli.run import Run
 from socap_cli.cli.wording import since
-from socap_cli.model import Campaign, CampaignStatus, CampaignTweet, TweetState, shown_counters
 from socap_cli.model.cadence import Look
-from socap_cli.model.campaign import public_campaign
+from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, public_campaign
+from socap_cli.model.kinds import shown_counters
+from socap_cli.model.list_state import TweetState
 
 COUNTERS = shown_counters()
 LABELS = {

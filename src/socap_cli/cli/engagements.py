@@ -18,7 +18,8 @@ from socap_cli.cli.start import bootstrap
 from socap_cli.cli.wording import counted
 from socap_cli.errors import UsageError
 from socap_cli.files.writing import STDOUT, writing
-from socap_cli.model import Engagement, action_types
+from socap_cli.model.engagement import Engagement
+from socap_cli.model.kinds import action_types
 from socap_cli.model.labels import LabelRules
 from socap_cli.report.export import FORMATS, row_of
 from socap_cli.retention.erasing import erase as erase_person

@@ -19,7 +19,7 @@ from socap_cli.client.looks import adaptive_in_use
 from socap_cli.enqueue import EnqueueResult, Wanted, planned
 from socap_cli.enqueue import enqueue as enqueue_jobs
 from socap_cli.importance.rescoring import catch_up
-from socap_cli.model import RunRecord
+from socap_cli.model.run import RunRecord
 from socap_cli.store import Db, campaigns, runs
 
 

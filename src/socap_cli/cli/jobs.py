@@ -16,7 +16,7 @@ from socap_cli.cli.run import PARTLY_DONE, Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.cli.wording import counted
 from socap_cli.errors import SocapError
-from socap_cli.model import JobRecord, JobStatus
+from socap_cli.model.queue import JobRecord, JobStatus
 from socap_cli.store import Db, jobs, queue_view
 
 app = typer.Typer(help="Look into the queue.", no_args_is_help=True)

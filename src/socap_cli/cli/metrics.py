@@ -21,8 +21,9 @@ from socap_cli.cli.start import bootstrap
 from socap_cli.errors import UsageError
 from socap_cli.files.writing import write_file
 from socap_cli.json_text import iso
-from socap_cli.model import CampaignStatus, CampaignTweet, TweetCategory, counter_names, shown_counters
+from socap_cli.model.campaign import CampaignStatus, CampaignTweet, TweetCategory
 from socap_cli.model.gaps import gaps_of
+from socap_cli.model.kinds import counter_names, shown_counters
 from socap_cli.report import series as rules
 from socap_cli.report.analytics import list_total
 from socap_cli.report.charts import Drawing, png_chart, short_number

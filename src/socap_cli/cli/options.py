@@ -11,7 +11,7 @@ import typer
 from socap_cli.campaigns.categories import category_of, is_category
 from socap_cli.errors import UsageError
 from socap_cli.files.pasted import NotAHandle, handle
-from socap_cli.model import TweetCategory
+from socap_cli.model.campaign import TweetCategory
 from socap_cli.model.labels import OTHERS, LabelRules
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The campaign.")]

@@ -22,7 +22,7 @@ from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.cli.wording import counted
 from socap_cli.errors import UsageError
-from socap_cli.model import RunRecord
+from socap_cli.model.run import RunRecord
 from socap_cli.report.analytics import AtAge, list_total
 from socap_cli.report.charts import short_number
 from socap_cli.report.compare import Compared

@@ -16,7 +16,7 @@ from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
 from socap_cli.config.mail_address import check_address, parse_address
 from socap_cli.errors import ConfigError, SocapError, UsageError
-from socap_cli.model import Campaign
+from socap_cli.model.campaign import Campaign
 from socap_cli.report.gather import gather
 from socap_cli.report.mail import Attachment, MailEdition, as_html, as_zip, compose
 from socap_cli.report.page import campaign_page

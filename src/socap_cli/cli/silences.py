@@ -17,8 +17,8 @@ from socap_cli.cli import tables
 from socap_cli.cli.options import DryRun, account, category_named, one_of
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
-from socap_cli.model import action_types
 from socap_cli.model.alert import LONG_SILENCE, Silence
+from socap_cli.model.kinds import action_types
 from socap_cli.store import silences
 
 MOST_MINUTES = LONG_SILENCE.total_seconds() / 60

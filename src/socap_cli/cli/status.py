@@ -20,10 +20,11 @@ from socap_cli.cli.start import bootstrap
 from socap_cli.cli.wording import counted, duration, since
 from socap_cli.errors import UsageError
 from socap_cli.files.writing import STDOUT, write_file
-from socap_cli.model import JobStatus, LimitState
 from socap_cli.model.cadence import Cadence
 from socap_cli.model.detection import Detection
 from socap_cli.model.look_summary import LookSummary
+from socap_cli.model.queue import JobStatus
+from socap_cli.model.run import LimitState
 from socap_cli.status.gather import Status, gather
 from socap_cli.status.prometheus import exposition
 from socap_cli.status.troubles import Trouble, troubles

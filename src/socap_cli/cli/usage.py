@@ -18,7 +18,8 @@ from socap_cli.cli import tables
 from socap_cli.cli.options import one_of
 from socap_cli.cli.run import Run
 from socap_cli.cli.start import bootstrap
-from socap_cli.model import CampaignStatus, Usage
+from socap_cli.model.campaign import CampaignStatus
+from socap_cli.model.run import Usage
 from socap_cli.store import Db, campaigns
 from socap_cli.store import usage as table
 from socap_cli.store.usage import By

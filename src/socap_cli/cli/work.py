@@ -19,7 +19,7 @@ from socap_cli.cli.start import bootstrap
 from socap_cli.cli.stopping import stopping
 from socap_cli.cli.wording import counted
 from socap_cli.errors import ProviderStop, SocapError
-from socap_cli.model import REFUSED, RunRecord
+from socap_cli.model.run import REFUSED, RunRecord
 from socap_cli.report.keeping import keep_all
 from socap_cli.store import runs
 from socap_cli.supervision import Supervisor, supervised

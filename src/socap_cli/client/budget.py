@@ -20,7 +20,7 @@ from enum import IntEnum
 
 from socap_cli.config import Budget as Limits
 from socap_cli.errors import BudgetReached, OverBudget
-from socap_cli.model import METRICS, Kind
+from socap_cli.model.kinds import METRICS, Kind
 from socap_cli.store import Db, usage
 
 REFRESH = 10.0

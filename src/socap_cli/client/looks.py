@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from socap_cli.config import Budget
-from socap_cli.model import LISTS, METRICS, Campaign, CampaignStatus
 from socap_cli.model.cadence import HOUR, Cadence, Limits, Look, LookPrices, Watched, adaptive, fixed, rates
+from socap_cli.model.campaign import Campaign, CampaignStatus
+from socap_cli.model.kinds import LISTS, METRICS
 from socap_cli.model.look_summary import LookSummary
 from socap_cli.model.snowflake import snowflake_time
 from socap_cli.model.spending import Activity, within

@@ -8,7 +8,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_aft
 
 from socap_cli.client.metered import MeteredClient
 from socap_cli.errors import MalformedAnswer, ProviderUnavailable, RateLimited
-from socap_cli.model import Tweet
+from socap_cli.model.account import Tweet
 
 PATIENCE = 60.0
 """Seconds for which a person waits at most, when the provider says how long."""

@@ -6,7 +6,7 @@ import queue
 import secrets
 from contextlib import suppress
 
-from socap_cli.model import MeteredRequest, UsageBatch
+from socap_cli.model.run import MeteredRequest, UsageBatch
 from socap_cli.store import Db, usage
 
 

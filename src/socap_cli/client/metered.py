@@ -27,7 +27,9 @@ from socap_cli.errors import (
     RateLimited,
     Stopping,
 )
-from socap_cli.model import METRICS, Kind, MeteredRequest, Page, TweetsAnswer
+from socap_cli.model.account import Page, TweetsAnswer
+from socap_cli.model.kinds import METRICS, Kind
+from socap_cli.model.run import MeteredRequest
 from socap_cli.providers import FOLLOWINGS, Provider
 
 log = logging.getLogger("socap.client")

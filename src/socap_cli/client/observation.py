@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from socap_cli.model import Counters, Kind, ListState, Observation, TweetState
+from socap_cli.model.kinds import Counters, Kind
+from socap_cli.model.list_state import ListState, Observation, TweetState
 from socap_cli.model.velocity import velocity_after
 
 HOUR = timedelta(hours=1)

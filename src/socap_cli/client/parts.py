@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from socap_cli.errors import RequestRefused
-from socap_cli.model import TweetsAnswer, UnreadableRow
+from socap_cli.model.account import TweetsAnswer, UnreadableRow
 
 MOST_REFUSALS = 8
 """Refused in a row without one answer, it is not some tweet in a hundred but the request itself that is wrong."""

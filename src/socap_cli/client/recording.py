@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from socap_cli.client.observation import observe
-from socap_cli.model import Observation, Tweet, TweetState
+from socap_cli.model.account import Tweet
+from socap_cli.model.list_state import Observation, TweetState
 from socap_cli.store import Db, snapshots, worker_state
 
 

@@ -18,7 +18,8 @@ from socap_cli.demo.environment import CYCLE, Environment
 from socap_cli.enqueue import Wanted, enqueue
 from socap_cli.importance import reading
 from socap_cli.importance.importing import import_list
-from socap_cli.model import LISTS, Campaign, CampaignStatus
+from socap_cli.model.campaign import Campaign, CampaignStatus
+from socap_cli.model.kinds import LISTS
 from socap_cli.report.publish import Site, publish
 from socap_cli.report.values import Edition
 from socap_cli.simulator.comparison import Comparison, compare, true_keys

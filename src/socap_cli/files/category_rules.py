@@ -24,8 +24,8 @@ def default_text() -> str:
 
 @lru_cache(maxsize=1)
 def default_rules() -> LabelRules:
-    """The rules of `default_text`."""
-    return parse_rules(default_text(), "the default rules")
+    """The rules of `default_text`; a test checks them, so that no command compiles what it does not look for."""
+    return _read(default_text(), "the default rules")
 
 
 def load_rules(path: str) -> LabelRules:
@@ -35,6 +35,13 @@ def load_rules(path: str) -> LabelRules:
 
 def parse_rules(text: str, name: str) -> LabelRules:
     """TOML as rules. Raises ConfigError that names the line or the rule."""
+    rules = _read(text, name)
+    for rule in (*rules.categories, *rules.organisations):
+        _check(rule, name)
+    return rules
+
+
+def _read(text: str, name: str) -> LabelRules:
     try:
         tree = tomllib.loads(text)
     except RecursionError:
@@ -49,7 +56,7 @@ def parse_rules(text: str, name: str) -> LabelRules:
         for label, row in _table(tree.get("categories", {}), f"{name}: [categories]").items()
     )
     organisations = tuple(
-        _checked(Rule(label, _words(words, f"{name}: [organisations] {label}")), name)
+        Rule(label, _words(words, f"{name}: [organisations] {label}"))
         for label, words in _table(tree.get("organisations", {}), f"{name}: [organisations]").items()
     )
     return LabelRules(categories, organisations)
@@ -63,11 +70,11 @@ def _category(label: str, row: dict[str, Any], name: str) -> Rule:
     if unknown:
         raise ConfigError(f"{place}: no key {sorted(unknown)[0]}", hint=f"there are {', '.join(KEYS)}")
     words, patterns, unless = (_words(row.get(key, []), f"{place} {key}") for key in KEYS)
-    return _checked(Rule(label, words, patterns, unless), name)
+    return Rule(label, words, patterns, unless)
 
 
-def _checked(rule: Rule, name: str) -> Rule:
-    """A rule that matches something, and not everything. Raises ConfigError."""
+def _check(rule: Rule, name: str) -> None:
+    """That a rule matches something, and not everything. Raises ConfigError."""
     try:
         pattern = rule.expression
     except (re.error, OverflowError, RecursionError) as error:
@@ -78,7 +85,6 @@ def _checked(rule: Rule, name: str) -> Rule:
         raise ConfigError(f"{name}: {rule.label}: neither words nor patterns", hint=SHOWN_BY)
     if pattern.search(""):
         raise ConfigError(f"{name}: {rule.label}: matches everybody", hint="a word or pattern is empty")
-    return rule
 
 
 def _table(value: Any, place: str) -> dict[str, Any]:

@@ -8,12 +8,12 @@ of the file. Here a record that cannot be read costs its own first line; the lin
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
 
+from socap_cli.files.column_names import fold
 from socap_cli.files.delimited_record import parse_record
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -73,12 +73,6 @@ def split_lines(text: str) -> list[str]:
     """Lines as editors count them: ended by \\n, \\r\\n or \\r, and by no other separator of Unicode."""
     lines = re.split(r"\r\n|\n|\r", text)
     return lines[:-1] if lines[-1] == "" else lines
-
-
-def fold(name: str) -> str:
-    """A column's name without what people write differently: case, blanks, underscores, hyphens, marks, accents."""
-    plain = unicodedata.normalize("NFKD", name).casefold()
-    return "".join(character for character in plain if character.isalnum())
 
 
 def read_table(text: str, *, names: Collection[str], is_key: IsKey) -> Table:

@@ -12,7 +12,7 @@ from socap_cli.client.metered import MeteredClient
 from socap_cli.errors import CursorRefused, RequestRefused
 from socap_cli.importance.importing import TOGETHER, merge_entries
 from socap_cli.importance.merging import BUILD, drop_followers, stale_followers
-from socap_cli.model import Page
+from socap_cli.model.account import Page
 from socap_cli.model.important import Follower, ImportantPerson, IndexEntry, PersonUpdate, fold
 from socap_cli.providers import FOLLOWINGS, Provider
 from socap_cli.store import Db, importance, importance_builds, important_people, rescoring

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from socap_cli.errors import UsageError
+from socap_cli.files.column_names import fold
 from socap_cli.files.json_documents import Document, NotJson, documents
 from socap_cli.files.pasted import NotAHandle, handle, handles
-from socap_cli.files.tables import Row, Table, fold, read_table
+from socap_cli.files.tables import Row, Table, read_table
 from socap_cli.importance.rows import NAMES, Listed, entry, fields_of, person
 from socap_cli.model.important import Unreadable, weight_of
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from socap_cli.model import Engagement, Importance
+from socap_cli.model.engagement import Engagement, Importance
 from socap_cli.model.important import fold
 from socap_cli.model.labels import LabelRules, categorize, organisations_of
 from socap_cli.store import Db, importance, rescoring

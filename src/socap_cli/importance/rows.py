@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from socap_cli.files.column_names import fold
 from socap_cli.files.pasted import NotAHandle, handle
-from socap_cli.files.tables import fold
 from socap_cli.model import cleaning
 from socap_cli.model.important import Follower, ImportantPerson, IndexEntry, Unreadable, id_of, weight_of
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from socap_cli.model import Kind, Page, TweetsAnswer
+from socap_cli.model.account import Page, TweetsAnswer
+from socap_cli.model.kinds import Kind
 
 FOLLOWINGS = "followings"
 """The operation of reading whom an account follows; the others are named by their kind of job."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from socap_cli.errors import MalformedAnswer
-from socap_cli.model import UnreadableRow, cleaning
+from socap_cli.model import cleaning
+from socap_cli.model.account import UnreadableRow
 
 Item = TypeVar("Item")
 MOST_ROWS = 20_000

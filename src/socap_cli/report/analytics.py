@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
-from socap_cli.model import LISTS, Counters
+from socap_cli.model.kinds import LISTS, Counters
 from socap_cli.report.series import Point, value_at
 
 DAY = timedelta(hours=24)

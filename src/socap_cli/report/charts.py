@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Any
 
-from socap_cli.model import LISTS
+from socap_cli.model.kinds import LISTS
 from socap_cli.report import ink
 from socap_cli.report.series import Interval, Point, thin, tick_labels, ticks
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from socap_cli.model import Campaign
+from socap_cli.model.campaign import Campaign
 from socap_cli.report.analytics import AtAge, at_ages
 from socap_cli.report.series import bucket_for, readings, span_of, sum_series
 from socap_cli.store import Db, campaigns, snapshots

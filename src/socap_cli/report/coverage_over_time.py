@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from socap_cli.model import LISTS, METRICS
 from socap_cli.model.gaps import GapRow
+from socap_cli.model.kinds import LISTS, METRICS
 from socap_cli.report.series import Interval, floor
 
 

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from socap_cli.errors import SocapError
 from socap_cli.json_text import iso, json_text
-from socap_cli.model import Engagement
+from socap_cli.model.engagement import Engagement
 from socap_cli.model.links import engagement_url
 
 DANGEROUS = tuple("=+-@\t\r\n＝＋－＠")

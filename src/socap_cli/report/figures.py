@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from socap_cli.model import Counters, TweetState, counter_names
+from socap_cli.model.kinds import Counters, counter_names
+from socap_cli.model.list_state import TweetState
 from socap_cli.report.analytics import DAY, change, engagement_rate
 from socap_cli.report.crowd import Head
 from socap_cli.report.series import Point, Series, growth_between, value_at

@@ -7,17 +7,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from socap_cli.client.looks import LookPolicy, summarized
-from socap_cli.model import (
-    LISTS,
-    Campaign,
-    CampaignStatus,
-    CampaignTweet,
-    TweetState,
-    counter_names,
-    coverage_of,
-)
+from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet
 from socap_cli.model.detection import Detection
 from socap_cli.model.gaps import gaps_of
+from socap_cli.model.kinds import LISTS, counter_names
+from socap_cli.model.list_state import TweetState, coverage_of
 from socap_cli.model.look_summary import LookSummary
 from socap_cli.report import figures, rows, tweets
 from socap_cli.report.analytics import DAY, Engager, engagement_rate, half_life, list_total, roll_up, velocity

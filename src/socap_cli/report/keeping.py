@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from socap_cli.model import Campaign, CampaignStatus
+from socap_cli.model.campaign import Campaign, CampaignStatus
 from socap_cli.store import Db, campaigns, worker_state
 
 LARGE = 50_000

@@ -10,7 +10,8 @@ from functools import cache
 from pydantic import TypeAdapter, ValidationError
 
 from socap_cli import __version__
-from socap_cli.model import Campaign, CampaignTweet, TweetState
+from socap_cli.model.campaign import Campaign, CampaignTweet
+from socap_cli.model.list_state import TweetState
 from socap_cli.report import figures
 from socap_cli.report.analytics import DAY
 from socap_cli.report.crowd import Crowd

@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from socap_cli.channels.letter import text_body
-from socap_cli.model import CampaignStatus
+from socap_cli.model.campaign import CampaignStatus
 from socap_cli.report.charts import Drawing, png_chart
 from socap_cli.report.page import Brand, drawing, template
 from socap_cli.report.series import DAY_STEP, step_for

@@ -13,8 +13,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from socap_cli.model import LISTS, METRICS, CampaignStatus, TweetCategory
-from socap_cli.model.kinds import list_of
+from socap_cli.model.campaign import CampaignStatus, TweetCategory
+from socap_cli.model.kinds import LISTS, METRICS, list_of
 from socap_cli.model.labels import OTHERS
 from socap_cli.model.links import profile_url
 from socap_cli.report import colours, ink, small

@@ -17,7 +17,7 @@ from typing import Any
 from socap_cli.errors import SocapError
 from socap_cli.files.writing import holds, replace_if_changed
 from socap_cli.json_text import json_text
-from socap_cli.model import Campaign
+from socap_cli.model.campaign import Campaign
 from socap_cli.report.document import document
 from socap_cli.report.gather import Wanted, gather
 from socap_cli.report.page import Brand, campaign_page, index_page

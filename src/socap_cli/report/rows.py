@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from socap_cli.model import CampaignTweet, Engagement
+from socap_cli.model.campaign import CampaignTweet
+from socap_cli.model.engagement import Engagement
 from socap_cli.model.labels import OTHERS
 from socap_cli.model.links import engagement_url, profile_url
 from socap_cli.report.values import EngagementRow, Person

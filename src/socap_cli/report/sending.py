@@ -11,7 +11,7 @@ from socap_cli.channels.letter import Heading, write_letter
 from socap_cli.channels.smtp_address import Server
 from socap_cli.config.mail_address import MailAddress, parse_address
 from socap_cli.errors import SocapError
-from socap_cli.model import Campaign, CampaignStatus
+from socap_cli.model.campaign import Campaign, CampaignStatus
 from socap_cli.report.mail import MailEdition
 from socap_cli.store import Db, final_reports
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from socap_cli.model import Snapshot, counter_names
+from socap_cli.model.engagement import Snapshot
+from socap_cli.model.kinds import counter_names
 
 Point = tuple[datetime, dict[str, int]]
 Numbers = NDArray[Any]

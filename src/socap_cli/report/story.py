@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from socap_cli.model import CampaignStatus
+from socap_cli.model.campaign import CampaignStatus
 from socap_cli.report.analytics import DAY
 from socap_cli.report.values import CampaignReport
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from socap_cli.model import LISTS, CampaignTweet, TweetCategory, TweetState, counter_names
+from socap_cli.model.campaign import CampaignTweet, TweetCategory
+from socap_cli.model.kinds import LISTS, counter_names
+from socap_cli.model.list_state import TweetState
 from socap_cli.report import figures
 from socap_cli.report.analytics import (
     DAY,

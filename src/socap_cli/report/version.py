@@ -10,7 +10,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 from socap_cli import __version__
-from socap_cli.model import Campaign
+from socap_cli.model.campaign import Campaign
 from socap_cli.report.gather import Wanted
 from socap_cli.report.page import Brand
 from socap_cli.report.values import Edition

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from socap_cli.model import LISTS, Kind
+from socap_cli.model.kinds import LISTS, Kind
 
 Key = tuple[str, str, str]
 """(tweet, action, source) of an engagement."""

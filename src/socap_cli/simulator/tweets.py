@@ -12,7 +12,8 @@ from bisect import bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from socap_cli.model import Kind, TweetCategory
+from socap_cli.model.campaign import TweetCategory
+from socap_cli.model.kinds import Kind
 from socap_cli.simulator.people import Account
 
 Key = tuple[float, str]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from socap_cli.model import QUOTES, REPLIES, RETWEETS, Kind
+from socap_cli.model.kinds import QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.simulator import damage, paging
 from socap_cli.simulator import twitterapi_rows as rows
 from socap_cli.simulator.faults import Fault

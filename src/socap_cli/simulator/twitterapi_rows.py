@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from socap_cli.model import Kind
+from socap_cli.model.kinds import Kind
 from socap_cli.simulator import damage
 from socap_cli.simulator.people import Account
 from socap_cli.simulator.tweets import Engagement, WorldTweet

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from socap_cli.model import LISTS, QUOTES, REPLIES, RETWEETS, Kind, TweetCategory, lowest_snowflake
+from socap_cli.model.campaign import TweetCategory
+from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, RETWEETS, Kind
+from socap_cli.model.snowflake import lowest_snowflake
 from socap_cli.simulator import people, vocabulary
 from socap_cli.simulator.people import Account
 from socap_cli.simulator.tweets import Engagement, EngagementList, WorldTweet

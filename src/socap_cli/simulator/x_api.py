@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from socap_cli.model import QUOTES, REPLIES, RETWEETS, Kind
+from socap_cli.model.kinds import QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.simulator import damage, paging
 from socap_cli.simulator import x_api_rows as rows
 from socap_cli.simulator.faults import Fault

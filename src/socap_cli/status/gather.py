@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from socap_cli.client.looks import LookPolicy, summarized
-from socap_cli.model import CampaignStatus, Coverage, Kind, LimitState, RunRecord, coverage_of
 from socap_cli.model.alert_listing import AlertTotals
+from socap_cli.model.campaign import CampaignStatus
 from socap_cli.model.detection import Detection
 from socap_cli.model.gaps import GapRow, gaps_of
+from socap_cli.model.kinds import Kind
+from socap_cli.model.list_state import Coverage, coverage_of
 from socap_cli.model.look_summary import LookSummary
+from socap_cli.model.run import LimitState, RunRecord
 from socap_cli.store import (
     Db,
     alert_view,

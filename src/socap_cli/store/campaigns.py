@@ -10,7 +10,7 @@ from typing import Any
 from pymongo import UpdateOne
 from pymongo.errors import DuplicateKeyError
 
-from socap_cli.model import Campaign, CampaignStatus, CampaignTweet, TweetCategory
+from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, TweetCategory
 from socap_cli.store.connect import Db
 
 PLACES = {

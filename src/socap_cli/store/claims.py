@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from socap_cli.model import LISTS, METRICS, Job, JobStatus, Kind, Unit
+from socap_cli.model.kinds import LISTS, METRICS, Kind
+from socap_cli.model.queue import Job, JobStatus, Unit
 from socap_cli.store.connect import Db, literal
 from socap_cli.store.jobs import LIST_INDEX, NEXT_FIRST, NOW_DUE
 

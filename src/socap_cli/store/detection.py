@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from socap_cli.model import LISTS
 from socap_cli.model.alert import DeliveryStatus
 from socap_cli.model.detection import Delay, Detection, delay_of
+from socap_cli.model.kinds import LISTS
 from socap_cli.store.connect import Db
 
 POSTS = [kind.action_type for kind in LISTS.values() if kind.is_post]

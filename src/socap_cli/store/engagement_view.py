@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from socap_cli.model import Engagement
+from socap_cli.model.engagement import Engagement
 from socap_cli.store.connect import Db
 from socap_cli.store.engagements import engagement
 

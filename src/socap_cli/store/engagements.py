@@ -8,16 +8,10 @@ from typing import Any
 
 from pymongo import UpdateOne
 
-from socap_cli.model import (
-    LISTS,
-    Engagement,
-    FoundEngagement,
-    Importance,
-    Kind,
-    Profile,
-    StoredCounts,
-    StoredItem,
-)
+from socap_cli.model.account import Profile
+from socap_cli.model.engagement import Engagement, FoundEngagement, Importance, StoredItem
+from socap_cli.model.kinds import LISTS, Kind
+from socap_cli.model.list_state import StoredCounts
 from socap_cli.store import list_marks
 from socap_cli.store.connect import Db
 from socap_cli.store.list_marks import SCAN_INDEX

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from socap_cli.model import CampaignStatus
+from socap_cli.model.campaign import CampaignStatus
 from socap_cli.store import list_marks
 from socap_cli.store.connect import Db
 from socap_cli.store.importance import WITHOUT_CASE

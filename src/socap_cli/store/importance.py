@@ -17,7 +17,8 @@ from pymongo import InsertOne, UpdateOne
 from pymongo.collation import Collation
 from pymongo.errors import BulkWriteError
 
-from socap_cli.model import Importance, Profile
+from socap_cli.model.account import Profile
+from socap_cli.model.engagement import Importance
 from socap_cli.model.important import (
     HEAVIEST,
     EntryUpdate,

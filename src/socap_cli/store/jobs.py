@@ -19,8 +19,9 @@ from typing import Any
 from pymongo import UpdateMany
 from pymongo.errors import BulkWriteError
 
-from socap_cli.model import LISTS, METRICS, JobStatus, Kind, Result, kinds, priority_of
 from socap_cli.model.cadence import Look
+from socap_cli.model.kinds import LISTS, METRICS, Kind, kinds, priority_of
+from socap_cli.model.queue import JobStatus, Result
 from socap_cli.store.connect import Db
 
 FIRST_RANK = datetime(2000, 1, 1, tzinfo=UTC)

@@ -15,7 +15,7 @@ from typing import Any
 
 from pymongo import UpdateMany, UpdateOne
 
-from socap_cli.model import JobStatus, Outcome, Unit
+from socap_cli.model.queue import JobStatus, Outcome, Unit
 from socap_cli.store.connect import Db, literal
 from socap_cli.store.jobs import NO_LEASE
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from pymongo import UpdateOne
 
-from socap_cli.model import LISTS, Gap, Kind, ListState, Pass
+from socap_cli.model.kinds import LISTS, Kind
+from socap_cli.model.list_state import Gap, ListState, Pass
 from socap_cli.store.connect import Db, literal
 from socap_cli.store.worker_state import list_state, push_gap
 

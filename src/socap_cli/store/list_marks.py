@@ -14,7 +14,7 @@ from typing import Any
 
 from pymongo import UpdateOne
 
-from socap_cli.model import LISTS
+from socap_cli.model.kinds import LISTS
 from socap_cli.model.list_state import SCANS_A_HOLD
 from socap_cli.store.connect import Db
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from socap_cli.model import METRICS, JobRecord, JobStatus, Kind, kinds
+from socap_cli.model.kinds import METRICS, Kind, kinds
+from socap_cli.model.queue import JobRecord, JobStatus
 from socap_cli.store.connect import Db
 from socap_cli.store.jobs import CLAIM_INDEX, LAST_RANK, NEXT_FIRST, NOW_DUE, OPEN
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from pymongo import ReturnDocument
 
-from socap_cli.model import LimitState
+from socap_cli.model.run import LimitState
 from socap_cli.store.connect import Db, literal
 
 SAFETY = 0.96

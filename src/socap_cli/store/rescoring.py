@@ -9,7 +9,7 @@ from typing import Any
 
 from pymongo import UpdateOne
 
-from socap_cli.model import Engagement, Importance
+from socap_cli.model.engagement import Engagement, Importance
 from socap_cli.store import list_marks
 from socap_cli.store.connect import Db
 from socap_cli.store.engagements import importance_fields, read_rows

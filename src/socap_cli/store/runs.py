@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from socap_cli.model import RunRecord
+from socap_cli.model.run import RunRecord
 from socap_cli.store.clock import clock
 from socap_cli.store.connect import Db
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from pymongo import UpdateOne
 
-from socap_cli.model import Counters, Snapshot, cleaning, counter_names
+from socap_cli.model import cleaning
+from socap_cli.model.engagement import Snapshot
+from socap_cli.model.kinds import Counters, counter_names
 from socap_cli.store.connect import Db
 
 

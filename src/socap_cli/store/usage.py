@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pymongo import UpdateOne
 
-from socap_cli.model import Usage, UsageBatch
+from socap_cli.model.run import Usage, UsageBatch
 from socap_cli.store.connect import Db, literal
 
 BATCHES_KEPT = 128

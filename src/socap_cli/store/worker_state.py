@@ -14,20 +14,8 @@ from typing import Any
 
 from pymongo import UpdateOne
 
-from socap_cli.model import (
-    LISTS,
-    METRICS,
-    Deferral,
-    Gap,
-    Kind,
-    ListState,
-    Observation,
-    Pass,
-    Phase,
-    TweetState,
-    Window,
-    counter_names,
-)
+from socap_cli.model.kinds import LISTS, METRICS, Kind, counter_names
+from socap_cli.model.list_state import Deferral, Gap, ListState, Observation, Pass, Phase, TweetState, Window
 from socap_cli.model.velocity import Velocity
 from socap_cli.store.connect import Db, literal
 

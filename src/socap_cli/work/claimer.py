@@ -8,7 +8,8 @@ import secrets
 import socket
 import time
 
-from socap_cli.model import Kind, Unit, kinds
+from socap_cli.model.kinds import Kind, kinds
+from socap_cli.model.queue import Unit
 from socap_cli.store import claims
 from socap_cli.store.claims import Claim
 from socap_cli.work.context import WorkContext

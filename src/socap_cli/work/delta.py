@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from socap_cli.config import Collection
-from socap_cli.model import ListState, Pass, Phase
+from socap_cli.model.list_state import ListState, Pass, Phase
 
 RESTARTS = 2
 """How often one run of a list, or of one of its windows, starts at the top because its cursor was refused."""

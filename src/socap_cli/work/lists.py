@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from socap_cli.errors import CursorRefused, LeaseLost, MalformedAnswer, OutOfPages
-from socap_cli.model import ListState, Outcome, Page, Pass, Phase, Result, StoredCounts, StoredItem, Unit
-from socap_cli.model.list_state import SCANS_A_HOLD
+from socap_cli.model.account import Page
+from socap_cli.model.engagement import StoredItem
+from socap_cli.model.list_state import SCANS_A_HOLD, ListState, Pass, Phase, StoredCounts
+from socap_cli.model.queue import Outcome, Result, Unit
 from socap_cli.model.snowflake import snowflake_time
 from socap_cli.store import engagements, jobs, list_leases, list_marks
 from socap_cli.work import delta, windows

@@ -7,8 +7,10 @@ from datetime import timedelta
 
 from socap_cli.client.observation import lists_after
 from socap_cli.client.recording import record_counters
-from socap_cli.model import Kind, Observation, Outcome, Result, TweetState, Unit
 from socap_cli.model.cadence import CYCLE
+from socap_cli.model.kinds import Kind
+from socap_cli.model.list_state import Observation, TweetState
+from socap_cli.model.queue import Outcome, Result, Unit
 from socap_cli.store import jobs, worker_state
 from socap_cli.work import delta
 from socap_cli.work.context import WorkContext

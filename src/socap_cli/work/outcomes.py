@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from socap_cli.errors import SocapError
-from socap_cli.model import Job, Outcome
+from socap_cli.model.queue import Job, Outcome
 
 BASE, CAP = 1.0, 300.0
 FREE_FAILURES = 3

@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from socap_cli.client.metered import ListRequest
-from socap_cli.model import Page, Pass, Phase, Unit, Window
+from socap_cli.model.account import Page
+from socap_cli.model.list_state import Pass, Phase, Window
+from socap_cli.model.queue import Unit
 from socap_cli.work.context import WorkContext
 
 

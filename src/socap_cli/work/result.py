@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from socap_cli.model import Kind, Outcome, Result, Unit
+from socap_cli.model.kinds import Kind
+from socap_cli.model.queue import Outcome, Result, Unit
 
 
 @dataclass(frozen=True, slots=True)

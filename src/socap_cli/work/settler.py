@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from socap_cli.model import METRICS, Kind, Outcome, Result, kinds
+from socap_cli.model.kinds import METRICS, Kind, kinds
+from socap_cli.model.queue import Outcome, Result
 from socap_cli.store import jobs, leases
 from socap_cli.work.context import WorkContext
 from socap_cli.work.result import UnitResult

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from socap_cli.model import Unit
+from socap_cli.model.queue import Unit
 from socap_cli.work.result import UnitResult
 
 GATHER = 0.02

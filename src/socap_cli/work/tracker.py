@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from socap_cli.model import ListItem, ListState, Page, Pass, StoredItem
+from socap_cli.model.account import ListItem, Page
+from socap_cli.model.engagement import StoredItem
+from socap_cli.model.list_state import ListState, Pass
 from socap_cli.work import delta
 
 CLOCKS_DIFFER = timedelta(hours=1)

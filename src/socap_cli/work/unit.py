@@ -8,7 +8,8 @@ import traceback
 
 from socap_cli.errors import OverBudget, RateLimited, SocapError
 from socap_cli.logs import about_job
-from socap_cli.model import METRICS, Job, Outcome, Result, Unit
+from socap_cli.model.kinds import METRICS
+from socap_cli.model.queue import Job, Outcome, Result, Unit
 from socap_cli.store import translate_error, worker_state
 from socap_cli.work import lists, metrics
 from socap_cli.work.context import WorkContext

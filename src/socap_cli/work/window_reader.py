@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from socap_cli.errors import CursorRefused, OutOfPages, TurnTooFar
-from socap_cli.model import Page, Pass, Window
+from socap_cli.model.account import Page
+from socap_cli.model.list_state import Pass, Window
 from socap_cli.work import windows
 from socap_cli.work.delta import RESTARTS
 from socap_cli.work.tracker import PassTracker

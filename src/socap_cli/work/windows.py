@@ -10,7 +10,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from math import sqrt
 
-from socap_cli.model import Page, Pass, Phase, Window
+from socap_cli.model.account import Page
+from socap_cli.model.list_state import Pass, Phase, Window
 
 FEW = 4
 """Divisions that even a short list is worth."""

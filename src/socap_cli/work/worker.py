@@ -14,7 +14,8 @@ from functools import partial
 from typing import TypeVar
 
 from socap_cli.errors import DatabaseUnreachable, ProviderUnavailable
-from socap_cli.model import METRICS, Unit
+from socap_cli.model.kinds import METRICS
+from socap_cli.model.queue import Unit
 from socap_cli.store import Db, jobs, leases, queue_view, translate_error
 from socap_cli.store.heartbeat import heartbeat
 from socap_cli.work.claimer import Claimer

@@ -7,18 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from socap_cli.model import (
-    FoundEngagement,
-    Importance,
-    Kind,
-    ListItem,
-    ListState,
-    Pass,
-    StoredCounts,
-    StoredItem,
-    engagement_id,
-)
+from socap_cli.model.account import ListItem
+from socap_cli.model.engagement import FoundEngagement, Importance, StoredItem, engagement_id
+from socap_cli.model.kinds import Kind
 from socap_cli.model.labels import LabelRules, categorize, organisations_of
+from socap_cli.model.list_state import ListState, Pass, StoredCounts
 from socap_cli.store import Db, engagements, erased_people, importance, list_leases, translate_error
 from socap_cli.store.group_commit import GroupCommit
 from socap_cli.store.importance import FirmCollections

@@ -9,7 +9,9 @@ from typing import Any
 
 from socap_cli.config import Provider as Settings
 from socap_cli.errors import RequestRefused
-from socap_cli.model import METRICS, Kind, ListItem, Page, TweetsAnswer, cleaning
+from socap_cli.model import cleaning
+from socap_cli.model.account import ListItem, Page, TweetsAnswer
+from socap_cli.model.kinds import METRICS, Kind
 from socap_cli.providers.prices import Prices
 from socap_cli.providers.protocol import FOLLOWINGS, AllowedRate
 from socap_cli.providers.rows import read_rows

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from socap_cli.model import METRICS, QUOTES, REPLIES, RETWEETS, Kind, ListItem
+from socap_cli.model.account import ListItem
+from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.providers.prices import Prices
 from socap_cli.providers.protocol import FOLLOWINGS
 from socap_cli.providers.twitterapi_io import wire

@@ -12,7 +12,8 @@ from functools import partial
 
 from socap_cli.config import Provider as Settings
 from socap_cli.errors import RequestRefused
-from socap_cli.model import METRICS, QUOTES, REPLIES, RETWEETS, Kind, ListItem, Page, TweetsAnswer
+from socap_cli.model.account import ListItem, Page, TweetsAnswer
+from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.providers.prices import Prices
 from socap_cli.providers.protocol import AllowedRate
 from socap_cli.providers.rows import read_rows

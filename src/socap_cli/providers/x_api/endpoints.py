@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from socap_cli.model import METRICS, QUOTES, REPLIES, RETWEETS, Kind
+from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.providers.prices import Prices
 from socap_cli.providers.protocol import FOLLOWINGS
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from socap_cli.model import Counters, ListItem, Profile, Tweet, cleaning, snowflake_time
+from socap_cli.model import cleaning
+from socap_cli.model.account import ListItem, Profile, Tweet
+from socap_cli.model.kinds import Counters
+from socap_cli.model.snowflake import snowflake_time
 from socap_cli.providers.rows import Unreadable, as_object
 
 LONGEST_NAME = 100
