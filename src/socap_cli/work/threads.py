@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,7 +19,7 @@ GATHER = 0.02
 class UnitThreads:
     """Runs units; their results are gathered, and a unit counts as running until it is forgotten."""
 
-    def __init__(self, threads: int, work: Callable[[Unit, random.Random], UnitResult]) -> None:
+    def __init__(self, threads: int, work: Callable[[Unit], UnitResult]) -> None:
         self._work = work
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="unit")
         self._done: queue.SimpleQueue[UnitResult] = queue.SimpleQueue()
@@ -28,14 +27,14 @@ class UnitThreads:
         self.running: dict[int, Unit] = {}
         """Units that were started and not forgotten, by identity."""
 
-    def start(self, unit: Unit, rng: random.Random) -> None:
+    def start(self, unit: Unit) -> None:
         """Work a unit as soon as a thread is free."""
         with self._lock:
             self.running[id(unit)] = unit
-        self._pool.submit(self._run, unit, rng)
+        self._pool.submit(self._run, unit)
 
-    def _run(self, unit: Unit, rng: random.Random) -> None:
-        self._done.put(self._work(unit, rng))
+    def _run(self, unit: Unit) -> None:
+        self._done.put(self._work(unit))
 
     def finished(self, timeout: float) -> list[UnitResult]:
         """Units that finished; those that follow the first one shortly are waited for."""
@@ -47,7 +46,7 @@ class UnitThreads:
                 if self._done.empty():  # a look now and then: waking for each would cost more than it brings
                     if time.monotonic() >= until:
                         break
-                    time.sleep(GATHER / 10)
+                    time.sleep(GATHER / 20)
                 else:
                     finished.append(self._done.get_nowait())
         return finished

@@ -64,7 +64,7 @@ class Worker:
     work: WorkUnit = work_unit
 
     def __post_init__(self) -> None:
-        self._threads = UnitThreads(self.options.threads, partial(self.work, self.context))
+        self._threads = UnitThreads(self.options.threads, self._work)
         self._claimer = Claimer(self.context, self.options.lease, self.rng)
         self._settler = Settler(self.context)
         self._open = 0
@@ -145,7 +145,10 @@ class Worker:
             self._claimer.claim_at_once()
         free = self.options.threads - len(self._threads.running)
         for unit in self._until_available(partial(self._claimer.claim, free)):
-            self._threads.start(unit, random.Random(self.rng.random()))
+            self._threads.start(unit)
+
+    def _work(self, unit: Unit) -> UnitResult:
+        return self.work(self.context, unit, self.rng)
 
     def _take_finished(self) -> BaseException | None:
         """Wait for units that finish, and settle them; return what must end the run."""
