@@ -104,8 +104,7 @@ def add_tweets(
     dry_run: bool = False,
 ) -> AddResult:
     """Add tweets to a campaign that exists. Raises SocapError when no line names a usable tweet."""
-    find(db, slug)
-    result = _add(db, slug, sort_out(lines), verifier, now, write=not dry_run)
+    result = add_usable(db, slug, lines, verifier=verifier, now=now, dry_run=dry_run)
     if not result.accepted:
         raise _nothing_usable(result.rejected)
     return result

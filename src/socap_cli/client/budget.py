@@ -77,7 +77,7 @@ class Budget:
     def check(self, kind: Kind, campaigns: Sequence[str], now: datetime) -> None:
         """Raise BudgetReached when nothing may be asked today, OverBudget when one of these may not pay."""
         if self.admitted(kind, campaigns, now) != frozenset(campaigns):
-            raise OverBudget("over budget", hint="see: socap usage --by campaign")
+            raise OverBudget
 
     def add(self, campaigns: Sequence[str], cost: float) -> None:
         """Count what this run just spent, before it is written."""

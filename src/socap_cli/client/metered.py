@@ -159,7 +159,7 @@ class MeteredClient:
         """Others spent while this one waited for its turn; a request of several goes on while one of them may pay."""
         payers = () if operation == FOLLOWINGS else campaigns
         if not self.budget.admitted(Kind(operation), payers, self.now()) and payers:
-            raise OverBudget("over budget", hint="see: socap usage --by campaign")
+            raise OverBudget
 
     def _tell_unreadable(self, operation: str, answer: Answer) -> Answer:
         """Count the rows that were left out, and log some of them."""

@@ -61,6 +61,9 @@ class BudgetReached(SocapError):
 class OverBudget(SocapError):
     """The campaigns of this job have spent what they may; others go on."""
 
+    def __init__(self) -> None:
+        super().__init__("over budget", hint="see: socap usage --by campaign")
+
 
 class Stopping(SocapError):
     """The run is being stopped: put the job back as it was."""

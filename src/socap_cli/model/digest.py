@@ -8,6 +8,8 @@ from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from socap_cli.model.time_zone import zone_of
+
 NOTATION = re.compile(r"daily(?:\s+([0-2]?[0-9]):([0-5][0-9])(?:\s+([A-Za-z0-9_+/-]{1,64}))?)?")
 MORNING = time(8, 0)
 
@@ -45,10 +47,5 @@ def parse_digest(text: str) -> Digest:
     if match is None or int(match[1] or 0) > 23:
         raise ValueError("is no digest: there are off, hourly, daily, daily 08:00 Europe/Berlin")
     zone = match[3] or "UTC"
-    try:
-        ZoneInfo(zone)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(
-            f"names no time zone that is known here: {zone}; write it like Europe/Berlin"
-        ) from None
+    zone_of(zone)
     return Digest("daily", time(int(match[1]), int(match[2])) if match[1] else MORNING, zone)

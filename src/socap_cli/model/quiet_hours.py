@@ -8,6 +8,8 @@ from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from socap_cli.model.time_zone import zone_of
+
 NOTATION = re.compile(
     r"([0-2]?[0-9]):([0-5][0-9])\s*-\s*([0-2]?[0-9]):([0-5][0-9])(?:\s+([A-Za-z0-9_+/-]{1,64}))?(\s+vips)?"
 )
@@ -58,10 +60,5 @@ def parse_quiet_hours(text: str) -> QuietHours:
     if start == end:
         raise ValueError("begins when it ends: leave it out for no quiet hours")
     zone = match[5] or "UTC"
-    try:
-        ZoneInfo(zone)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(
-            f"names no time zone that is known here: {zone}; write it like Europe/Berlin"
-        ) from None
+    zone_of(zone)
     return QuietHours(start, end, zone, hold_vips=bool(match[6]))

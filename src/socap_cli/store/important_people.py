@@ -11,14 +11,13 @@ from pymongo import InsertOne, UpdateOne
 from socap_cli.model.important import (
     ImportantPerson,
     PersonUpdate,
-    Unreadable,
     account_of,
     fold,
     id_of,
 )
 from socap_cli.store.connect import Db
 from socap_cli.store.importance import WITHOUT_CASE, FirmCollections, write_all
-from socap_cli.store.index_documents import CREATED_BY, document_id, number_of
+from socap_cli.store.index_documents import CREATED_BY, document_id, number_of, reader_of
 
 Row = Mapping[str, Any]
 
@@ -54,14 +53,7 @@ def members_of(db: Db, names: FirmCollections, organisation: str) -> list[str]:
 def person_of(row: Row) -> ImportantPerson:
     """A document as a value. What no rule can read is left out of it and named in `problems`."""
     problems: list[str] = []
-
-    def read(name: str, rule: Any) -> Any:
-        try:
-            return rule(row.get(name))
-        except Unreadable as reason:
-            problems.append(f"{name}: {reason}")
-            return None
-
+    read = reader_of(row, problems)
     username = read("username", account_of)
     if username is None and not problems:
         problems.append("no username")

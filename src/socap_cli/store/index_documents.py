@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -30,17 +30,23 @@ def number_of(value: Any) -> float | None:
     return weight_of(float(value.to_decimal()) if isinstance(value, Decimal128) else value)
 
 
-def entry_of(row: Row) -> IndexEntry:
-    """A document as a value. What no rule can read is left out of it and named in `problems`."""
-    problems: list[str] = []
+def reader_of(row: Row, problems: list[str]) -> Callable[[str, Callable[[Any], Any]], Any]:
+    """Reads a field of a document by a rule; what the rule cannot read is None, and one of the problems."""
 
-    def read(name: str, rule: Any) -> Any:
+    def read(name: str, rule: Callable[[Any], Any]) -> Any:
         try:
             return rule(row.get(name))
         except Unreadable as reason:
             problems.append(f"{name}: {reason}")
             return None
 
+    return read
+
+
+def entry_of(row: Row) -> IndexEntry:
+    """A document as a value. What no rule can read is left out of it and named in `problems`."""
+    problems: list[str] = []
+    read = reader_of(row, problems)
     username, user_id = read("followed_username", account_of), read("followed_user_id", id_of)
     stated = read("importance_score", number_of)
     if not username and not user_id and not problems:

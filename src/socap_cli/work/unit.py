@@ -48,7 +48,7 @@ def _work(context: WorkContext, unit: Unit) -> UnitResult:
     paying = tuple(job for job in unit.jobs if job.campaign_id in admitted)
     refused = tuple(job for job in unit.jobs if job.campaign_id not in admitted)
     if not paying:
-        raise OverBudget("over budget", hint="see: socap usage --by campaign")
+        raise OverBudget
     done = (metrics if unit.kind == METRICS else lists).run(context, Unit(unit.kind, paying))
     over = [_over_budget(job) for job in refused]
     return UnitResult(unit, [*done.outcomes, *over], done.lists_unchanged)

@@ -12,6 +12,7 @@ from socap_cli.errors import RequestRefused
 from socap_cli.model import cleaning
 from socap_cli.model.account import ListItem, Page, TweetsAnswer
 from socap_cli.model.kinds import METRICS, Kind
+from socap_cli.providers.http_provider import HttpProvider, page_of, tweets_answer
 from socap_cli.providers.prices import Prices
 from socap_cli.providers.protocol import FOLLOWINGS, AllowedRate
 from socap_cli.providers.rows import read_rows
@@ -23,7 +24,6 @@ from socap_cli.providers.twitterapi_io.endpoints import (
     PRICES,
     Endpoint,
     counter_fields,
-    lists,
     rate_of,
 )
 
@@ -32,47 +32,25 @@ LARGEST_BATCH = 50
 FOLLOWINGS_A_PAGE = 200
 
 
-class TwitterApiIo:
+class TwitterApiIo(HttpProvider):
     """One key at one address. Threads share it."""
 
     name = "twitterapi.io"
     usd_per_credit = 0.00001
+    endpoints = ENDPOINTS
 
     def __init__(
         self, key: str, *, url: str = URL, batch: int = LARGEST_BATCH, timeout: float = 30.0,
         prices: Prices = PRICES,
     ) -> None:  # fmt: skip
         """`timeout` in seconds. Raises ConfigError."""
-        self.batch = min(batch, LARGEST_BATCH)
-        self.prices = prices
         headers = {"X-API-Key": key} if key else {}
-        self._transport = Transport(url, headers, timeout=timeout, secrets=(key,))
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self._transport.close()
-
-    @property
-    def lists(self) -> frozenset[Kind]:
-        """Lists that it serves."""
-        return frozenset(lists())
-
-    @property
-    def lists_with_times(self) -> frozenset[Kind]:
-        """Lists that can be asked for what is newer or older than a time."""
-        return frozenset(kind for kind, endpoint in lists().items() if endpoint.takes_times)
-
-    def endpoint(self, operation: str) -> str:
-        """The path, which requests are metered under."""
-        return ENDPOINTS[operation].path
+        transport = Transport(url, headers, timeout=timeout, secrets=(key,))
+        super().__init__(transport, batch=min(batch, LARGEST_BATCH), prices=prices)
 
     def limit_scope(self, operation: str) -> str:  # noqa: ARG002
         """The limit is the account's: all endpoints share it."""
         return "account"
-
-    def price(self, operation: str, items: int) -> float:
-        """Credits for an answer of so many items."""
-        return self.prices.of(items, are_posts=ENDPOINTS[operation].rows_are_posts)
 
     def credits_left(self) -> float | None:
         """Credits on the account; None when it does not say. Raises ProviderError."""
@@ -93,9 +71,7 @@ class TwitterApiIo:
         rows = envelope.rows_in(answer, endpoint.row_keys)
         read = partial(wire.read_tweet, counter_fields=counter_fields())
         found = read_rows(rows, read, endpoint=endpoint.path, clean=self._transport.clean)
-        asked = frozenset(tweet_ids)
-        tweets = {tweet.tweet_id: tweet for tweet in found.items if tweet.tweet_id in asked}
-        return TweetsAnswer(tweets, len(rows), found.unreadable)
+        return tweets_answer(found, tweet_ids, len(rows))
 
     def page(
         self,
@@ -107,7 +83,7 @@ class TwitterApiIo:
         until: datetime | None = None,
     ) -> Page:
         """One page of a list, newest first. Raises ProviderError."""
-        if kind not in lists():
+        if kind not in self.lists:
             raise RequestRefused(f"{self.name} has no list of {kind}")
         params = {"tweetId": tweet_id}
         if since:
@@ -128,11 +104,8 @@ class TwitterApiIo:
         rows = envelope.rows_in(answer, endpoint.row_keys)
         read = partial(_read, endpoint, tweet_id)
         found = read_rows(rows, read, endpoint=endpoint.path, clean=transport.clean)
-        items: dict[str, ListItem] = {}
-        for item in found.items:
-            items.setdefault(item.source_id, item)
         following, cut_off = envelope.next_cursor(answer.body)
-        return Page(tuple(items.values()), following, len(rows), found.unreadable, cut_off=cut_off)
+        return page_of(found, len(rows), following, cut_off=cut_off)
 
 
 def _read(endpoint: Endpoint, tweet_id: str, row: Any) -> ListItem | None:

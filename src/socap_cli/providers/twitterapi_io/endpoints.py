@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from socap_cli.model.account import ListItem
-from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
+from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS
 from socap_cli.providers.prices import Prices
 from socap_cli.providers.protocol import FOLLOWINGS
 from socap_cli.providers.twitterapi_io import wire
@@ -29,6 +29,11 @@ class Endpoint:
     rows_are_posts: bool = True
     """Whether a row is charged as a tweet, else as an account."""
     takes_times: bool = False
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is a list of a tweet."""
+        return self.counter is not None
 
 
 ENDPOINTS: dict[str, Endpoint] = {
@@ -52,14 +57,9 @@ LOWEST_TIER = 0.2
 PRICES = Prices(tweet=15.0, user=18.0, minimum=15.0)
 
 
-def lists() -> dict[Kind, Endpoint]:
-    """The lists of a tweet by kind."""
-    return {Kind(name): endpoint for name, endpoint in ENDPOINTS.items() if endpoint.counter is not None}
-
-
 def counter_fields() -> dict[str, str]:
     """The fields of a tweet by the name of the counter that they hold."""
-    counted = {str(kind): endpoint.counter or "" for kind, endpoint in lists().items()}
+    counted = {name: endpoint.counter for name, endpoint in ENDPOINTS.items() if endpoint.counter}
     return {**wire.COUNTER_FIELDS, **counted}
 
 

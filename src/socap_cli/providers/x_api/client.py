@@ -14,12 +14,13 @@ from socap_cli.config import Provider as Settings
 from socap_cli.errors import RequestRefused
 from socap_cli.model.account import ListItem, Page, TweetsAnswer
 from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
+from socap_cli.providers.http_provider import HttpProvider, page_of, tweets_answer
 from socap_cli.providers.prices import Prices
 from socap_cli.providers.protocol import AllowedRate
 from socap_cli.providers.rows import read_rows
 from socap_cli.providers.transport import Transport
 from socap_cli.providers.x_api import envelope, wire
-from socap_cli.providers.x_api.endpoints import ENDPOINTS, PRICES, WINDOW, counter_names, lists
+from socap_cli.providers.x_api.endpoints import ENDPOINTS, PRICES, WINDOW, counter_names
 
 URL = "https://api.x.com"
 LARGEST_BATCH = 100
@@ -37,48 +38,26 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class XApi:
+class XApi(HttpProvider):
     """One bearer token at one address. Threads share it."""
 
     name = "x"
     usd_per_credit = 0.00001
+    endpoints = ENDPOINTS
 
     def __init__(
         self, key: str, *, url: str = URL, batch: int = LARGEST_BATCH, timeout: float = 30.0,
         prices: Prices = PRICES,
     ) -> None:  # fmt: skip
         """`timeout` in seconds. Raises ConfigError."""
-        self.batch = min(batch, LARGEST_BATCH)
-        self.prices = prices
         self.now: Callable[[], datetime] = _utc_now
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._transport = Transport(url, headers, timeout=timeout, secrets=(key,))
-
-    def close(self) -> None:
-        """Let go of connections."""
-        self._transport.close()
-
-    @property
-    def lists(self) -> frozenset[Kind]:
-        """Lists that it serves."""
-        return frozenset(lists())
-
-    @property
-    def lists_with_times(self) -> frozenset[Kind]:
-        """Lists that can be asked for what is newer or older than a time."""
-        return frozenset(kind for kind, endpoint in lists().items() if endpoint.takes_times)
-
-    def endpoint(self, operation: str) -> str:
-        """The path, which requests are metered under."""
-        return ENDPOINTS[operation].path
+        transport = Transport(url, headers, timeout=timeout, secrets=(key,))
+        super().__init__(transport, batch=min(batch, LARGEST_BATCH), prices=prices)
 
     def limit_scope(self, operation: str) -> str:
         """Each endpoint has a limit of its own."""
         return ENDPOINTS[operation].path
-
-    def price(self, operation: str, items: int) -> float:
-        """Credits for an answer of so many items."""
-        return self.prices.of(items, are_posts=ENDPOINTS[operation].rows_are_posts)
 
     def credits_left(self) -> float | None:
         """X does not say. A tweet that never was is asked for, which is free, so that a wrong token is told.
@@ -104,9 +83,7 @@ class XApi:
         rows = [] if not body.get("data") and envelope.problems_of(body) else envelope.rows_in(answer)
         read = partial(wire.read_tweet, accounts=envelope.accounts_in(answer), counters=counter_names())
         found = read_rows(rows, read, endpoint=endpoint.path, clean=self._transport.clean)
-        asked = frozenset(tweet_ids)
-        tweets = {tweet.tweet_id: tweet for tweet in found.items if tweet.tweet_id in asked}
-        return TweetsAnswer(tweets, len(rows), found.unreadable)
+        return tweets_answer(found, tweet_ids, len(rows))
 
     def page(
         self,
@@ -118,7 +95,7 @@ class XApi:
         until: datetime | None = None,
     ) -> Page:
         """One page of a list, newest first. Raises ProviderError."""
-        if kind not in lists():
+        if kind not in self.lists:
             raise RequestRefused(f"{self.name} has no list of {kind}")
         endpoint = ENDPOINTS[kind]
         params = {"max_results": str(LARGEST_PAGE), **endpoint.fields}
@@ -134,11 +111,8 @@ class XApi:
         else:
             read = partial(wire.read_post, accounts=accounts, relation=RELATIONS[kind], tweet_id=tweet_id)
         found = read_rows(rows, read, endpoint=endpoint.path, clean=self._transport.clean)
-        items: dict[str, ListItem] = {}
-        for item in found.items:
-            items.setdefault(item.source_id, item)
         following, cut_off = envelope.next_token(answer)
-        return Page(tuple(items.values()), following, len(rows), found.unreadable, cut_off=cut_off)
+        return page_of(found, len(rows), following, cut_off=cut_off)
 
     def followings(self, username: str, *, cursor: str | None = None) -> Page:  # noqa: ARG002
         """Not read: X gives 15 pages in 15 minutes, at a cent an account."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
+from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS
 from socap_cli.providers.prices import Prices
 from socap_cli.providers.protocol import FOLLOWINGS
 
@@ -32,6 +32,11 @@ class Endpoint:
     cursor_parameter: str = "pagination_token"
 
     @property
+    def is_list(self) -> bool:
+        """Whether it is a list of a tweet."""
+        return bool(self.counters)
+
+    @property
     def fields(self) -> dict[str, str]:
         """What to ask for: without it X sends ids and texts only."""
         return {**POST_FIELDS, **USER_FIELDS} if self.rows_are_posts else USER_FIELDS
@@ -57,11 +62,9 @@ X counts in USD: a credit is 0.00001 of one, so that budgets and worths mean the
 """
 
 
-def lists() -> dict[Kind, Endpoint]:
-    """The lists of a tweet by kind."""
-    return {Kind(name): endpoint for name, endpoint in ENDPOINTS.items() if endpoint.counters}
-
-
 def counter_names() -> dict[str, tuple[str, ...]]:
     """The public metrics by the name of the counter that they hold."""
-    return {**COUNTERS, **{str(kind): endpoint.counters for kind, endpoint in lists().items()}}
+    return {
+        **COUNTERS,
+        **{name: endpoint.counters for name, endpoint in ENDPOINTS.items() if endpoint.is_list},
+    }
