@@ -175,7 +175,8 @@ def _no_collection() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()
+        if not gc.get_freeze_count():  # of several runs in one process the first imports
+            gc.freeze()
         gc.enable()
 
 
