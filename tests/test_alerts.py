@@ -607,7 +607,7 @@ def test_a_delivery_that_raises_dies_alone_and_keeps_its_traceback(
         name = "broken"
 
         def send(self, address: str, message: Message) -> None:
-            raise ZeroDivisionError(f"cannot tell {message.people[0].username}")
+            raise ZeroDivisionError(f"cannot tell {message.people[0].username} at {address}")
 
     monkeypatch.setitem(CHANNELS, "broken", Broken)
     desk.engage(1)
@@ -618,6 +618,7 @@ def test_a_delivery_that_raises_dies_alone_and_keeps_its_traceback(
     (listing, _) = alert_view.listed(desk.lab.db, AlertFilter(), limit=5)
     broken = [m for m in alert_view.messages_of(desk.lab.db, listing) if m.channel == "broken"]
     assert "ZeroDivisionError: cannot tell" in (broken[0].traceback or "")
+    assert "/sim/slack" not in f"{broken} {result.warnings}"
     assert listing.alert.status is AlertStatus.DEAD
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -9,6 +11,7 @@ from datetime import timedelta
 import pytest
 from support.lab import SLUG, Lab, campaign, change
 
+from socap_cli.logs import Logs
 from socap_cli.model.campaign import CampaignStatus
 from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, RETWEETS, Kind, kinds
 from socap_cli.model.list_state import coverage_of
@@ -382,3 +385,16 @@ def test_what_an_interrupted_reading_saw_counts_as_gone_when_the_next_one_does_n
     one.work_by_hand()
     one.assert_exact()
     assert [source for _, _, source in one.stored(present=False)] == [sources[-1]]
+
+
+def test_what_is_logged_of_a_page_that_is_read_ahead_names_its_job(
+    lab: MakeLab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = lab(tweets=2, engagements=200.0)
+    Logs("run", verbose=2, form="json")
+    one.cycle()
+    Logs("after")
+    rows = [row for line in capsys.readouterr().err.splitlines() if "logger" in (row := json.loads(line))]
+    assert [row for row in rows if row["logger"].startswith("socap.") and row["job_id"] is None] == []
+    assert len([row for row in rows if row["logger"] == "socap.client"]) > 4
+    logging.root.handlers[:] = [h for h in logging.root.handlers if type(h).__module__ != "socap_cli.logs"]

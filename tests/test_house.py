@@ -87,3 +87,10 @@ def test_what_is_public_says_what_it_is_for() -> None:
     ]
     without = [name for name, text in public if not text]
     assert len(without) <= 0.05 * len(public), without
+
+
+def test_every_logger_is_named_after_its_room() -> None:
+    for path in sorted(ROOT.rglob("*.py")):
+        room = path.relative_to(ROOT).with_suffix("").parts[0]
+        for name in re.findall(r"getLogger\(([^)]+)\)", path.read_text(encoding="utf-8")):
+            assert name in (f'"socap.{room}"', "ROOT"), path

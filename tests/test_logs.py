@@ -6,6 +6,7 @@ import json
 import logging
 import multiprocessing
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,14 @@ def test_as_json_each_record_is_an_object(capsys: pytest.CaptureFixture[str]) ->
         "message": "metrics of 5:\n a bug", "traceback": "",
     }  # fmt: skip
     assert row["traceback"].endswith("ZeroDivisionError: of \ufffd ***")
+
+
+def test_as_json_a_very_long_record_is_an_object_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    Logs(RUN, form="json").hide(['hush-"hush'])
+    log.warning("%s", 'hush-"hush\n' + "x" * 50_000)
+    row = json.loads(capsys.readouterr().err)
+    assert row["message"].startswith("***\nxxx")
+    assert row["level"] == "warning"
 
 
 SECRETS = {
@@ -162,3 +171,26 @@ def test_old_files_go(tmp_path: Path) -> None:
 def test_an_unknown_form_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(["--log-format", "xml", "status"]) == 2
     assert capsys.readouterr().err == "error: no log format 'xml' – --log-format text or json\n"
+
+
+def test_a_log_that_cannot_be_written_costs_no_work_and_tells_no_secret(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    full, gone = tmp_path / "full", tmp_path / "gone"
+    full.mkdir()
+    (full / "socap.log").symlink_to("/dev/full")
+    logs = Logs(RUN)
+    logs.hide(["hush-hush"])
+    for folder in (full, gone):
+        logs.write_to(folder / "socap.log", most_bytes=10_000, files=2)
+    (gone / "socap.log").unlink()
+    gone.rmdir()
+    log.info("the key is %s", "hush-hush")
+    log.info("and once more")
+    for handler in logging.root.handlers:
+        with suppress(OSError):
+            handler.close()
+    assert capfd.readouterr().err.splitlines() == [
+        f"warning: the log {full}/socap.log cannot be written: [Errno 28] No space left on device",
+        f"warning: the log {gone}/socap.log cannot be written: [Errno 2] No such file or directory: '{gone}/socap.log'",
+    ]

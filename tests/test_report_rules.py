@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from socap_cli.model.columns import BACKFILL, TIMED, EngagementColumns, bits_of, number_of
 from socap_cli.model.engagement import Snapshot
-from socap_cli.model.kinds import counter_names
+from socap_cli.model.kinds import LISTS, Kind, ListKind, counter_names
 from socap_cli.report import colours, figures, small
 from socap_cli.report.analytics import (
     Audience,
@@ -48,6 +48,7 @@ from socap_cli.report.series import (
     sum_series as sums_of_readings,
 )
 from socap_cli.report.story import count, duration
+from socap_cli.report.words import list_names, number_only, one_engagement
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -395,3 +396,15 @@ def test_a_shade_is_nothing_only_for_nothing(table: list[list[int]]) -> None:
 )
 def test_every_accent_becomes_one_that_can_be_read(accent: str, ground: str) -> None:
     assert colours.contrast(colours.readable(accent, ground, 4.5), ground) >= 4.5
+
+
+def test_a_page_names_the_lists_that_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (list_names(), list_names(True), list_names(False)) == (
+        "retweets, replies and quotes", "replies and quotes", "retweets",
+    )  # fmt: skip
+    assert number_only() == "likes and views"
+    assert one_engagement() == "One retweet, one reply or one quote"
+    likes = ListKind(Kind("likes"), "like", "liked", "Likes", "#8a4fd1", is_post=False, priority=4)
+    monkeypatch.setitem(LISTS, likes.name, likes)
+    assert (list_names(), list_names(False)) == ("retweets, replies, quotes and likes", "retweets and likes")
+    assert number_only() == "views"

@@ -144,3 +144,15 @@ def test_what_the_simulator_counts_is_what_its_lists_hold(monkeypatch: pytest.Mo
     for _ in range(4):
         world.engage(tweet.tweet_id, LIKES, START)
     assert tweet.counters(START.timestamp())["likes"] == 4
+
+
+def test_a_list_that_the_provider_does_not_serve_is_not_asked_for(
+    lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LISTS, LIKES, ROW)
+    one = lab(tweets=3, engagements=20.0)
+    for tweet_id in one.tweet_ids:
+        one.world.engage(tweet_id, LIKES, one.now())
+    result = one.cycle()
+    assert (result.failed, result.requeued, result.last_error) == (0, 0, None)
+    assert {action for _, action, _ in one.stored()} == {"retweet", "reply", "quote"}

@@ -95,8 +95,8 @@ class _Form(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The text without secrets; whatever it holds, a stream of UTF-8 takes it."""
-        shown = self._object(record) if self._as_json else self._line(record)
-        return self.mask(shown).encode("utf-8", "backslashreplace").decode()
+        shown = self._object(record) if self._as_json else self.mask(self._line(record))
+        return shown.encode("utf-8", "backslashreplace").decode()
 
     def _object(self, record: logging.LogRecord) -> str:
         row = {
@@ -105,9 +105,10 @@ class _Form(logging.Formatter):
             "logger": record.name,
             "run_id": self._run_id,
             "job_id": getattr(record, "job_id", "") or None,
-            "message": _message(record),
+            "message": self.mask(_message(record)),  # each by itself: the mask cuts what is very long
         }
-        return json_text({**row, "traceback": trace} if (trace := self._traceback(record)) else row)
+        trace = self.mask(self._traceback(record))
+        return json_text({**row, "traceback": trace} if trace else row)
 
     def _line(self, record: logging.LogRecord) -> str:
         head = f"{record.levelname.lower()}: "

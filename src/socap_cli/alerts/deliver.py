@@ -6,7 +6,8 @@ import secrets
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.loading import Gone, Loaded, load_message
@@ -16,6 +17,7 @@ from socap_cli.alerts.recording import record_outcomes, write_statuses
 from socap_cli.errors import ChannelDead, ConfigError, SocapError
 from socap_cli.model.alert import ClaimedMessage, DeliveryStatus, Settlement
 from socap_cli.model.message import Message
+from socap_cli.network.masking import Mask, secrets_of
 from socap_cli.store import (
     alert_history,
     alert_messages,
@@ -194,12 +196,21 @@ class Sender:
             max_attempts=context.settings.max_attempts,
             resend_unknown=context.settings.resend_unknown,
         )
-        if isinstance(error, SocapError):
-            if error.ends_channel:
-                self._switch_off(claimed, error)
-            elif error.retry_after:
-                channel_state.rest(context.db, claimed.address_id, seconds=error.retry_after)
+        if not isinstance(error, SocapError):
+            settlement = self._masked(settlement, claimed)
+        elif error.ends_channel:
+            self._switch_off(claimed, error)
+        elif error.retry_after:
+            channel_state.rest(context.db, claimed.address_id, seconds=error.retry_after)
         self._warn(f"{claimed.channel}, {claimed.campaign_id}: {settlement.said}{_what_next(settlement)}")
+        return settlement
+
+    def _masked(self, settlement: Settlement, claimed: ClaimedMessage) -> Settlement:
+        """What an unforeseen error says may hold the address, which may be a secret."""
+        with suppress(ConfigError):  # nobody has the address any more
+            mask = Mask(secrets_of(self._address_of(claimed)))
+            said, trace = mask(settlement.said or ""), mask(settlement.traceback or "")
+            return replace(settlement, said=said, traceback=trace)
         return settlement
 
     def _switch_off(self, claimed: ClaimedMessage, error: SocapError) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -120,8 +120,3 @@ def clearing(given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """What a file sets, and the names of what it clears by an empty text or list."""
     empty = [name for name, value in given.items() if isinstance(value, (str, list)) and not value]
     return {name: value for name, value in given.items() if name not in empty}, empty
-
-
-def categories_of(tweets: Sequence[CampaignTweet]) -> dict[str, Any]:
-    """Categories by tweet id."""
-    return {tweet.tweet_id: tweet.category for tweet in tweets}

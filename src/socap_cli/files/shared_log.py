@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import sys
 from contextlib import suppress
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import TextIO
+
+log = logging.getLogger("socap.files")
 
 
 class SharedLog(WatchedFileHandler):
@@ -17,16 +20,26 @@ class SharedLog(WatchedFileHandler):
     def __init__(self, path: Path, *, most_bytes: int, files: int) -> None:
         self._most_bytes = most_bytes
         self._files = files
+        self._complained = False
         super().__init__(path, encoding="utf-8", errors="backslashreplace")
 
     def _open(self) -> TextIO:  # type: ignore[override]
         return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=_private)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Append a record, to a new file when the old one is full."""
+        """Append a record, to a new file when the old one is full. What cannot be written costs nobody's work."""
         with suppress(OSError):
             self._move_aside()
-        super().emit(record)
+        try:
+            super().emit(record)
+        except OSError:  # opening the file anew, when its folder went away
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802  (the library's name)
+        """Say once why. The library would print the record's arguments, before any secret is masked."""
+        if not self._complained:
+            self._complained = True
+            log.warning("the log %s cannot be written: %s", self.baseFilename, sys.exc_info()[1])
 
     def _move_aside(self) -> None:
         path = Path(self.baseFilename)

@@ -120,11 +120,6 @@ class Change:
     differences: tuple[tuple[str, object, object], ...]
     """(field, before, after); none when nothing changes."""
 
-    @property
-    def is_change(self) -> bool:
-        """Whether anything is written at all."""
-        return self.is_new or bool(self.differences)
-
 
 def weights_of(followers: Sequence[Follower]) -> float:
     """The score that these followers give: the sum of their weights."""

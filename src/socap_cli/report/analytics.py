@@ -32,9 +32,14 @@ def share(part: float, whole: float) -> float:
     return part / whole if whole else 0.0
 
 
+def interacting() -> tuple[str, ...]:
+    """The counters of what people do: those of lists, likes and bookmarks."""
+    return tuple(dict.fromkeys(("likes", *LISTS, "bookmarks")))
+
+
 def interactions(counters: Counters) -> int:
-    """Likes + retweets + replies + quotes + bookmarks, of which unknown ones count nothing."""
-    return sum(counters.get(name) or 0 for name in dict.fromkeys((*LISTS, "likes", "bookmarks")))
+    """The sum of `interacting`, of which unknown ones count nothing."""
+    return sum(counters.get(name) or 0 for name in interacting())
 
 
 def engagement_rate(counters: Counters) -> float | None:

@@ -10,7 +10,7 @@ from socap_cli.store import Db, campaigns, worker_state
 
 LARGE = 50_000
 """Engagements from which on collection sums them up; of fewer a page does it in no time."""
-log = logging.getLogger(__name__)
+log = logging.getLogger("socap.report")
 
 
 def keep_all(db: Db, *, rows: int, now: datetime, large: int = LARGE) -> None:

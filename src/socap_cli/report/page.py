@@ -17,7 +17,7 @@ from socap_cli.model.campaign import CampaignStatus, TweetCategory
 from socap_cli.model.kinds import LISTS, METRICS, list_of
 from socap_cli.model.labels import OTHERS
 from socap_cli.model.links import profile_url
-from socap_cli.report import colours, ink, small
+from socap_cli.report import colours, ink, small, words
 from socap_cli.report.analytics import DAY, hours_of_the_week, interactions, share
 from socap_cli.report.charts import SHAPES, Drawing, short_number, svg_chart
 from socap_cli.report.island import island, script_json
@@ -234,7 +234,7 @@ def _environment() -> Environment:
     environment.globals.update(
         count=count, story=story, day_of=day_of, window=window, share=share, polyline=small.polyline,
         ring=small.ring, shades=small.shades, hundredths=small.hundredths, hours_of_the_week=hours_of_the_week,
-        interactions=interactions, lists=LISTS, marks=MARKS, table_rows=TABLE_ROWS,
+        interactions=interactions, lists=LISTS, words=words, marks=MARKS, table_rows=TABLE_ROWS,
         series_inks=[f"var(--c{n})" for n in range(1, ink.MOST_SERIES + 1)],
         category_inks=[f"var(--k{n})" for n in range(1, len(CATEGORY_COLOURS) + 1)],
     )  # fmt: skip

@@ -27,7 +27,7 @@ from socap_cli.store import Db
 
 INDEX = "index"
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-log = logging.getLogger(__name__)
+log = logging.getLogger("socap.report")
 
 
 @dataclass(frozen=True, slots=True)

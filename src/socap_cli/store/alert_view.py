@@ -17,7 +17,7 @@ from socap_cli.store.alert_queue import OPEN, alert_of
 from socap_cli.store.connect import Db
 from socap_cli.store.engagements import read_rows
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("socap.store")
 
 Row = dict[str, Any]
 UNSENT = [DeliveryStatus.PENDING.value, DeliveryStatus.FAILED.value]

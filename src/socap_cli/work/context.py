@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from socap_cli.client.metered import MeteredClient
 from socap_cli.config import Collection
@@ -15,6 +16,13 @@ from socap_cli.store import Db, retry_until_available
 from socap_cli.work.writer import EngagementWriter
 
 Answer = TypeVar("Answer")
+
+
+class _Ahead(ThreadPoolExecutor):
+    """Threads whose log lines are about the job of whoever asks them."""
+
+    def submit(self, call: Callable[..., Answer], /, *args: Any, **named: Any) -> Future[Answer]:
+        return super().submit(copy_context().run, call, *args, **named)
 
 
 @dataclass
@@ -32,7 +40,7 @@ class WorkContext:
     """Seconds after which a run ends whose provider does not answer."""
     restart: Callable[[], None] = lambda: None
     """What may bring the database back."""
-    ahead: Executor = field(default_factory=partial(ThreadPoolExecutor, 64, thread_name_prefix="ahead"))
+    ahead: Executor = field(default_factory=partial(_Ahead, 64, thread_name_prefix="ahead"))
     """Threads that ask for the next page while those of units store one."""
 
     def until_available(self, call: Callable[[], Answer]) -> Answer:

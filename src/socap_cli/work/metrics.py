@@ -70,6 +70,7 @@ def _decide(
         last = one.tweet_id in last_cycle
         for kind, state in lists_after(before[one.tweet_id], one, now=now).items():
             due = delta.pass_due(state, last_cycle=last, now=now, policy=context.policy)
-            wanted = one.counters is not None and due is not PassKind.NONE
+            served = kind in context.client.provider.lists
+            wanted = served and one.counters is not None and due is not PassKind.NONE
             (release if wanted else end).append((one.tweet_id, kind))
     return release, end
