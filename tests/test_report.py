@@ -339,6 +339,7 @@ def test_report_render_writes_the_edition_that_is_asked_for(
     cli("report", "render", SLUG, "--out", out, "--edition", "operator")
     assert "Operations" in page.read_text()
     assert json.loads((tmp_path / "pages" / f"{SLUG}.json").read_text())["edition"] == "operator"
+    assert "+00:00" not in (tmp_path / "pages" / f"{SLUG}.json").read_text()
     monkeypatch.setenv("SOCAP_REPORT__EDITION", "operator")
     assert cli("report", "render", SLUG, "--out", out)["result"]["unchanged"] == 1
     cli("report", "render", "--edition", "nobody", code=2)

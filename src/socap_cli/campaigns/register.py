@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from socap_cli.campaigns import windows
 from socap_cli.errors import SocapError
@@ -39,11 +36,6 @@ def left_out(db: Db) -> list[str]:
 def update(db: Db, before: Campaign, after: Campaign) -> Campaign:
     """Write what differs. Raises SocapError when the campaign is gone meanwhile."""
     return campaigns.update(db, before, after) or find(db, before.slug)
-
-
-def edit(db: Db, slug: str, values: Mapping[str, Any]) -> Campaign:
-    """Set fields of a campaign as they are given."""
-    return update(db, campaign := find(db, slug), replace(campaign, **values))
 
 
 def set_status(

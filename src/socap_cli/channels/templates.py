@@ -23,7 +23,6 @@ from socap_cli.errors import MessageRefused
 from socap_cli.model.message import Message
 
 Escape = Callable[[Any], Any]
-NAMES = ("subject.txt", "email.txt", "email.html", "slack.txt", "plain.txt")
 
 
 class Templates:

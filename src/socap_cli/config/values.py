@@ -160,9 +160,8 @@ def _collection(value: str) -> str:
 
 Text = Annotated[str, AfterValidator(check_text)]
 """One printable line."""
-Words = Annotated[tuple[Text, ...], BeforeValidator(_split)]
-"""A list in TOML, comma-separated in the environment."""
 Hosts = Annotated[tuple[Annotated[Text, AfterValidator(_host_and_port)], ...], BeforeValidator(_split)]
+"""A list in TOML, comma-separated in the environment."""
 HomePath = Annotated[Path, AfterValidator(_path)]
 """A path; `~` is the home folder."""
 CollectionName = Annotated[Text, Field(min_length=1, max_length=100), AfterValidator(_collection)]

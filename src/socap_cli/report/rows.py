@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 from socap_cli.model.campaign import CampaignTweet
@@ -64,8 +64,3 @@ def _person(rows: list[EngagementRow], since: datetime | None) -> Person:
     is_new = since is not None and all(not row.backfill and row.at > since for row in did)
     latest = did[0] if did[0].importance_score == best.importance_score else best
     return Person(latest, tuple(did), is_new)
-
-
-def by_id(rows: Iterable[EngagementRow]) -> Mapping[str, EngagementRow]:
-    """Rows by engagement id."""
-    return {row.engagement_id: row for row in rows}

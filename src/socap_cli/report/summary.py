@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, timedelta
+from datetime import timedelta
 from typing import Any
 
+from socap_cli.json_text import iso
 from socap_cli.report.analytics import list_total
 from socap_cli.report.series import Point, thin
 from socap_cli.report.story import day_of
@@ -30,7 +31,7 @@ def summary(report: CampaignReport) -> dict[str, Any]:
         "engagements": report.collected,
         "views": views.value,
         "coverage": min(sum(row.collected for row in report.coverage) / counted, 1.0) if counted else None,
-        "as_of": report.as_of.astimezone(UTC).isoformat() if report.as_of else None,
+        "as_of": iso(report.as_of) if report.as_of else None,
         "curve": list(report.figures["engagements"].curve),
         "aged": _aged(growth),
         "age": _age(report, growth).total_seconds(),

@@ -147,13 +147,6 @@ def reopen_risen(db: Db, risen: Sequence[tuple[Alert, float]]) -> None:
         db.alert_queue.bulk_write(operations, ordered=False)
 
 
-def drop(db: Db, alert_ids: Sequence[str]) -> None:
-    """What these alerts are about was deleted."""
-    db.alert_queue.update_many(
-        {"_id": {"$in": list(alert_ids)}}, {"$set": {"status": AlertStatus.DROPPED.value}}
-    )
-
-
 def drop_campaign(db: Db, campaign_id: str) -> int:
     """Let go of what a deleted campaign had still to be told."""
     dropped = {"$set": {"status": AlertStatus.DROPPED.value}}

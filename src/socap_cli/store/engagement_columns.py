@@ -65,10 +65,6 @@ def _current(db: Db, wanted: Mapping[Key, Watched]) -> Lists:
     return lists
 
 
-def _count(db: Db, key: Key) -> int:
-    return db.engagements.count_documents({"tweet_id": key[0], "action_type": key[1], "removed_at": None})
-
-
 def _mark_of(row: Mapping[str, Any]) -> Mark:
     return Mark(*(row[name] for name in ("epoch", "passes", "collected", "removed", "changed_at")))
 

@@ -30,7 +30,7 @@ Answer = TypeVar("Answer")
 
 GRACE = 2.5
 """Seconds that running units get after a stop was asked for."""
-IDLE_MIN, IDLE_MAX = 0.02, 1.0
+IDLE_MAX = 1.0
 SWEEPS_A_LEASE = 6
 BEATS_A_LEASE = 3
 PROMOTE_EVERY = 1.0
