@@ -16,7 +16,7 @@ from socap_cli.files.category_rules import default_rules
 from socap_cli.model.queue import Outcome, Unit
 from socap_cli.providers.twitterapi_io import TwitterApiIo
 from socap_cli.store import open_database
-from socap_cli.store.importance import FirmCollections
+from socap_cli.store.importance import ImportanceCollections
 from socap_cli.work.context import WorkContext
 from socap_cli.work.result import UnitResult
 from socap_cli.work.worker import Worker, WorkerOptions
@@ -39,7 +39,7 @@ def main(uri: str, name: str, threads: int) -> None:
             lambda: datetime.now(UTC),
         )
         context = WorkContext(
-            db, client, EngagementWriter(db, FirmCollections(), default_rules()), client.now
+            db, client, EngagementWriter(db, ImportanceCollections(), default_rules()), client.now
         )
         worker = Worker(context, WorkerOptions(threads=threads, idle_timeout=0.0), work=nothing)
         print("ready", flush=True)

@@ -23,7 +23,7 @@ from socap_cli.model.kinds import QUOTES
 from socap_cli.model.receiver import address_id, parse_receiver
 from socap_cli.store import Db, alert_retries, alert_view, campaigns, engagements, silences
 from socap_cli.store.alert_view import AlertFilter
-from socap_cli.store.importance import FirmCollections
+from socap_cli.store.importance import ImportanceCollections
 
 BROKEN = "broken"
 
@@ -45,7 +45,7 @@ def status_and_reason(alerting: Alerting) -> tuple[str, str]:
 def with_a_broken_index(alerting: Alerting) -> SendResult:
     db = alerting.lab.db
     db.command("create", BROKEN, viewOn="engagements", pipeline=[{"$set": {"x": {"$divide": [1, 0]}}}])
-    names = FirmCollections(following_index=BROKEN, important_people=BROKEN)
+    names = ImportanceCollections(following_index=BROKEN, important_people=BROKEN)
     return send_alerts(replace(alerting.context(), names=names))
 
 

@@ -41,7 +41,7 @@ from socap_cli.store import (
     silences,
 )
 from socap_cli.store.alert_view import AlertFilter
-from socap_cli.store.importance import FirmCollections
+from socap_cli.store.importance import ImportanceCollections
 
 EXAMPLES = int(os.environ.get("SOCAP_FUZZ", "25"))
 SLUGS = ("one", "two", "three")
@@ -235,7 +235,9 @@ class AlertHistories(RuleBasedStateMachine):
 
     def context(self, db: Any = None) -> AlertContext:
         chosen = Alerts(digest_after=2, max_attempts=3, resend_unknown=self.resend_unknown)
-        names = FirmCollections(following_index=BROKEN) if self.index_is_broken else FirmCollections()
+        names = (
+            ImportanceCollections(following_index=BROKEN) if self.index_is_broken else ImportanceCollections()
+        )
         return AlertContext(
             db if db is not None else self.db, {"memory": self.memory}, chosen, lambda: self.now,
             names=names, sleep=lambda _: None, patience=0.2, lock_patience=0.3,

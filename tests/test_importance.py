@@ -27,13 +27,13 @@ from socap_cli.importance.building import Builder, Terms
 from socap_cli.importance.importing import import_list
 from socap_cli.importance.reading import read
 from socap_cli.model.account import ListItem, Page, Profile
-from socap_cli.model.important import fold
+from socap_cli.model.important import fold_handle
 from socap_cli.model.kinds import Kind
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db, firm_check, importance, important_people
-from socap_cli.store.importance import FirmCollections
+from socap_cli.store.importance import ImportanceCollections
 
-FIRM = FirmCollections()
+FIRM = ImportanceCollections()
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
@@ -300,9 +300,9 @@ def index_of(db: Db) -> dict[str, tuple[float, list[str]]]:
     """Per account its score and who follows it."""
     found = importance.entries(db, FIRM)
     return {
-        entry.user_id or fold(entry.username or "?"): (
+        entry.user_id or fold_handle(entry.username or "?"): (
             entry.score,
-            sorted(fold(f.username) for f in entry.followers),
+            sorted(fold_handle(f.username) for f in entry.followers),
         )
         for entry in found
     }

@@ -26,7 +26,7 @@ from socap_cli.model.important import (
     ImportantPerson,
     IndexEntry,
     Unreadable,
-    fold,
+    fold_handle,
     id_of,
     weight_of,
     weights_of,
@@ -271,7 +271,7 @@ followers = st.lists(
         source=st.sampled_from([None, IMPORT, BUILD]),
         seen_at=st.sampled_from([None, NOW - 100 * DAY, NOW - DAY]),
     ),
-    unique_by=lambda follower: fold(follower.username),
+    unique_by=lambda follower: fold_handle(follower.username),
     max_size=4,
 ).map(tuple)
 
@@ -283,10 +283,10 @@ def test_a_merge_keeps_everybody_and_repeating_it_changes_nothing(
     before = IndexEntry("x", "1", old, stated)
     update = merge_entry(before, IndexEntry("X", "1", new), source=source, now=NOW)
     after = _after(before, update)
-    assert {fold(f.username) for f in after.followers} == {fold(f.username) for f in old + new}
+    assert {fold_handle(f.username) for f in after.followers} == {fold_handle(f.username) for f in old + new}
     for follower in new:
         assert follower.weight in [
-            f.weight for f in after.followers if fold(f.username) == fold(follower.username)
+            f.weight for f in after.followers if fold_handle(f.username) == fold_handle(follower.username)
         ]
     if stated is None:
         assert math.isclose(after.score, weights_of(after.followers))
@@ -298,9 +298,9 @@ def test_a_merge_keeps_everybody_and_repeating_it_changes_nothing(
 def test_what_others_wrote_never_expires(old: tuple[Follower, ...], new: tuple[Follower, ...]) -> None:
     before = IndexEntry("x", "1", old)
     after = _after(before, merge_entry(before, IndexEntry("x", "1", new), source=BUILD, now=NOW))
-    theirs = {fold(f.username) for f in old if f.source != BUILD}
+    theirs = {fold_handle(f.username) for f in old if f.source != BUILD}
     gone = stale_followers(after, complete={}, now=NOW + 1000 * DAY, expire_after=DAY)
-    assert not theirs & {fold(name) for name in gone}
+    assert not theirs & {fold_handle(name) for name in gone}
 
 
 @pytest.mark.parametrize(
@@ -341,6 +341,6 @@ def _after(before: IndexEntry, update: object) -> IndexEntry:
     """The entry as it stands after an update, by the plain meaning of the update."""
     if update is None:
         return before
-    put = {fold(f.username): f for f in update.put}  # type: ignore[attr-defined]
-    kept = tuple(put.pop(fold(f.username), f) for f in before.followers)
+    put = {fold_handle(f.username): f for f in update.put}  # type: ignore[attr-defined]
+    kept = tuple(put.pop(fold_handle(f.username), f) for f in before.followers)
     return IndexEntry(before.username, before.user_id, kept + tuple(put.values()), update.score)  # type: ignore[attr-defined]

@@ -17,9 +17,9 @@ from socap_cli.model.kinds import Kind
 from socap_cli.retention.erasing import erase
 from socap_cli.retention.pruning import Pruned, prune
 from socap_cli.store import Db, campaigns, engagement_columns, erased_people, silences
-from socap_cli.store.importance import FirmCollections
+from socap_cli.store.importance import ImportanceCollections
 
-FIRM = FirmCollections()
+FIRM = ImportanceCollections()
 RETWEETS, REPLIES = Kind("retweets"), Kind("replies")
 MakeLab = Callable[..., Lab]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from socap_cli.campaigns.columns import COLUMNS
 from socap_cli.campaigns.source import from_options, read, sort_out
 from socap_cli.errors import UsageError
-from socap_cli.files.column_names import fold
+from socap_cli.files.column_names import fold_column
 from socap_cli.files.pasted import visible
 from socap_cli.files.reading import decode
 from socap_cli.files.tables import DELIMITERS
@@ -253,7 +253,7 @@ def test_an_equals_sign_in_a_query_is_no_category(option: str, category: TweetCa
     )
 )
 def test_no_line_is_silently_dropped(rows: list[str]) -> None:
-    assume(not any(fold(cell) in COLUMNS for row in rows for cell in re.split(r"[,;\t|]", row)))
+    assume(not any(fold_column(cell) in COLUMNS for row in rows for cell in re.split(r"[,;\t|]", row)))
     lines = read("\n".join(rows))
     wanted, rejected = sort_out(lines)
     named = {entry.line.number for entry in wanted} | {entry.line for entry in rejected}

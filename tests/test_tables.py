@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from socap_cli.files.column_names import fold
+from socap_cli.files.column_names import fold_column
 from socap_cli.files.tables import DELIMITERS, UNCLOSED, Table, read_table, split_lines
 
 KEY = "key:"
@@ -68,7 +68,7 @@ def test_the_delimiter_is_the_one_that_makes_a_table_of_it(text: str, delimiter:
     "name", ["Tweet URL", "tweet_url", " TweetUrl ", "TWEET-URL", "tweet.url", "\ufeffTweet\u00a0Url"]
 )
 def test_a_header_is_known_however_it_is_written(name: str) -> None:
-    assert fold(name) == "tweeturl"
+    assert fold_column(name) == "tweeturl"
 
 
 def test_a_line_that_begins_with_a_hash_is_a_comment_unless_it_is_a_whole_row() -> None:

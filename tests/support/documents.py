@@ -15,7 +15,7 @@ from socap_cli.report.gather import Wanted, gather
 from socap_cli.report.page import Brand
 from socap_cli.report.values import CampaignReport, Edition
 from socap_cli.store import Db, campaigns
-from socap_cli.store.importance import FirmCollections
+from socap_cli.store.importance import ImportanceCollections
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SLUG = "launch"
@@ -23,7 +23,7 @@ BRAND = Brand("Acme Agency")
 
 
 def wanted(edition: Edition = Edition.CLIENT, rows: int = 5000) -> Wanted:
-    return Wanted(edition, rows, UTC, FirmCollections(), 0.00001)
+    return Wanted(edition, rows, UTC, ImportanceCollections(), 0.00001)
 
 
 def plain_campaign(slug: str = SLUG, **changes: Any) -> Campaign:

@@ -23,7 +23,7 @@ from socap_cli.simulator.comparison import true_keys
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db, campaigns, claims, engagement_view, leases, queue_view
 from socap_cli.store.claims import Claim
-from socap_cli.store.importance import FirmCollections
+from socap_cli.store.importance import ImportanceCollections
 from socap_cli.work.context import WorkContext
 from socap_cli.work.result import WorkResult
 from socap_cli.work.unit import work_unit
@@ -114,7 +114,7 @@ class Lab:
         database = db if db is not None else self.db
         limiter = Limiter(database, KEY, self.rate, stop or threading.Event())
         client = MeteredClient(self.provider, limiter, Meter(database), Budget(database), self.now)
-        writer = EngagementWriter(database, FirmCollections(), default_rules())
+        writer = EngagementWriter(database, ImportanceCollections(), default_rules())
         return WorkContext(database, client, writer, self.now, policy=self.policy)
 
     def enqueue(self, *, verify: bool = False) -> EnqueueResult:

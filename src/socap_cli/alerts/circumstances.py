@@ -20,7 +20,7 @@ Parsed = TypeVar("Parsed")
 
 
 def circumstances(
-    context: AlertContext, campaign: Campaign, warnings: list[str], *, let_go: Collection[str] = ()
+    context: AlertContext, campaign: Campaign, warnings: list[str], *, withdrawn: Collection[str] = ()
 ) -> Circumstances:
     """What decides beside the alerts themselves; a setting that cannot be read is told and left out.
 
@@ -33,7 +33,9 @@ def circumstances(
     return Circumstances(
         now,
         silences=silences.active(context.db, now=now),
-        last_told=alert_history.last_told(context.db, campaign.slug, since=now - window, but=let_go),
+        last_notified=alert_history.last_notified(
+            context.db, campaign.slug, since=now - window, but=withdrawn
+        ),
         quiet_hours=_parsed(_quiet_hours, quiet, campaign, warnings),
         digest=_parsed(parse_digest, digest, campaign, warnings) or Digest(),
     )

@@ -13,7 +13,7 @@ from socap_cli.channels import Channel
 from socap_cli.config import Alerts
 from socap_cli.model.receiver import Receiver, parse_receiver
 from socap_cli.store import Db, retry_until_available
-from socap_cli.store.importance import FirmCollections
+from socap_cli.store.importance import ImportanceCollections
 
 Result = TypeVar("Result")
 
@@ -27,7 +27,7 @@ class AlertContext:
     settings: Alerts
     now: Callable[[], datetime]
     """The database's clock."""
-    names: FirmCollections = field(default_factory=FirmCollections)
+    names: ImportanceCollections = field(default_factory=ImportanceCollections)
     sleep: Callable[[float], object] = time.sleep
     stop: threading.Event = field(default_factory=threading.Event)
     patience: float = 60.0

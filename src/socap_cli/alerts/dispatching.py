@@ -18,7 +18,7 @@ from socap_cli.alerts.grouping import Capacity, group
 from socap_cli.alerts.holds import hold, sort_out
 from socap_cli.alerts.receivers import targets_of
 from socap_cli.alerts.recording import write_statuses
-from socap_cli.alerts.withdrawing import let_go
+from socap_cli.alerts.withdrawing import withdraw_unwanted
 from socap_cli.model.alert import Alert, OutgoingMessage
 from socap_cli.model.campaign import Campaign
 from socap_cli.store import Db, alert_history, alert_messages, alert_queue, campaigns
@@ -28,7 +28,7 @@ def dispatch(context: AlertContext, *, campaign_id: str | None = None) -> Dispat
     """Write rows for what is due, holds for what must wait, and the messages of all rows that are in none."""
     total = Dispatched()
     make_messages(context)  # of rows that a killed run left: what must wait by now is taken back as a message
-    let_go(context)
+    withdraw_unwanted(context)
     readable = {campaign.slug: campaign for campaign in campaigns.listed(context.db)}
     for slug in alert_queue.campaigns_with_open(context.db):
         if campaign_id not in (None, slug):
@@ -54,21 +54,21 @@ def decide(
     campaign: Campaign,
     alerts: Sequence[Alert],
     begun: Collection[str] = frozenset(),
-    let_go: Collection[str] = (),
+    withdrawn: Collection[str] = (),
 ) -> Dispatched:
     """What is to be done with these alerts; those in `begun` have rows already, but not for everybody.
 
-    `let_go` are messages that will not be sent.
+    `withdrawn` are messages that will not be sent.
     """
     found = Dispatched()
     alerts = as_of_today(context, campaign, alerts)
-    given = circumstances(context, campaign, found.warnings, let_go=let_go)
+    given = circumstances(context, campaign, found.warnings, withdrawn=withdrawn)
     targets = targets_of(campaign, context.channels, context.usual_receivers)
     found.warnings += [f"{campaign.slug}: {said}" for said in targets.missing.values()]
     told, found.held = sort_out(campaign, [a for a in alerts if a.alert_id not in begun], given)
     for alert in told:
         give_rows(alert, targets, found, given)
-    untold = replace(given, last_told={})  # by themselves
+    untold = replace(given, last_notified={})  # by themselves
     for alert in alerts:
         if alert.alert_id in begun and (why := hold(campaign, alert, untold)):
             found.held.append((alert, why))

@@ -12,7 +12,7 @@ from socap_cli.model.campaign import Campaign, CampaignStatus
 from socap_cli.model.digest import Digest
 from socap_cli.model.quiet_hours import QuietHours
 
-LastTold = Mapping[tuple[str, str, str], datetime]
+LastNotified = Mapping[tuple[str, str, str], datetime]
 """(campaign, user, action) to when it was told last."""
 
 
@@ -22,7 +22,7 @@ class Circumstances:
 
     now: datetime
     silences: Sequence[Silence] = ()
-    last_told: LastTold = field(default_factory=dict)
+    last_notified: LastNotified = field(default_factory=dict)
     quiet_hours: QuietHours | None = None
     digest: Digest = field(default_factory=Digest)
 
@@ -79,7 +79,7 @@ def _digest(campaign: Campaign, alert: Alert, given: Circumstances) -> Hold | No
 
 def _told_lately(campaign: Campaign, alert: Alert, given: Circumstances) -> Hold | None:
     """Judged on times, not on clock hours."""
-    told_at = given.last_told.get((alert.campaign_id, alert.user_id, alert.action_type))
+    told_at = given.last_notified.get((alert.campaign_id, alert.user_id, alert.action_type))
     until = told_at + timedelta(minutes=campaign.frequency_window_minutes) if told_at else None
     if alert.is_backlog or until is None or until <= given.now:
         return None

@@ -13,7 +13,7 @@ from socap_cli.alerts.plan import is_vip
 from socap_cli.model.alert import ClaimedMessage, Delivery
 from socap_cli.model.campaign import Campaign, CampaignTweet
 from socap_cli.model.engagement import Engagement
-from socap_cli.model.important import fold
+from socap_cli.model.important import fold_handle
 from socap_cli.model.message import Message
 from socap_cli.store import (
     alert_history,
@@ -114,7 +114,7 @@ def _followers(
     found = {}
     for user_id, entry in zip(people, entries, strict=True):
         if entry is not None and entry.followers:
-            heaviest = sorted(entry.followers, key=lambda f: (-f.weight, fold(f.username)))[:SHOWN]
+            heaviest = sorted(entry.followers, key=lambda f: (-f.weight, fold_handle(f.username)))[:SHOWN]
             found[user_id] = (len(entry.followers), tuple((f.username, f.weight) for f in heaviest))
     return found
 
@@ -124,7 +124,7 @@ def _organisations(context: AlertContext, campaign: Campaign, told: Sequence[Eng
     listed = important_people.find(context.db, context.names, [one.profile.username for one in told])
     wanted: dict[str, str] = {}
     for one in told:
-        person = listed.get(fold(one.profile.username))
+        person = listed.get(fold_handle(one.profile.username))
         own = person.organisation if person and person.organisation else None
         if name := own or next(iter(one.organisations), None):
             wanted[one.profile.user_id] = name

@@ -8,17 +8,19 @@ from datetime import datetime, timedelta
 from socap_cli.model.alert import Alert
 from socap_cli.model.campaign import Campaign, CampaignTweet
 from socap_cli.model.engagement import Engagement
-from socap_cli.model.important import fold
+from socap_cli.model.important import fold_handle
 
 
 def is_vip(campaign: Campaign, username: str) -> bool:
     """Whether a campaign is told of everything that this account does."""
-    return fold(username) in {fold(name) for name in campaign.vips}
+    return fold_handle(username) in {fold_handle(name) for name in campaign.vips}
 
 
 def is_ignored(campaign: Campaign, username: str) -> bool:
     """Whether a campaign is never told of this account; a VIP is."""
-    return fold(username) in {fold(name) for name in campaign.ignores} and not is_vip(campaign, username)
+    return fold_handle(username) in {fold_handle(name) for name in campaign.ignores} and not is_vip(
+        campaign, username
+    )
 
 
 def plan(
@@ -86,8 +88,8 @@ def fingerprint(campaign: Campaign, tweets: list[CampaignTweet]) -> str:
     """A short text that differs whenever a campaign may be owed alerts that it was not owed before."""
     settings = (
         campaign.threshold,
-        sorted(map(fold, campaign.vips)),
-        sorted(map(fold, campaign.ignores)),
+        sorted(map(fold_handle, campaign.vips)),
+        sorted(map(fold_handle, campaign.ignores)),
         campaign.completed_at,
         sorted((tweet.tweet_id, tweet.added_at) for tweet in tweets),
     )

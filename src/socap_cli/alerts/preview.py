@@ -12,7 +12,7 @@ from socap_cli.alerts.dispatching import capacity_of, decide, unwritten
 from socap_cli.alerts.grouping import group
 from socap_cli.alerts.outcome import MOST_REPEATS
 from socap_cli.alerts.planning import plan_alerts
-from socap_cli.alerts.withdrawing import would_let_go
+from socap_cli.alerts.withdrawing import would_withdraw
 from socap_cli.model.alert import Alert, OutgoingMessage
 from socap_cli.model.campaign import Campaign
 from socap_cli.store import alert_history, alert_messages, alert_queue, campaigns, channel_state
@@ -39,11 +39,11 @@ def preview(context: AlertContext, *, campaign_id: str | None = None) -> Preview
     gone = _of_deleted_campaigns(context)
     done = Dispatched()
     for campaign in campaigns.listed(db):
-        let_go = would_let_go(context, campaign, left)
-        gone |= let_go
+        withdrawn = would_withdraw(context, campaign, left)
+        gone |= withdrawn
         if campaign_id in (None, campaign.slug):
             mine = [alert for alert in fresh if alert.campaign_id == campaign.slug]
-            done.add(_decided(context, campaign, mine, let_go, left))
+            done.add(_decided(context, campaign, mine, withdrawn, left))
     again = MOST_REPEATS if context.settings.resend_unknown else None
     due = alert_messages.due_of(db, now=now, campaign_id=campaign_id, most_repeats=again)
     waiting = {message_id: address for message_id, address in due.items() if message_id not in gone}
@@ -72,22 +72,25 @@ def _decided(
     context: AlertContext,
     campaign: Campaign,
     fresh: list[Alert],
-    let_go: set[str],
+    withdrawn: set[str],
     left: Sequence[OutgoingMessage],
 ) -> Dispatched:
     """What is to be done with a campaign's open alerts, those of messages that would be let go among them."""
     db = context.db
-    taken_back = {row for one in left if one.message_id in let_go for row in one.delivery_ids}
+    taken_back = {row for one in left if one.message_id in withdrawn for row in one.delivery_ids}
     rows = alert_history.ungrouped(db, [campaign.slug])
-    again = {*alert_history.alerts_of(db, let_go), *(r.alert_id for r in rows if r.delivery_id in taken_back)}
+    again = {
+        *alert_history.alerts_of(db, withdrawn),
+        *(r.alert_id for r in rows if r.delivery_id in taken_back),
+    }
     waiting = alert_queue.open_of(db, campaign.slug)
     alerts = {alert.alert_id: alert for alert in [*waiting, *alert_queue.of_ids(db, again), *fresh]}
     have = {
         row: alert
-        for row, alert in alert_history.rows_of(db, alerts, but=let_go).items()
+        for row, alert in alert_history.rows_of(db, alerts, but=withdrawn).items()
         if row not in taken_back
     }
-    found = decide(context, campaign, list(alerts.values()), frozenset(have.values()), let_go)
+    found = decide(context, campaign, list(alerts.values()), frozenset(have.values()), withdrawn)
     found.deliveries = [delivery for delivery in found.deliveries if delivery.delivery_id not in have]
     return found
 

@@ -21,7 +21,7 @@ from socap_cli.store import alert_history, alert_messages, alert_queue, campaign
 NO_RECEIVER_ANY_MORE = "its receiver is not configured any more"
 
 
-def let_go(context: AlertContext) -> None:
+def withdraw_unwanted(context: AlertContext) -> None:
     """Take back every message that must not be sent now; what may have arrived goes on, unless nobody would get it.
 
     Its alerts are open again before that, so that none is lost when a run dies in between; what of them may be told
@@ -38,12 +38,14 @@ def let_go(context: AlertContext) -> None:
             alert_messages.withdraw(db, message_id, said=said, now=now)
         for address in set(alert_messages.open_of(db, slug).values()) - _receivers(context, campaign):
             alert_queue.reopen(db, alert_history.alerts_open_for(db, slug, address))
-            alert_messages.let_go(db, slug, address, said=NO_RECEIVER_ANY_MORE, now=now)
+            alert_messages.withdraw_for_address(db, slug, address, said=NO_RECEIVER_ANY_MORE, now=now)
     record_outcomes(context)
 
 
-def would_let_go(context: AlertContext, campaign: Campaign, left: Sequence[OutgoingMessage] = ()) -> set[str]:
-    """The messages of a campaign that `let_go` would take back, those among them that a killed run left unwritten."""
+def would_withdraw(
+    context: AlertContext, campaign: Campaign, left: Sequence[OutgoingMessage] = ()
+) -> set[str]:
+    """The messages of a campaign that would be taken back, those among them that a killed run left unwritten."""
     known = _receivers(context, campaign)
     mine = [message for message in left if message.campaign_id == campaign.slug]
     addresses = {
@@ -73,7 +75,7 @@ def to_withdraw(
     ]
     if not rows:
         return {}
-    given = replace(circumstances(context, campaign, []), last_told={})  # by themselves
+    given = replace(circumstances(context, campaign, []), last_notified={})  # by themselves
     alerts = alert_queue.of_ids(context.db, {row.alert_id for row in rows})
     held = {
         alert.alert_id: found

@@ -14,7 +14,7 @@ from socap_cli.errors import ConfigError, DatabaseUnreachable
 from socap_cli.files.category_rules import default_rules, load_rules
 from socap_cli.model.labels import LabelRules
 from socap_cli.store import ELECTION, Db, open_database
-from socap_cli.store.importance import FirmCollections
+from socap_cli.store.importance import ImportanceCollections
 from socap_cli.store.preparing import prepare
 from socap_cli.store.restarting import Restarter
 
@@ -108,10 +108,10 @@ class Bootstrap:
 
         return Embedded(self.settings.data_dir)
 
-    def firm(self) -> FirmCollections:
+    def importance_collections(self) -> ImportanceCollections:
         """The names of the firm's own collections."""
         names = self.settings.database
-        return FirmCollections(names.following_index, names.important_people)
+        return ImportanceCollections(names.following_index, names.important_people)
 
     def rules(self) -> LabelRules:
         """The rules for categories: those of the file that is named, else the package's. Raises UsageError."""

@@ -57,7 +57,9 @@ def work_context(built: Bootstrap, db: Db, client: MeteredClient) -> WorkContext
     return WorkContext(
         db,
         client,
-        EngagementWriter(db, built.firm(), built.rules(), list_lease=built.settings.worker.lease),
+        EngagementWriter(
+            db, built.importance_collections(), built.rules(), list_lease=built.settings.worker.lease
+        ),
         client.now,
         policy=built.settings.collection,
         patience=built.settings.database.patience,

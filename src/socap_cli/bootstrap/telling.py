@@ -33,7 +33,7 @@ def alert_context(
         channels_of(built),
         built.settings.alerts,
         now or clock(db),
-        names=built.firm(),
+        names=built.importance_collections(),
         stop=waiting,
         sleep=waiting.wait,
         patience=built.settings.database.patience,

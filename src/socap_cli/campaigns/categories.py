@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from socap_cli.errors import NotATweet
-from socap_cli.files.column_names import fold
+from socap_cli.files.column_names import fold_column
 from socap_cli.model.campaign import TweetCategory
 
 CATEGORY_NAMES = {
@@ -20,12 +20,12 @@ CATEGORY_NAMES = {
 
 def is_category(text: str) -> bool:
     """Whether a text is a category's name, however it is written."""
-    return fold(text) in CATEGORY_NAMES
+    return fold_column(text) in CATEGORY_NAMES
 
 
 def category_of(text: str) -> TweetCategory:
     """The category that a name means; the client's when none is given. Raises NotATweet that lists them."""
-    name = fold(text)
+    name = fold_column(text)
     if not name and not text.strip():
         return TweetCategory.MAIN
     if name not in CATEGORY_NAMES:

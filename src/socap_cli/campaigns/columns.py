@@ -53,7 +53,7 @@ OTHER_COLUMNS = (
 """Columns that show that a line is a header."""
 COLUMNS = frozenset(
     (*URL_COLUMNS, *ID_COLUMNS, *CATEGORY_COLUMNS, *GROUP_COLUMNS, *OTHER_COLUMNS)
-)  # folded, as `fold` does it
+)  # folded, as `fold_column` does it
 
 
 def with_header(table: Table) -> Iterator[tuple[Row, tuple[str, str]]]:

@@ -11,7 +11,7 @@ from typing import Any
 from socap_cli.campaigns.categories import is_category
 from socap_cli.campaigns.columns import CATEGORY_COLUMNS, ID_COLUMNS, URL_COLUMNS, usable_cell
 from socap_cli.errors import UsageError
-from socap_cli.files.column_names import fold
+from socap_cli.files.column_names import fold_column
 from socap_cli.files.json_documents import Document, NotJson, documents
 
 LISTS = frozenset({"tweets", "posts", "data", "items", "results", "urls", "links"})
@@ -61,7 +61,7 @@ def _entry(entry: Any, category: str) -> tuple[str, str]:
     """The address and the category in an entry; a text or a number is an address alone."""
     if not isinstance(entry, Mapping):
         return str(entry), category
-    names = {fold(str(key)): value for key, value in entry.items()}
+    names = {fold_column(str(key)): value for key, value in entry.items()}
     values = (names.get(name) for name in (*URL_COLUMNS, *ID_COLUMNS))
     plain = [str(value) for value in values if isinstance(value, (str, int)) and not isinstance(value, bool)]
     given = (names[name] for name in CATEGORY_COLUMNS if names.get(name) is not None)
@@ -104,7 +104,7 @@ def _lists_in(value: Any) -> list[tuple[list[Any], str]]:
         lists = [
             (entries, key if is_category(key) else "")
             for key, entries in value.items()
-            if isinstance(entries, list) and (fold(key) in LISTS or is_category(key))
+            if isinstance(entries, list) and (fold_column(key) in LISTS or is_category(key))
         ]
         return lists or ([([value], "")] if value else [])
     return [(value if isinstance(value, list) else [value], "")]

@@ -14,12 +14,12 @@ from socap_cli.importance.importing import MergeResult
 from socap_cli.importance.rescoring import RescoreResult
 from socap_cli.importance.rows import Listed
 from socap_cli.model.important import Change, Follower, ImportantPerson, IndexEntry
-from socap_cli.store.importance import FirmCollections
+from socap_cli.store.importance import ImportanceCollections
 
 SHOWN = 30
 """Changes that are printed one by one."""
 REASONS = 4
-LOOKED_AT_TOGETHER = 1000
+BATCH = 1000
 WORDS = {
     "user_id": "id",
     "is_active": "active",
@@ -30,7 +30,7 @@ WORDS = {
 
 
 def merge_result(
-    names: FirmCollections, listed: Listed, merged: MergeResult, *, dry_run: bool
+    names: ImportanceCollections, listed: Listed, merged: MergeResult, *, dry_run: bool
 ) -> dict[str, Any]:
     """What an import did, for a machine."""
     return {
@@ -63,7 +63,7 @@ def show_changes(run: Run, merged: MergeResult, *, dry_run: bool) -> None:
     run.print(f"{'would change ' if dry_run and counts else ''}{done}, {merged.unchanged:,} unchanged")
 
 
-def weights_changed(names: FirmCollections, merged: MergeResult) -> list[str]:
+def weights_changed(names: ImportanceCollections, merged: MergeResult) -> list[str]:
     """That another weight of somebody who is known reaches the scores by the next build only."""
     people = (
         change
@@ -200,7 +200,7 @@ def rescoring_progress(run: Run) -> Callable[[int], None]:
     """A line every ten thousand engagements."""
 
     def tell(engagements: int) -> None:
-        if engagements % 10_000 < LOOKED_AT_TOGETHER <= engagements:
+        if engagements % 10_000 < BATCH <= engagements:
             run.info(f"{engagements:,} engagements looked at")
 
     return tell

@@ -98,7 +98,7 @@ class Collection(Section):
     tolerance: float = Field(0.02, ge=0, le=1)
     """Part of the counter by which collected and counter may disagree before a full pass."""
     pages_per_job: int = Field(50, ge=1, le=100_000)
-    """A pass of more pages gives its seat to others in between."""
+    """A pass of more pages gives its thread to others in between."""
     long_list: int = Field(200, ge=10, le=10_000_000)
     """From so many items on, what is left of a list that takes times is read in windows side by side."""
     gap_after_minutes: float = Field(45.0, gt=0, le=MINUTES_OF_A_YEAR)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice, takewhile
 
-from socap_cli.files.column_names import fold
+from socap_cli.files.column_names import fold_column
 from socap_cli.files.delimited_record import parse_record
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -90,7 +90,7 @@ def read_table(text: str, *, names: Collection[str], is_key: IsKey) -> Table:
     header_at = _header_at(rows, names, is_key)
     header: tuple[str, ...] = ()
     if header_at is not None:
-        header = tuple(fold(cell) for cell in rows[header_at].cells)
+        header = tuple(fold_column(cell) for cell in rows[header_at].cells)
         rows = rows[header_at + 1 :]
     return Table(
         header,
@@ -167,7 +167,7 @@ def _header_at(rows: Sequence[Row], names: Collection[str], is_key: IsKey) -> in
 
 
 def _hits(row: Row, names: Collection[str]) -> int:
-    return sum(fold(cell) in names for cell in row.cells)
+    return sum(fold_column(cell) in names for cell in row.cells)
 
 
 def _is_remark(cells: Sequence[str], width: int) -> bool:

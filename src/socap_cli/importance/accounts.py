@@ -9,9 +9,9 @@ from typing import Any
 
 from socap_cli.importance.building import accounts_of
 from socap_cli.importance.merging import drop_followers
-from socap_cli.model.important import Change, Follower, ImportantPerson, IndexEntry, fold
+from socap_cli.model.important import Change, Follower, ImportantPerson, IndexEntry, fold_handle
 from socap_cli.store import Db, importance, important_people, rescoring
-from socap_cli.store.importance import FirmCollections
+from socap_cli.store.importance import ImportanceCollections
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Account:
     def reasons(self) -> list[Follower]:
         """Who follows it, the heaviest first."""
         followers = self.entry.followers if self.entry else ()
-        return sorted(followers, key=lambda follower: (-follower.weight, fold(follower.username)))
+        return sorted(followers, key=lambda follower: (-follower.weight, fold_handle(follower.username)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +44,18 @@ class Removal:
     """Accounts that it follows, whose score is lower now."""
 
 
-def find_account(db: Db, names: FirmCollections, username: str) -> Account:
+def find_account(db: Db, names: ImportanceCollections, username: str) -> Account:
     """An account by its handle in any case; a handle of digits may be an id as well."""
     user_id = username if username.isdigit() else None
     entry = importance.find(db, names, [(None, username)])[0]
     if entry is None and user_id:
         entry = importance.find(db, names, [(user_id, None)])[0]
-    person = important_people.find(db, names, [username]).get(fold(username))
+    person = important_people.find(db, names, [username]).get(fold_handle(username))
     return Account((entry and entry.username) or (person and person.username) or username, entry, person)
 
 
 def remove_account(
-    db: Db, names: FirmCollections, account: Account, *, now: datetime, dry_run: bool = False
+    db: Db, names: ImportanceCollections, account: Account, *, now: datetime, dry_run: bool = False
 ) -> Removal:
     """Forget an account: as an important person, with all that its following gave, and its own entry.
 
@@ -74,14 +74,14 @@ def remove_account(
     return Removal(len(people), len(entries), len(updates) - len(late))
 
 
-def exported(db: Db, names: FirmCollections) -> Iterator[tuple[str, dict[str, Any]]]:
+def exported(db: Db, names: ImportanceCollections) -> Iterator[tuple[str, dict[str, Any]]]:
     """(list, row) of both collections, in the form that an import reads.
 
     What cannot be read is left out, and of several documents of one account those that do not count.
     """
     people: set[str] = set()
     for person in important_people.listed(db, names):
-        name = fold(person.username)
+        name = fold_handle(person.username)
         if name and name not in people:
             people.add(name)
             yield "important_people", person_row(person)
@@ -97,7 +97,7 @@ def exported(db: Db, names: FirmCollections) -> Iterator[tuple[str, dict[str, An
 
 def _found_by(entry: IndexEntry) -> list[str]:
     """How a look-up comes to an entry: by its id first, then by its handle, which no id looks like."""
-    return [name for name in (entry.user_id, entry.username and f"@{fold(entry.username)}") if name]
+    return [name for name in (entry.user_id, entry.username and f"@{fold_handle(entry.username)}") if name]
 
 
 def person_row(person: ImportantPerson) -> dict[str, Any]:

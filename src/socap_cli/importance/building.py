@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from socap_cli.client.lookup import patiently
 from socap_cli.client.metered import MeteredClient
 from socap_cli.errors import CursorRefused, RequestRefused
-from socap_cli.importance.importing import TOGETHER, merge_entries
+from socap_cli.importance.importing import BATCH, merge_entries
 from socap_cli.importance.merging import BUILD, drop_followers, stale_followers
 from socap_cli.model.account import Page
-from socap_cli.model.important import Follower, ImportantPerson, IndexEntry, PersonUpdate, fold
+from socap_cli.model.important import Follower, ImportantPerson, IndexEntry, PersonUpdate, fold_handle
 from socap_cli.providers import FOLLOWINGS, Provider
 from socap_cli.store import Db, importance, importance_builds, important_people, rescoring
-from socap_cli.store.importance import FirmCollections
+from socap_cli.store.importance import ImportanceCollections
 from socap_cli.store.importance_builds import BuildState
 
 PAGE = 200
@@ -66,17 +66,19 @@ class BuildResult:
 
 
 def due_people(
-    db: Db, names: FirmCollections, terms: Terms, *, now: datetime
+    db: Db, names: ImportanceCollections, terms: Terms, *, now: datetime
 ) -> tuple[list[tuple[ImportantPerson, BuildState]], int]:
     """Who is to be read, with how far that is, and how many are up to date."""
     states = importance_builds.load(db)
     found, fresh = [], 0
     seen: set[str] = set()
     for person in important_people.listed(db, names, active=True):
-        if not person.username or fold(person.username) in seen:  # of several documents the first counts
+        if (
+            not person.username or fold_handle(person.username) in seen
+        ):  # of several documents the first counts
             continue
-        seen.add(fold(person.username))
-        state = states.get(fold(person.username), BuildState(fold(person.username)))
+        seen.add(fold_handle(person.username))
+        state = states.get(fold_handle(person.username), BuildState(fold_handle(person.username)))
         if state.started_at is None and state.read_at and now - state.read_at < terms.refresh_after:
             fresh += 1
         else:
@@ -106,7 +108,7 @@ class Builder:
     def __init__(
         self,
         db: Db,
-        names: FirmCollections,
+        names: ImportanceCollections,
         client: MeteredClient,
         terms: Terms,
         *,
@@ -175,16 +177,18 @@ class Builder:
         now = self._client.now()
         states = importance_builds.load(self._db)
         people = important_people.listed(self._db, self._names, active=True)
-        whole = {name: _since(states.get(name)) for name in (fold(person.username) for person in people)}
+        whole = {
+            name: _since(states.get(name)) for name in (fold_handle(person.username) for person in people)
+        }
         expire_after = self._terms.expire_after
         updates = []
         for entry in importance.written_by(self._db, self._names, BUILD):
             gone = stale_followers(entry, complete=whole, now=now, expire_after=expire_after)
             if (update := drop_followers(entry, gone)) is not None:
                 updates.append(update)
-        for at in range(0, len(updates), TOGETHER):
-            late = importance.apply_updates(self._db, self._names, updates[at : at + TOGETHER], now=now)
-            done = len(updates[at : at + TOGETHER]) - len(late)  # what was overtaken is met by the next build
+        for at in range(0, len(updates), BATCH):
+            late = importance.apply_updates(self._db, self._names, updates[at : at + BATCH], now=now)
+            done = len(updates[at : at + BATCH]) - len(late)  # what was overtaken is met by the next build
             self.result.followers_expired += done
         empty = importance.without_followers(self._db, self._names)
         rescoring.note_removed(self._db, [account for entry in empty for account in accounts_of(entry)])
@@ -193,7 +197,7 @@ class Builder:
 
 def accounts_of(entry: IndexEntry) -> list[str]:
     """The names under which engagements may know an account: its id, its folded handle."""
-    return [name for name in (entry.user_id, fold(entry.username or "")) if name]
+    return [name for name in (entry.user_id, fold_handle(entry.username or "")) if name]
 
 
 def _since(state: BuildState | None) -> datetime | None:

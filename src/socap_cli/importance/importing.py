@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from socap_cli.importance.merging import IMPORT, entry_change, merge_entry, merge_person, person_change
 from socap_cli.importance.rows import Listed
-from socap_cli.model.important import Change, EntryUpdate, ImportantPerson, IndexEntry, fold
+from socap_cli.model.important import Change, EntryUpdate, ImportantPerson, IndexEntry, fold_handle
 from socap_cli.store import Db, importance, important_people
-from socap_cli.store.importance import FirmCollections
+from socap_cli.store.importance import ImportanceCollections
 
-TOGETHER = 500
+BATCH = 500
 """Accounts that are looked up and written in one round trip."""
 ROUNDS = 6
 """How often an account is decided anew when somebody else writes it at the same time."""
@@ -35,7 +35,7 @@ class MergeResult:
 
 
 def import_list(
-    db: Db, names: FirmCollections, listed: Listed, *, now: datetime, dry_run: bool = False
+    db: Db, names: ImportanceCollections, listed: Listed, *, now: datetime, dry_run: bool = False
 ) -> MergeResult:
     """Merge people and entries; with `dry_run` only say what that would change. Repeating it changes nothing."""
     people = import_people(db, names, list(listed.people.values()), now=now, dry_run=dry_run)
@@ -46,7 +46,12 @@ def import_list(
 
 
 def import_people(
-    db: Db, names: FirmCollections, wanted: Sequence[ImportantPerson], *, now: datetime, dry_run: bool = False
+    db: Db,
+    names: ImportanceCollections,
+    wanted: Sequence[ImportantPerson],
+    *,
+    now: datetime,
+    dry_run: bool = False,
 ) -> MergeResult:
     """Merge important people by handle, field by field."""
     changes: list[Change] = []
@@ -56,7 +61,7 @@ def import_people(
         updates = [
             update
             for person in chunk
-            if (update := merge_person(known.get(fold(person.username)), person)) is not None
+            if (update := merge_person(known.get(fold_handle(person.username)), person)) is not None
         ]
         in_the_way = [] if dry_run else important_people.apply_updates(db, names, updates, now=now)
         refused.extend(f"@{update.username}" for update in in_the_way)
@@ -69,7 +74,7 @@ def import_people(
 
 def merge_entries(
     db: Db,
-    names: FirmCollections,
+    names: ImportanceCollections,
     wanted: Sequence[IndexEntry],
     *,
     source: str,
@@ -89,7 +94,9 @@ def merge_entries(
 class _Merge:
     """One chunk of entries, decided and written in rounds until nobody else's write is in the way."""
 
-    def __init__(self, db: Db, names: FirmCollections, source: str, now: datetime, dry_run: bool) -> None:
+    def __init__(
+        self, db: Db, names: ImportanceCollections, source: str, now: datetime, dry_run: bool
+    ) -> None:
         self._db, self._names, self._source, self._now, self._dry_run = db, names, source, now, dry_run
         self.refused: tuple[str, ...] = ()
 
@@ -119,7 +126,7 @@ class _Merge:
         for entry, before in zip(wanted, known, strict=True):
             if before and before.user_id and entry.user_id not in (None, before.user_id):
                 before = None  # the handle has moved on to another account
-            name = str(before.key) if before else entry.user_id or fold(entry.username or "")
+            name = str(before.key) if before else entry.user_id or fold_handle(entry.username or "")
             if name in taken:
                 later.append(entry)
                 continue
@@ -130,5 +137,5 @@ class _Merge:
 
 
 def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    for at in range(0, len(items), TOGETHER):
-        yield items[at : at + TOGETHER]
+    for at in range(0, len(items), BATCH):
+        yield items[at : at + BATCH]

@@ -14,7 +14,7 @@ from socap_cli.model.important import (
     ImportantPerson,
     IndexEntry,
     PersonUpdate,
-    fold,
+    fold_handle,
     weights_of,
 )
 
@@ -29,16 +29,16 @@ def merge_entry(
     Followers are merged by handle. One who was there keeps the source that stands there, unless that was a
     build: what the firm or an import wrote is never made to expire. What a build confirms gets its time anew.
     """
-    known = {fold(follower.username): follower for follower in before.followers} if before else {}
+    known = {fold_handle(follower.username): follower for follower in before.followers} if before else {}
     put = []
     for follower in wanted.followers:
-        old = known.get(fold(follower.username))
+        old = known.get(fold_handle(follower.username))
         if old is None or _says_more(follower, old) or (source == BUILD == old.source):
             put.append(_merged(old, follower, source, now))
     has_score = not wanted.followers and wanted.stated_score is not None
     if before and not put and not (has_score and wanted.stated_score != before.score):
         return None
-    after = {**known, **{fold(follower.username): follower for follower in put}}
+    after = {**known, **{fold_handle(follower.username): follower for follower in put}}
     score = _score(before, after.values())
     if has_score and wanted.stated_score is not None:
         score = wanted.stated_score
@@ -47,8 +47,8 @@ def merge_entry(
 
 def drop_followers(before: IndexEntry, handles: Iterable[str]) -> EntryUpdate | None:
     """Take followers out of an entry; None when none of them is in it."""
-    gone = {fold(handle) for handle in handles}
-    rest = [follower for follower in before.followers if fold(follower.username) not in gone]
+    gone = {fold_handle(handle) for handle in handles}
+    rest = [follower for follower in before.followers if fold_handle(follower.username) not in gone]
     if len(rest) == len(before.followers):
         return None
     return EntryUpdate(before, None, None, (), tuple(sorted(gone)), _score(before, rest))
@@ -65,7 +65,7 @@ def stale_followers(
     """
     gone = []
     for follower in entry.followers:
-        person = fold(follower.username)
+        person = fold_handle(follower.username)
         oldest = now - expire_after
         since = max(complete.get(person) or oldest, oldest)
         is_stale = person not in complete or follower.seen_at is None or follower.seen_at < since
@@ -99,11 +99,11 @@ def entry_change(collection: str, update: EntryUpdate) -> Change:
     """What an update changes, for a person to read."""
     before = update.before
     name = update.username or (before.username if before else None) or f"id {update.user_id}"
-    old = {fold(f.username): f.weight for f in before.followers} if before else {}
+    old = {fold_handle(f.username): f.weight for f in before.followers} if before else {}
     differences: list[tuple[str, object, object]] = [
-        (f"followed by @{follower.username}", old.get(fold(follower.username)), follower.weight)
+        (f"followed by @{follower.username}", old.get(fold_handle(follower.username)), follower.weight)
         for follower in update.put
-        if old.get(fold(follower.username)) != follower.weight
+        if old.get(fold_handle(follower.username)) != follower.weight
     ]
     differences += [(f"followed by @{name}", old.get(name), None) for name in update.drop if name in old]
     if before is None or before.score != update.score:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from socap_cli.errors import UsageError
-from socap_cli.files.column_names import fold
+from socap_cli.files.column_names import fold_column
 from socap_cli.files.json_documents import Document, NotJson, documents
 from socap_cli.files.pasted import NotAHandle, handle, handles
 from socap_cli.files.tables import Row, Table, read_table
@@ -64,12 +64,14 @@ def _json_rows(content: str, name: str, listed: Listed) -> Iterator[tuple[str, i
     for one in found:
         if one.unreadable:
             listed.reject(f"line {one.line}", one.text, one.unreadable)
-    if isinstance(tree, dict) and any(fold(key) in LISTS for key in tree):
+    if isinstance(tree, dict) and any(fold_column(key) in LISTS for key in tree):
         for key, rows in tree.items():
-            if fold(key) in LISTS and not isinstance(rows, list | None):
+            if fold_column(key) in LISTS and not isinstance(rows, list | None):
                 listed.reject(key, json.dumps(rows), "no list")
-            elif fold(key) in LISTS:
-                yield from ((LISTS[fold(key)], number, row) for number, row in enumerate(rows or (), start=1))
+            elif fold_column(key) in LISTS:
+                yield from (
+                    (LISTS[fold_column(key)], number, row) for number, row in enumerate(rows or (), start=1)
+                )
         return
     if not isinstance(tree, (list, dict)):
         raise UsageError(f"{name}: neither a list nor an object", hint=f"use {FORMS}")
@@ -79,7 +81,7 @@ def _json_rows(content: str, name: str, listed: Listed) -> Iterator[tuple[str, i
 
 
 def _is_entry(row: Any) -> bool:
-    names = {fold(key) for key in row} if isinstance(row, Mapping) else set()
+    names = {fold_column(key) for key in row} if isinstance(row, Mapping) else set()
     return bool(names & {"followedby", "followedusername", "followeduserid"})
 
 

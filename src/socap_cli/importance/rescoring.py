@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from socap_cli.model.engagement import Engagement, Importance
-from socap_cli.model.important import fold
+from socap_cli.model.important import fold_handle
 from socap_cli.model.labels import LabelRules, categorize, organisations_of
 from socap_cli.store import Db, importance, rescoring
-from socap_cli.store.importance import FirmCollections
+from socap_cli.store.importance import ImportanceCollections
 from socap_cli.store.rescoring import Rescored, Scope
 
 OVERLAP = timedelta(minutes=10)
@@ -38,7 +38,7 @@ class RescoreResult:
 
 def rescore(
     db: Db,
-    names: FirmCollections,
+    names: ImportanceCollections,
     rules: LabelRules,
     *,
     scope: Scope = EVERYTHING,
@@ -63,7 +63,7 @@ def rescore(
     return result
 
 
-def catch_up(db: Db, names: FirmCollections, rules: LabelRules, *, now: datetime) -> RescoreResult:
+def catch_up(db: Db, names: ImportanceCollections, rules: LabelRules, *, now: datetime) -> RescoreResult:
     """Rescore what changed since the last time: entries by their `updated_at`, removed accounts, the rules.
 
     The first time there is nothing to compare with and everything is rescored.
@@ -75,7 +75,7 @@ def catch_up(db: Db, names: FirmCollections, rules: LabelRules, *, now: datetime
     else:
         changed = list(importance.entries(db, names, since=state.index_until - OVERLAP))
         ids = {entry.user_id for entry in changed if entry.user_id} | set(state.removed)
-        handles = {fold(entry.username) for entry in changed if entry.username} | set(state.removed)
+        handles = {fold_handle(entry.username) for entry in changed if entry.username} | set(state.removed)
         if not ids and not handles:
             result = RescoreResult()
         else:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from socap_cli.files.column_names import fold
+from socap_cli.files.column_names import fold_column
 from socap_cli.files.pasted import NotAHandle, handle
 from socap_cli.model import cleaning
 from socap_cli.model.important import Follower, ImportantPerson, IndexEntry, Unreadable, id_of, weight_of
@@ -66,7 +66,7 @@ class Listed:
 
 def fields_of(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row by the names of our fields; of several columns for one field the surest that is not blank."""
-    folded = {fold(str(name)): value for name, value in row.items()}
+    folded = {fold_column(str(name)): value for name, value in row.items()}
     found: dict[str, Any] = {}
     for name, aliases in NAMES.items():
         given = [folded[alias] for alias in aliases if folded.get(alias) not in (None, "")]

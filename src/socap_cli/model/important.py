@@ -126,7 +126,7 @@ def weights_of(followers: Sequence[Follower]) -> float:
     return math.fsum(follower.weight for follower in followers)
 
 
-def fold(username: str) -> str:
+def fold_handle(username: str) -> str:
     """A handle as it is compared: handles have no case."""
     return username.strip().removeprefix("@").lower()
 

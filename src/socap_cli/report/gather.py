@@ -46,7 +46,7 @@ from socap_cli.store import (
     worker_state,
 )
 from socap_cli.store.detection import detection
-from socap_cli.store.importance import FirmCollections
+from socap_cli.store.importance import ImportanceCollections
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Wanted:
     rows: int
     """Engagements to browse at most."""
     zone: tzinfo
-    firm: FirmCollections
+    firm: ImportanceCollections
     usd_per_credit: float
     policy: LookPolicy = field(default_factory=LookPolicy)
     """What decides when tweets are looked at."""
@@ -183,7 +183,9 @@ def _browsed(crowd: CrowdSums, shown: Mapping[str, EngagementRow], most: int) ->
     )
 
 
-def _through(db: Db, crowd: CrowdSums, shown: Mapping[str, EngagementRow], firm: FirmCollections) -> Through:
+def _through(
+    db: Db, crowd: CrowdSums, shown: Mapping[str, EngagementRow], firm: ImportanceCollections
+) -> Through:
     engagers = [
         Engager(tuple(who for who, _ in shown[key].reasons), count)
         for key, count in crowd.scored

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from socap_cli.errors import SocapError
-from socap_cli.model.important import fold
+from socap_cli.model.important import fold_handle
 from socap_cli.store import Db, campaigns, erased_people, forgetting, importance, important_people
-from socap_cli.store.importance import FirmCollections
+from socap_cli.store.importance import ImportanceCollections
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,9 @@ class Erased:
     left: tuple[str, ...]
 
 
-def erase(db: Db, firm: FirmCollections, username: str, *, now: datetime, dry_run: bool = False) -> Erased:
+def erase(
+    db: Db, firm: ImportanceCollections, username: str, *, now: datetime, dry_run: bool = False
+) -> Erased:
     """Delete all that a person did, their alerts and silences; note the account, so that no pass stores it again.
 
     Raises SocapError when nothing of them is stored, and they were never erased.
@@ -42,9 +44,9 @@ def erase(db: Db, firm: FirmCollections, username: str, *, now: datetime, dry_ru
     return Erased(username, len(ids), done.engagements, done.alerts, silences, left)
 
 
-def _places(db: Db, firm: FirmCollections, username: str) -> list[str]:
+def _places(db: Db, firm: ImportanceCollections, username: str) -> list[str]:
     """Where else the name stands, each with the command that takes it away."""
-    name = fold(username)
+    name = fold_handle(username)
     places = []
     if important_people.find(db, firm, [name]):
         places.append(f"the important people: socap importance remove @{username}")
@@ -52,9 +54,12 @@ def _places(db: Db, firm: FirmCollections, username: str) -> list[str]:
         places.append(f"the index of followers: socap importance remove @{username}")
     for campaign in campaigns.listed(db):
         for word, names in (("vip", campaign.vips), ("ignore", campaign.ignores)):
-            if name in map(fold, names):
+            if name in map(fold_handle, names):
                 command = f"socap campaign edit {campaign.slug} --remove-{word} @{username}"
                 places.append(f"the {word}s of {campaign.slug}: {command}")
-        if any(fold(tweet.author_username or "") == name for tweet in campaigns.tweets_of(db, campaign.slug)):
+        if any(
+            fold_handle(tweet.author_username or "") == name
+            for tweet in campaigns.tweets_of(db, campaign.slug)
+        ):
             places.append(f"the tweets of {campaign.slug}, as an author: socap campaign remove-tweet")
     return places

@@ -53,7 +53,7 @@ def rows_of(db: Db, alert_ids: Collection[str], *, but: Collection[str] = ()) ->
     return {row["_id"]: row["alert_id"] for row in db.alert_history.find(query, {"alert_id": 1})}
 
 
-def last_told(
+def last_notified(
     db: Db, campaign_id: str, *, since: datetime, but: Collection[str] = ()
 ) -> dict[tuple[str, str, str], datetime]:
     """When each (campaign, user, action) was told last, by messages made or sent since then, but for some."""

@@ -153,7 +153,7 @@ def campaigns_with_open(db: Db) -> list[str]:
     return sorted(map(str, db.alert_messages.distinct("campaign_id", {"status": {"$in": OPEN}})))
 
 
-def let_go(db: Db, campaign_id: str, address_id: str, *, said: str, now: datetime) -> None:
+def withdraw_for_address(db: Db, campaign_id: str, address_id: str, *, said: str, now: datetime) -> None:
     """A campaign's open messages for an address that is nobody's any more are not sent."""
     query = {"campaign_id": campaign_id, "address_id": address_id, "status": {"$in": OPEN}}
     _drop(db, query, said, now)

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from pymongo import UpdateOne
 
-from socap_cli.model.important import fold
+from socap_cli.model.important import fold_handle
 from socap_cli.store.connect import Db
 
 
@@ -22,7 +22,7 @@ def digest(word: str) -> str:
 
 def note(db: Db, username: str, user_ids: Iterable[str], *, now: datetime) -> None:
     """Keep these accounts out from now on; one that is noted stays as it is."""
-    row = {"handle": digest(fold(username)), "erased_at": now}
+    row = {"handle": digest(fold_handle(username)), "erased_at": now}
     operations = [UpdateOne({"_id": digest(one)}, {"$setOnInsert": row}, upsert=True) for one in user_ids]
     if operations:
         db.erased_people.bulk_write(operations, ordered=False)
@@ -36,6 +36,6 @@ def among(db: Db, user_ids: Iterable[str]) -> set[str]:
 
 def erased_at(db: Db, username: str) -> datetime | None:
     """When whoever had this handle was erased; None: nobody was."""
-    row = db.erased_people.find_one({"handle": digest(fold(username))}, sort=[("erased_at", -1)])
+    row = db.erased_people.find_one({"handle": digest(fold_handle(username))}, sort=[("erased_at", -1)])
     found = row.get("erased_at") if row else None
     return found if isinstance(found, datetime) else None

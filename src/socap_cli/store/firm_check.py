@@ -11,7 +11,7 @@ from pymongo.errors import OperationFailure
 from socap_cli.model.important import ImportantPerson, IndexEntry
 from socap_cli.store import importance, important_people
 from socap_cli.store.connect import Db
-from socap_cli.store.importance import WITHOUT_CASE, FirmCollections
+from socap_cli.store.importance import WITHOUT_CASE, ImportanceCollections
 
 SHOWN = 5
 
@@ -58,7 +58,7 @@ class _Wanted:
         return IndexModel([(self.field, self.direction)], name=self.name, **collation)
 
 
-def survey(db: Db, names: FirmCollections) -> FirmSurvey:
+def survey(db: Db, names: ImportanceCollections) -> FirmSurvey:
     """Read every document once."""
     entries = people = unreadable = 0
     samples: list[UnreadableDocument] = []
@@ -79,7 +79,7 @@ def survey(db: Db, names: FirmCollections) -> FirmSurvey:
     return FirmSurvey(entries, people, unreadable, tuple(samples), missing)
 
 
-def create_indexes(db: Db, names: FirmCollections, *, dry_run: bool = False) -> list[str]:
+def create_indexes(db: Db, names: ImportanceCollections, *, dry_run: bool = False) -> list[str]:
     """Make the indexes that look-ups profit from, beside whatever the firm has; return which are new.
 
     None is unique: the firm's documents are not judged.
@@ -92,7 +92,7 @@ def create_indexes(db: Db, names: FirmCollections, *, dry_run: bool = False) -> 
     return made
 
 
-def _missing(db: Db, names: FirmCollections) -> Iterator[_Wanted]:
+def _missing(db: Db, names: ImportanceCollections) -> Iterator[_Wanted]:
     for wanted in (
         _Wanted(names.following_index, "followed_user_id", ASCENDING),
         _Wanted(names.following_index, "followed_username", ASCENDING, without_case=True),

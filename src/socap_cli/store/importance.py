@@ -23,7 +23,7 @@ from socap_cli.model.important import (
     HEAVIEST,
     EntryUpdate,
     IndexEntry,
-    fold,
+    fold_handle,
 )
 from socap_cli.store.connect import Db
 from socap_cli.store.index_documents import CREATED_BY, entry_of, new_document, update_of
@@ -43,14 +43,14 @@ FIELDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class FirmCollections:
+class ImportanceCollections:
     """The names of the two collections."""
 
     following_index: str = "following_index"
     important_people: str = "important_people"
 
 
-def look_up(db: Db, names: FirmCollections, profiles: Iterable[Profile]) -> dict[str, Importance]:
+def look_up(db: Db, names: ImportanceCollections, profiles: Iterable[Profile]) -> dict[str, Importance]:
     """Importance by user id; an account found by neither id nor handle scores 0."""
     people = {profile.user_id: profile for profile in profiles}
     found = find(db, names, [(profile.user_id, profile.username) for profile in people.values()])
@@ -59,23 +59,24 @@ def look_up(db: Db, names: FirmCollections, profiles: Iterable[Profile]) -> dict
 
 
 def find(
-    db: Db, names: FirmCollections, accounts: Sequence[tuple[str | None, str | None]]
+    db: Db, names: ImportanceCollections, accounts: Sequence[tuple[str | None, str | None]]
 ) -> list[IndexEntry | None]:
     """The entry of each (user id, handle): by id, else by handle; of several the one with the highest score."""
     ids = {user_id for user_id, _ in accounts if user_id}
     by_id = _best(_with_ids(db, names, ids), lambda entry: entry.user_id)
-    rest = {fold(name) for user_id, name in accounts if name and user_id not in by_id}
-    by_name = _best(_with_handles(db, names, rest), lambda entry: fold(entry.username or ""))
+    rest = {fold_handle(name) for user_id, name in accounts if name and user_id not in by_id}
+    by_name = _best(_with_handles(db, names, rest), lambda entry: fold_handle(entry.username or ""))
     return [
-        by_id.get(user_id or "") or (by_name.get(fold(name)) if name else None) for user_id, name in accounts
+        by_id.get(user_id or "") or (by_name.get(fold_handle(name)) if name else None)
+        for user_id, name in accounts
     ]
 
 
-def all_of(db: Db, names: FirmCollections, entry: IndexEntry) -> list[IndexEntry]:
+def all_of(db: Db, names: ImportanceCollections, entry: IndexEntry) -> list[IndexEntry]:
     """Every document of an account: those of its id, and those of its handle in any case."""
     found = [entry]
     found.extend(_with_ids(db, names, [entry.user_id] if entry.user_id else []))
-    found.extend(_with_handles(db, names, [fold(entry.username)] if entry.username else []))
+    found.extend(_with_handles(db, names, [fold_handle(entry.username)] if entry.username else []))
     return list({str(one.key): one for one in found}.values())
 
 
@@ -88,7 +89,7 @@ def _best(entries: Iterable[IndexEntry], key_of: Any) -> dict[str, IndexEntry]:
     return best
 
 
-def _with_ids(db: Db, names: FirmCollections, ids: Iterable[str]) -> Iterator[IndexEntry]:
+def _with_ids(db: Db, names: ImportanceCollections, ids: Iterable[str]) -> Iterator[IndexEntry]:
     """Entries with these ids, kept as text or as numbers."""
     wanted: list[Any] = list(ids)
     wanted.extend(int(user_id) for user_id in ids if user_id.isdigit() and int(user_id) < 2**63)
@@ -98,7 +99,7 @@ def _with_ids(db: Db, names: FirmCollections, ids: Iterable[str]) -> Iterator[In
         )
 
 
-def _with_handles(db: Db, names: FirmCollections, handles: Iterable[str]) -> Iterator[IndexEntry]:
+def _with_handles(db: Db, names: ImportanceCollections, handles: Iterable[str]) -> Iterator[IndexEntry]:
     wanted = [spelling for handle in handles for spelling in (handle, f"@{handle}")]
     if wanted:
         query = {"followed_username": {"$in": wanted}}
@@ -106,17 +107,19 @@ def _with_handles(db: Db, names: FirmCollections, handles: Iterable[str]) -> Ite
 
 
 def _importance(entry: IndexEntry) -> Importance:
-    heaviest = sorted(entry.followers, key=lambda follower: (-follower.weight, fold(follower.username)))
+    heaviest = sorted(
+        entry.followers, key=lambda follower: (-follower.weight, fold_handle(follower.username))
+    )
     return Importance(entry.score, tuple((f.username, f.weight) for f in heaviest[:REASONS_KEPT]))
 
 
-def entries(db: Db, names: FirmCollections, *, since: datetime | None = None) -> Iterator[IndexEntry]:
+def entries(db: Db, names: ImportanceCollections, *, since: datetime | None = None) -> Iterator[IndexEntry]:
     """Every entry that can be read in part at least, or those written from a time on."""
     query = {"updated_at": {"$gte": since}} if since else {}
     yield from map(entry_of, db[names.following_index].find(query, FIELDS))
 
 
-def highest(db: Db, names: FirmCollections, *, limit: int) -> list[IndexEntry]:
+def highest(db: Db, names: ImportanceCollections, *, limit: int) -> list[IndexEntry]:
     """The entries with the highest scores, however these are kept: as a number, as text, or as weights alone."""
     collection = db[names.following_index]
     stated = {"importance_score": {"$gte": 0, "$lte": HEAVIEST}}
@@ -124,25 +127,25 @@ def highest(db: Db, names: FirmCollections, *, limit: int) -> list[IndexEntry]:
     others = collection.find({"$nor": [stated]}, FIELDS)
 
     def by_score(entry: IndexEntry) -> tuple[float, str]:
-        return -entry.score, fold(entry.username or "")
+        return -entry.score, fold_handle(entry.username or "")
 
     return nsmallest(limit, map(entry_of, chain(numbers, others)), key=by_score)
 
 
-def followed_by(db: Db, names: FirmCollections, username: str) -> Iterator[IndexEntry]:
+def followed_by(db: Db, names: ImportanceCollections, username: str) -> Iterator[IndexEntry]:
     """The entries that name this important person among their followers."""
-    spellings = {"$in": [fold(username), f"@{fold(username)}"]}
+    spellings = {"$in": [fold_handle(username), f"@{fold_handle(username)}"]}
     query = {"$or": [{"followed_by.username": spellings}, {"followed_by": spellings}]}
     yield from map(entry_of, db[names.following_index].find(query, FIELDS, collation=WITHOUT_CASE))
 
 
-def size(db: Db, names: FirmCollections) -> int:
+def size(db: Db, names: ImportanceCollections) -> int:
     """About how many entries there are."""
     return db[names.following_index].estimated_document_count()
 
 
 def apply_updates(
-    db: Db, names: FirmCollections, updates: Sequence[EntryUpdate], *, now: datetime
+    db: Db, names: ImportanceCollections, updates: Sequence[EntryUpdate], *, now: datetime
 ) -> list[EntryUpdate]:
     """Write updates; return those whose entry was changed by somebody else meanwhile, to be decided again.
 
@@ -192,18 +195,18 @@ def _overtaken(collection: Any, updates: Sequence[EntryUpdate], now: datetime) -
     return [update for update in updates if update.before and update.before.key in late]
 
 
-def written_by(db: Db, names: FirmCollections, source: str) -> Iterator[IndexEntry]:
+def written_by(db: Db, names: ImportanceCollections, source: str) -> Iterator[IndexEntry]:
     """The entries that hold a follower of this source."""
     yield from map(entry_of, db[names.following_index].find({"followed_by.source": source}, FIELDS))
 
 
-def without_followers(db: Db, names: FirmCollections) -> list[IndexEntry]:
+def without_followers(db: Db, names: ImportanceCollections) -> list[IndexEntry]:
     """Entries that this program made and that nobody follows any more."""
     query = {"created_by": CREATED_BY, "followed_by": {"$size": 0}, "importance_score": 0}
     return [entry_of(row) for row in db[names.following_index].find(query, FIELDS)]
 
 
-def remove(db: Db, names: FirmCollections, entries_to_remove: Iterable[IndexEntry]) -> int:
+def remove(db: Db, names: ImportanceCollections, entries_to_remove: Iterable[IndexEntry]) -> int:
     """Delete these entries; return how many there were."""
     keys = [entry.key for entry in entries_to_remove]
     return db[names.following_index].delete_many({"_id": {"$in": keys}}).deleted_count if keys else 0

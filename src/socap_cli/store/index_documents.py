@@ -16,7 +16,7 @@ from socap_cli.model.important import (
     IndexEntry,
     Unreadable,
     account_of,
-    fold,
+    fold_handle,
     id_of,
     weight_of,
 )
@@ -55,7 +55,7 @@ def entry_of(row: Row) -> IndexEntry:
     for number, follower in enumerate(_followers(row, problems), start=1):
         try:
             one = follower_of(follower)
-            followers.setdefault(fold(one.username), one)
+            followers.setdefault(fold_handle(one.username), one)
         except Unreadable as reason:
             problems.append(f"followed_by {number}: {reason}")
     changed = row.get("updated_at")
@@ -103,7 +103,7 @@ def new_document(update: EntryUpdate, now: datetime) -> dict[str, Any]:
     """The document of an account that is not in the index yet."""
     named = {"followed_username": update.username, "followed_user_id": update.user_id}
     return {
-        "_id": document_id(update.user_id or fold(update.username or "")),
+        "_id": document_id(update.user_id or fold_handle(update.username or "")),
         **{field: value for field, value in named.items() if value is not None},
         "followed_by": [_follower_document({}, follower) for follower in update.put],
         "importance_score": update.score,
@@ -120,7 +120,7 @@ def document_id(name: str) -> ObjectId:
 def update_of(row: Row, update: EntryUpdate, now: datetime) -> UpdateOne:
     """Write only where the followers are what they were when the update was decided."""
     before = row.get("followed_by")
-    put = {fold(follower.username): follower for follower in update.put}
+    put = {fold_handle(follower.username): follower for follower in update.put}
     after = []
     for one in before if isinstance(before, list) else ():
         name = _name_in(one)
@@ -139,7 +139,7 @@ def update_of(row: Row, update: EntryUpdate, now: datetime) -> UpdateOne:
 def _name_in(row: Any) -> str | None:
     """The folded handle of an element of `followed_by`; None when it cannot be read."""
     try:
-        return fold(follower_of(row).username)
+        return fold_handle(follower_of(row).username)
     except Unreadable:
         return None
 

@@ -14,7 +14,7 @@ from socap_cli.model.labels import LabelRules, categorize, organisations_of
 from socap_cli.model.list_state import ListState, Pass, StoredCounts
 from socap_cli.store import Db, engagements, erased_people, importance, list_leases, translate_error
 from socap_cli.store.group_commit import GroupCommit
-from socap_cli.store.importance import FirmCollections
+from socap_cli.store.importance import ImportanceCollections
 from socap_cli.store.list_leases import ListChange
 
 UNKNOWN = Importance(None)
@@ -59,7 +59,9 @@ class StoredPage:
 class EngagementWriter:
     """One run's writer. Whatever is written here can be written again."""
 
-    def __init__(self, db: Db, firm: FirmCollections, rules: LabelRules, *, list_lease: float = 60.0) -> None:
+    def __init__(
+        self, db: Db, firm: ImportanceCollections, rules: LabelRules, *, list_lease: float = 60.0
+    ) -> None:
         self.list_lease = list_lease
         """Seconds for which a list is held between two pages."""
         self._db, self._firm, self._rules = db, firm, rules
