@@ -268,13 +268,16 @@ def test_a_secret_can_come_from_a_file(cli: Cli, monkeypatch: pytest.MonkeyPatch
 def test_a_bug_is_told_with_a_log_and_exit_code_3(
     cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setenv("TWITTER_API_KEY", "a-key-of-somebody")
+
     def broken(_run: object) -> None:
-        raise ZeroDivisionError
+        raise ZeroDivisionError("a-key-of-somebody")
 
     monkeypatch.setattr("socap_cli.cli.run.Run.now", broken)
     answer = cli("--data-dir", str(tmp_path), "enqueue", code=3)
     log = Path(str(answer["error"]["hint"]).removeprefix("please report it with "))
-    assert "ZeroDivisionError" in log.read_text()
+    assert "ZeroDivisionError: ***" in log.read_text()
+    assert "a-key" not in f"{answer} {log.read_text()}"
 
 
 def every_command() -> list[str]:

@@ -50,6 +50,22 @@ def test_an_unforeseen_error_fails_one_list_and_keeps_its_traceback(lab: MakeLab
     assert {key for key in one.truth() if key[0] != bad or key[1] != "retweet"} == set(one.stored())
 
 
+def test_what_escapes_a_unit_costs_no_other_and_its_jobs_come_back(lab: MakeLab) -> None:
+    one = lab(tweets=2, engagements=10.0)
+    one.enqueue()
+    escaped: list[Unit] = []
+
+    def escaping(context: WorkContext, unit: Unit, rng: random.Random) -> UnitResult:
+        if unit.kind == RETWEETS and not escaped:
+            escaped.append(unit)
+            raise ZeroDivisionError("not even told")
+        return work_unit(context, unit, rng)
+
+    result = Worker(one.context(), WorkerOptions(threads=8, lease=1.0), work=escaping).run()
+    assert (len(escaped), result.failed) == (1, 0)
+    one.assert_exact()
+
+
 class _Delegate:
     """A provider with one part of it replaced."""
 

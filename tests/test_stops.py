@@ -208,6 +208,7 @@ def test_a_worker_process_that_dies_is_replaced_and_told(slow: Lab, mongod: str)
     told = json.loads(out.splitlines()[-1])
     assert (crew.returncode, told["result"]["processes_restarted"]) == (0, 1), err
     assert told["warnings"] == ["1 worker died; others were started instead"]
+    assert sorted(told["result"]["run_ids"]) == sorted(db.runs.distinct("_id", {"command": "work"}))
     assert db.jobs.distinct("status") == ["completed"]
     slow.assert_exact()
 

@@ -44,6 +44,7 @@ class Logs:
         self._run_id = run_id
         self._form = form
         self._secrets: tuple[str, ...] = ()
+        self.mask = Mask(())
         detail = min(verbose, 2)
         self._handlers: list[logging.Handler] = []
         for handler in list(logging.root.handlers):
@@ -56,10 +57,10 @@ class Logs:
     def hide(self, secrets: Iterable[str]) -> None:
         """Mask these from now on, as they are and as they may be escaped."""
         self._secrets = (*self._secrets, *secrets)
-        mask = Mask(self._secrets)
+        self.mask = Mask(self._secrets)
         for handler in self._handlers:
             assert isinstance(handler.formatter, _Form)
-            handler.formatter.mask = mask
+            handler.formatter.mask = self.mask
 
     def write_to(self, path: Path, *, most_bytes: int, files: int) -> None:
         """Write to a file as well, tracebacks included, and keep so many old ones. Raises OSError."""

@@ -59,6 +59,7 @@ class Supervisor:
             "last_error": next((r["last_error"] for r in results if r["last_error"]), None),
             "processes": count,
             "processes_restarted": self.restarted,
+            "run_ids": [answer["run_id"] for answer in answers],
         }
 
     def _answers(self, count: int) -> list[dict[str, Any]]:

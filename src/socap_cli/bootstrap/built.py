@@ -108,7 +108,7 @@ class Bootstrap:
 
         return Embedded(self.settings.data_dir)
 
-    def importance_collections(self) -> ImportanceCollections:
+    def importance(self) -> ImportanceCollections:
         """The names of the firm's own collections."""
         names = self.settings.database
         return ImportanceCollections(names.following_index, names.important_people)

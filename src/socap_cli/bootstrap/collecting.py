@@ -57,9 +57,7 @@ def work_context(built: Bootstrap, db: Db, client: MeteredClient) -> WorkContext
     return WorkContext(
         db,
         client,
-        EngagementWriter(
-            db, built.importance_collections(), built.rules(), list_lease=built.settings.worker.lease
-        ),
+        EngagementWriter(db, built.importance(), built.rules(), list_lease=built.settings.worker.lease),
         client.now,
         policy=built.settings.collection,
         patience=built.settings.database.patience,

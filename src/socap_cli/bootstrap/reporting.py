@@ -16,9 +16,7 @@ def report_wanted(built: Bootstrap, edition: Edition) -> Wanted:
     """What a report is to hold, for whom."""
     settings = built.settings
     zone = ZoneInfo(settings.report.timezone)
-    return Wanted(
-        edition, settings.report.rows, zone, built.importance_collections(), settings.provider.usd_per_credit
-    )
+    return Wanted(edition, settings.report.rows, zone, built.importance(), settings.provider.usd_per_credit)
 
 
 def report_brand(built: Bootstrap) -> Brand:

@@ -33,7 +33,7 @@ def alert_context(
         channels_of(built),
         built.settings.alerts,
         now or clock(db),
-        names=built.importance_collections(),
+        names=built.importance(),
         stop=waiting,
         sleep=waiting.wait,
         patience=built.settings.database.patience,

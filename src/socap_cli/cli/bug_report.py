@@ -18,7 +18,7 @@ from socap_cli.files.writing import write_file
 
 
 def write_bug_report(run: Run, error: BaseException) -> str:
-    """Keep a traceback where a person can find it; return what to do with it.
+    """Keep a traceback, without secrets, where a person can find it; return what to do with it.
 
     Raises nothing: where no file can be written, stderr gets the traceback.
     """
@@ -26,6 +26,7 @@ def write_bug_report(run: Run, error: BaseException) -> str:
         f"socap {__version__}, Python {sys.version.split()[0]}, {sys.platform}\ncommand: {run.command}\n"
         f"at: {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n\n" + "".join(traceback.format_exception(error))
     )
+    text = run.logs.mask(text) if run.logs else text
     with suppress(SocapError, OSError, ValueError, RuntimeError):
         folder = _data_dir(run) / "logs"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

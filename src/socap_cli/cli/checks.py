@@ -109,7 +109,7 @@ def _database(built: Bootstrap) -> Iterator[Check]:
 
 def _importance(built: Bootstrap) -> Iterator[Check]:
     with built.database() as db:
-        found = firm_check.survey(db, built.importance_collections())
+        found = firm_check.survey(db, built.importance())
     what = f"{found.people:,} important people, {found.entries:,} accounts in the index"
     if found.unreadable:
         names = (f"{one.collection} {one.key}: {'; '.join(one.problems)}" for one in found.samples[:SHOWN])

@@ -159,7 +159,7 @@ def erase(
         )
     built = bootstrap(run)
     with built.database() as db:
-        done = erase_person(db, built.importance_collections(), username, now=run.now(), dry_run=dry_run)
+        done = erase_person(db, built.importance(), username, now=run.now(), dry_run=dry_run)
     run.done(
         {**asdict(done), "dry_run": dry_run},
         text=(

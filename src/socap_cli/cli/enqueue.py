@@ -76,7 +76,7 @@ def _enqueue(
         max_attempts=built.settings.worker.max_attempts,
         patience=built.settings.database.patience,
     )
-    rescored = catch_up(db, built.importance_collections(), built.rules(), now=now)
+    rescored = catch_up(db, built.importance(), built.rules(), now=now)
     return done, {**_counts(done), "engagements_rescored": rescored.changed}
 
 

@@ -55,14 +55,12 @@ def import_(ctx: typer.Context, file: File, dry_run: DryRun = False) -> None:
     listed = reading.read(read_text(file), name=display_name(file))
     built = bootstrap(run)
     with built.database() as db:
-        merged = importing.import_list(
-            db, built.importance_collections(), listed, now=_now(run), dry_run=dry_run
-        )
+        merged = importing.import_list(db, built.importance(), listed, now=_now(run), dry_run=dry_run)
     text.left_out(run, listed, merged)
     run.done(
-        text.merge_result(built.importance_collections(), listed, merged, dry_run=dry_run),
+        text.merge_result(built.importance(), listed, merged, dry_run=dry_run),
         text=lambda: text.show_changes(run, merged, dry_run=dry_run),
-        warnings=[*listed.notes, *text.weights_changed(built.importance_collections(), merged)],
+        warnings=[*listed.notes, *text.weights_changed(built.importance(), merged)],
         exit_code=PARTLY_DONE if listed.rejected or merged.refused else 0,
     )
 
@@ -85,7 +83,7 @@ def build(
     built = bootstrap(run)
     terms = _terms(built, limit, refresh_after)
     with built.database() as db, open_provider(built) as provider:
-        due, fresh = building.due_people(db, built.importance_collections(), terms, now=_now(run))
+        due, fresh = building.due_people(db, built.importance(), terms, now=_now(run))
         if not due and not fresh:
             raise SocapError("there are no important people yet", hint="socap importance import FILE")
         expected = building.estimate(due, fresh, provider, terms)
@@ -95,9 +93,7 @@ def build(
         if not dry_run:
             run.info(line)
             with locks.held(db, "importance build"):
-                done = building.Builder(
-                    db, built.importance_collections(), client, terms, inform=run.info
-                ).run(due)
+                done = building.Builder(db, built.importance(), client, terms, inform=run.info).run(due)
     text.not_read(run, done)
     run.done(
         {
@@ -126,12 +122,8 @@ def list_(
     run: Run = ctx.obj
     built = bootstrap(run)
     with built.database() as db:
-        entries = index.highest(db, built.importance_collections(), limit=limit) if by_score else []
-        people = (
-            []
-            if by_score
-            else list(islice(important_people.listed(db, built.importance_collections()), limit))
-        )
+        entries = index.highest(db, built.importance(), limit=limit) if by_score else []
+        people = [] if by_score else list(islice(important_people.listed(db, built.importance()), limit))
     if by_score:
         run.done(
             {"following_index": [entry_row(entry) for entry in entries]},
@@ -153,7 +145,7 @@ def show(ctx: typer.Context, name: Name) -> None:
     run: Run = ctx.obj
     built = bootstrap(run)
     with built.database() as db:
-        found = accounts.find_account(db, built.importance_collections(), account(name, "@NAME"))
+        found = accounts.find_account(db, built.importance(), account(name, "@NAME"))
     run.done(accounts.account_row(found), text=lambda: text.show_account(run, found, now=run.now()))
 
 
@@ -166,17 +158,11 @@ def remove(ctx: typer.Context, name: Name, dry_run: DryRun = False) -> None:
     run: Run = ctx.obj
     built = bootstrap(run)
     with built.database() as db:
-        found = accounts.find_account(db, built.importance_collections(), account(name, "@NAME"))
-        would = accounts.remove_account(
-            db, built.importance_collections(), found, now=_now(run), dry_run=True
-        )
+        found = accounts.find_account(db, built.importance(), account(name, "@NAME"))
+        would = accounts.remove_account(db, built.importance(), found, now=_now(run), dry_run=True)
         if would == accounts.Removal(0, 0, 0):
             raise SocapError(f"@{found.username} is nowhere", hint="socap importance list")
-        done = (
-            would
-            if dry_run
-            else accounts.remove_account(db, built.importance_collections(), found, now=_now(run))
-        )
+        done = would if dry_run else accounts.remove_account(db, built.importance(), found, now=_now(run))
     run.done(
         {"username": found.username, **asdict(done), "dry_run": dry_run},
         text=text.removal_line(found.username, done, dry_run=dry_run),
@@ -199,7 +185,7 @@ def export(
     write = FORMATS[one_of(form, FORMATS, "format")]
     built = bootstrap(run)
     with built.database() as db:
-        content, count = write(accounts.exported(db, built.importance_collections()))
+        content, count = write(accounts.exported(db, built.importance()))
     write_out(run, content, out, count)
 
 
@@ -219,7 +205,7 @@ def rescore(ctx: typer.Context, campaign: OnlyCampaign = "", dry_run: DryRun = F
             scope = Scope(tweet_ids=campaigns.tweet_ids_of(db, campaign))
         progress = text.rescoring_progress(run)
         done = rescoring.rescore(
-            db, built.importance_collections(), rules, scope=scope, dry_run=dry_run, progress=progress
+            db, built.importance(), rules, scope=scope, dry_run=dry_run, progress=progress
         )
     run.done({**asdict(done), "dry_run": dry_run}, text=text.rescore_line(done, dry_run=dry_run))
 
@@ -233,7 +219,7 @@ def init(ctx: typer.Context, dry_run: DryRun = False) -> None:
     run: Run = ctx.obj
     built = bootstrap(run)
     with built.database() as db:
-        made = firm_check.create_indexes(db, built.importance_collections(), dry_run=dry_run)
+        made = firm_check.create_indexes(db, built.importance(), dry_run=dry_run)
     would = "would make" if dry_run else "made"
     run.done(
         {"indexes": made, "dry_run": dry_run},

@@ -111,7 +111,8 @@ def _work(run: Run, built: Bootstrap, wanted: Wanted) -> dict[str, Any]:
 def _places(run: Run) -> list[str]:
     """This run's global options, for a process of its own."""
     given = [("--config", run.config), ("--data-dir", run.data_dir), ("--log-format", run.log_format)]
-    return [*(word for name, value in given if value for word in (name, str(value))), *["-v"] * run.verbose]
+    talk = ["-qq"] if run.quiet > 1 else ["-v"] * run.verbose
+    return [*(word for name, value in given if value for word in (name, str(value))), *talk]
 
 
 def _options(built: Bootstrap, concurrency: int, max_runtime: float, *, wait: bool) -> WorkerOptions:

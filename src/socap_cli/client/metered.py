@@ -18,13 +18,8 @@ from socap_cli.client.limiter import Limiter
 from socap_cli.client.meter import Meter
 from socap_cli.client.parts import ask_in_parts
 from socap_cli.errors import (
-    EndpointClosed,
-    MalformedAnswer,
     OverBudget,
     ProviderError,
-    ProviderStop,
-    ProviderUnavailable,
-    RateLimited,
     Stopping,
 )
 from socap_cli.model.account import Page, TweetsAnswer
@@ -120,9 +115,9 @@ class MeteredClient:
         for number in range(1, TRIES + 1):
             try:
                 return self._ask_once(operation, about, campaigns, send)
-            except (ProviderUnavailable, MalformedAnswer, RateLimited) as error:
+            except ProviderError as error:
                 told_when = error.retry_after is not None
-                if number == TRIES or told_when or isinstance(error, EndpointClosed):
+                if number == TRIES or told_when or not error.again_at_once:
                     raise
                 pause = FIRST_PAUSE * 2.0 ** (number - 1) * self._rng.uniform(0.5, 1.5)
             if self.stop.wait(pause):
@@ -144,7 +139,7 @@ class MeteredClient:
                 answer = send()
             except ProviderError as error:
                 log.debug("%s: %s", endpoint, error.message)
-                if isinstance(error, (ProviderUnavailable, RateLimited)):
+                if error.is_limit or error.is_unanswered:
                     error.concerns_one = self.limiter.concerns_one(scope, about)
                 self._note_failure(operation, campaigns, error, probe=probe)
                 raise
@@ -175,14 +170,13 @@ class MeteredClient:
         self, operation: str, campaigns: Sequence[str], error: ProviderError, *, probe: bool
     ) -> None:
         scope = self.provider.limit_scope(operation)
-        answered = not isinstance(error, (RateLimited, ProviderUnavailable, ProviderStop))
-        if isinstance(error, RateLimited):
+        if error.is_limit:
             self.limiter.limited(scope, error.retry_after)
-        elif isinstance(error, ProviderUnavailable):
+        elif error.is_unanswered:
             self.limiter.failed(scope, error)
         else:
             self.limiter.answered(scope, probe=probe)
-        price = self.provider.price(operation, 0) if answered else 0.0
+        price = self.provider.price(operation, 0) if error.is_billed else 0.0
         self._count(self.provider.endpoint(operation), campaigns, 0, price, failed=True)
         self._address.failed(error)
         self._key.failed(error)

@@ -65,7 +65,7 @@ class Scenario:
         """Important people, the following index, and the campaign from its file."""
         here = self.environment
         listed = reading.read((here.files / "importance.json").read_text(encoding="utf-8"))
-        import_list(here.db, here.built.importance_collections(), listed, now=here.now())
+        import_list(here.db, here.built.importance(), listed, now=here.now())
         lines = source.read((here.files / "tweets.csv").read_text(encoding="utf-8"), name="tweets.csv")
         campaign = self._campaign([person.username for person in listed.people.values()])
         client = open_client(here.built, here.db, here.provider, now=here.now)

@@ -6,7 +6,16 @@ from socap_cli.errors.base import SocapError
 
 
 class ProviderError(SocapError):
-    """The data provider. Carries the endpoint, so that a message names the place."""
+    """The data provider. Carries the endpoint, so that a message names the place, and what it means for a request."""
+
+    is_limit = False
+    """Whether it says that too much was asked."""
+    is_unanswered = False
+    """Whether the provider gave no answer."""
+    is_billed = True
+    """Whether the provider answered, and may want to be paid for it."""
+    again_at_once = False
+    """Whether the same request is worth sending again: most of these do not come twice."""
 
     def __init__(self, message: str, *, endpoint: str = "", hint: str | None = None) -> None:
         super().__init__(f"{endpoint}: {message}" if endpoint else message, hint=hint)
@@ -16,15 +25,18 @@ class ProviderError(SocapError):
 class RateLimited(ProviderError):
     """Ask again after `retry_after` seconds, or when the limiter says so; not the job's fault."""
 
+    is_limit = True
+    is_billed = False
+    again_at_once = True
+    asked = True
+    """Whether it was the provider that refused."""
+
     def __init__(
         self, message: str, *, endpoint: str, retry_after: float | None, hint: str | None = None
     ) -> None:
         super().__init__(message, endpoint=endpoint, hint=hint)
         self.retry_after = retry_after
         self.closed_for = retry_after or 0.0
-
-    asked = True
-    """Whether it was the provider that refused."""
 
 
 class TurnTooFar(RateLimited):
@@ -38,12 +50,16 @@ class ProviderUnavailable(ProviderError):
 
     exit_code = 7
     is_failure = True
+    is_unanswered = True
+    is_billed = False
+    again_at_once = True
 
 
 class EndpointClosed(ProviderUnavailable):
     """The provider has not answered for a while: only a probe now and then is let through."""
 
     is_failure = False
+    again_at_once = False
 
     def __init__(self, message: str, *, endpoint: str, closed_for: float) -> None:
         super().__init__(message, endpoint=endpoint)
@@ -55,6 +71,7 @@ class MalformedAnswer(ProviderError):
     """An answer that is not what the endpoint promises."""
 
     counts_attempt = True
+    again_at_once = True
 
 
 class CursorRefused(ProviderError):
@@ -82,6 +99,7 @@ class Forbidden(RequestRefused):
 class ProviderStop(ProviderError):
     """No request of this run can work: stop it and tell the operator."""
 
+    is_billed = False
     retry_after = 0.0
     ends_run = True
 

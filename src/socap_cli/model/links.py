@@ -1,4 +1,7 @@
-"""Every link to X is built here, from ids and well-formed handles only, never from what strangers wrote."""
+"""Every link to X is built here, from ids and well-formed handles only, never from what strangers wrote.
+
+But for the rows of a page's table, which `report/templates/js/browse.js` draws, and links by the same rules.
+"""
 
 from __future__ import annotations
 

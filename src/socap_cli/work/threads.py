@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -12,6 +13,7 @@ from contextlib import suppress
 from socap_cli.model.queue import Unit
 from socap_cli.work.result import UnitResult
 
+log = logging.getLogger("socap.work")
 GATHER = 0.02
 """Seconds for which a finished unit waits for others to be settled with."""
 
@@ -34,7 +36,12 @@ class UnitThreads:
         self._pool.submit(self._run, unit)
 
     def _run(self, unit: Unit) -> None:
-        self._done.put(self._work(unit))
+        try:
+            done = self._work(unit)
+        except Exception as error:  # its jobs come back when their lease ends
+            log.exception("%s of %s: a bug", unit.kind, ", ".join(unit.tweet_ids[:3]))
+            done = UnitResult(unit, (), bug=error)
+        self._done.put(done)
 
     def finished(self, timeout: float) -> list[UnitResult]:
         """Units that finished; those that follow the first one shortly are waited for."""
