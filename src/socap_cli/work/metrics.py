@@ -65,12 +65,11 @@ def _decide(
     """(lists to read, lists to end). What changes meanwhile is seen when a list is read."""
     release: Lists = []
     end: Lists = []
-    now = context.now()
+    now, served = context.now(), context.client.provider.lists
     for one in seen:
         last = one.tweet_id in last_cycle
         for kind, state in lists_after(before[one.tweet_id], one, now=now).items():
             due = delta.pass_due(state, last_cycle=last, now=now, policy=context.policy)
-            served = kind in context.client.provider.lists
-            wanted = served and one.counters is not None and due is not PassKind.NONE
+            wanted = kind in served and one.counters is not None and due is not PassKind.NONE
             (release if wanted else end).append((one.tweet_id, kind))
     return release, end
