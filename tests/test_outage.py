@@ -73,7 +73,7 @@ def test_a_run_ends_though_a_probe_of_some_endpoint_always_hangs(
     one.provider = TwitterApiIo(one.simulator.key or KEY, url=one.simulator.url, timeout=3.0)
     monkeypatch.setattr(TwitterApiIo, "limit_scope", lambda _, operation: str(operation))
     one.enqueue()
-    jobs.release_all_lists(one.db, one.tweet_ids)
+    jobs.release_all_lists(one.db, one.tweet_ids, one.provider.lists)
     one.simulator.faults.update({"hangs": 1.0, "hang_seconds": 8.0})
     context = one.context()
     context.provider_patience = 5.0

@@ -156,3 +156,17 @@ def test_a_list_that_the_provider_does_not_serve_is_not_asked_for(
     result = one.cycle()
     assert (result.failed, result.requeued, result.last_error) == (0, 0, None)
     assert {action for _, action, _ in one.stored()} == {"retweet", "reply", "quote"}
+
+
+def test_a_list_that_the_provider_does_not_serve_is_not_asked_for_without_counters_either(
+    lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LISTS, LIKES, ROW)
+    one = lab(tweets=1, engagements=20.0)
+    one.enqueue()
+    one.db.jobs.update_many({}, {"$set": {"max_attempts": 1}})
+    one.simulator.faults.update({"script": ["garble", "garble", "garble"]})
+    result = one.work(threads=1)
+    assert (result.failed, result.unchanged) == (1, 0)
+    assert one.db.jobs.distinct("job_type", {"status": "failed"}) == ["metrics"]
+    assert one.db.jobs.count_documents({"status": "pending"}) == 0

@@ -11,7 +11,7 @@ the database's clock (`$$NOW`), and `promote_due` then gives it its rank back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -192,9 +192,12 @@ def release_lists(db: Db, release: Iterable[tuple[str, Kind]], close: Iterable[t
     return db.jobs.bulk_write(closed, ordered=False).modified_count if closed else 0
 
 
-def release_all_lists(db: Db, tweet_ids: Iterable[str]) -> None:
-    """Let every list of these tweets run without counters, since their metrics were given up."""
-    release_lists(db, [(tweet_id, kind) for tweet_id in tweet_ids for kind in LISTS], [])
+def release_all_lists(db: Db, tweet_ids: Sequence[str], served: Collection[Kind]) -> None:
+    """Let the lists of these tweets that are served run without counters, since their metrics were given up."""
+    lists: dict[bool, list[tuple[str, Kind]]] = {True: [], False: []}
+    for kind in LISTS:
+        lists[kind in served].extend((tweet_id, kind) for tweet_id in tweet_ids)
+    release_lists(db, lists[True], lists[False])
 
 
 def _waiting(lists: Iterable[tuple[str, Kind]], changes: dict[str, Any]) -> list[UpdateMany]:

@@ -33,10 +33,11 @@ class Settler:
     def settle(self, finished: Sequence[UnitResult], until_available: Retry) -> BaseException | None:
         """Write the outcomes of these units; return what must end the run."""
         outcomes = [outcome for done in finished for outcome in done.outcomes]
-        until_available(self._context.client.meter.write)
-        until_available(partial(leases.settle, self._context.db, outcomes))
+        db, client = self._context.db, self._context.client
+        until_available(client.meter.write)
+        until_available(partial(leases.settle, db, outcomes))
         if given_up := [one.job.tweet_id for one in outcomes if _gave_up_metrics(one)]:
-            until_available(partial(jobs.release_all_lists, self._context.db, given_up))
+            until_available(partial(jobs.release_all_lists, db, given_up, client.provider.lists))
         self.counts["unchanged"] += sum(done.lists_unchanged for done in finished)
         for outcome in outcomes:
             self._count(outcome)
