@@ -136,3 +136,13 @@ def test_a_list_that_ends_in_the_middle_proves_nothing() -> None:
             current, Page((item("2", NOW),), None, 1, cut_off=cut_off), [False]
         )
         assert (advance.ended, advance.gave_up, advance.current.proven) == (True, cut_off, not cut_off)
+
+
+def test_pages_of_rows_that_are_of_no_concern_are_no_blanks() -> None:
+    """Replies to one reply may fill pages in the middle of a list; they end it only when they have no end."""
+    tracker, blanks = PassTracker(20, 3), PassTracker(20, 3)
+    current = Pass(1, True, Phase.WHOLE, NOW, 60)
+    foreign = [Page((), f"c{n}", 20) for n in range(60)]
+    assert not any(tracker.advance(current, page, ()).ended for page in foreign[:40])
+    assert any(tracker.advance(current, page, ()).ended for page in foreign[40:])
+    assert [blanks.advance(current, Page((), f"c{n}", 0), ()).ended for n in range(4)] == [False] * 3 + [True]

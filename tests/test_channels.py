@@ -491,6 +491,14 @@ def test_an_answer_that_is_lost_after_the_data_may_have_arrived() -> None:
         assert outcome(lambda: channel.send("team@agency.example", message())) == UNKNOWN
 
 
+@pytest.mark.parametrize("said", [b"nonsense\r\n", b"150 hm\r\n", b"354 go\r\n", b"999 hm\r\n"])
+def test_an_answer_to_the_data_that_is_neither_yes_nor_no_may_mean_that_it_arrived(said: bytes) -> None:
+    script = (b"220 hi\r\n", b"250 ok\r\n", b"250 ok\r\n", b"250 ok\r\n", b"354 go\r\n", said)
+    with raw_server(scripted(*script)) as port:
+        channel = email(f"smtp://127.0.0.1:{port}", timeout=1.0)
+        assert outcome(lambda: channel.send("team@agency.example", message())) == UNKNOWN
+
+
 @pytest.mark.slow
 @given(talk=st.tuples(*[st.sampled_from([line, line, line, None]) for line in GOOD_TALK]), noise=st.lists(
     st.one_of(

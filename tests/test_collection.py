@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,10 +12,12 @@ import pytest
 from support.lab import SLUG, Lab, campaign, change
 
 from socap_cli.logs import Logs
+from socap_cli.model.account import TweetsAnswer
 from socap_cli.model.campaign import CampaignStatus
 from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, RETWEETS, Kind, kinds
 from socap_cli.model.list_state import coverage_of
 from socap_cli.store import campaigns, queue_view, usage, worker_state
+from socap_cli.work import metrics
 
 MakeLab = Callable[..., Lab]
 
@@ -326,6 +328,35 @@ def test_a_campaign_past_its_window_gets_one_last_cycle_and_is_completed(lab: Ma
         status=CampaignStatus.COMPLETED,  # type: ignore[type-var]
     )
     assert one.enqueue().jobs_armed == 0
+
+
+def test_a_tweet_that_is_absent_once_in_the_last_cycle_is_asked_for_again(
+    lab: MakeLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No later cycle makes good what the last one does not read."""
+    one = lab(tweets=2)
+    tweet = one.world.tweets[one.tweet_ids[0]]
+    change(one.db, SLUG, ends_at=one.now() + timedelta(hours=1))
+    one.cycle()
+    one.advance(hours=2)
+    one.engage(RETWEETS, 3)
+    ask, asked = one.provider.tweets, []
+
+    def absent_once(tweet_ids: Sequence[str]) -> TweetsAnswer:
+        answer = ask(tweet_ids)
+        asked.append(tweet_ids)
+        found = {
+            key: value for key, value in answer.tweets.items() if len(asked) > 1 or key != tweet.tweet_id
+        }
+        return replace(answer, tweets=found)
+
+    monkeypatch.setattr(one.provider, "tweets", absent_once)
+    monkeypatch.setattr(metrics, "ASK_AGAIN", 0.1)
+    one.enqueue()
+    one.work()
+    one.assert_exact()
+    assert one.enqueue().campaigns_completed == 1
+    assert len(asked) == 2
 
 
 def test_coverage_tells_counter_collected_and_removed(lab: MakeLab) -> None:

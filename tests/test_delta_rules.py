@@ -13,6 +13,7 @@ from socap_cli.config import Collection
 from socap_cli.model.kinds import RETWEETS
 from socap_cli.model.list_state import ListState, Pass, Phase
 from socap_cli.work.delta import (
+    LATE,
     PassKind,
     Step,
     after_pass,
@@ -81,6 +82,17 @@ def test_a_new_pass_of_replies_asks_only_for_what_is_newer() -> None:
     opened = open_pass(state, PassKind.DELTA, by_time=True, now=NOW)
     assert (opened.phase, opened.number) == (Phase.FRESH, 4)
     assert opened.since == NOW - timedelta(minutes=59, seconds=59)
+
+
+def test_what_the_last_pass_missed_is_looked_for_among_what_came_just_before() -> None:
+    """The counter had it and the list showed only a newer one: it rose by that, and will not tell of it again."""
+    state = replace(READ, since=NOW - timedelta(hours=1), deficit=1)
+    opened = open_pass(state, PassKind.DELTA, by_time=True, now=NOW)
+    assert opened.since == NOW - timedelta(hours=1) - LATE
+    protected = replace(state, full_deficit=1)
+    assert open_pass(protected, PassKind.DELTA, by_time=True, now=NOW).since == NOW - timedelta(
+        minutes=59, seconds=59
+    )
 
 
 def test_a_pass_that_was_left_open_is_gone_on_with() -> None:
@@ -158,13 +170,28 @@ def test_a_finished_pass_remembers_what_could_not_be_found() -> None:
     assert (after.completed_passes, after.deficit, after.full_deficit, after.since) == (4, 5, 5, NOW)
 
 
+@pytest.mark.parametrize("fell", [False, True])
+def test_a_full_pass_that_proved_nothing_is_not_made_again_before_its_time(fell: bool) -> None:
+    """A list may end in circles for good, and protected accounts stay counted: each look would pay all of it."""
+    state = replace(READ, counter=60, counter_at_pass=60, last_full_at=None, fell=fell)
+    current = Pass(4, True, Phase.WHOLE, NOW, 60, proven=False)
+    after = after_pass(state, current, collected=50, removed=0, now=NOW)
+    soon, later = NOW + timedelta(minutes=30), NOW + timedelta(hours=POLICY.verify_every_hours)
+    assert pass_due(after, last_cycle=False, now=soon, policy=POLICY) is PassKind.NONE
+    assert pass_due(after, last_cycle=False, now=later, policy=POLICY) is PassKind.FULL
+
+
 @pytest.mark.parametrize(
     ("stored", "unseen", "counter", "expected"),
     [
-        (100, 40, 100, True),  # fewer than half
+        (100, 10, 100, True),  # a tenth
+        (100, 40, 100, False),  # the provider cut the list short
+        (140, 40, 100, True),  # as many came as were taken back
         (100, 90, 100, False),  # the provider cut the list short
         (100, 90, 10, True),  # the counter says so too
-        (10, 10, 10, True),  # too few to tell
+        (15, 15, 15, False),  # the provider answered an empty list
+        (15, 15, 0, True),
+        (2, 2, 2, True),  # too few to tell
         (100, 90, None, False),
     ],
 )

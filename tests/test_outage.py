@@ -11,6 +11,7 @@ import pytest
 from support.lab import KEY, Lab
 
 from socap_cli.errors import ProviderUnavailable
+from socap_cli.model.kinds import LISTS
 from socap_cli.model.queue import Unit
 from socap_cli.providers.twitterapi_io import TwitterApiIo
 from socap_cli.status.gather import gather
@@ -73,7 +74,7 @@ def test_a_run_ends_though_a_probe_of_some_endpoint_always_hangs(
     one.provider = TwitterApiIo(one.simulator.key or KEY, url=one.simulator.url, timeout=3.0)
     monkeypatch.setattr(TwitterApiIo, "limit_scope", lambda _, operation: str(operation))
     one.enqueue()
-    jobs.release_all_lists(one.db, one.tweet_ids, one.provider.lists)
+    jobs.release_lists(one.db, [(tweet, kind) for tweet in one.tweet_ids for kind in LISTS], [])
     one.simulator.faults.update({"hangs": 1.0, "hang_seconds": 8.0})
     context = one.context()
     context.provider_patience = 5.0

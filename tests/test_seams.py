@@ -48,6 +48,9 @@ class Toy:
     def lists_with_times(self) -> frozenset[Kind]:
         return frozenset()
 
+    def reaches_back(self, kind: Kind) -> None:
+        return None
+
     def endpoint(self, operation: str) -> str:
         return f"/toy/{operation}"
 

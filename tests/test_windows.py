@@ -13,7 +13,7 @@ from support.mortal import Killed, MortalDb
 
 from socap_cli.model.account import ListItem, Page, Profile
 from socap_cli.model.kinds import QUOTES, REPLIES, Kind
-from socap_cli.model.list_state import Window
+from socap_cli.model.list_state import Pass, Phase, Window
 from socap_cli.work import windows
 
 POSTED = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -81,6 +81,19 @@ def test_a_window_that_goes_on_expects_at_least_as_much_as_it_has_read(
 )
 def test_a_window_without_a_moment_between_is_not_divided(window: Window, why: str) -> None:
     assert windows.halve(window, POSTED) is None, why
+
+
+@pytest.mark.parametrize("ages", [(9.0, 900.0, 800.0), (900.0, 800.0, 850.0)])
+def test_a_list_that_is_not_newest_first_is_not_divided_by_time(ages: tuple[float, ...]) -> None:
+    """An old reply on top does not say that everything newer was read."""
+    current = Pass(1, True, Phase.WHOLE, NOW, 900)
+    assert not windows.is_long(current, page(*ages), left=800, long_list=200)
+    assert windows.is_long(current, page(*sorted(ages, reverse=True)), left=800, long_list=200)
+    sorted_first = windows.rest_after(page(1000.0, 950.0), since=None, left=800)
+    assert windows.halve(sorted_first, POSTED) is not None
+    after = windows.after_page(sorted_first, page(*ages))
+    assert windows.halve(after, POSTED) is None
+    assert windows.halve(windows.after_page(after, page(5.0, 4.0)), POSTED) is None
 
 
 def test_a_list_of_a_tweet_whose_id_holds_no_time_is_not_divided() -> None:

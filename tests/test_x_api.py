@@ -330,6 +330,20 @@ def test_replies_of_the_last_seven_days_are_collected(lab: Callable[..., Lab]) -
     assert {key[2] for key in one.stored() if key[1] == "reply"} == set(late)
 
 
+def test_replies_that_search_does_not_reach_any_more_are_not_taken_for_gone(lab: Callable[..., Lab]) -> None:
+    one = x_lab(lab, tweets=2)
+    early = one.engage(REPLIES, 10)
+    one.advance(minutes=2)
+    one.cycle()
+    one.advance(days=6)
+    late = one.engage(REPLIES, 30)
+    one.advance(minutes=2)
+    one.cycle()
+    one.advance(days=2)
+    one.cycle(verify=True)
+    assert {key[2] for key in one.stored() if key[1] == "reply"} == {*early, *late}
+
+
 def test_x_is_a_row_of_the_configuration() -> None:
     provider = build_provider(ProviderSettings(name="x"))
     assert provider.name == "x"

@@ -46,7 +46,12 @@ def submit(server: Server, letter: Letter, *, timeout: float) -> None:
         _expect(session.docmd("DATA"), MessageRefused, mask, wanted=354)
         progress.written = True
         session.send(_dotted(letter.content))
-        _expect(session.getreply(), MessageRefused, mask)
+        reply = session.getreply()
+        if not 200 <= reply[0] < 600 or 300 <= reply[0] < 400:
+            raise DeliveryUnknown(
+                f"the mail server's answer is neither yes nor no, it may have arrived: {_text(reply[1], mask)}"
+            )
+        _expect(reply, MessageRefused, mask)
 
 
 def examine(server: Server, *, timeout: float) -> str:

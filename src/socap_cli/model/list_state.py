@@ -38,7 +38,7 @@ class Window:
     expected: int = 0
     """Items that are probably left in it."""
     oldest: datetime | None = None
-    """The oldest engagement read of it."""
+    """Everything newer than this is read. None when the order of what was read does not tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from typing import ClassVar, Protocol
 
 from socap_cli.model.account import ListItem, Page, Tweet, TweetsAnswer
@@ -55,6 +56,10 @@ class HttpProvider:
     def lists_with_times(self) -> frozenset[Kind]:
         """Lists that can be asked for what is newer or older than a time."""
         return frozenset(kind for kind in self.lists if self.endpoints[kind].takes_times)
+
+    def reaches_back(self, kind: Kind) -> timedelta | None:  # noqa: ARG002
+        """To the beginning of a list, unless it is one that says otherwise."""
+        return None
 
     def endpoint(self, operation: str) -> str:
         """The path, which requests are metered under."""

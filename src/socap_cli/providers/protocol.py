@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from socap_cli.model.account import Page, TweetsAnswer
@@ -44,6 +44,9 @@ class Provider(Protocol):
     @property
     def lists_with_times(self) -> frozenset[Kind]:
         """Lists that can be asked for what is newer or older than a time."""
+
+    def reaches_back(self, kind: Kind) -> timedelta | None:
+        """The age from which on a list's items are not shown any more, though they are there; None: no age."""
 
     @property
     def usd_per_credit(self) -> float:

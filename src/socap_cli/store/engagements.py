@@ -109,15 +109,30 @@ def see_again(db: Db, ids: Sequence[str], *, scan: int, now: datetime) -> None:
     )
 
 
-def mark_removed(db: Db, tweet_id: str, kind: Kind, *, before: int, now: datetime) -> int:
-    """Mark what no scan from `before` on has seen; return how many. Nothing is deleted."""
-    unseen = {
+def count_unseen(db: Db, tweet_id: str, kind: Kind, *, before: int, since: datetime) -> int:
+    """How many from a time on no scan from `before` on has seen."""
+    return db.engagements.count_documents(_unseen(tweet_id, kind, before, since))
+
+
+def mark_removed(
+    db: Db, tweet_id: str, kind: Kind, *, before: int, now: datetime, since: datetime | None = None
+) -> int:
+    """Mark what no scan from `before` on has seen, of what is newer than `since`; return how many.
+
+    Nothing is deleted.
+    """
+    unseen = _unseen(tweet_id, kind, before, since)
+    return db.engagements.update_many(unseen, {"$set": {"removed_at": now}}).modified_count
+
+
+def _unseen(tweet_id: str, kind: Kind, before: int, since: datetime | None) -> Row:
+    query: Row = {
         "tweet_id": tweet_id,
         "action_type": LISTS[kind].action_type,
         "removed_at": None,
         "last_scan": {"$lt": before},
     }
-    return db.engagements.update_many(unseen, {"$set": {"removed_at": now}}).modified_count
+    return query if since is None else {**query, "engaged_at": {"$gte": since}}
 
 
 def count_stored(db: Db, lists: Sequence[tuple[str, Kind]]) -> list[StoredCounts]:

@@ -11,7 +11,7 @@ the database's clock (`$$NOW`), and `promote_due` then gives it its rank back.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +20,7 @@ from pymongo import UpdateMany
 from pymongo.errors import BulkWriteError
 
 from socap_cli.model.cadence import Look
-from socap_cli.model.kinds import LISTS, METRICS, Kind, kinds, priority_of
+from socap_cli.model.kinds import METRICS, Kind, kinds, priority_of
 from socap_cli.model.queue import JobStatus, Result
 from socap_cli.store.connect import Db
 
@@ -190,14 +190,6 @@ def release_lists(db: Db, release: Iterable[tuple[str, Kind]], close: Iterable[t
     }
     closed = _waiting(close, ends)
     return db.jobs.bulk_write(closed, ordered=False).modified_count if closed else 0
-
-
-def release_all_lists(db: Db, tweet_ids: Sequence[str], served: Collection[Kind]) -> None:
-    """Let the lists of these tweets that are served run without counters, since their metrics were given up."""
-    lists: dict[bool, list[tuple[str, Kind]]] = {True: [], False: []}
-    for kind in LISTS:
-        lists[kind in served].extend((tweet_id, kind) for tweet_id in tweet_ids)
-    release_lists(db, lists[True], lists[False])
 
 
 def _waiting(lists: Iterable[tuple[str, Kind]], changes: dict[str, Any]) -> list[UpdateMany]:

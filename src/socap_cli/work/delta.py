@@ -18,8 +18,14 @@ from enum import StrEnum
 from socap_cli.config import Collection
 from socap_cli.model.list_state import ListState, Pass, Phase
 
+LATE = timedelta(minutes=10)
+"""By which a list may show an item later than a newer one: so far back is looked while the last pass missed some."""
 RESTARTS = 2
 """How often one run of a list, or of one of its windows, starts at the top because its cursor was refused."""
+
+
+FEW_GONE = 2
+"""So many of a list are believed to be gone whatever its counter says; of a long one a tenth."""
 
 
 class PassKind(StrEnum):
@@ -75,7 +81,10 @@ def open_pass(state: ListState, wanted: PassKind, *, by_time: bool, now: datetim
         return state.open_pass
     # From the second after the newest known item, so that it is not paid for again; another item of that
     # same second is missed by the counter's reckoning, and then looked for below.
-    since = state.since + timedelta(seconds=1) if by_time and not full and state.since else None
+    # What the last pass missed, and the full one before it did not, may be late: then some minutes are paid again.
+    missed = state.deficit > state.full_deficit
+    margin = -LATE if missed else timedelta(seconds=1)
+    since = state.since + margin if by_time and not full and state.since else None
     return Pass(
         number=state.completed_passes + 1,
         full=full,
@@ -144,7 +153,7 @@ def after_pass(state: ListState, current: Pass, *, collected: int, removed: int,
         since=current.newest,
         open_pass=None,
         last_pass_at=now,
-        last_full_at=now if whole else state.last_full_at,
+        last_full_at=now if current.full else state.last_full_at,
         verify=False if current.full else state.verify,
     )
 
@@ -152,9 +161,9 @@ def after_pass(state: ListState, current: Pass, *, collected: int, removed: int,
 def vanishing_is_plausible(*, stored: int, unseen: int, counter: int | None, deficit: int) -> bool:
     """Whether a full pass may mark what it did not see; a list cut short by the provider may not.
 
-    More than half gone is believed only when the counter confirms it.
+    More than a few gone are believed only when the counter confirms it: a list may be answered short, or empty.
     """
-    if unseen * 2 <= stored or stored < 20:
+    if unseen <= max(FEW_GONE, stored // 10):
         return True
     left = stored - unseen
-    return counter is not None and counter - deficit <= left + max(2, left // 10)
+    return counter is not None and counter - deficit <= left + max(FEW_GONE, left // 10)

@@ -13,11 +13,12 @@ from socap_cli.model.engagement import StoredItem
 from socap_cli.model.list_state import SCANS_A_HOLD, ListState, Pass, Phase, StoredCounts
 from socap_cli.model.queue import Outcome, Result, Unit
 from socap_cli.model.snowflake import snowflake_time
-from socap_cli.store import engagements, jobs, list_leases, list_marks
+from socap_cli.store import jobs, list_leases, list_marks
 from socap_cli.work import delta, windows
 from socap_cli.work.context import WorkContext
 from socap_cli.work.delta import PassKind, Step
 from socap_cli.work.page_source import PageSource
+from socap_cli.work.removal import mark_removed
 from socap_cli.work.result import UnitResult
 from socap_cli.work.tracker import Advance, PassTracker
 from socap_cli.work.window_reader import WindowReader
@@ -213,7 +214,8 @@ class ListCollector:
         self._check_lease()
         now = self.context.now()
         counts = self._counts or self._count()
-        gone = self._mark_removed(current, counts) if current.full and current.proven else 0
+        proves = current.full and current.proven
+        gone = mark_removed(self.context, self.state, current, counts) if proves else 0
         after = delta.after_pass(
             self.state, current, collected=counts.present - gone, removed=counts.removed + gone, now=now
         )
@@ -224,17 +226,6 @@ class ListCollector:
         self._write(list_leases.pass_finished(self.state, after, release=self.released))
         self.state = after
         return due
-
-    def _mark_removed(self, current: Pass, counts: StoredCounts) -> int:
-        state = self.state
-        unseen = counts.unseen(before=current.scan)
-        if not unseen or not delta.vanishing_is_plausible(
-            stored=counts.present, unseen=unseen, counter=current.counter, deficit=state.full_deficit
-        ):
-            return 0
-        return engagements.mark_removed(
-            self.context.db, state.tweet_id, state.kind, before=current.scan, now=self.context.now()
-        )
 
     def _believe_only_twice(self, current: Pass, collected: int) -> None:
         """A list that ended in circles or blanks is read again, unless the counter or a second look agrees."""

@@ -9,7 +9,7 @@ from socap_cli.client.observation import lists_after
 from socap_cli.client.recording import record_counters
 from socap_cli.model.cadence import CYCLE
 from socap_cli.model.kinds import Kind
-from socap_cli.model.list_state import Observation, TweetState
+from socap_cli.model.list_state import MISSES_TO_BELIEVE, Observation, TweetState
 from socap_cli.model.queue import Outcome, Result, Unit
 from socap_cli.store import jobs, worker_state
 from socap_cli.work import delta
@@ -18,6 +18,10 @@ from socap_cli.work.delta import PassKind
 from socap_cli.work.result import UnitResult
 
 Lists = list[tuple[str, Kind]]
+ABSENT = TweetState("", misses=MISSES_TO_BELIEVE)
+"""Stands for a tweet of which nothing was told: rows beside it could not be read."""
+ASK_AGAIN = 5.0
+"""Seconds until a tweet is asked for once more in its campaign's last cycle."""
 
 
 def run(context: WorkContext, unit: Unit) -> UnitResult:
@@ -36,13 +40,20 @@ def run(context: WorkContext, unit: Unit) -> UnitResult:
     recorded = record_counters(context.db, told, tweets, now=context.now(), gap_after=gap_after)
     context.client.counts.add(snapshots=recorded.snapshots)
     last_cycle = frozenset(job.tweet_id for job in unit.jobs if job.last_cycle)
-    release, end = _decide(context, told, recorded.observations, last_cycle)
+    # Absent once proves nothing, and no later cycle makes good what the last one does not read.
+    again = {tweet_id for tweet_id in last_cycle - tweets.keys() if told.get(tweet_id, ABSENT).misses == 0}
+    seen = [one for one in recorded.observations if one.tweet_id not in again]
+    release, end = _decide(context, told, seen, last_cycle)
     end += [(tweet_id, kind) for tweet_id in before.keys() - told.keys() for kind in before[tweet_id].lists]
     ended = jobs.release_lists(context.db, release, end)
     found = {True: Result.COLLECTED, False: Result.MISSING}
-    return UnitResult(
-        unit, [Outcome(job, found[job.tweet_id in tweets]) for job in unit.jobs], lists_unchanged=ended
-    )
+    outcomes = [
+        Outcome(job, delay=ASK_AGAIN, error="not in the answer: asked for once more", waits=True)
+        if job.tweet_id in again
+        else Outcome(job, found[job.tweet_id in tweets])
+        for job in unit.jobs
+    ]
+    return UnitResult(unit, outcomes, lists_unchanged=ended)
 
 
 def _gap_after(unit: Unit, before: Mapping[str, TweetState], plain: timedelta) -> dict[str, timedelta]:

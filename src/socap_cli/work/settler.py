@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
-from socap_cli.model.kinds import METRICS, Kind, kinds
+from socap_cli.model.kinds import LISTS, METRICS, Kind, kinds
 from socap_cli.model.queue import Outcome, Result
 from socap_cli.store import jobs, leases
 from socap_cli.work.context import WorkContext
@@ -15,6 +15,7 @@ from socap_cli.work.result import UnitResult
 BUGS_TO_END = 25
 """So many unforeseen errors in a row, and no unit that worked among them, concern more than single units."""
 COLUMNS = {Result.UNCHANGED: "unchanged", Result.OVER_BUDGET: "over_budget"}
+Lists = list[tuple[str, Kind]]
 Retry = Callable[[Callable[[], Any]], Any]
 
 
@@ -37,7 +38,7 @@ class Settler:
         until_available(client.meter.write)
         until_available(partial(leases.settle, db, outcomes))
         if given_up := [one.job.tweet_id for one in outcomes if _gave_up_metrics(one)]:
-            until_available(partial(jobs.release_all_lists, db, given_up, client.provider.lists))
+            until_available(partial(jobs.release_lists, db, *_lists_of(given_up, client.provider.lists)))
         self.counts["unchanged"] += sum(done.lists_unchanged for done in finished)
         for outcome in outcomes:
             self._count(outcome)
@@ -56,6 +57,12 @@ class Settler:
             if done.fatal or self._bugs >= BUGS_TO_END:
                 return done.fatal or done.bug
         return None
+
+
+def _lists_of(tweet_ids: Sequence[str], served: Collection[Kind]) -> tuple[Lists, Lists]:
+    """The lists of tweets whose counters will not come: (those to read without them, those that nobody serves)."""
+    lists = [(tweet_id, kind) for kind in LISTS for tweet_id in tweet_ids]
+    return [one for one in lists if one[1] in served], [one for one in lists if one[1] not in served]
 
 
 def _gave_up_metrics(outcome: Outcome) -> bool:

@@ -15,6 +15,8 @@ CLOCKS_DIFFER = timedelta(hours=1)
 """By which an engagement may lie ahead of this host's clock."""
 STALE_PAGES = 3
 """Pages in a row without one item that this pass has not seen: the cursor goes in circles."""
+FOREIGN_PAGES = 50
+"""Pages in a row that hold rows, and none of concern: a thousand replies to a reply, or a cursor without an end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class PassTracker:
     _seen: set[str] = field(default_factory=set)
     _stale: int = 0
     _blank: int = 0
+    _foreign: int = 0
 
     def restart(self) -> None:
         """The pass begins at the top again: nothing was seen by it yet."""
@@ -61,11 +64,14 @@ class PassTracker:
         """Take a page in."""
         ids = _ids(page)
         self._stale = self._stale + 1 if ids and self._seen.issuperset(ids) else 0
-        self._blank = 0 if ids else self._blank + 1
+        foreign = not ids and page.billed_items > 0  # it goes on behind them; behind nothing it hardly does
+        self._foreign = self._foreign + 1 if foreign else 0
+        self._blank = 0 if ids or foreign else self._blank + 1
         self._seen.update(ids)
         more = page.next_cursor is not None
         circling = more and (page.next_cursor == current.cursor or self._stale >= STALE_PAGES)
         gave_up = circling or page.cut_off or (more and self._blank > self.empty_pages)
+        gave_up = gave_up or (more and self._foreign > FOREIGN_PAGES)
         after = replace(
             current,
             known_run=delta.run_of_known(current.known_run, known, self.boundary_run),

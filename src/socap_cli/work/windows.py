@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from math import sqrt
 
 from socap_cli.model.account import Page
@@ -23,7 +24,9 @@ YOUNG = 60.0
 def is_long(current: Pass, page: Page, *, left: int, long_list: int) -> bool:
     """Whether a pass that goes on after a page, to the end of its list, had better do so in windows."""
     to_the_end = current.full or current.phase is Phase.FRESH
-    return to_the_end and left >= long_list and page.next_cursor is not None and _oldest(page) is not None
+    return (
+        to_the_end and left >= long_list and page.next_cursor is not None and _depth(page, None) is not None
+    )
 
 
 def rest_after(page: Page, *, since: datetime | None, left: int) -> Window:
@@ -34,11 +37,9 @@ def rest_after(page: Page, *, since: datetime | None, left: int) -> Window:
 def after_page(window: Window, page: Page) -> Window:
     """A window that goes on after a page. More than was expected may be left: then as many as were read."""
     read = window.read + len(page.items)
-    moments = [moment for moment in (window.oldest, _oldest(page)) if moment is not None]
     expected = max(window.expected - len(page.items), read)
-    return replace(
-        window, cursor=page.next_cursor, read=read, expected=expected, oldest=min(moments, default=None)
-    )
+    oldest = _depth(page, window.oldest) if window.oldest or not window.read else None
+    return replace(window, cursor=page.next_cursor, read=read, expected=expected, oldest=oldest)
 
 
 def divide(windows: Sequence[Window], *, wanted: int, posted_at: datetime | None, worth: int) -> list[Window]:
@@ -69,6 +70,8 @@ def halve(window: Window, posted_at: datetime | None) -> tuple[Window, Window] |
     Attention fades by a power of the age, so halves are equal in the logarithm of the tweet's age. The newer
     half is asked for anew from the second of the oldest item on: what that second holds is read twice.
     """
+    if window.read and window.oldest is None:
+        return None  # what is read of it has no end in time: only its cursor knows what is left
     tops = [window.until, window.oldest and _whole(window.oldest) + SECOND]
     top = min((moment for moment in tops if moment is not None), default=None)
     bottom = window.since or posted_at
@@ -95,5 +98,13 @@ def _whole(moment: datetime) -> datetime:
     return moment.replace(microsecond=0)
 
 
-def _oldest(page: Page) -> datetime | None:
-    return min((item.engaged_at for item in page.items if item.engaged_at is not None), default=None)
+def _depth(page: Page, above: datetime | None) -> datetime | None:
+    """Down to what moment a list is read with a page below `above`; None when its order does not tell.
+
+    One old post on top, a thread of its author's, a list by relevance: everything else may still be to come.
+    """
+    moments = [item.engaged_at for item in page.items if item.engaged_at is not None]
+    if not moments:
+        return above
+    order = [_whole(moment) for moment in (above, *moments) if moment is not None]
+    return moments[-1] if all(older <= newer for newer, older in pairwise(order)) else None

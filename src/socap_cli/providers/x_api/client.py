@@ -55,6 +55,10 @@ class XApi(HttpProvider):
         transport = Transport(url, headers, timeout=timeout, secrets=(key,))
         super().__init__(transport, batch=min(batch, LARGEST_BATCH), prices=prices)
 
+    def reaches_back(self, kind: Kind) -> timedelta | None:
+        """Replies are searched for, as far back as search goes."""
+        return SEARCHED - MARGIN if kind == REPLIES else None
+
     def limit_scope(self, operation: str) -> str:
         """Each endpoint has a limit of its own."""
         return ENDPOINTS[operation].path
