@@ -181,6 +181,20 @@ def test_a_full_pass_that_proved_nothing_is_not_made_again_before_its_time(fell:
     assert pass_due(after, last_cycle=False, now=later, policy=POLICY) is PassKind.FULL
 
 
+def test_a_list_that_shows_much_less_than_its_counter_is_read_whole_a_second_time() -> None:
+    """Its provider may have ended it after a page; a list of which most is protected shows the same again."""
+    first, day = Pass(1, True, Phase.WHOLE, NOW, 100), timedelta(hours=POLICY.verify_every_hours)
+    unread = ListState("9", RETWEETS, counter=100)
+    state = after_pass(unread, first, collected=20, removed=0, now=NOW)
+    due = [pass_due(state, last_cycle=False, now=NOW + age, policy=POLICY) for age in (day / 2, day)]
+    assert due == [PassKind.NONE, PassKind.FULL]
+    again = after_pass(state, replace(first, number=2), collected=20, removed=0, now=NOW + day)
+    assert again.full_deficit == 80
+    assert pass_due(again, last_cycle=False, now=NOW + 9 * day, policy=POLICY) is PassKind.NONE
+    whole = after_pass(state, replace(first, number=2), collected=99, removed=0, now=NOW + day)
+    assert (whole.full_deficit, whole.deficit) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("stored", "unseen", "counter", "expected"),
     [

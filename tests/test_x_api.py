@@ -24,7 +24,6 @@ from socap_cli.config import Provider as ProviderSettings
 from socap_cli.errors import (
     CreditsExhausted,
     CursorRefused,
-    Forbidden,
     KeyRefused,
     MalformedAnswer,
     NotFound,
@@ -35,7 +34,7 @@ from socap_cli.errors import (
 )
 from socap_cli.model import cleaning
 from socap_cli.model.account import Page
-from socap_cli.model.kinds import QUOTES, REPLIES, RETWEETS
+from socap_cli.model.kinds import QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.providers.table import build_provider
 from socap_cli.providers.x_api import XApi
 from socap_cli.simulator.server import Simulator
@@ -148,7 +147,7 @@ def test_an_empty_list_is_left_out_and_a_gone_tweet_is_told(canned: tuple[XApi, 
         (401, {"title": "Unauthorized", "type": "about:blank"}, KeyRefused, "Unauthorized"),
         (402, {"title": "CreditsDepleted", "type": PROBLEMS + "credits"}, CreditsExhausted, "CreditsDepleted"),
         (403, {"title": "Forbidden", "detail": "enrol", "type": PROBLEMS + "client-forbidden"}, KeyRefused, "enrol"),
-        (403, {"title": "No", "type": PROBLEMS + "not-authorized-for-resource"}, Forbidden, "No"),
+        (403, {"title": "No", "type": PROBLEMS + "not-authorized-for-resource"}, RequestRefused, "No"),
         (404, {"title": "Not Found", "type": PROBLEMS + "resource-not-found"}, NotFound, "Not Found"),
         (429, {"title": "Too Many Requests", "type": "about:blank"}, RateLimited, "Too Many"),
         (429, {"errors": [{"code": 88, "message": "Rate limit exceeded"}]}, RateLimited, "Rate limit"),
@@ -172,12 +171,15 @@ def test_what_x_says_is_told_in_its_words(
     assert TOKEN not in raised.value.message
 
 
-def test_a_refused_token_of_a_page_is_told_from_a_refused_request(canned: tuple[XApi, Canned]) -> None:
+@pytest.mark.parametrize(("kind", "name"), [(RETWEETS, "pagination_token"), (REPLIES, "next_token")])
+def test_a_refused_token_of_a_page_is_told_from_a_refused_request(
+    canned: tuple[XApi, Canned], kind: Kind, name: str
+) -> None:
     provider, answer = canned
-    complaint = {"parameters": {"pagination_token": ["zz"]}, "message": "The value is not valid"}
+    complaint = {"parameters": {name: ["zz"]}, "message": "The value is not valid"}
     answer.status, answer.body = 400, {"errors": [complaint], "title": "Invalid Request"}
     with pytest.raises(CursorRefused):
-        provider.page(RETWEETS, "9", cursor="zz")
+        provider.page(kind, "9", cursor="zz")
 
 
 def test_a_wrong_token_is_told_by_a_request_that_is_free(lab: Callable[..., Lab]) -> None:

@@ -27,6 +27,8 @@ SHORTEST_WAIT, LONGEST_WAIT = 0.5, 960.0
 GONE = frozenset({404, 405, 410})
 CHECK_KEY = "check TWITTER_API_KEY"
 TEMPORARY = frozenset({408, 425})
+CURSOR_NAMES = ("cursor", "pagination_token", "next_token")
+"""How providers call what a page is asked for by."""
 
 
 def error_for(answer: Answer, detail: str) -> ProviderError:
@@ -72,7 +74,7 @@ def unavailable(detail: str, path: str, wait: float | None = None) -> ProviderUn
 def cursor_refused(answer: Answer, detail: str) -> bool:
     """Whether it is the cursor that a page was refused for."""
     lowered = detail.lower()
-    return answer.has_cursor and ("cursor" in lowered or "pagination_token" in lowered)
+    return answer.has_cursor and any(name in lowered for name in CURSOR_NAMES)
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime | None = None) -> float | None:

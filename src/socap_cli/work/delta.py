@@ -18,8 +18,10 @@ from enum import StrEnum
 from socap_cli.config import Collection
 from socap_cli.model.list_state import ListState, Pass, Phase
 
-LATE = timedelta(minutes=10)
+LATE = timedelta(minutes=1)
 """By which a list may show an item later than a newer one: so far back is looked while the last pass missed some."""
+MUCH_MISSING = 5
+"""Of a list of up to 25; of a longer one a fifth."""
 RESTARTS = 2
 """How often one run of a list, or of one of its windows, starts at the top because its cursor was refused."""
 
@@ -81,7 +83,7 @@ def open_pass(state: ListState, wanted: PassKind, *, by_time: bool, now: datetim
         return state.open_pass
     # From the second after the newest known item, so that it is not paid for again; another item of that
     # same second is missed by the counter's reckoning, and then looked for below.
-    # What the last pass missed, and the full one before it did not, may be late: then some minutes are paid again.
+    # What the last pass missed, and the full one before it did not, may be late: then a minute is paid again.
     missed = state.deficit > state.full_deficit
     margin = -LATE if missed else timedelta(seconds=1)
     since = state.since + margin if by_time and not full and state.since else None
@@ -148,7 +150,7 @@ def after_pass(state: ListState, current: Pass, *, collected: int, removed: int,
         removed=removed,
         deficit=deficit,
         deferred=None,
-        full_deficit=max(0, deficit) if whole else state.full_deficit,
+        full_deficit=_unreadable(state, current, deficit) if whole else state.full_deficit,
         fell=state.fell and not whole,
         since=current.newest,
         open_pass=None,
@@ -156,6 +158,15 @@ def after_pass(state: ListState, current: Pass, *, collected: int, removed: int,
         last_full_at=now if current.full else state.last_full_at,
         verify=False if current.full else state.verify,
     )
+
+
+def _unreadable(state: ListState, current: Pass, deficit: int) -> int:
+    """What a proven full pass missed cannot be read at all. Much of it is believed only of a second one.
+
+    The provider may have cut the list short as if it ended there; the next full pass tells.
+    """
+    is_much = deficit > max(MUCH_MISSING, (current.counter or 0) // 5)
+    return state.full_deficit if is_much and deficit > 2 * state.deficit else max(0, deficit)
 
 
 def vanishing_is_plausible(*, stored: int, unseen: int, counter: int | None, deficit: int) -> bool:

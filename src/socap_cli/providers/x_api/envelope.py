@@ -6,7 +6,6 @@ from typing import Any
 
 from socap_cli.errors import (
     CreditsExhausted,
-    Forbidden,
     KeyRefused,
     MalformedAnswer,
     NotFound,
@@ -96,7 +95,9 @@ def _error(answer: Answer) -> ProviderError:
     if kind.startswith(("client-forbidden", "client-not-enrolled")):
         return KeyRefused(f"the key was refused: {detail}", endpoint=answer.path, hint=CHECK_KEY)
     if answer.status == 403 and kind in HIDDEN:
-        return Forbidden(f"HTTP 403: {detail}", endpoint=answer.path)
+        return RequestRefused(
+            f"HTTP 403: {detail}", endpoint=answer.path
+        )  # its type says that it is this tweet
     return error_for(answer, detail)
 
 
