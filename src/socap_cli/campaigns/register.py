@@ -1,12 +1,9 @@
-"""Campaigns that exist: found, changed, ended."""
+"""Campaigns that exist: found, and changed."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
-from socap_cli.campaigns import windows
 from socap_cli.errors import SocapError
-from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, TweetCategory
+from socap_cli.model.campaign import Campaign, CampaignTweet, TweetCategory
 from socap_cli.store import Db, campaigns
 
 
@@ -36,20 +33,6 @@ def left_out(db: Db) -> list[str]:
 def update(db: Db, before: Campaign, after: Campaign) -> Campaign:
     """Write what differs. Raises SocapError when the campaign is gone meanwhile."""
     return campaigns.update(db, before, after) or find(db, before.slug)
-
-
-def set_status(
-    db: Db, slug: str, status: CampaignStatus, *, now: datetime, dry_run: bool = False
-) -> Campaign:
-    """Pause or complete. Raises SocapError for pausing what is completed."""
-    after = windows.with_status(campaign := find(db, slug), status, now=now)
-    return after if dry_run else update(db, campaign, after)
-
-
-def resume(db: Db, slug: str, days: timedelta | None, *, now: datetime, dry_run: bool = False) -> Campaign:
-    """Go on collecting, a completed campaign as well. Raises UsageError when its window is over."""
-    after = windows.resumed(campaign := find(db, slug), days, now=now)
-    return after if dry_run else update(db, campaign, after)
 
 
 def tweet_of(db: Db, slug: str, tweet_id: str) -> CampaignTweet:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from socap_cli.campaigns import register
+from socap_cli.campaigns.status import resume as resume_campaign
+from socap_cli.campaigns.status import set_status
 from socap_cli.campaigns.values import read_days
 from socap_cli.cli import campaign_text as text
 from socap_cli.cli.options import DryRun, Slug
@@ -42,7 +43,7 @@ def resume(
     lasting = None if days is None else read_days(days, "--days")
     now = run.now().replace(microsecond=0)
     with bootstrap(run).database() as db:
-        campaign = register.resume(db, slug, lasting, now=now, dry_run=dry_run)
+        campaign = resume_campaign(db, slug, lasting, now=now, dry_run=dry_run)
     _tell(run, campaign, text.without_end(campaign), dry_run=dry_run)
 
 
@@ -58,7 +59,7 @@ def complete(ctx: typer.Context, slug: Slug, dry_run: DryRun = False) -> None:
 def _set_status(run: Run, slug: str, status: CampaignStatus, *, dry_run: bool) -> None:
     now = run.now().replace(microsecond=0)
     with bootstrap(run).database() as db:
-        campaign = register.set_status(db, slug, status, now=now, dry_run=dry_run)
+        campaign = set_status(db, slug, status, now=now, dry_run=dry_run)
     _tell(run, campaign, (), dry_run=dry_run)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from html import escape
 from urllib.parse import unquote, urlsplit
 
 from socap_cli.direction_marks import LEFT_OUT
@@ -19,6 +18,8 @@ SHORTEST_PART = 6
 WORDS_OF_PATHS = frozenset({"services", "webhook", "webhooks", "workflows", "triggers", "incoming", "alerts"})
 LONGEST_SEARCHED = 20_000
 """Characters of a message that are looked at; no more of it is ever shown."""
+REFERENCES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"}
+"""As HTML escapes them."""
 
 
 class Mask:
@@ -68,7 +69,7 @@ def _spelled(secret: str) -> str:
 
 def _spellings(character: str) -> tuple[str, ...]:
     """A character as JSON, Python and HTML escape it, percent-encoded once or twice, and, last, as it is."""
-    code, reference = ord(character), escape(character)
+    code, reference = ord(character), REFERENCES.get(character, character)
     return (
         rf"\\{{1,4}}(?:u00|x){code:02x}",
         f"&#(?:0*{code}|x0*{code:x});",
