@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from socap_cli.config import Budget
 from socap_cli.model.cadence import HOUR, Cadence, Limits, Look, LookPrices, Watched, adaptive, fixed, rates
 from socap_cli.model.campaign import Campaign, CampaignStatus
 from socap_cli.model.kinds import LISTS, METRICS
-from socap_cli.model.look_summary import LookSummary
 from socap_cli.model.snowflake import snowflake_time
 from socap_cli.model.spending import Activity, within
-from socap_cli.providers import Provider
 from socap_cli.store import Db, campaigns, queue_view, usage, worker_state
+
+if TYPE_CHECKING:
+    from socap_cli.providers import Provider
 
 PUNCTUALITY = timedelta(minutes=3)
 """What a scheduler may be early by, so that a call every half hour finds everything due."""
@@ -133,18 +135,3 @@ def _share(db: Db, campaign: Campaign) -> float:
     mine = sizes.get(campaign.slug) or campaigns.count_tweets(db, campaign.slug)
     everything = sum({**sizes, campaign.slug: mine}.values())
     return mine / everything if everything else 1.0
-
-
-def summarized(db: Db, campaign: Campaign, policy: LookPolicy, *, now: datetime) -> LookSummary:
-    """What the campaign's cadence means to do."""
-    looks = sorted(next_looks(db, campaign, policy, now=now).values(), key=lambda look: look.at)
-    later = [look for look in looks if look.at > now]
-    return LookSummary(
-        campaign.slug,
-        policy.cadence_of(campaign).value,
-        tweets=len(looks),
-        due=len(looks) - len(later),
-        next_at=later[0].at if later else None,
-        why=later[0].why if later else "",
-        last_at=looks[-1].at if looks else None,
-    )

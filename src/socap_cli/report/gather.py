@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 
-from socap_cli.client.looks import LookPolicy, summarized
+from socap_cli.client.look_summaries import summarized
+from socap_cli.client.looks import LookPolicy
 from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet
 from socap_cli.model.detection import Detection
 from socap_cli.model.gaps import gaps_of

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from socap_cli.client.looks import LookPolicy, summarized
+from socap_cli.client.look_summaries import summarized
+from socap_cli.client.looks import LookPolicy
 from socap_cli.model.alert_listing import AlertTotals
 from socap_cli.model.campaign import CampaignStatus
 from socap_cli.model.detection import Detection
