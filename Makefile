@@ -18,7 +18,7 @@ test: $(VENV)/.dev ## The whole suite, on a real mongod, over real HTTP and SMTP
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 test-fast: $(VENV)/.dev ## Rules, words and pages, without any server, in under 30 seconds
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not server and not slow"
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m "not server and not slow" --hypothesis-profile fast
 
 coverage: $(VENV)/.dev ## The whole suite, and which lines it runs
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations=30 --cov --cov-report=term --cov-fail-under=$(COVERED)

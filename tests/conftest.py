@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from support.lab import START, Lab
 from support.servers import Hook, hook
 from support.terminal import Cli
@@ -28,6 +29,8 @@ BROWSERS = frozenset({"chromium"})
 MEMORY = Path("/dev/shm")
 ROOM = 4 * 1024**3
 """Bytes that must be free there."""
+settings.register_profile("fast", max_examples=25)
+"""Of `make test-fast`; the whole suite tries as many as the library does by default."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -338,6 +338,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed(
     assert done.stderr.splitlines()[-1] == "[]"
 
 
+@pytest.mark.slow
 def test_work_loads_nothing_that_draws_or_mails() -> None:
     script = f"import sys, socap_cli.cli.work; print(sorted({PAGES | {'smtplib'}} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

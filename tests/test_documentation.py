@@ -62,6 +62,7 @@ def test_every_page_stands_in_the_sites_contents() -> None:
     assert pages - contents == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", ["reference.py", "n8n_workflows.py"])
 def test_what_is_written_by_a_tool_is_what_it_would_write_now(tool: str) -> None:
     done = subprocess.run(

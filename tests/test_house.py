@@ -6,6 +6,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from statistics import median, quantiles
 
@@ -17,10 +18,13 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 LONGEST_FUNCTION, LONGEST_MODULE, MOST_PARAMETERS = 50, 250, 6
 
 
-def modules() -> Iterator[tuple[str, ast.Module, int]]:
+@cache
+def modules() -> list[tuple[str, ast.Module, int]]:
+    found = []
     for path in sorted(ROOT.rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        yield str(path.relative_to(ROOT)), ast.parse(text), len(text.splitlines())
+        found.append((str(path.relative_to(ROOT)), ast.parse(text), len(text.splitlines())))
+    return found
 
 
 def functions() -> Iterator[tuple[str, Function]]:

@@ -271,6 +271,7 @@ console.log(JSON.stringify(run({first: () => ({json: item})})));
 ANSWER = '{"ok":true,"partial":false,"exit_code":0,"warnings":[],"error":null}'
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node to run the workflows' JavaScript")
 @pytest.mark.parametrize(
     ("item", "ok", "said"),
