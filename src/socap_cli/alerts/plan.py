@@ -18,9 +18,8 @@ def is_vip(campaign: Campaign, username: str) -> bool:
 
 def is_ignored(campaign: Campaign, username: str) -> bool:
     """Whether a campaign is never told of this account; a VIP is."""
-    return fold_handle(username) in {fold_handle(name) for name in campaign.ignores} and not is_vip(
-        campaign, username
-    )
+    ignored = {fold_handle(name) for name in campaign.ignores}
+    return fold_handle(username) in ignored and not is_vip(campaign, username)
 
 
 def plan(

@@ -73,12 +73,11 @@ def due_people(
     found, fresh = [], 0
     seen: set[str] = set()
     for person in important_people.listed(db, names, active=True):
-        if (
-            not person.username or fold_handle(person.username) in seen
-        ):  # of several documents the first counts
+        handle = fold_handle(person.username)
+        if not person.username or handle in seen:  # of several documents the first counts
             continue
-        seen.add(fold_handle(person.username))
-        state = states.get(fold_handle(person.username), BuildState(fold_handle(person.username)))
+        seen.add(handle)
+        state = states.get(handle, BuildState(handle))
         if state.started_at is None and state.read_at and now - state.read_at < terms.refresh_after:
             fresh += 1
         else:

@@ -19,7 +19,7 @@ WORDS_OF_PATHS = frozenset({"services", "webhook", "webhooks", "workflows", "tri
 LONGEST_SEARCHED = 20_000
 """Characters of a message that are looked at; no more of it is ever shown."""
 REFERENCES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"}
-"""As HTML escapes them."""
+"""As `html.escape` has them, without the two thousand names that its module brings to the start of every command."""
 
 
 class Mask:

@@ -70,8 +70,8 @@ class PassTracker:
         self._seen.update(ids)
         more = page.next_cursor is not None
         circling = more and (page.next_cursor == current.cursor or self._stale >= STALE_PAGES)
-        gave_up = circling or page.cut_off or (more and self._blank > self.empty_pages)
-        gave_up = gave_up or (more and self._foreign > FOREIGN_PAGES)
+        endless = more and (self._blank > self.empty_pages or self._foreign > FOREIGN_PAGES)
+        gave_up = circling or page.cut_off or endless
         after = replace(
             current,
             known_run=delta.run_of_known(current.known_run, known, self.boundary_run),

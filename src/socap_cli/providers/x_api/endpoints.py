@@ -64,7 +64,5 @@ X counts in USD: a credit is 0.00001 of one, so that budgets and worths mean the
 
 def counter_names() -> dict[str, tuple[str, ...]]:
     """The public metrics by the name of the counter that they hold."""
-    return {
-        **COUNTERS,
-        **{name: endpoint.counters for name, endpoint in ENDPOINTS.items() if endpoint.is_list},
-    }
+    lists = {name: endpoint.counters for name, endpoint in ENDPOINTS.items() if endpoint.is_list}
+    return {**COUNTERS, **lists}

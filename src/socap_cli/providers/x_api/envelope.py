@@ -95,9 +95,8 @@ def _error(answer: Answer) -> ProviderError:
     if kind.startswith(("client-forbidden", "client-not-enrolled")):
         return KeyRefused(f"the key was refused: {detail}", endpoint=answer.path, hint=CHECK_KEY)
     if answer.status == 403 and kind in HIDDEN:
-        return RequestRefused(
-            f"HTTP 403: {detail}", endpoint=answer.path
-        )  # its type says that it is this tweet
+        # Its type says that it is this tweet, and not the key.
+        return RequestRefused(f"HTTP 403: {detail}", endpoint=answer.path)
     return error_for(answer, detail)
 
 
