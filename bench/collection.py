@@ -13,9 +13,8 @@ from support.lab import Lab
 
 from bench.measure import START, Provider, database, environment, provider, row, timed
 from socap_cli.model.kinds import LISTS, RETWEETS
-from socap_cli.simulator.clock import Clock
 from socap_cli.simulator.server import Simulator
-from socap_cli.simulator.world import World
+from socap_cli.simulator.world import Clock, World
 from socap_cli.store import Db
 
 TWEETS = 300

@@ -11,8 +11,7 @@ from support.lab import Lab
 from bench.collection import Elsewhere, work
 from bench.measure import START, database, provider, row
 from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, RETWEETS
-from socap_cli.simulator.clock import Clock
-from socap_cli.simulator.world import World
+from socap_cli.simulator.world import Clock, World
 
 LATENCY = 0.1
 LATER = timedelta(hours=2)

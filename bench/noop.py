@@ -8,17 +8,14 @@ import threading
 import time
 from datetime import UTC, datetime
 
-from socap_cli.client.budget import Budget
 from socap_cli.client.limiter import Limiter
-from socap_cli.client.meter import Meter
-from socap_cli.client.metered import MeteredClient
-from socap_cli.files.category_rules import default_rules
+from socap_cli.client.metered import Budget, Meter, MeteredClient
+from socap_cli.importance.accounts import default_rules
 from socap_cli.model.queue import Outcome, Unit
 from socap_cli.providers.twitterapi_io import TwitterApiIo
 from socap_cli.store import open_database
 from socap_cli.store.importance import ImportanceCollections
-from socap_cli.work.context import WorkContext
-from socap_cli.work.result import UnitResult
+from socap_cli.work.context import UnitResult, WorkContext
 from socap_cli.work.worker import Worker, WorkerOptions
 from socap_cli.work.writer import EngagementWriter
 

@@ -18,7 +18,7 @@ from typing import Any
 from bench.measure import START, database, environment, row
 from socap_cli.model.campaign import Campaign, CampaignStatus
 from socap_cli.model.kinds import LISTS
-from socap_cli.report.keeping import keep_all
+from socap_cli.report.gather import keep_all
 from socap_cli.store import Db, campaigns, open_database
 
 TWEETS, READINGS = 300, 97

@@ -17,10 +17,10 @@ from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.send import SendResult, send_alerts
 from socap_cli.channels.slack import Slack
 from socap_cli.channels.table import open_channels
-from socap_cli.config import Alerts
 from socap_cli.model.message import Message
-from socap_cli.store import Db, alert_view
-from socap_cli.store.clock import clock
+from socap_cli.settings import Alerts
+from socap_cli.store import Db, alert_queue
+from socap_cli.store.connect import clock
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_burst_of_500_is_told_in_digests_with_the_vip_first(watched: Db) -> No
         assert (result.planned, result.sent) == (501, 1 + 34)  # 15 people a message
         assert took < 34 * 1.1 + 5
         everybody_is_told_once(one, names)
-    assert dict(alert_view.totals(watched).alerts) == {"sent": 501}
+    assert dict(alert_queue.totals(watched).alerts) == {"sent": 501}
 
 
 def test_a_vip_that_comes_while_a_burst_is_sent_is_told_within_five_seconds(watched: Db) -> None:

@@ -16,7 +16,7 @@ from support.terminal import Cli
 from support.waiting import wait_until
 from support.watched import VIP, engage, watch
 
-from socap_cli.store import Db, channel_state
+from socap_cli.store import Db, rate_limits
 
 ALERT = "launch:1996518988151706001:reply:ann"
 
@@ -161,9 +161,9 @@ def test_retry_switches_a_channel_on_of_which_nothing_is_left_to_be_told(cli: Cl
     cli("alerts", "send", code=4)
     for name in ("alert_messages", "alert_history", "alert_queue"):
         db[name].delete_many({})
-    assert channel_state.switched_off(db)
+    assert rate_limits.switched_off(db)
     assert cli("alerts", "retry")["result"]["deliveries"] == 0
-    assert channel_state.switched_off(db) == {}
+    assert rate_limits.switched_off(db) == {}
 
 
 def test_what_waits_for_one_receiver_shows_when_and_what_went_wrong_with_another(

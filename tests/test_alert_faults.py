@@ -14,15 +14,15 @@ from support.alerting import Alerting
 from support.lab import SLUG, START, Lab, campaign, change
 from support.servers import Hook, hook, reply
 
-from socap_cli.alerts.preview import preview
+from socap_cli.alerts.pipeline import preview
 from socap_cli.alerts.send import SendResult, send_alerts
 from socap_cli.model.alert import Silence
 from socap_cli.model.campaign import CampaignStatus, CampaignTweet, TweetCategory
 from socap_cli.model.engagement import Engagement
 from socap_cli.model.kinds import QUOTES
-from socap_cli.model.receiver import address_id, parse_receiver
-from socap_cli.store import Db, alert_retries, alert_view, campaigns, engagements, silences
-from socap_cli.store.alert_view import AlertFilter
+from socap_cli.model.message import address_id, parse_receiver
+from socap_cli.store import Db, alert_messages, alert_queue, campaigns, engagements
+from socap_cli.store.alert_queue import AlertFilter
 from socap_cli.store.importance import ImportanceCollections
 
 BROKEN = "broken"
@@ -38,7 +38,7 @@ def alerting(lab: Callable[..., Lab]) -> Alerting:
 
 
 def status_and_reason(alerting: Alerting) -> tuple[str, str]:
-    (listing,) = alert_view.listed(alerting.lab.db, AlertFilter(), limit=5)
+    (listing,) = alert_queue.listed(alerting.lab.db, AlertFilter(), limit=5)
     return listing.alert.status.value, listing.reason
 
 
@@ -72,7 +72,7 @@ def test_a_score_that_falls_before_it_is_told_is_held_and_told_when_it_rises(ale
     alerting.lab.db.engagements.update_many({}, {"$set": {"importance_score": 2.5}})
     assert alerting.send().sent == 0
     assert status_and_reason(alerting) == ("held", "importance 2.5 is below the campaign's threshold of 10")
-    (listing,) = alert_view.listed(alerting.lab.db, AlertFilter(), limit=5)
+    (listing,) = alert_queue.listed(alerting.lab.db, AlertFilter(), limit=5)
     assert listing.alert.importance_score == 2.5
     alerting.lab.db.engagements.update_many({}, {"$set": {"importance_score": 13}})
     assert alerting.send().sent == 1
@@ -110,7 +110,7 @@ def test_what_waits_for_its_turn_at_a_channel_says_so(alerting: Alerting, team: 
     context.stop.set()
     send_alerts(context)
     assert status_and_reason(alerting) == ("sending", "waits for its turn at slack")
-    (listing,) = alert_view.listed(alerting.lab.db, AlertFilter(), limit=5)
+    (listing,) = alert_queue.listed(alerting.lab.db, AlertFilter(), limit=5)
     assert listing.due == alerting.lab.now()
 
 
@@ -125,7 +125,7 @@ def test_a_receivers_own_digest_is_its_alone_and_holds_while_the_campaign_is_pau
     result = send(alerting)
     assert (result.sent, result.held, sum(foreseen.held.values())) == (2, 2, 2)
     assert (len(team.requests), len(boss.requests)) == (2, 0)
-    (listing, _) = alert_view.listed(alerting.lab.db, AlertFilter(), limit=5)
+    (listing, _) = alert_queue.listed(alerting.lab.db, AlertFilter(), limit=5)
     assert listing.reason == "waits for webhook at 127.0.0.1's digest (daily 18:00 UTC)"
     assert listing.due == START.replace(hour=18)
     alerting.lab.advance(hours=7)
@@ -176,7 +176,7 @@ def test_of_many_receivers_that_answer_at_once_none_leaves_a_stale_status(alerti
         for _ in range(3):
             send(alerting)
         assert len(one.requests) == 12 * 4
-    assert dict(alert_view.totals(alerting.lab.db).alerts) == {"sent": 5}
+    assert dict(alert_queue.totals(alerting.lab.db).alerts) == {"sent": 5}
 
 
 @pytest.mark.parametrize("how", ["paused", "silenced", "quiet hours"])
@@ -192,12 +192,12 @@ def test_a_message_that_failed_waits_too_when_its_campaign_does(
     if how == "paused":
         change(db, SLUG, status=CampaignStatus.PAUSED)
     elif how == "silenced":
-        silences.put(db, Silence("one", now + timedelta(hours=1), now, "ops", campaign_id=SLUG))
+        alert_queue.put_silence(db, Silence("one", now + timedelta(hours=1), now, "ops", campaign_id=SLUG))
     else:
         change(db, SLUG, quiet_hours="11:00-13:00")
     alerting.lab.advance(minutes=30)
     assert (send(alerting).sent, status_and_reason(alerting)[0]) == (0, "held")
-    assert dict(alert_view.totals(db).holds) == {how: 1}
+    assert dict(alert_queue.totals(db).holds) == {how: 1}
     change(db, SLUG, status=CampaignStatus.ACTIVE)
     alerting.lab.advance(minutes=60)
     assert (send(alerting).sent, status_and_reason(alerting)[0]) == (1, "sent")
@@ -235,7 +235,7 @@ def test_somebody_who_is_named_a_vip_while_an_alert_waits_is_told_of_to_everybod
     change(db, SLUG, vips=(alerting.important[1].username,))
     assert send(alerting).sent == 1
     assert b"VIP" in boss.requests[0][1]
-    (listing,) = alert_view.listed(db, AlertFilter(), limit=5)
+    (listing,) = alert_queue.listed(db, AlertFilter(), limit=5)
     assert listing.alert.is_vip
 
 
@@ -281,7 +281,7 @@ def test_messages_of_a_campaign_that_cannot_be_read_wait_for_somebody_to_mend_it
     alerting.lab.advance(minutes=30)
     assert (send(alerting).dead, status_and_reason(alerting)) == (1, ("dead", "its campaign cannot be read"))
     db.campaigns.update_one({"_id": SLUG}, {"$set": {"monitor_window": window}})
-    alert_retries.retry(db, now=alerting.lab.now())
+    alert_messages.retry(db, now=alerting.lab.now())
     assert send(alerting).sent == 1
 
 

@@ -23,24 +23,22 @@ from support.mortal import Killed, MortalDb
 
 from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.send import ANOTHER_PLANS, send_alerts
-from socap_cli.config import Alerts
-from socap_cli.model.alert import AlertStatus, Silence
-from socap_cli.model.alert_listing import AlertListing
+from socap_cli.model.alert import AlertListing, AlertStatus, Silence
 from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, TweetCategory
 from socap_cli.model.engagement import Importance
-from socap_cli.model.quiet_hours import parse_quiet_hours
+from socap_cli.model.message import parse_quiet_hours
+from socap_cli.settings import Alerts
 from socap_cli.store import (
     Db,
-    alert_retries,
-    alert_view,
+    alert_messages,
+    alert_queue,
     campaigns,
-    channel_state,
+    importance,
     indexes,
     open_database,
-    rescoring,
-    silences,
+    rate_limits,
 )
-from socap_cli.store.alert_view import AlertFilter
+from socap_cli.store.alert_queue import AlertFilter
 from socap_cli.store.importance import ImportanceCollections
 
 EXAMPLES = int(os.environ.get("SOCAP_FUZZ", "25"))
@@ -176,9 +174,9 @@ class AlertHistories(RuleBasedStateMachine):
             f"{slug}{user}{category}{action}", until, self.now, "ops", "", slug, user, category, action
         )
         if minutes:
-            silences.put(self.db, one)
+            alert_queue.put_silence(self.db, one)
         else:
-            silences.end(self.db, one)
+            alert_queue.end(self.db, one)
 
     # What the world does.
 
@@ -201,14 +199,14 @@ class AlertHistories(RuleBasedStateMachine):
     def rescore(self, user: str, score: float) -> None:
         rows = list(self.db.engagements.find({"username": user}))
         changes = [
-            rescoring.Rescored(
+            importance.Rescored(
                 row["_id"], Importance(score), ("founders",), (),
                 is_higher=row["importance_score"] is None or score > row["importance_score"],
             )
             for row in rows
         ]  # fmt: skip
         if changes:
-            rescoring.write(self.db, changes)
+            importance.write(self.db, changes)
 
     @rule(is_broken=st.booleans())
     def break_the_index(self, is_broken: bool) -> None:
@@ -228,8 +226,8 @@ class AlertHistories(RuleBasedStateMachine):
 
     @rule()
     def retry(self) -> None:
-        channel_state.switch_on(self.db, self.db.channels.distinct("_id"))
-        alert_retries.retry(self.db, now=self.now)
+        rate_limits.switch_on(self.db, self.db.channels.distinct("_id"))
+        alert_messages.retry(self.db, now=self.now)
 
     # Sending.
 
@@ -324,7 +322,7 @@ class AlertHistories(RuleBasedStateMachine):
 
     def everything_that_waits_says_why(self) -> None:
         by_slug = {one.slug: one for one in self.watching()}
-        for listing in alert_view.listed(self.db, AlertFilter(), limit=1000):
+        for listing in alert_queue.listed(self.db, AlertFilter(), limit=1000):
             alert = listing.alert
             if alert.status is AlertStatus.PENDING:
                 assert listing.due is not None
@@ -347,7 +345,7 @@ class AlertHistories(RuleBasedStateMachine):
             "paused": one.status is CampaignStatus.PAUSED,
             "ignored": not is_owed,
             "threshold": not is_owed,
-            "silenced": any(s.covers(alert) for s in silences.active(self.db, now=self.now)),
+            "silenced": any(s.covers(alert) for s in alert_queue.active(self.db, now=self.now)),
             "quiet hours": self.quiet_until(one) is not None,
             "digest": one.digest is not None or any(",digest=" in name for name in one.channels),
             "told lately": one.frequency_window_minutes > 0,
@@ -362,11 +360,11 @@ class AlertHistories(RuleBasedStateMachine):
 
     def nothing_was_told_that_must_wait(self, taken: list[Taken]) -> None:
         """But for what may have arrived before."""
-        active = silences.active(self.db, now=self.now)
+        active = alert_queue.active(self.db, now=self.now)
         by_slug = {one.slug: one for one in self.watching()}
         owed = self.owed()
         for alert_id in {alert for one in taken if not one.is_marked for alert in one.alerts}:
-            listing = alert_view.find(self.db, alert_id)
+            listing = alert_queue.find_alerts(self.db, alert_id)
             assert listing is not None
             alert, one = listing.alert, by_slug[listing.alert.campaign_id]
             assert one.status is CampaignStatus.ACTIVE
@@ -420,7 +418,7 @@ class AlertHistories(RuleBasedStateMachine):
         self.nothing_is_told_that_was_never_owed()
         self.nothing_is_told_twice_without_saying_so()
         waits = AlertFilter()
-        for listing in alert_view.listed(self.db, waits, limit=1000):
+        for listing in alert_queue.listed(self.db, waits, limit=1000):
             is_owed = (listing.alert.campaign_id, listing.alert.engagement_id) in self.owed()
             assert listing.alert.status is (AlertStatus.SENT if is_owed else listing.alert.status)
 

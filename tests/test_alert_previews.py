@@ -15,12 +15,12 @@ from support.mortal import Killed, MortalDb
 from support.servers import Hook, reply
 
 from socap_cli.alerts.context import AlertContext
-from socap_cli.alerts.preview import Preview, preview
+from socap_cli.alerts.pipeline import Preview, preview
 from socap_cli.alerts.send import SendResult, send_alerts
 from socap_cli.model.alert import DeliveryStatus, Silence
 from socap_cli.model.campaign import CampaignStatus, CampaignTweet, TweetCategory
 from socap_cli.model.kinds import QUOTES
-from socap_cli.store import alert_retries, campaigns, silences
+from socap_cli.store import alert_messages, alert_queue, campaigns
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_a_preview_foresees_what_becomes_of_messages_that_are_made(
     if how == "paused":
         change(db, SLUG, status=CampaignStatus.PAUSED)
     elif how == "silenced":
-        silences.put(db, Silence("one", now + timedelta(hours=1), now, "ops", campaign_id=SLUG))
+        alert_queue.put_silence(db, Silence("one", now + timedelta(hours=1), now, "ops", campaign_id=SLUG))
     elif how == "another receiver":
         change(db, SLUG, channels=(f"slack={boss.url}",))
     elif how == "nobody":
@@ -149,4 +149,4 @@ def test_a_preview_says_that_a_receiver_is_switched_off(alerting: Alerting, team
     found, result = foreseen(alerting)
     assert (len(found.messages), result.dead) == (1, 1)
     assert any("is switched off, its messages will be dead" in said for said in found.warnings)
-    assert alert_retries.count(alerting.lab.db) == 3
+    assert alert_messages.count(alerting.lab.db) == 3

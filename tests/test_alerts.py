@@ -16,9 +16,8 @@ from support.lab import SLUG, Lab, campaign, change
 from support.mortal import Killed, MortalDb
 from support.servers import hook, mail_server, reply
 
-from socap_cli.alerts.holds import Circumstances, sort_out
-from socap_cli.alerts.plan import run_batch, spread
-from socap_cli.alerts.preview import preview
+from socap_cli.alerts.pipeline import preview
+from socap_cli.alerts.rules import Circumstances, run_batch, sort_out, spread
 from socap_cli.alerts.send import ANOTHER_PLANS, LOCK, send_alerts
 from socap_cli.channels.slack import Slack
 from socap_cli.channels.table import CHANNELS
@@ -27,18 +26,15 @@ from socap_cli.model.campaign import CampaignStatus
 from socap_cli.model.kinds import QUOTES, REPLIES, RETWEETS
 from socap_cli.model.message import Message
 from socap_cli.store import (
-    alert_history,
-    alert_outcomes,
-    alert_retries,
-    alert_view,
+    alert_messages,
+    alert_queue,
     campaigns,
-    channel_state,
+    connect,
     engagements,
-    locks,
-    rescoring,
-    silences,
+    importance,
+    rate_limits,
 )
-from socap_cli.store.alert_view import AlertFilter
+from socap_cli.store.alert_queue import AlertFilter
 
 
 @pytest.fixture
@@ -47,11 +43,11 @@ def desk(lab: Callable[..., Lab]) -> Alerting:
 
 
 def statuses(desk: Alerting) -> dict[str, int]:
-    return dict(alert_view.totals(desk.lab.db).alerts)
+    return dict(alert_queue.totals(desk.lab.db).alerts)
 
 
 def reasons(desk: Alerting) -> dict[str, int]:
-    return dict(alert_view.totals(desk.lab.db).holds)
+    return dict(alert_queue.totals(desk.lab.db).holds)
 
 
 def test_an_important_engagement_is_told_once(desk: Alerting) -> None:
@@ -197,10 +193,10 @@ EDITS: dict[str, Callable[[Alerting], None]] = {
 
 def rescored(desk: Alerting, score: float) -> None:
     (one,) = engagements.read_rows(desk.lab.db.engagements.find())[0]
-    new = rescoring.Rescored(
+    new = importance.Rescored(
         one.engagement_id, type(one.importance)(score), one.categories, one.organisations, is_higher=True
     )
-    rescoring.write(desk.lab.db, [new])
+    importance.write(desk.lab.db, [new])
 
 
 @pytest.mark.parametrize("edit", list(EDITS))
@@ -274,7 +270,7 @@ def test_a_shared_tweet_is_told_to_each_campaign_by_its_own_webhook(desk: Alerti
 def silence(desk: Alerting, minutes: float, **scope: Any) -> Silence:
     now = desk.lab.now()
     one = Silence("one", now + timedelta(minutes=minutes), now, "ops", "the party", **scope)
-    silences.put(desk.lab.db, one)
+    alert_queue.put_silence(desk.lab.db, one)
     return one
 
 
@@ -284,7 +280,7 @@ def test_a_silence_holds_back_and_what_it_held_comes_as_one_digest(desk: Alertin
         desk.engage(who)
     desk.collect()
     assert (desk.send().held, len(desk.messages)) == (3, 0)
-    (listing, *_) = alert_view.listed(desk.lab.db, AlertFilter(status=AlertStatus.HELD), limit=5)
+    (listing, *_) = alert_queue.listed(desk.lab.db, AlertFilter(status=AlertStatus.HELD), limit=5)
     assert listing.reason == "silenced (campaign launch) by ops: the party"
     assert listing.due == desk.lab.now() + timedelta(minutes=600)
     desk.lab.advance(minutes=600)
@@ -297,7 +293,7 @@ def test_ending_a_silence_releases_at_once(desk: Alerting) -> None:
     desk.engage(1)
     desk.collect()
     assert desk.send().held == 1
-    assert silences.end(desk.lab.db, one) == 1
+    assert alert_queue.end(desk.lab.db, one) == 1
     assert desk.send().sent == 1
 
 
@@ -329,7 +325,7 @@ def test_quiet_hours_hold_all_but_vips_and_end_in_one_digest(desk: Alerting) -> 
     result = desk.send()
     assert (result.sent, result.held) == (1, 3)
     assert vip in desk.messages[0]["text"]
-    due = alert_view.next_time(desk.lab.db, after=start)
+    due = alert_queue.next_time(desk.lab.db, after=start)
     assert due == start + timedelta(hours=2)
     desk.lab.advance(hours=2)
     assert desk.send().sent == 1
@@ -447,8 +443,8 @@ def test_what_slack_refuses_is_kept_with_its_state(
     desk.collect()
     result = desk.send()
     assert {"failed": result.failed, "dead": result.dead}[state] == 1
-    assert dict(alert_view.totals(desk.lab.db).deliveries) == {state: 1}
-    (listing,) = alert_view.listed(desk.lab.db, AlertFilter(), limit=5)
+    assert dict(alert_queue.totals(desk.lab.db).deliveries) == {state: 1}
+    (listing,) = alert_queue.listed(desk.lab.db, AlertFilter(), limit=5)
     assert body in listing.reason or str(status) in listing.reason
 
 
@@ -461,8 +457,8 @@ def test_a_failed_message_is_sent_when_slack_is_back(desk: Alerting) -> None:
     desk.messages.clear()
     desk.lab.advance(minutes=2)
     assert (desk.send().sent, len(desk.messages)) == (1, 1)
-    (listing,) = alert_view.listed(desk.lab.db, AlertFilter(), limit=5)
-    (message,) = alert_view.messages_of(desk.lab.db, listing)
+    (listing,) = alert_queue.listed(desk.lab.db, AlertFilter(), limit=5)
+    (message,) = alert_queue.messages_of(desk.lab.db, listing)
     assert [attempt.status.value for attempt in message.log] == ["failed", "sent"]
 
 
@@ -476,7 +472,7 @@ def test_a_channel_that_keeps_failing_is_given_up_and_healed_by_retry(desk: Aler
     assert statuses(desk) == {"dead": 1}
     assert len(desk.messages) == 3
     desk.lab.simulator.slack.status = 200
-    assert alert_retries.retry(desk.lab.db, now=desk.lab.now()) == 1
+    assert alert_messages.retry(desk.lab.db, now=desk.lab.now()) == 1
     result = desk.send()
     assert (result.sent, statuses(desk)) == (1, {"sent": 1})
 
@@ -508,7 +504,7 @@ def test_a_limited_webhook_rests_and_everything_arrives_later(desk: Alerting) ->
     slack_.status, slack_.retry_after = 200, None
     slack_.messages.clear()
     assert desk.send().sent == 0  # it rests, by the database's clock
-    channel_state.switch_on(desk.lab.db, desk.lab.db.channels.distinct("_id"))
+    rate_limits.switch_on(desk.lab.db, desk.lab.db.channels.distinct("_id"))
     desk.lab.advance(minutes=5)
     assert (desk.send().sent, len(desk.messages)) == (3, 3)
 
@@ -529,11 +525,11 @@ def test_a_dead_channel_is_switched_off_reported_by_mail_once_and_healed_by_retr
         (report,) = post.messages
     assert "switched off" in str(report["Subject"])
     assert "secret" not in str(report)
-    assert dict(alert_view.totals(desk.lab.db).deliveries) == {"dead": 3}
+    assert dict(alert_queue.totals(desk.lab.db).deliveries) == {"dead": 3}
     desk.lab.simulator.slack.status = 200
     desk.messages.clear()
-    channel_state.switch_on(desk.lab.db, desk.lab.db.channels.distinct("_id"))
-    assert alert_retries.retry(desk.lab.db, now=desk.lab.now()) == 3
+    rate_limits.switch_on(desk.lab.db, desk.lab.db.channels.distinct("_id"))
+    assert alert_messages.retry(desk.lab.db, now=desk.lab.now()) == 3
     assert (desk.send().sent, statuses(desk)) == (3, {"sent": 3})
 
 
@@ -545,7 +541,7 @@ def test_a_webhook_that_was_replaced_gets_what_the_old_one_did_not(desk: Alertin
     desk.lab.simulator.slack.status = 200
     desk.messages.clear()
     change(desk.lab.db, SLUG, slack_webhook=f"{desk.lab.simulator.url}/sim/slack?new")
-    alert_retries.retry(desk.lab.db, now=desk.lab.now())
+    alert_messages.retry(desk.lab.db, now=desk.lab.now())
     assert (desk.send().sent, statuses(desk)) == (1, {"sent": 1})
     alert, report = desk.messages
     assert "blocks" in alert
@@ -564,7 +560,7 @@ def test_an_answer_that_never_came_is_unknown_and_its_repeats_say_so_and_end(des
     assert statuses(desk) == {"unknown": 1}
     desk.lab.simulator.slack.hang_seconds = 0.0
     assert len(desk.messages) <= 3
-    alert_retries.retry(desk.lab.db, now=desk.lab.now())
+    alert_messages.retry(desk.lab.db, now=desk.lab.now())
     assert desk.send().sent == 1
     assert "repeated" in desk.messages[-1]["text"]
 
@@ -615,8 +611,8 @@ def test_a_delivery_that_raises_dies_alone_and_keeps_its_traceback(
     desk.collect()
     result = desk.send()
     assert (result.sent, result.dead, len(desk.messages)) == (2, 2, 2)
-    (listing, _) = alert_view.listed(desk.lab.db, AlertFilter(), limit=5)
-    broken = [m for m in alert_view.messages_of(desk.lab.db, listing) if m.channel == "broken"]
+    (listing, _) = alert_queue.listed(desk.lab.db, AlertFilter(), limit=5)
+    broken = [m for m in alert_queue.messages_of(desk.lab.db, listing) if m.channel == "broken"]
     assert "ZeroDivisionError: cannot tell" in (broken[0].traceback or "")
     assert "/sim/slack" not in f"{broken} {result.warnings}"
     assert listing.alert.status is AlertStatus.DEAD
@@ -742,7 +738,7 @@ def test_a_run_beside_one_that_plans_sends_what_is_planned(desk: Alerting) -> No
     desk.collect()
     desk.send(slack_webhook=None)
     context = replace(desk.context(), lock_patience=0.1)
-    with locks.held(desk.lab.db, LOCK):
+    with connect.held(desk.lab.db, LOCK):
         result = send_alerts(context)
     assert (result.sent, result.warnings) == (0, (ANOTHER_PLANS,))
     assert send_alerts(context).sent == 1
@@ -800,7 +796,7 @@ def test_what_a_killed_run_left_half_made_is_not_told_once_it_is_silenced(
         killed = mortal.lives <= 0
         desk.lab.db.locks.update_many({}, {"$set": {"token": None}})
         now = desk.lab.now()
-        silences.put(desk.lab.db, Silence("all", now + timedelta(minutes=60), now, "ops", ""))
+        alert_queue.put_silence(desk.lab.db, Silence("all", now + timedelta(minutes=60), now, "ops", ""))
         at_once = len(desk.messages)
         desk.lab.advance(minutes=2)  # its lease is over
         desk.send()
@@ -819,12 +815,12 @@ def test_an_outcome_that_was_overtaken_is_not_written_over_the_newer_one(desk: A
     desk.collect()
     desk.send()
     db.alert_messages.update_many({}, {"$set": {"is_recorded": False}})  # as if killed before it was recorded
-    ((message_id, failed, then),) = alert_outcomes.unrecorded(db)
+    ((message_id, failed, then),) = alert_messages.unrecorded(db)
     slack_.status = 200
     desk.lab.advance(minutes=5)
     assert desk.send().sent == 1
-    alert_history.record(db, message_id, failed, now=then)  # a slow run that read it before
-    alert_outcomes.note_recorded(db, message_id, settled_at=then)
+    alert_messages.record(db, message_id, failed, now=then)  # a slow run that read it before
+    alert_messages.note_recorded(db, message_id, settled_at=then)
     desk.send()
     assert statuses(desk) == {"sent": 1}
     assert [row["status"] for row in db.alert_history.find()] == ["sent"]

@@ -21,9 +21,8 @@ from support.waiting import wait_until
 from socap_cli.errors import LockHeld, NotABackup, SocapError
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db, open_database
-from socap_cli.store.backup import check, write
-from socap_cli.store.restore import end_interrupted, restore
-from socap_cli.store.restore_record import find
+from socap_cli.store.backup import check, end_interrupted, restore, write
+from socap_cli.store.indexes import find
 
 BROKEN = int(os.environ.get("SOCAP_FUZZ_RESTORE", "40"))
 KILLS = max(6, BROKEN // 5)
@@ -178,10 +177,10 @@ def test_a_restore_is_refused_while_something_holds_a_lease(full: Db, tmp_path: 
 
 def test_no_other_command_gets_in_between(full: Db, cli: Cli, tmp_path: Path) -> None:
     """While a live process holds the record, commands end with exit code 5; one that died is cleaned up after."""
-    from socap_cli.store import restore_record
+    from socap_cli.store import indexes
 
     before = contents(full)
-    with restore_record.held(full, "restoring.x."):
+    with indexes.held(full, "restoring.x."):
         full["restoring.x.campaigns"].insert_one({"_id": 1})
         assert "a restore is under way" in cli("campaign", "list", code=5)["error"]["message"]
         with pytest.raises(LockHeld):
@@ -236,7 +235,7 @@ class Mortal(monitoring.CommandListener):
     def failed(self, event): pass
 monitoring.register(Mortal())
 from socap_cli.store import open_database
-from socap_cli.store.restore import restore
+from socap_cli.store.backup import restore
 with open_database(uri, name) as db: restore(db, path)
 """
 

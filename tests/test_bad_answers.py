@@ -14,9 +14,9 @@ from socap_cli.model.account import ListItem, Page, Profile, UnreadableRow
 from socap_cli.model.kinds import LISTS
 from socap_cli.model.list_state import Pass, Phase
 from socap_cli.providers.twitterapi_io import TwitterApiIo
-from socap_cli.simulator import damage
-from socap_cli.work.result import WorkResult
-from socap_cli.work.tracker import PassTracker
+from socap_cli.simulator import faults as simulator_faults
+from socap_cli.work.context import WorkResult
+from socap_cli.work.delta import PassTracker
 
 MakeLab = Callable[..., Lab]
 ALL_READ = 500
@@ -40,7 +40,7 @@ def test_values_that_no_document_holds_cost_nothing(lab: MakeLab) -> None:
 
 def test_rows_that_cannot_be_read_are_counted_and_the_others_stored(lab: MakeLab) -> None:
     one, result = spoilt(lab, unreadable=0.2, odd_values=0.3)
-    wanted = {key for key in one.truth() if not damage.is_unreadable(key[2], 0.2)}
+    wanted = {key for key in one.truth() if not simulator_faults.is_unreadable(key[2], 0.2)}
     assert wanted < one.truth()
     assert set(one.stored()) == wanted
     assert (result.failed, result.requeued) == (0, 0)

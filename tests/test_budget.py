@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from support.lab import SLUG, Lab, campaign
 
-from socap_cli.client.budget import Budget, Level, level
-from socap_cli.config import Budget as Limits
+from socap_cli.client.metered import Budget, Level, level
 from socap_cli.errors import BudgetReached
-from socap_cli.model.gaps import gaps_of
 from socap_cli.model.kinds import METRICS, REPLIES
-from socap_cli.model.run import MeteredRequest, Usage, UsageBatch
+from socap_cli.model.list_state import gaps_of
+from socap_cli.model.queue import MeteredRequest, Usage, UsageBatch
+from socap_cli.settings import Budget as Limits
 from socap_cli.store import Db, usage, worker_state
-from socap_cli.work.result import WorkResult
+from socap_cli.work.context import WorkResult
 from socap_cli.work.worker import Worker, WorkerOptions
 
 

@@ -13,23 +13,26 @@ from support.lab import SLUG, START, Lab, campaign, change
 from support.terminal import Cli
 
 from socap_cli.client.looks import LookPolicy, allowed_an_hour, look_prices, next_looks
-from socap_cli.config import Budget
 from socap_cli.model.cadence import (
     CYCLE,
     HOUR,
+    Activity,
     Cadence,
     Limits,
     Look,
     LookPrices,
     Watched,
     adaptive,
+    adaptive_spending,
     fixed,
+    fixed_spending,
     interval,
+    within,
 )
+from socap_cli.model.engagement import Velocity, velocity_after
 from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, RETWEETS, Kind, kinds
 from socap_cli.model.list_state import ListState, TweetState
-from socap_cli.model.spending import Activity, adaptive_spending, fixed_spending, within
-from socap_cli.model.velocity import Velocity, velocity_after
+from socap_cli.settings import Budget
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import World
 from socap_cli.store import Db

@@ -11,14 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socap_cli.campaigns import windows
-from socap_cli.campaigns.document import differences, read_document, write_document
-from socap_cli.campaigns.settings import SETTINGS, cleared, over_file, read_settings
+from socap_cli.campaigns import settings
+from socap_cli.campaigns.settings import (
+    SETTINGS,
+    check_slug,
+    cleared,
+    differences,
+    over_file,
+    read_document,
+    read_moment,
+    read_settings,
+    write_document,
+)
 from socap_cli.campaigns.source import sort_out
-from socap_cli.campaigns.values import check_slug, read_moment
-from socap_cli.config import Alerts
 from socap_cli.errors import SocapError, UsageError
 from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, TweetCategory
+from socap_cli.settings import Alerts
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -26,7 +34,7 @@ ALERTS = Alerts()
 
 
 def campaign(**values: Any) -> Campaign:
-    return windows.new_campaign("launch", values, ALERTS, now=NOW)
+    return settings.new_campaign("launch", values, ALERTS, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -181,38 +189,38 @@ def completed(**values: Any) -> Campaign:
 
 @pytest.mark.parametrize("end", [NOW + DAY, None])
 def test_a_later_end_opens_a_completed_campaign_again(end: datetime | None) -> None:
-    after = windows.changed(completed(), {"ends_at": end}, now=NOW)
+    after = settings.changed(completed(), {"ends_at": end}, now=NOW)
     assert (after.status, after.completed_at, after.last_cycle_at) == (CampaignStatus.ACTIVE, None, None)
 
 
 def test_another_past_end_leaves_it_completed() -> None:
-    after = windows.changed(completed(), {"ends_at": NOW - timedelta(hours=1)}, now=NOW)
+    after = settings.changed(completed(), {"ends_at": NOW - timedelta(hours=1)}, now=NOW)
     assert after.status is CampaignStatus.COMPLETED
 
 
 def test_other_settings_leave_it_completed() -> None:
-    after = windows.changed(completed(), {"threshold": 3.0}, now=NOW)
+    after = settings.changed(completed(), {"threshold": 3.0}, now=NOW)
     assert (after.status, after.last_cycle_at) == (CampaignStatus.COMPLETED, NOW - DAY)
 
 
 def test_a_paused_campaign_stays_paused_with_a_later_end() -> None:
     paused = replace(campaign(), status=CampaignStatus.PAUSED)
-    assert windows.changed(paused, {"ends_at": NOW + DAY}, now=NOW).status is CampaignStatus.PAUSED
+    assert settings.changed(paused, {"ends_at": NOW + DAY}, now=NOW).status is CampaignStatus.PAUSED
 
 
 def test_resume_opens_for_days_from_now_or_to_the_end_that_is_left() -> None:
-    again = windows.resumed(completed(), 2 * DAY, now=NOW)
+    again = settings.resumed(completed(), 2 * DAY, now=NOW)
     assert (again.status, again.ends_at, again.completed_at) == (CampaignStatus.ACTIVE, NOW + 2 * DAY, None)
     early = replace(completed(), ends_at=NOW + DAY)
-    assert windows.resumed(early, None, now=NOW).status is CampaignStatus.ACTIVE
+    assert settings.resumed(early, None, now=NOW).status is CampaignStatus.ACTIVE
     with pytest.raises(UsageError, match="ended at") as refused:
-        windows.resumed(completed(), None, now=NOW)
+        settings.resumed(completed(), None, now=NOW)
     assert "socap campaign resume launch --days N" in (refused.value.hint or "")
 
 
 def test_a_completed_campaign_cannot_be_paused() -> None:
     with pytest.raises(SocapError, match="is completed"):
-        windows.with_status(completed(), CampaignStatus.PAUSED, now=NOW)
+        settings.with_status(completed(), CampaignStatus.PAUSED, now=NOW)
 
 
 words = (
@@ -258,7 +266,7 @@ def test_a_file_that_is_written_says_the_same_when_it_is_read(
 ) -> None:
     listed = [replace(tweet, url=f"https://x.com/i/status/{tweet.tweet_id}") for tweet in listed]
     said = read_document(write_document(wanted, listed), "launch.toml")
-    made = windows.new_campaign(
+    made = settings.new_campaign(
         "launch", read_settings(said.given, start=NOW, of_file=said.given), ALERTS, now=NOW
     )
     assert (said.slug, differences(made, wanted)) == ("launch", [])

@@ -26,16 +26,12 @@ from support.messages import AT, engagement, message, person
 from support.servers import hook, mail_server, raw_server, reply
 
 from socap_cli.channels import Channel
-from socap_cli.channels.email import Email
-from socap_cli.channels.letter import Heading, text_body, write_letter
-from socap_cli.channels.posting import retry_after
+from socap_cli.channels.email import Email, Heading, parse_server, text_body, write_letter
+from socap_cli.channels.protocol import retry_after
 from socap_cli.channels.slack import Slack, SlackTemplates, payload
-from socap_cli.channels.smtp_address import parse_server
 from socap_cli.channels.table import CHANNELS, open_channels
 from socap_cli.channels.webhook import Webhook
 from socap_cli.channels.webhook import payload as json_payload
-from socap_cli.config import Alerts
-from socap_cli.config.mail_address import parse_address
 from socap_cli.errors import (
     ChannelDead,
     ChannelError,
@@ -45,6 +41,7 @@ from socap_cli.errors import (
     MessageRefused,
     SocapError,
 )
+from socap_cli.settings import Alerts, parse_address
 
 pytestmark = pytest.mark.server
 
@@ -319,7 +316,7 @@ def test_no_text_of_strangers_is_a_header_or_markup_of_a_mail(
 
 def email_letter(told: object) -> bytes:
     """The mail of a message as bytes, through the channel's own templates."""
-    from socap_cli.channels.templates import Templates
+    from socap_cli.channels.protocol import Templates
 
     templates = Templates()
     text, html = (templates.render(name, told) for name in ("email.txt", "email.html"))  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.terminal import Cli
 
-from socap_cli.cli.chosen_fields import chosen, named, unknown
+from socap_cli.cli.run import chosen, named, unknown
 from socap_cli.simulator.server import Simulator
 
 RESULT = {"people": [{"name": "Ann", "score": 3}, {"name": "Ben"}], "limit": 2, "none": [], "words": ["a"]}

@@ -311,8 +311,8 @@ DATABASE, HTTP, PAGES = {"pymongo"}, {"httpx", "httpcore", "smtplib"}, {"numpy",
 @pytest.mark.parametrize(
     ("command", "not_needed"),
     [
-        ("--version", {"socap_cli.config", "socap_cli.model"} | DATABASE | HTTP | PAGES),
-        ("--help", {"socap_cli.config", "socap_cli.model"} | DATABASE | HTTP | PAGES),
+        ("--version", {"socap_cli.settings", "socap_cli.model"} | DATABASE | HTTP | PAGES),
+        ("--help", {"socap_cli.settings", "socap_cli.model"} | DATABASE | HTTP | PAGES),
         ("enqueue", HTTP | PAGES),
         ("status", HTTP | PAGES),
         ("jobs list", HTTP | PAGES),

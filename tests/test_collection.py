@@ -16,7 +16,7 @@ from socap_cli.model.account import TweetsAnswer
 from socap_cli.model.campaign import CampaignStatus
 from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, RETWEETS, Kind, kinds
 from socap_cli.model.list_state import coverage_of
-from socap_cli.store import campaigns, queue_view, usage, worker_state
+from socap_cli.store import campaigns, jobs, usage, worker_state
 from socap_cli.work import metrics
 
 MakeLab = Callable[..., Lab]
@@ -388,7 +388,7 @@ def test_a_dead_key_stops_the_run_and_gives_every_job_back(lab: MakeLab) -> None
     one.enqueue()
     with pytest.raises(KeyRefused, match="Invalid API key"):
         one.work()
-    assert queue_view.count_by_status(one.db)["metrics"] == {"pending": 3}
+    assert jobs.count_by_status(one.db)["metrics"] == {"pending": 3}
     assert one.db.jobs.count_documents({"attempts": {"$gt": 0}}) == 0
 
 

@@ -11,46 +11,49 @@ from support.documents import plain_campaign
 from support.texts import assert_text
 from support.values import NOW, TWEET, engagement, job, profile
 
+from socap_cli.campaigns.adding import CampaignTotals
 from socap_cli.campaigns.estimate import CadenceEstimate, Estimate, Range
-from socap_cli.campaigns.overview import CampaignTotals
-from socap_cli.cli.alerts_text import show_list as show_alerts
-from socap_cli.cli.alerts_text import show_one as show_alert
+from socap_cli.cli.alerts import show_list as show_alerts
+from socap_cli.cli.alerts import show_one as show_alert
+from socap_cli.cli.alerts import show_silences
 from socap_cli.cli.app import execute
-from socap_cli.cli.campaign_price import show_estimate
-from socap_cli.cli.campaign_view import show_campaign
-from socap_cli.cli.campaign_view import show_list as show_campaigns
-from socap_cli.cli.coverage_text import show as show_coverage
+from socap_cli.cli.campaign import show_campaign, show_estimate
+from socap_cli.cli.campaign import show_list as show_campaigns
 from socap_cli.cli.engagements import show_engagements
-from socap_cli.cli.enqueue import enqueued_line
-from socap_cli.cli.importance_text import show_account, show_entries, show_people
-from socap_cli.cli.jobs import show_job, show_jobs
-from socap_cli.cli.live import lines
+from socap_cli.cli.importance import show_account, show_entries, show_people
+from socap_cli.cli.jobs import enqueued_line, show_job, show_jobs
+from socap_cli.cli.metrics import show as show_coverage
 from socap_cli.cli.metrics import show_series
 from socap_cli.cli.report import show_compared
 from socap_cli.cli.run import Run
-from socap_cli.cli.silences import show_silences
-from socap_cli.cli.status import show_status
-from socap_cli.cli.usage import show_usage
-from socap_cli.cli.work import work_warnings, worked_line
+from socap_cli.cli.status import show_status, show_usage
+from socap_cli.cli.work import lines, work_warnings, worked_line
 from socap_cli.enqueue import EnqueueResult
 from socap_cli.importance.accounts import Account
-from socap_cli.model.alert import Alert, AlertStatus, DeliveryStatus, Hold, HoldReason, Silence
-from socap_cli.model.alert_listing import AlertListing, AlertTotals, Attempt, DeliveryRecord, MessageRecord
+from socap_cli.model.alert import (
+    Alert,
+    AlertListing,
+    AlertStatus,
+    AlertTotals,
+    Attempt,
+    DeliveryRecord,
+    DeliveryStatus,
+    Hold,
+    HoldReason,
+    MessageRecord,
+    Silence,
+)
 from socap_cli.model.cadence import Cadence
 from socap_cli.model.campaign import CampaignStatus, CampaignTweet, TweetCategory
 from socap_cli.model.engagement import Importance
-from socap_cli.model.gaps import GapRow
 from socap_cli.model.important import Follower, ImportantPerson, IndexEntry
 from socap_cli.model.kinds import Kind, counter_names
-from socap_cli.model.list_state import Coverage, TweetState
-from socap_cli.model.queue import JobStatus
-from socap_cli.model.run import LimitState, RunRecord
-from socap_cli.report.analytics import AtAge
-from socap_cli.report.compare import Compared
-from socap_cli.report.coverage_over_time import CoverageRow
-from socap_cli.report.series import Interval
-from socap_cli.status.gather import Status
-from socap_cli.work.result import Progress, WorkResult
+from socap_cli.model.list_state import Coverage, GapRow, TweetState
+from socap_cli.model.queue import JobStatus, LimitState, RunRecord
+from socap_cli.report.analytics import AtAge, CoverageRow, Interval
+from socap_cli.report.gather import Compared
+from socap_cli.status import Status
+from socap_cli.work.context import Progress, WorkResult
 
 JOBS = [
     job(status=JobStatus.PENDING, outcome=None),

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from socap_cli.config import FILE_NAME, PLAN_NAMES, Settings, find_file, load
 from socap_cli.errors import ConfigError
+from socap_cli.settings import FILE_NAME, PLAN_NAMES, Settings, find_file, load
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from socap_cli.cli.app import execute
-from socap_cli.config import FILE_NAME, PLAN_NAMES, Settings
+from socap_cli.settings import FILE_NAME, PLAN_NAMES, Settings
 
 pytestmark = pytest.mark.slow
 

@@ -197,7 +197,7 @@ def _a_budget_that_is_spent(db: Db, patch: pytest.MonkeyPatch) -> None:
 
 def _no_provider(db: Db, patch: pytest.MonkeyPatch) -> None:
     patch.setenv("TWITTER_API_URL", "http://127.0.0.1:1")
-    patch.setattr("socap_cli.client.lookup._wait", lambda _: 0.0)
+    patch.setattr("socap_cli.client.metered._wait", lambda _: 0.0)
 
 
 def _no_database(db: Db, patch: pytest.MonkeyPatch) -> None:

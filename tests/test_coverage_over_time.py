@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from support.lab import SLUG, Lab
 from support.terminal import Cli
 
-from socap_cli.model.gaps import GapRow
 from socap_cli.model.kinds import LISTS, METRICS, REPLIES, RETWEETS, counter_names
-from socap_cli.report.coverage_over_time import CoverageRow, coverage_rows
-from socap_cli.report.series import Interval
+from socap_cli.model.list_state import GapRow
+from socap_cli.report.analytics import CoverageRow, Interval, coverage_rows
 
 HOUR = timedelta(hours=1)
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -26,9 +26,9 @@ from support.lab import SLUG, START, Lab, change
 from support.mortal import Killed, MortalDb
 
 from socap_cli.client.looks import LookPolicy, look_prices
-from socap_cli.config import Collection
 from socap_cli.model.cadence import Cadence
 from socap_cli.model.kinds import LISTS, REPLIES, RETWEETS, Kind
+from socap_cli.settings import Collection
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import World
 from socap_cli.store import indexes, open_database

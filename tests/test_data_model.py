@@ -11,11 +11,9 @@ import pytest
 from support.fields import fields_of
 from support.terminal import Cli
 
-from socap_cli.demo.environment import CYCLE, environment
-from socap_cli.demo.scenario import Scenario
+from socap_cli.demo import CYCLE, Scenario, environment
 from socap_cli.store import Db
-from socap_cli.store.indexes import INDEXES
-from socap_cli.store.preparing import prepare
+from socap_cli.store.indexes import INDEXES, prepare
 
 PAGE = Path(__file__).parent.parent / "docs" / "data-model.md"
 ROW = re.compile(r"\| `([^`]+)`(†?) \| ([^|]+) \|")

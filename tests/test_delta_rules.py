@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socap_cli.config import Collection
 from socap_cli.model.kinds import RETWEETS
 from socap_cli.model.list_state import ListState, Pass, Phase
+from socap_cli.settings import Collection
 from socap_cli.work.delta import (
     LATE,
     PassKind,

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from support.lab import SLUG, START, Lab, change
 from support.terminal import Cli
 
-from socap_cli.model.detection import Delay, Detection, delay_of
+from socap_cli.model.engagement import Delay, Detection, delay_of
 from socap_cli.model.kinds import QUOTES, REPLIES, RETWEETS
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import World
 from socap_cli.store import Db
-from socap_cli.store.detection import detection
+from socap_cli.store.engagements import detection
 
 
 @given(st.lists(st.floats(-1e6, 1e9), min_size=1))

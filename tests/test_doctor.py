@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.terminal import Cli
 
-from socap_cli.config import FILE_NAME
+from socap_cli.settings import FILE_NAME
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db
 

@@ -18,12 +18,11 @@ from pymongo import WriteConcern
 from support.waiting import wait_until
 
 from socap_cli.bootstrap import Bootstrap
-from socap_cli.config import Settings
 from socap_cli.errors import MongodFailed, NoMongod, StoreError
-from socap_cli.files.file_lock import EXCLUSIVE, locked
+from socap_cli.files import EXCLUSIVE, locked
+from socap_cli.settings import Settings
 from socap_cli.store import open_database
-from socap_cli.store.embedded import LARGEST_LOG, SOCKET_LIMIT, Embedded
-from socap_cli.store.mongod import Places, find_mongod, launch
+from socap_cli.store.embedded import LARGEST_LOG, SOCKET_LIMIT, Embedded, Places, find_mongod, launch
 
 pytestmark = pytest.mark.server
 

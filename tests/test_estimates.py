@@ -13,12 +13,10 @@ from support.lab import SLUG, START, Lab, change
 from support.launches import PRICES
 from support.terminal import Cli
 
-from socap_cli.campaigns.estimate import Estimate, KnownCampaign, KnownTweet, Market, estimate
-from socap_cli.campaigns.projection import project
-from socap_cli.config import Budget
-from socap_cli.model.cadence import Cadence
-from socap_cli.model.forecast import Experience, rate, share, size
+from socap_cli.campaigns.estimate import Estimate, KnownCampaign, KnownTweet, Market, estimate, project
+from socap_cli.model.cadence import Cadence, Experience, rate, share, size
 from socap_cli.model.kinds import LISTS
+from socap_cli.settings import Budget
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import World
 from socap_cli.store import Db

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from socap_cli.store.group_commit import GroupCommit
+from socap_cli.store.rate_limits import GroupCommit
 
 
 def call_at_once(commit: GroupCommit[int, int], items: Sequence[int]) -> dict[int, int | str]:

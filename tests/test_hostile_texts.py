@@ -22,19 +22,18 @@ from support.messages import AT
 from support.servers import hook, reply
 
 from socap_cli.alerts.compose import Background, compose
-from socap_cli.channels.letter import Heading, text_body, write_letter
+from socap_cli.channels.email import Heading, text_body, write_letter
+from socap_cli.channels.protocol import Templates
 from socap_cli.channels.slack import SlackTemplates
 from socap_cli.channels.slack import payload as blocks
 from socap_cli.channels.table import open_channels
-from socap_cli.channels.templates import Templates
 from socap_cli.channels.webhook import payload
-from socap_cli.config import Alerts
-from socap_cli.config.mail_address import parse_address
 from socap_cli.model.account import Profile
 from socap_cli.model.alert import ClaimedMessage
 from socap_cli.model.campaign import CampaignTweet, TweetCategory
 from socap_cli.model.engagement import Engagement, Importance
 from socap_cli.model.message import Message, MessageKind
+from socap_cli.settings import Alerts, parse_address
 
 TRIED = int(os.environ.get("SOCAP_FUZZ", "60"))
 UNWANTED = re.compile(

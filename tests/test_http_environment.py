@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from socap_cli.config.environment import check_http_environment, proxy_for
 from socap_cli.errors import ConfigError
+from socap_cli.http import check_http_environment, proxy_for
 
 PROXY = "http://proxy.example:3128"
 NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")

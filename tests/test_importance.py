@@ -15,22 +15,19 @@ from support.lab import Lab
 from support.terminal import Cli
 
 from socap_cli.cli.app import execute
-from socap_cli.client.budget import Budget
 from socap_cli.client.limiter import Limiter
-from socap_cli.client.meter import Meter
-from socap_cli.client.metered import MeteredClient
+from socap_cli.client.metered import Budget, Meter, MeteredClient
 from socap_cli.errors import CursorRefused, KeyRefused, RequestRefused
-from socap_cli.files.category_rules import default_rules, parse_rules
-from socap_cli.importance import building, rescoring
-from socap_cli.importance.accounts import exported, find_account, remove_account
+from socap_cli.importance import accounts as importance_accounts
+from socap_cli.importance import building
+from socap_cli.importance.accounts import default_rules, exported, find_account, parse_rules, remove_account
 from socap_cli.importance.building import Builder, Terms
-from socap_cli.importance.importing import import_list
-from socap_cli.importance.reading import read
+from socap_cli.importance.importing import import_list, read
 from socap_cli.model.account import ListItem, Page, Profile
 from socap_cli.model.important import fold_handle
 from socap_cli.model.kinds import Kind
 from socap_cli.simulator.server import Simulator
-from socap_cli.store import Db, firm_check, importance, important_people
+from socap_cli.store import Db, importance
 from socap_cli.store.importance import ImportanceCollections
 
 FIRM = ImportanceCollections()
@@ -68,7 +65,7 @@ def test_of_two_documents_of_one_account_the_id_goes_first_then_the_higher_score
 
 def test_what_cannot_be_read_is_counted_and_named(db: Db) -> None:
     insert_odd(db)
-    found = firm_check.survey(db, FIRM)
+    found = importance.survey(db, FIRM)
     assert (found.entries, found.people, found.unreadable) == (5, 3, 5)
     assert [sample.problems for sample in found.samples] == [
         ("followed_by: no list",),
@@ -186,16 +183,16 @@ def test_remove_forgets_an_account_and_what_its_following_gave(db: Db) -> None:
     assert remove_account(db, FIRM, found, now=NOW) == planned
     assert (planned.people, planned.entries, planned.entries_changed) == (1, 0, 2)
     assert look_up(db, ("12", "fresh"), ("2", "mixed")) == [0.0, 5.0]
-    assert important_people.find(db, FIRM, ["boss"]) == {}
+    assert importance.find_person(db, FIRM, ["boss"]) == {}
 
 
 def test_init_makes_indexes_beside_the_firms_own_and_says_so_once(db: Db) -> None:
     db.following_index.create_index("followed_user_id", unique=True, name="firm_uid")
     db.important_people.insert_many([{"username": "a"}, {"username": "a"}])
-    made = firm_check.create_indexes(db, FIRM)
+    made = importance.create_indexes(db, FIRM)
     assert "following_index.followed_user_id" not in made
     assert len(made) == 4
-    assert firm_check.create_indexes(db, FIRM) == []
+    assert importance.create_indexes(db, FIRM) == []
 
 
 @pytest.fixture
@@ -208,19 +205,19 @@ def collected(lab: Callable[..., Lab]) -> Lab:
 
 def test_scores_follow_the_index_by_themselves_and_only_what_changed_is_read(collected: Lab) -> None:
     db, rules = collected.db, default_rules()
-    first = rescoring.catch_up(db, FIRM, rules, now=NOW)
+    first = importance_accounts.catch_up(db, FIRM, rules, now=NOW)
     assert (first.engagements, first.changed) == (db.engagements.count_documents({}), 0)
     db.engagements.update_many({}, {"$unset": {"needs_planning": ""}})
     one = db.engagements.find_one()
     assert one is not None
     row = {"followed_username": one["username"].upper(), "followed_by": [{"username": "boss", "weight": 9}]}
     import_list(db, FIRM, read(json.dumps({"following_index": [row]})), now=NOW)
-    done = rescoring.catch_up(db, FIRM, rules, now=NOW + timedelta(hours=1))
+    done = importance_accounts.catch_up(db, FIRM, rules, now=NOW + timedelta(hours=1))
     theirs = list(db.engagements.find({"user_id": one["user_id"]}))
     assert done.engagements == done.changed == done.higher == len(theirs)
     assert {(row["importance_score"], row["needs_planning"]) for row in theirs} == {(9.0, True)}
     assert db.engagements.count_documents({"needs_planning": True}) == len(theirs)
-    quiet = rescoring.catch_up(db, FIRM, rules, now=NOW + timedelta(hours=2))
+    quiet = importance_accounts.catch_up(db, FIRM, rules, now=NOW + timedelta(hours=2))
     assert (quiet.engagements, quiet.changed) == (0, 0)
 
 
@@ -230,17 +227,17 @@ def test_who_was_removed_from_the_index_loses_the_score_in_the_next_cycle(collec
     assert one is not None
     row = {"followed_user_id": one["user_id"], "followed_by": [{"username": "boss", "weight": 9}]}
     import_list(db, FIRM, read(json.dumps({"following_index": [row]})), now=NOW)
-    rescoring.catch_up(db, FIRM, rules, now=NOW + timedelta(hours=1))
+    importance_accounts.catch_up(db, FIRM, rules, now=NOW + timedelta(hours=1))
     remove_account(db, FIRM, find_account(db, FIRM, one["user_id"]), now=NOW)
-    rescoring.catch_up(db, FIRM, rules, now=NOW + timedelta(hours=2))
+    importance_accounts.catch_up(db, FIRM, rules, now=NOW + timedelta(hours=2))
     assert db.engagements.distinct("importance_score") == [0.0]
 
 
 def test_changed_rules_are_applied_to_what_is_collected(collected: Lab) -> None:
     db = collected.db
-    rescoring.catch_up(db, FIRM, default_rules(), now=NOW)
+    importance_accounts.catch_up(db, FIRM, default_rules(), now=NOW)
     everybody = parse_rules("[categories.all]\npatterns = ['.+']\n", "rules.toml")
-    done = rescoring.catch_up(db, FIRM, everybody, now=NOW)
+    done = importance_accounts.catch_up(db, FIRM, everybody, now=NOW)
     assert done.recategorized == done.engagements == db.engagements.count_documents({})
     assert db.engagements.distinct("categories") == ["all"]
 
@@ -248,7 +245,7 @@ def test_changed_rules_are_applied_to_what_is_collected(collected: Lab) -> None:
 def test_a_rescoring_for_show_writes_nothing(collected: Lab) -> None:
     db = collected.db
     db.engagements.update_many({}, {"$set": {"importance_score": 5.0}})
-    done = rescoring.rescore(db, FIRM, default_rules(), dry_run=True)
+    done = importance_accounts.rescore(db, FIRM, default_rules(), dry_run=True)
     assert done.changed == db.engagements.count_documents({"importance_score": 5.0}) > 0
 
 
@@ -298,7 +295,7 @@ def build(db: Db, provider: ScriptedProvider, clock: Clock, **terms: Any) -> bui
 
 def index_of(db: Db) -> dict[str, tuple[float, list[str]]]:
     """Per account its score and who follows it."""
-    found = importance.entries(db, FIRM)
+    found = importance.index_entries(db, FIRM)
     return {
         entry.user_id or fold_handle(entry.username or "?"): (
             entry.score,

@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socap_cli.errors import UsageError
-from socap_cli.importance.merging import (
+from socap_cli.importance.importing import (
     BUILD,
     IMPORT,
     drop_followers,
     merge_entry,
     merge_person,
+    read,
     stale_followers,
 )
-from socap_cli.importance.reading import read
 from socap_cli.model.important import (
     Follower,
     ImportantPerson,
@@ -31,8 +31,7 @@ from socap_cli.model.important import (
     weight_of,
     weights_of,
 )
-from socap_cli.store.important_people import person_of
-from socap_cli.store.index_documents import entry_of
+from socap_cli.store.importance import entry_of, person_of
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 DAY = timedelta(days=1)

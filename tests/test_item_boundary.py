@@ -11,18 +11,14 @@ from support.lab import SLUG, Lab, campaign
 from support.terminal import Cli
 
 from socap_cli.cli.app import execute
-from socap_cli.client.budget import Budget
-from socap_cli.config import Budget as Limits
+from socap_cli.client.metered import Budget
 from socap_cli.model.kinds import RETWEETS, kinds
-from socap_cli.model.queue import Outcome, Unit
-from socap_cli.model.run import MeteredRequest, UsageBatch
-from socap_cli.store import campaigns, claims, queue_view, snapshots, usage
-from socap_cli.store.claims import Claim
-from socap_cli.work.context import WorkContext
-from socap_cli.work.result import UnitResult
-from socap_cli.work.settler import BUGS_TO_END
-from socap_cli.work.unit import work_unit
-from socap_cli.work.worker import Worker, WorkerOptions
+from socap_cli.model.queue import MeteredRequest, Outcome, Unit, UsageBatch
+from socap_cli.settings import Budget as Limits
+from socap_cli.store import campaigns, jobs, snapshots, usage
+from socap_cli.store.jobs import Claim
+from socap_cli.work.context import UnitResult, WorkContext
+from socap_cli.work.worker import BUGS_TO_END, Worker, WorkerOptions, work_unit
 
 MakeLab = Callable[..., Lab]
 
@@ -43,7 +39,7 @@ def test_an_unforeseen_error_fails_one_list_and_keeps_its_traceback(lab: MakeLab
     broken.client.provider = _Delegate(broken.client.provider, page=poisoned)  # type: ignore[assignment]
     result = Worker(broken, WorkerOptions(threads=8)).run()
     assert result.failed == 1
-    job = queue_view.find(one.db, f"launch:{bad}:retweets")
+    job = jobs.find(one.db, f"launch:{bad}:retweets")
     assert job is not None
     assert job.last_error == "a bug: ZeroDivisionError: nobody foresaw this"
     assert "Traceback" in (job.traceback or "")
@@ -189,5 +185,5 @@ def test_a_metrics_batch_of_two_campaigns_is_paid_by_the_one_that_may(lab: MakeL
 
 def _claimed(one: Lab) -> Unit:
     wanted = Claim(kinds(), units=1, batch=50, worker="w", lease=60)
-    (unit,) = claims.claim(one.db, wanted)
+    (unit,) = jobs.claim(one.db, wanted)
     return unit

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socap_cli.json_text import iso, json_text
+from socap_cli.text import iso, json_text
 
 
 class Colour(StrEnum):

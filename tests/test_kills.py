@@ -19,8 +19,7 @@ from support.waiting import wait_until
 from socap_cli.errors import NoMongod
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import indexes, open_database
-from socap_cli.store.embedded import Embedded
-from socap_cli.store.mongod import find_mongod
+from socap_cli.store.embedded import Embedded, find_mongod
 
 pytestmark = pytest.mark.server
 

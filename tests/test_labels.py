@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socap_cli.errors import ConfigError
-from socap_cli.files.category_rules import default_rules, default_text, parse_rules
+from socap_cli.importance.accounts import default_rules, default_text, parse_rules
 from socap_cli.model.account import Profile
-from socap_cli.model.labels import LabelRules, Rule, categorize, matches, organisations_of
+from socap_cli.model.engagement import LabelRules, Rule, categorize, matches, organisations_of
 
 
 def test_the_default_rules_are_such_as_an_operator_may_write() -> None:

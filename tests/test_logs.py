@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from socap_cli.channels.setting_secrets import secrets_in
+from socap_cli.channels.table import secrets_in
 from socap_cli.cli.app import execute
-from socap_cli.config import Settings
 from socap_cli.logs import Logs, about_job
+from socap_cli.settings import Settings
 
 RUN = "0123456789abcdef"
 log = logging.getLogger("socap.work")

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socap_cli.client.address import DOUBTS_TO_ASK, AddressCheck, KeyCheck
-from socap_cli.client.parts import MOST_REFUSALS, ask_in_parts
+from socap_cli.client.metered import DOUBTS_TO_ASK, MOST_REFUSALS, AddressCheck, KeyCheck, ask_in_parts
 from socap_cli.errors import (
     Forbidden,
     KeyRefused,

@@ -14,8 +14,8 @@ from socap_cli.errors import ProviderUnavailable
 from socap_cli.model.kinds import LISTS
 from socap_cli.model.queue import Unit
 from socap_cli.providers.twitterapi_io import TwitterApiIo
-from socap_cli.status.gather import gather
-from socap_cli.store import Db, claims, jobs, rate_limits
+from socap_cli.status import gather
+from socap_cli.store import Db, jobs, rate_limits
 from socap_cli.work.worker import Worker, WorkerOptions
 
 MakeLab = Callable[..., Lab]
@@ -132,14 +132,14 @@ def test_while_a_provider_is_away_jobs_are_claimed_one_at_a_time(
     one.enqueue()
     one.simulator.faults.update({"latency": 0.1})
     began, away, claimed = time.monotonic(), 1.0, Counter[int]()
-    claim = claims.claim
+    claim = jobs.claim
 
-    def counted(db: Db, wanted: claims.Claim) -> list[Unit]:
+    def counted(db: Db, wanted: jobs.Claim) -> list[Unit]:
         found = claim(db, wanted)
         claimed[int(time.monotonic() - began)] += len(found)
         return found
 
-    monkeypatch.setattr(claims, "claim", counted)
+    monkeypatch.setattr(jobs, "claim", counted)
     threading.Timer(away, one.simulator.faults.update, [{"errors": 1.0}]).start()
     Worker(one.context(), WorkerOptions(threads=20, max_runtime=12.0)).run()
     settled = [count for second, count in claimed.items() if second >= 4]

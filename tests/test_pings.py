@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from support.terminal import Cli
 
 from socap_cli.cli.app import execute
-from socap_cli.config import Pings
 from socap_cli.pings import ping_url
+from socap_cli.settings import Pings
 
 RUN = "0123456789abcdef0123456789abcdef"
 RID = "rid=01234567-89ab-cdef-0123-456789abcdef"

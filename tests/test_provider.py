@@ -12,12 +12,13 @@ import pytest
 from support.answers import Canned, Serve, canned_provider
 
 from socap_cli import errors
-from socap_cli.config import Provider as Settings
 from socap_cli.errors import SocapError
 from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.providers import FOLLOWINGS
+from socap_cli.providers.protocol import Prices
 from socap_cli.providers.table import PROVIDERS, build_provider
-from socap_cli.providers.twitterapi_io import Prices, TwitterApiIo
+from socap_cli.providers.twitterapi_io import TwitterApiIo
+from socap_cli.settings import Provider as Settings
 
 AUTHOR = {"id": "1", "userName": "ada", "name": "Ada"}
 TIME = "Thu Dec 04 09:56:34 +0000 2025"

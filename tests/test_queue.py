@@ -12,8 +12,8 @@ import pytest
 
 from socap_cli.model.kinds import LISTS, METRICS, QUOTES, REPLIES, RETWEETS, Kind, kinds
 from socap_cli.model.queue import Job, Outcome, Unit
-from socap_cli.store import Db, claims, jobs, leases, queue_view
-from socap_cli.store.claims import Claim
+from socap_cli.store import Db, jobs
+from socap_cli.store.jobs import Claim
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -24,7 +24,7 @@ def arm(db: Db, slug: str = "c", tweets: int = 3) -> tuple[int, int]:
 
 def claim(db: Db, units: int = 100, *, batch: int = 50, only: list[Kind] | None = None) -> list[Unit]:
     wanted = Claim(only or kinds(), units=units, batch=batch, worker="w", lease=60)
-    return claims.claim(db, wanted)
+    return jobs.claim(db, wanted)
 
 
 def claimed(db: Db, units: int = 100, **options: Any) -> list[Job]:
@@ -48,7 +48,7 @@ def test_arming_twice_arms_nothing_new(db: Db) -> None:
 def test_only_what_is_finished_is_armed_again(db: Db) -> None:
     arm(db)
     (unit,) = claim(db)
-    leases.settle(db, [Outcome(job) for job in unit.jobs[:2]])
+    jobs.settle(db, [Outcome(job) for job in unit.jobs[:2]])
     assert arm(db) == (2, 10)
 
 
@@ -68,7 +68,7 @@ def test_list_jobs_wait_for_their_tweets_metrics(db: Db) -> None:
     assert claim(db) == []
     jobs.release_lists(db, [("1", REPLIES)], [("1", QUOTES)])
     assert [(job.tweet_id, job.kind) for job in claimed(db)] == [("1", REPLIES)]
-    row = queue_view.find(db, "c:1:quotes")
+    row = jobs.find(db, "c:1:quotes")
     assert row is not None
     assert (row.status, row.outcome) == ("completed", "unchanged")
 
@@ -111,12 +111,12 @@ def test_whoever_lost_a_lease_changes_nothing(db: Db) -> None:
     arm(db, tweets=1)
     (mine,) = claimed(db)
     db.jobs.update_many({}, {"$set": {"lease_expires_at": datetime.fromtimestamp(0, UTC)}})
-    assert leases.sweep(db) == 1
+    assert jobs.sweep(db) == 1
     (theirs,) = claimed(db)
     late = [Outcome(mine), Outcome(mine, delay=9.0), Outcome(mine, final=True, error="no")]
-    assert [leases.settle(db, [outcome]) for outcome in late] == [0, 0, 0]
-    assert leases.release(db, [Unit(mine.kind, (mine,))]) == 0
-    assert leases.settle(db, [Outcome(theirs)]) == 1
+    assert [jobs.settle(db, [outcome]) for outcome in late] == [0, 0, 0]
+    assert jobs.release(db, [Unit(mine.kind, (mine,))]) == 0
+    assert jobs.settle(db, [Outcome(theirs)]) == 1
 
 
 def test_a_job_whose_worker_dies_three_times_is_failed_with_the_reason(db: Db) -> None:
@@ -124,8 +124,8 @@ def test_a_job_whose_worker_dies_three_times_is_failed_with_the_reason(db: Db) -
     for _ in range(3):
         claimed(db, only=[METRICS])
         db.jobs.update_many({}, {"$set": {"lease_expires_at": datetime.fromtimestamp(0, UTC)}})
-        leases.sweep(db)
-    row = queue_view.find(db, "c:1:metrics")
+        jobs.sweep(db)
+    row = jobs.find(db, "c:1:metrics")
     assert row is not None
     assert (row.status, row.last_error) == ("failed", "its worker died 3 times")
 
@@ -134,8 +134,8 @@ def test_renewing_keeps_a_lease(db: Db) -> None:
     arm(db, tweets=1)
     (job,) = claimed(db)
     db.jobs.update_many({}, {"$set": {"lease_expires_at": datetime.fromtimestamp(0, UTC)}})
-    leases.renew(db, [Unit(job.kind, (job,))], lease=60)
-    assert leases.sweep(db) == 0
+    jobs.renew(db, [Unit(job.kind, (job,))], lease=60)
+    assert jobs.sweep(db) == 0
 
 
 @pytest.mark.parametrize(("counts", "rounds", "expected"), [(True, 3, "failed"), (False, 9, "pending")])
@@ -145,8 +145,8 @@ def test_attempts_are_capped_and_waits_are_not_attempts(
     arm(db, tweets=1)
     for _ in range(rounds):
         (job,) = claimed(db, only=[METRICS])
-        leases.settle(db, [Outcome(job, delay=0.0, error="nope", counts_attempt=counts)])
-    row = queue_view.find(db, "c:1:metrics")
+        jobs.settle(db, [Outcome(job, delay=0.0, error="nope", counts_attempt=counts)])
+    row = jobs.find(db, "c:1:metrics")
     assert row is not None
     assert row.status == expected
     assert row.attempts == (rounds if counts else 0)
@@ -155,9 +155,9 @@ def test_attempts_are_capped_and_waits_are_not_attempts(
 def test_nothing_starts_before_it_is_due(db: Db) -> None:
     arm(db, tweets=1)
     (job,) = claimed(db, only=[METRICS])
-    leases.settle(db, [Outcome(job, delay=3600.0, error="wait")])
+    jobs.settle(db, [Outcome(job, delay=3600.0, error="wait")])
     assert claim(db) == []
-    wait = queue_view.seconds_to_next(db)
+    wait = jobs.seconds_to_next(db)
     assert wait is not None
     assert 100 < wait <= 120  # the lists come due without their metrics
 
@@ -173,7 +173,7 @@ def test_a_large_campaign_does_not_starve_a_small_one(db: Db) -> None:
 def test_a_small_campaign_that_is_armed_later_does_not_wait_for_what_a_large_one_has_left(db: Db) -> None:
     arm(db, "large", 3000)
     done = claimed(db, 20, batch=50)
-    leases.settle(db, [Outcome(job) for job in done])
+    jobs.settle(db, [Outcome(job) for job in done])
     arm(db, "small", 10)
     first = claimed(db, 4, batch=10)
     assert sum(job.campaign_id == "small" for job in first) == 10
@@ -185,7 +185,7 @@ def test_what_is_left_of_a_cycle_goes_on_while_the_next_one_begins(db: Db) -> No
     arm(db, tweets=100)
     release_all_lists(db)
     done = claimed(db, 320, batch=1)
-    leases.settle(db, [Outcome(job) for job in done])
+    jobs.settle(db, [Outcome(job) for job in done])
     left = db.jobs.count_documents({"status": "pending"})
     arm(db, tweets=100)
     jobs.release_lists(db, [(str(n), kind) for n in range(1, 101) for kind in LISTS], [])
@@ -195,7 +195,7 @@ def test_what_is_left_of_a_cycle_goes_on_while_the_next_one_begins(db: Db) -> No
 
 def test_priorities_hold_within_a_campaign_for_tweets_added_later_too(db: Db) -> None:
     arm(db, tweets=20)
-    leases.settle(db, [Outcome(job) for job in claimed(db)])
+    jobs.settle(db, [Outcome(job) for job in claimed(db)])
     jobs.release_lists(db, [], [(str(n), kind) for n in range(1, 21) for kind in LISTS])
     arm(db, tweets=22)
     jobs.release_lists(db, [(str(n), kind) for n in range(1, 23) for kind in LISTS], [])
@@ -206,7 +206,7 @@ def test_priorities_hold_within_a_campaign_for_tweets_added_later_too(db: Db) ->
 def test_a_job_whose_wait_is_over_has_its_rank_back(db: Db) -> None:
     arm(db, "first", 2)
     (waits, _) = claimed(db, only=[METRICS])
-    leases.settle(db, [Outcome(waits, delay=0.05, error="wait")])
+    jobs.settle(db, [Outcome(waits, delay=0.05, error="wait")])
     arm(db, "second", 50)
     time.sleep(0.06)
     assert jobs.promote_due(db) == 1
@@ -216,7 +216,7 @@ def test_a_job_whose_wait_is_over_has_its_rank_back(db: Db) -> None:
 def test_failed_jobs_can_be_armed_again_by_a_person(db: Db) -> None:
     arm(db, tweets=1)
     (job,) = claimed(db, only=[METRICS])
-    leases.settle(db, [Outcome(job, final=True, error="refused")])
+    jobs.settle(db, [Outcome(job, final=True, error="refused")])
     assert states(db)["failed"] == 1
     assert jobs.retry_failed(db, []) == 1
     assert states(db)["failed"] == 0

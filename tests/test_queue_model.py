@@ -14,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from socap_cli.model.kinds import Kind, kinds
 from socap_cli.model.queue import Job, JobStatus, Outcome, Unit
-from socap_cli.store import claims, indexes, jobs, leases, open_database
-from socap_cli.store.claims import Claim
+from socap_cli.store import indexes, jobs, open_database
+from socap_cli.store.jobs import Claim
 
 EXAMPLES = max(60, int(os.environ.get("SOCAP_FUZZ", "0")) // 5)
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -121,7 +121,7 @@ class Queue(RuleBasedStateMachine):
             if known.state is JobStatus.PENDING and not known.waits and Kind(job_id.split(":")[2]) in wanted
         }
         asked = Claim(sorted(wanted), units=units, batch=BATCH, worker="w", lease=600)
-        claim = claims.claim(self.db, asked)
+        claim = jobs.claim(self.db, asked)
         got = [job for unit in claim for job in unit.jobs]
         ids = {job.job_id for job in got}
         assert len(ids) == len(got)
@@ -156,7 +156,7 @@ class Queue(RuleBasedStateMachine):
         claimed = self._somebody(which)
         if claimed is None:
             return
-        changed = leases.settle(self.db, [Outcome(claimed.job, **outcome)])
+        changed = jobs.settle(self.db, [Outcome(claimed.job, **outcome)])
         assert changed == claimed.stands
         if not claimed.stands:
             return
@@ -180,22 +180,20 @@ class Queue(RuleBasedStateMachine):
         mine = {"_id": claimed.job.job_id, "lease_token": claimed.job.lease_token}
         self.db.jobs.update_one(mine, {"$set": {"lease_expires_at": PAST}})
         if keeps:
-            assert (
-                leases.renew(self.db, [Unit(claimed.job.kind, (claimed.job,))], lease=600) == claimed.stands
-            )
-        assert leases.sweep(self.db) == (claimed.stands and not keeps)
+            assert jobs.renew(self.db, [Unit(claimed.job.kind, (claimed.job,))], lease=600) == claimed.stands
+        assert jobs.sweep(self.db) == (claimed.stands and not keeps)
         if claimed.stands and not keeps:
             known = self.model.jobs[claimed.job.job_id]
             self.model.lose(claimed.job.job_id)
             known.lost += 1
-            known.state = JobStatus.FAILED if known.lost >= leases.MAX_LOST_LEASES else JobStatus.PENDING
+            known.state = JobStatus.FAILED if known.lost >= jobs.MAX_LOST_LEASES else JobStatus.PENDING
 
     @rule(which=which)
     def a_worker_gives_back(self, which: int) -> None:
         claimed = self._somebody(which)
         if claimed is None:
             return
-        assert leases.release(self.db, [Unit(claimed.job.kind, (claimed.job,))]) == claimed.stands
+        assert jobs.release(self.db, [Unit(claimed.job.kind, (claimed.job,))]) == claimed.stands
         if claimed.stands:
             self.model.lose(claimed.job.job_id)
             self.model.jobs[claimed.job.job_id].state = JobStatus.PENDING
@@ -207,7 +205,7 @@ class Queue(RuleBasedStateMachine):
         kept = heard[: which % (len(heard) + 1)]
         tokens = {job.lease_token for job in kept}
         lost = [job for job in heard if job.lease_token not in tokens]
-        assert leases.release_unacknowledged(
+        assert jobs.release_unacknowledged(
             self.db, "w", held=[Unit(job.kind, (job,)) for job in kept]
         ) == len(lost)
         for job in lost:

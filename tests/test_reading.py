@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socap_cli.errors import UsageError
-from socap_cli.files.reading import decode, printable, read_text
+from socap_cli.files import decode, printable, read_text
 
 TEXT = "url,category\nhttps://x.com/ada/status/101,Ümläut ☃ 🚀\n"
 

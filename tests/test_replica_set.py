@@ -16,7 +16,7 @@ from support.waiting import answer, wait_until
 
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db, indexes, open_database, usage
-from socap_cli.store.mongod import find_mongod
+from socap_cli.store.embedded import find_mongod
 
 pytestmark = pytest.mark.server
 

@@ -19,19 +19,19 @@ from support.lab import SLUG, START, Lab, campaign, change
 from support.pages import PageReader, read_page
 from support.terminal import Cli
 
-from socap_cli.files.category_rules import default_rules
+from socap_cli.importance.accounts import default_rules
 from socap_cli.model.account import Profile
 from socap_cli.model.campaign import CampaignStatus
+from socap_cli.model.engagement import categorize
 from socap_cli.model.kinds import LISTS, RETWEETS
-from socap_cli.model.labels import categorize
 from socap_cli.report.gather import gather
 from socap_cli.report.mail import as_zip, compose
 from socap_cli.report.page import campaign_page
 from socap_cli.report.publish import Site, publish
 from socap_cli.report.values import CampaignReport, Edition
 from socap_cli.simulator.mailbox import Mailbox
-from socap_cli.simulator.people import Account
-from socap_cli.store import campaigns, engagement_columns
+from socap_cli.simulator.world import Account
+from socap_cli.store import campaigns, page_sums
 
 COUNTERS = (*LISTS, "likes", "views", "bookmarks")
 
@@ -181,7 +181,7 @@ def test_what_is_kept_as_columns_is_what_is_stored_whatever_happens_between(lab:
         one.cycle(verify=step == 3)
         one.advance(minutes=40)
         one.engage(RETWEETS, 2, tweet=step % 3)
-        columns = engagement_columns.read(one.db, one.tweet_ids, now=one.now())
+        columns = page_sums.read(one.db, one.tweet_ids, now=one.now())
         one.db.engagement_columns.find_one({"_id": f"{one.tweet_ids[0]}:retweet"})
         found = {columns.engagement_id(row) for row in range(len(columns))}
         assert found == {":".join(key) for key in one.stored()}

@@ -17,8 +17,8 @@ from support.documents import BRAND, START, Documents, plain_campaign, reasons
 
 from socap_cli.model.campaign import TweetCategory
 from socap_cli.report.page import campaign_page, index_page
-from socap_cli.report.pdf import as_pdf
-from socap_cli.report.summary import summary
+from socap_cli.report.publish import as_pdf
+from socap_cli.report.tweets import summary
 from socap_cli.report.values import Edition
 
 pytestmark = needs_browser

@@ -13,19 +13,25 @@ import pytest
 from support.documents import BRAND, SLUG, START, Documents, plain_campaign, reasons, wanted
 from support.pages import read_page
 
-from socap_cli.config import Report
 from socap_cli.errors import ConfigError
-from socap_cli.json_text import json_text
 from socap_cli.model.campaign import CampaignStatus, TweetCategory
-from socap_cli.report.brand import brand_of
-from socap_cli.report.document import document
-from socap_cli.report.island import island, script_json
 from socap_cli.report.mail import compose
-from socap_cli.report.page import Brand, campaign_page, drawing, index_page
+from socap_cli.report.page import (
+    Brand,
+    brand_of,
+    campaign_page,
+    document,
+    drawing,
+    index_page,
+    island,
+    script_json,
+)
 from socap_cli.report.publish import Site, publish
-from socap_cli.report.summary import summary
+from socap_cli.report.tweets import summary
 from socap_cli.report.values import CampaignReport, Edition
-from socap_cli.store import campaigns, engagement_columns
+from socap_cli.settings import Report
+from socap_cli.store import campaigns, page_sums
+from socap_cli.text import json_text
 
 ATTACK = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 HOSTILE = {
@@ -360,7 +366,7 @@ def test_columns_that_are_kept_are_completed_by_what_is_new_and_dropped_when_sco
     ids = ["11", "12"]
 
     def people() -> list[int]:
-        return sorted(engagement_columns.read(one.db, ids, now=START).user)
+        return sorted(page_sums.read(one.db, ids, now=START).user)
 
     assert people() == [71, 71, 72, 73]
     kept = one.db.engagement_columns.count_documents({"collected": {"$gt": 0}})
@@ -371,7 +377,7 @@ def test_columns_that_are_kept_are_completed_by_what_is_new_and_dropped_when_sco
     assert people() == [72, 73, 99]
     one.db.engagements.update_one({"user_id": "99"}, {"$set": {"importance_score": 50.0}})
     one.db.engagement_columns.replace_one({"_id": "12"}, {"changed_at": START}, upsert=True)
-    assert 50.0 in engagement_columns.read(one.db, ids, now=START).score
+    assert 50.0 in page_sums.read(one.db, ids, now=START).score
 
 
 def test_a_page_of_300_tweets_with_long_texts_stays_under_500_kb_without_its_rows() -> None:

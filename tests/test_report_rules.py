@@ -10,44 +10,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socap_cli.model.columns import BACKFILL, TIMED, EngagementColumns, bits_of, number_of
-from socap_cli.model.engagement import Snapshot
+from socap_cli.model.engagement import BACKFILL, TIMED, EngagementColumns, Snapshot, bits_of, number_of
 from socap_cli.model.kinds import LISTS, Kind, ListKind, counter_names
-from socap_cli.report import colours, figures, small
+from socap_cli.report import charts, tweets
 from socap_cli.report.analytics import (
+    STEPS,
     Audience,
     Engager,
     HalfLife,
     Reached,
+    Series,
     amplification,
     at_ages,
+    bucket_for,
     change,
     engagement_rate,
-    half_life,
-    hours_of_the_week,
-    roll_up,
-    velocity,
-)
-from socap_cli.report.charts import short_number
-from socap_cli.report.crowd import Crowd
-from socap_cli.report.series import (
-    STEPS,
-    Series,
-    bucket_for,
     floor,
     growth_between,
+    half_life,
+    hours_of_the_week,
     intervals,
     readings,
+    roll_up,
     step_for,
     thin,
     tick_labels,
     ticks,
+    velocity,
     within,
 )
-from socap_cli.report.series import (
+from socap_cli.report.analytics import (
     sum_series as sums_of_readings,
 )
-from socap_cli.report.story import count, duration
+from socap_cli.report.charts import short_number
+from socap_cli.report.crowd import Crowd
+from socap_cli.report.page import count, duration
 from socap_cli.report.words import list_names, number_only, one_engagement
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -157,7 +154,7 @@ def test_thinning_keeps_the_last_point(size: int, most: int) -> None:
     kept = thin(points, most)
     assert kept[-1] == points[-1]
     assert len(kept) <= most + 1
-    assert figures.thinned(points, "likes", most)[-1] == size - 1
+    assert tweets.thinned(points, "likes", most)[-1] == size - 1
 
 
 @pytest.mark.parametrize(
@@ -353,14 +350,14 @@ def test_bits_add_up_to_their_mask(mask: int) -> None:
 
 @given(st.lists(st.integers(-(10**9), 10**9), max_size=60))
 def test_a_polyline_stays_within_its_picture(values: list[int]) -> None:
-    points = [tuple(map(float, point.split(","))) for point in small.polyline(values, 96, 24).split()]
+    points = [tuple(map(float, point.split(","))) for point in charts.polyline(values, 96, 24).split()]
     assert len(points) == (len(values) if len(values) > 1 else 0)
     assert all(-0.1 <= x <= 96.1 and -0.1 <= y <= 24.1 for x, y in points)
 
 
 @given(st.dictionaries(st.text(max_size=3), st.integers(0, 10**6), max_size=8))
 def test_the_arcs_of_a_ring_fill_it(parts: dict[str, int]) -> None:
-    arcs = small.ring(parts)
+    arcs = charts.ring(parts)
     assert len(arcs) == sum(value > 0 for value in parts.values())
     assert not arcs or sum(arc.percent for arc in arcs) == pytest.approx(100)
     assert not arcs or arcs[-1].begins + arcs[-1].percent == pytest.approx(100)
@@ -368,7 +365,7 @@ def test_the_arcs_of_a_ring_fill_it(parts: dict[str, int]) -> None:
 
 @given(st.dictionaries(st.text(max_size=3), st.integers(0, 10**6), max_size=8))
 def test_whole_percents_of_exclusive_parts_add_up_to_a_hundred(parts: dict[str, int]) -> None:
-    found, whole = small.hundredths(parts), sum(parts.values())
+    found, whole = charts.hundredths(parts), sum(parts.values())
     assert sum(found.values()) == (100 if whole else 0)
     for name, value in parts.items():
         assert abs(found[name] - (100 * value / whole if whole else 0)) < 1
@@ -384,7 +381,7 @@ def test_the_hours_of_the_week_that_lie_between_two_moments() -> None:
 
 @given(st.lists(st.lists(st.integers(0, 10**6), min_size=24, max_size=24), min_size=7, max_size=7))
 def test_a_shade_is_nothing_only_for_nothing(table: list[list[int]]) -> None:
-    for row, levels in zip(table, small.shades(table), strict=True):
+    for row, levels in zip(table, charts.shades(table), strict=True):
         assert all(
             (level == 0) == (value == 0) and level <= 5 for value, level in zip(row, levels, strict=True)
         )
@@ -392,10 +389,10 @@ def test_a_shade_is_nothing_only_for_nothing(table: list[list[int]]) -> None:
 
 @given(
     st.from_regex(r"#[0-9a-f]{6}", fullmatch=True),
-    st.sampled_from([colours.LIGHT_GROUND, colours.DARK_GROUND]),
+    st.sampled_from([charts.LIGHT_GROUND, charts.DARK_GROUND]),
 )
 def test_every_accent_becomes_one_that_can_be_read(accent: str, ground: str) -> None:
-    assert colours.contrast(colours.readable(accent, ground, 4.5), ground) >= 4.5
+    assert charts.contrast(charts.readable(accent, ground, 4.5), ground) >= 4.5
 
 
 def test_a_page_names_the_lists_that_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,11 +15,10 @@ from support.lab import SLUG, Lab
 
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.kinds import LISTS, RETWEETS
-from socap_cli.report.gather import gather
-from socap_cli.report.keeping import keep_all
+from socap_cli.report.gather import gather, keep_all
 from socap_cli.report.values import CampaignReport
-from socap_cli.store import Db, campaigns, engagement_columns, list_leases, list_marks
-from socap_cli.store.list_marks import Mark, Watched
+from socap_cli.store import Db, campaigns, page_sums, worker_state
+from socap_cli.store.page_sums import Mark, Watched
 
 STEPS = ("cycle", "verify", "engage", "withdraw", "rescore", "killed", "keep")
 
@@ -53,10 +52,10 @@ def step(one: Lab, name: str) -> None:
         if there:
             one.withdraw(RETWEETS, there[0])
     elif name == "rescore":
-        list_marks.note_changed(one.db, one.tweet_ids)
+        page_sums.note_changed(one.db, one.tweet_ids)
         one.db.engagements.update_many({"tweet_id": one.tweet_ids[0]}, {"$set": {"importance_score": 77.0}})
     elif name == "killed":
-        list_leases.acquire(one.db, [(one.tweet_ids[0], RETWEETS)], lease=0.0)
+        worker_state.acquire(one.db, [(one.tweet_ids[0], RETWEETS)], lease=0.0)
         first = {"tweet_id": one.tweet_ids[0], "action_type": "retweet"}
         one.db.engagements.update_one(first, {"$set": {"removed_at": one.now()}})
     else:
@@ -78,9 +77,9 @@ def test_sums_that_are_kept_are_those_over_all_documents(lab: Callable[..., Lab]
 def test_while_a_list_is_held_nothing_of_it_is_kept(lab: Callable[..., Lab]) -> None:
     one = lab(tweets=1, engagements=60.0)
     one.cycle()
-    list_leases.acquire(one.db, [(one.tweet_ids[0], RETWEETS)], lease=3600.0)
+    worker_state.acquire(one.db, [(one.tweet_ids[0], RETWEETS)], lease=3600.0)
     one.db.engagement_columns.drop()
-    engagement_columns.read(one.db, one.tweet_ids, now=datetime.now(UTC))
+    page_sums.read(one.db, one.tweet_ids, now=datetime.now(UTC))
     assert one.db.engagement_columns.count_documents({"action_type": "retweet"}) == 0
     assert one.db.engagement_columns.count_documents({"epoch": {"$gt": 0}}) > 0
 

@@ -14,9 +14,8 @@ from support.terminal import Cli
 from socap_cli.model.alert import Silence
 from socap_cli.model.campaign import CampaignStatus
 from socap_cli.model.kinds import Kind
-from socap_cli.retention.erasing import erase
-from socap_cli.retention.pruning import Pruned, prune
-from socap_cli.store import Db, campaigns, engagement_columns, erased_people, silences
+from socap_cli.retention import Pruned, erase, prune
+from socap_cli.store import Db, alert_queue, campaigns, forgetting, page_sums
 from socap_cli.store.importance import ImportanceCollections
 
 FIRM = ImportanceCollections()
@@ -49,9 +48,9 @@ def test_nothing_of_an_erased_person_is_left_and_nobody_else_loses_anything(
     user_id, name = somebody(db)
     cli("campaign", "edit", SLUG, "--threshold", "0")
     cli("alerts", "plan")
-    engagement_columns.read(db, one.tweet_ids, now=one.now())
+    page_sums.read(db, one.tweet_ids, now=one.now())
     until = one.now() + timedelta(days=1)
-    silences.put(db, Silence("s", until, one.now(), "ops", username=name.upper()))
+    alert_queue.put_silence(db, Silence("s", until, one.now(), "ops", username=name.upper()))
     others = db.engagements.count_documents({"user_id": {"$ne": user_id}})
     theirs = db.engagements.count_documents({"user_id": user_id})
     assert traces(db, user_id, name)
@@ -142,7 +141,7 @@ def test_nobody_can_read_who_was_erased(lab: MakeLab) -> None:
     erase(one.db, FIRM, name, now=one.now())
     (row,) = one.db.erased_people.find()
     assert (user_id in repr(row), name.lower() in repr(row).lower()) == (False, False)
-    assert erased_people.among(one.db, [user_id, "1"]) == {user_id}
+    assert forgetting.among(one.db, [user_id, "1"]) == {user_id}
 
 
 @pytest.fixture

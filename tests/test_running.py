@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from support.terminal import Cli
 
-from socap_cli.cli.alone import LOCK, alone
 from socap_cli.cli.app import execute
-from socap_cli.cli.checks import unit_of
+from socap_cli.cli.setup import unit_of
+from socap_cli.cli.work import LOCK, alone
 from socap_cli.errors import LockHeld
 from socap_cli.simulator.server import Simulator
 

@@ -10,10 +10,7 @@ from typing import Any
 import pytest
 from support.lab import START, Lab
 
-from socap_cli.bootstrap import Bootstrap
-from socap_cli.bootstrap.collecting import open_provider
-from socap_cli.config import Provider as ProviderSettings
-from socap_cli.config import Settings
+from socap_cli.bootstrap import Bootstrap, open_provider
 from socap_cli.errors import ConfigError
 from socap_cli.model.account import ListItem, Page, Profile, Tweet, TweetsAnswer
 from socap_cli.model.kinds import LISTS, Kind, ListKind, counter_names, shown_counters
@@ -21,9 +18,11 @@ from socap_cli.model.links import engagement_url
 from socap_cli.providers import AllowedRate
 from socap_cli.providers.table import PROVIDERS
 from socap_cli.report.analytics import interactions
+from socap_cli.settings import Provider as ProviderSettings
+from socap_cli.settings import Settings
 from socap_cli.simulator.world import World
-from socap_cli.store import engagement_view, queue_view
-from socap_cli.store.engagement_view import Selection
+from socap_cli.store import engagements, jobs
+from socap_cli.store.engagements import Selection
 
 LIKES = Kind("likes")
 ROW = ListKind(LIKES, "like", "liked", "Likes", "#8a4fd1", is_post=False, priority=4)
@@ -116,8 +115,8 @@ def test_a_provider_and_a_list_that_no_module_knows_are_collected_like_the_other
     wanted = {("like", account.user_id) for account in toy.world.accounts[:20]}
     assert {key for key in stored if key[0] == "like"} == wanted
     assert {action for action, _ in stored} == {kind.action_type for kind in LISTS.values()}
-    assert queue_view.count_by_status(toy.db)["likes"] == {"completed": 3}
-    (first, *_) = engagement_view.listed(toy.db, Selection(toy.tweet_ids, action_type="like"))
+    assert jobs.count_by_status(toy.db)["likes"] == {"completed": 3}
+    (first, *_) = engagements.listed(toy.db, Selection(toy.tweet_ids, action_type="like"))
     assert engagement_url(first) == f"https://x.com/{first.profile.username}"
 
 

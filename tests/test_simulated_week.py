@@ -27,11 +27,10 @@ import pymongo
 import pytest
 from support.shifted_clock import ShiftedClock
 
-from socap_cli.simulator.comparison import Comparison, compare, true_keys
 from socap_cli.simulator.mailbox import Mailbox
 from socap_cli.simulator.server import Simulator
-from socap_cli.simulator.world import World
-from socap_cli.store import Db, engagement_view
+from socap_cli.simulator.world import Comparison, World, compare, true_keys
+from socap_cli.store import Db, engagements
 
 ROOT = Path(__file__).parent.parent
 HOURS = float(os.environ.get("SOCAP_WEEK_HOURS", "2"))
@@ -308,7 +307,7 @@ def _settle(one: Host) -> tuple[Comparison, Db]:
         one.socap("enqueue", "--verify", codes=(0, 4))
         one.socap("work")
     db = _documents(one)
-    found = compare(true_keys(one.simulator.truth()), engagement_view.stored_ids(db, present=True))
+    found = compare(true_keys(one.simulator.truth()), engagements.stored_ids(db, present=True))
     for hour in range(1, 4):
         one.go_to(end + timedelta(hours=hour))
         one.socap("alerts", "send", codes=(0, 4))

@@ -18,7 +18,7 @@ from socap_cli.errors import ProviderError
 from socap_cli.model.account import ListItem
 from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.providers.twitterapi_io import TwitterApiIo
-from socap_cli.simulator import damage
+from socap_cli.simulator import faults
 from socap_cli.simulator.faults import FAULTS, Faults
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import World
@@ -63,7 +63,7 @@ def test_rows_that_cannot_be_read_are_always_the_same_and_cost_no_other(
     truth = simulator.world.truth(simulator.clock.now())
     for tweet_id, lists in truth.items():
         for kind, ids in lists.items():
-            readable = {i for i in ids if not damage.is_unreadable(i, part)}
+            readable = {i for i in ids if not faults.is_unreadable(i, part)}
             if not readable:
                 continue  # a page without one good row is malformed
             items, _ = whole_list(client, kind, tweet_id)

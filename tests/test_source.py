@@ -11,13 +11,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from socap_cli.campaigns.columns import COLUMNS
-from socap_cli.campaigns.source import from_options, read, sort_out
+from socap_cli.campaigns.source import COLUMNS, from_options, read, sort_out
 from socap_cli.errors import UsageError
-from socap_cli.files.column_names import fold_column
-from socap_cli.files.pasted import visible
-from socap_cli.files.reading import decode
-from socap_cli.files.tables import DELIMITERS
+from socap_cli.files import DELIMITERS, decode, fold_column, visible
 from socap_cli.model.campaign import TweetCategory
 
 A, B, C = (f"https://x.com/ada/status/{number}" for number in (101, 102, 103))

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from socap_cli.files.column_names import fold_column
-from socap_cli.files.tables import DELIMITERS, UNCLOSED, Table, read_table, split_lines
+from socap_cli.files import DELIMITERS, UNCLOSED, Table, fold_column, read_table, split_lines
 
 KEY = "key:"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from socap_cli.cli.tables import Columns, Table, cell_text
-from socap_cli.cli.wording import counted, duration, since
+from socap_cli.text import counted, duration, since
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 COLUMNS = Columns(("id", "n", "text"), numbers=("n",), cut=("text",), drop=("n", "text"))

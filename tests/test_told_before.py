@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socap_cli.cli.app import execute
-from socap_cli.cli.run import PARTLY_DONE, Run
-from socap_cli.cli.told_before import AGAIN_AFTER, FILE, Trouble, new_lines, settle
+from socap_cli.cli.run import AGAIN_AFTER, FILE, PARTLY_DONE, Run, Trouble, new_lines, settle
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AWAY = "error: the database cannot be reached: localhost:27017"

@@ -22,12 +22,12 @@ from support.servers import raw_server
 
 from socap_cli import errors
 from socap_cli.errors import ConfigError, MalformedAnswer, ProviderError, ProviderUnavailable
+from socap_cli.http import proxy_at
 from socap_cli.model.kinds import REPLIES
-from socap_cli.network.connection import proxy_at
-from socap_cli.network.masking import Mask, secrets_of
-from socap_cli.providers import transport
-from socap_cli.providers.complaints import LONGEST_WAIT, SHORTEST_WAIT, retry_after
+from socap_cli.providers import http_provider
+from socap_cli.providers.http_provider import LONGEST_WAIT, SHORTEST_WAIT, retry_after
 from socap_cli.providers.twitterapi_io import TwitterApiIo
+from socap_cli.text import Mask, secrets_of
 
 pytestmark = pytest.mark.server
 
@@ -222,7 +222,7 @@ def test_a_small_answer_that_unpacks_to_much_costs_little_memory(serve: Serve, s
         provider.page(REPLIES, "9")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 3 * transport.LARGEST_ANSWER
+    assert peak < 3 * http_provider.LARGEST_ANSWER
 
 
 @pytest.mark.parametrize("part", [b"x", b" " * 65_536, b'{"a":1},' * 1000])
@@ -287,7 +287,7 @@ def test_every_error_of_the_http_library_is_translated() -> None:
         thing for thing in vars(httpcore).values() if isinstance(thing, type) and issubclass(thing, Exception)
     ]
     assert len(raised) > 10
-    caught = (*transport.NETWORK_ERRORS, httpcore.TimeoutException)
+    caught = (*http_provider.NETWORK_ERRORS, httpcore.TimeoutException)
     assert [thing for thing in raised if not issubclass(thing, caught)] == []
 
 

@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 from support.values import NOW
 
-from socap_cli.config import Budget, Settings
-from socap_cli.model.alert_listing import AlertTotals
+from socap_cli.model.alert import AlertTotals
+from socap_cli.model.cadence import LookSummary
 from socap_cli.model.kinds import Kind
 from socap_cli.model.list_state import Coverage
-from socap_cli.model.look_summary import LookSummary
-from socap_cli.model.run import LimitState, RunRecord
-from socap_cli.status.gather import Status
+from socap_cli.model.queue import LimitState, RunRecord
+from socap_cli.settings import Budget, Settings
+from socap_cli.status import RULES, Status, troubles
 from socap_cli.status.prometheus import exposition
-from socap_cli.status.troubles import RULES, troubles
 
 RETWEETS = Kind("retweets")
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from socap_cli.errors import SocapError
-from socap_cli.files.writing import replace_if_changed, write_file, writing
+from socap_cli.files import replace_if_changed, write_file, writing
 
 LARGE = bytes(range(256)) * 2000
 
@@ -181,7 +181,7 @@ def test_any_name_is_written_or_told(tmp_path: Path, name: str) -> None:
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"old")
     script = (
-        "import sys\nfrom socap_cli.errors import SocapError\nfrom socap_cli.files.writing import write_file\n"
+        "import sys\nfrom socap_cli.errors import SocapError\nfrom socap_cli.files import write_file\n"
         f"try: write_file({str(tmp_path / 'f')!r}, bytes(500_000))\n"
         "except SocapError as error: sys.exit(error.message)\n"
     )
@@ -206,7 +206,7 @@ def test_many_writers_of_one_name_leave_one_whole_file(tmp_path: Path) -> None:
 
 def test_what_a_killed_writer_left_is_taken_away_by_the_next(tmp_path: Path) -> None:
     script = (
-        "import os\nfrom socap_cli.files.writing import writing\n"
+        "import os\nfrom socap_cli.files import writing\n"
         f"with writing({str(tmp_path / 'f')!r}) as stream: os.kill(os.getpid(), 9)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=False)

@@ -20,7 +20,6 @@ from support.lab import START, Lab
 from support.mutating import ODD, mutate
 from support.terminal import Cli
 
-from socap_cli.config import Provider as ProviderSettings
 from socap_cli.errors import (
     CreditsExhausted,
     CursorRefused,
@@ -37,6 +36,7 @@ from socap_cli.model.account import Page
 from socap_cli.model.kinds import QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.providers.table import build_provider
 from socap_cli.providers.x_api import XApi
+from socap_cli.settings import Provider as ProviderSettings
 from socap_cli.simulator.server import Simulator
 
 pytestmark = pytest.mark.server

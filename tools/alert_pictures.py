@@ -18,8 +18,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from socap_cli.channels.protocol import Templates
 from socap_cli.channels.slack import SlackTemplates, payload
-from socap_cli.channels.templates import Templates
 from socap_cli.model.message import Message, MessageKind, ToldEngagement, ToldPerson
 
 NOW = datetime(2026, 3, 2, 14, 5, tzinfo=UTC)

@@ -18,10 +18,9 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from socap_cli import errors
-from socap_cli.cli.app import everywhere, whole_program
-from socap_cli.cli.plain_words import in_plain_words
+from socap_cli.cli.app import everywhere, in_plain_words, whole_program
 from socap_cli.cli.run import BUG, INTERRUPTED, PARTLY_DONE
-from socap_cli.config import PLAN_NAMES, Settings
+from socap_cli.settings import PLAN_NAMES, Settings
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 ABOVE = "<!-- Written by tools/reference.py: change the program, then run it. -->\n\n"

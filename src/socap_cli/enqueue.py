@@ -12,15 +12,7 @@ from socap_cli.errors import StoreError
 from socap_cli.model.cadence import Look
 from socap_cli.model.campaign import Campaign, CampaignStatus
 from socap_cli.model.kinds import kinds
-from socap_cli.store import (
-    Db,
-    campaigns,
-    jobs,
-    queue_view,
-    retry_until_available,
-    translate_error,
-    worker_state,
-)
+from socap_cli.store import Db, campaigns, jobs, retry_until_available, translate_error, worker_state
 
 COLD_AFTER = timedelta(hours=48)
 """A tweet whose lists have not moved for so long is cold."""
@@ -91,7 +83,7 @@ def planned(db: Db, wanted: Wanted = EVERYTHING, *, now: datetime) -> EnqueueRes
     for campaign in [wanted.only] if wanted.only else campaigns.listed(db, CampaignStatus.ACTIVE):
         if campaign.status is not CampaignStatus.ACTIVE or campaign.starts_at > now:
             continue
-        already_open = queue_view.count_open(db, campaign.slug)
+        already_open = jobs.count_open(db, campaign.slug)
         if _is_past_last_cycle(campaign, now):
             found = replace(found, campaigns_completed=found.campaigns_completed + (already_open == 0))
             continue
@@ -133,7 +125,7 @@ def _enqueue_one(db: Db, campaign: Campaign, arming: jobs.Arming, wanted: Wanted
     campaign = _ended_when_cold(db, campaign, now)
     ended = _has_ended(campaign, now)
     if _is_past_last_cycle(campaign, now):
-        if queue_view.count_open(db, campaign.slug) == 0:
+        if jobs.count_open(db, campaign.slug) == 0:
             completed = replace(campaign, status=CampaignStatus.COMPLETED, completed_at=now)
             campaigns.update(db, campaign, completed)
             return {"campaigns_completed": 1}

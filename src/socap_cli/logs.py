@@ -8,33 +8,31 @@ record came from.
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import TextIO
 
-from socap_cli.json_text import json_text
-from socap_cli.network.masking import Mask
+from socap_cli.text import Mask, json_text
 
 FORMS = ("text", "json")
+
+
 ROOT = "socap"
+
+
 SHOWN = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
 """What reaches stderr: with -qq, by default, with -v, with -vv."""
+
+
 _job: ContextVar[str] = ContextVar("job", default="")
-
-
-@contextmanager
-def about_job(job_id: str) -> Iterator[None]:
-    """Everything that this thread logs in the block is about a job."""
-    token = _job.set(job_id)
-    try:
-        yield
-    finally:
-        _job.reset(token)
 
 
 class Logs:
@@ -65,7 +63,7 @@ class Logs:
     def write_to(self, path: Path, *, most_bytes: int, files: int) -> None:
         """Write to a file as well, tracebacks included, and keep so many old ones. Raises OSError."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        from socap_cli.files.shared_log import SharedLog  # the handlers of files bring pickles and sockets
+        # FOLD  # the handlers of files bring pickles and sockets
 
         handler = SharedLog(path, most_bytes=most_bytes, files=files)
         self._add(handler, level=logging.INFO, form=self._form, detail=2)
@@ -77,11 +75,6 @@ class Logs:
         handler.addFilter(_with_job)
         self._handlers.append(handler)
         logging.root.addHandler(handler)
-
-
-def _with_job(record: logging.LogRecord) -> bool:
-    record.job_id = _job.get()
-    return True
 
 
 class _Form(logging.Formatter):
@@ -124,6 +117,77 @@ class _Form(logging.Formatter):
         return self.formatException(record.exc_info) if record.exc_info and self._detail == 2 else ""
 
 
+class _Stderr(logging.StreamHandler[TextIO]):
+    """Writes to what stderr is at the moment: a live view puts its own in place."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:  # type: ignore[override]
+        return sys.stderr
+
+
+log = logging.getLogger("socap.logs")
+
+
+class SharedLog(WatchedFileHandler):
+    """A file that several processes append to, a whole line each; whoever finds it full moves it aside."""
+
+    def __init__(self, path: Path, *, most_bytes: int, files: int) -> None:
+        self._most_bytes = most_bytes
+        self._files = files
+        self._complained = False
+        super().__init__(path, encoding="utf-8", errors="backslashreplace")
+
+    def _open(self) -> TextIO:  # type: ignore[override]
+        return open(self.baseFilename, "a", encoding=self.encoding, errors=self.errors, opener=_private)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Append a record, to a new file when the old one is full. What cannot be written costs nobody's work."""
+        with suppress(OSError):
+            self._move_aside()
+        try:
+            super().emit(record)
+        except OSError:  # opening the file anew, when its folder went away
+            self.handleError(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802  (the library's name)
+        """Say once why. The library would print the record's arguments, before any secret is masked."""
+        if not self._complained:
+            self._complained = True
+            log.warning("the log %s cannot be written: %s", self.baseFilename, sys.exc_info()[1])
+
+    def _move_aside(self) -> None:
+        path = Path(self.baseFilename)
+        if not _is_full(path, self._most_bytes):
+            return
+        with (path.parent / f".{path.name}.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _is_full(path, self._most_bytes):  # another process did it meanwhile
+                return
+            for number in range(self._files, 0, -1):
+                older = path.with_name(f"{path.name}.{number}")
+                newer = path.with_name(f"{path.name}.{number - 1}") if number > 1 else path
+                with suppress(FileNotFoundError):
+                    newer.replace(older)
+
+
+@contextmanager
+def about_job(job_id: str) -> Iterator[None]:
+    """Everything that this thread logs in the block is about a job."""
+    token = _job.set(job_id)
+    try:
+        yield
+    finally:
+        _job.reset(token)
+
+
+def _with_job(record: logging.LogRecord) -> bool:
+    record.job_id = _job.get()
+    return True
+
+
 def _moment(record: logging.LogRecord) -> datetime:
     return datetime.fromtimestamp(record.created, UTC)
 
@@ -135,12 +199,11 @@ def _message(record: logging.LogRecord) -> str:
         return f"{record.msg!r} ({type(error).__name__})"
 
 
-class _Stderr(logging.StreamHandler[TextIO]):
-    """Writes to what stderr is at the moment: a live view puts its own in place."""
+def _is_full(path: Path, most_bytes: int) -> bool:
+    with suppress(FileNotFoundError):
+        return path.stat().st_size >= most_bytes
+    return False
 
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
 
-    @property
-    def stream(self) -> TextIO:  # type: ignore[override]
-        return sys.stderr
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

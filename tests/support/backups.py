@@ -18,8 +18,7 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 
 from socap_cli.store import Db, indexes
-from socap_cli.store.backup import write
-from socap_cli.store.backup_format import FORMAT, MANIFEST, _checksum
+from socap_cli.store.backup import FORMAT, MANIFEST, _checksum, write
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 RAW: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)

@@ -7,8 +7,7 @@ import shlex
 from functools import cache
 from typing import Any
 
-from socap_cli.cli.app import whole_program
-from socap_cli.cli.plain_words import in_plain_words
+from socap_cli.cli.app import in_plain_words, whole_program
 from socap_cli.cli.run import Run, split_global_options
 
 BEFORE = re.compile(r"[A-Z_]+=.*|exec|flock|-\w|/\S*")

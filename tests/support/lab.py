@@ -8,26 +8,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from socap_cli.client.budget import Budget
 from socap_cli.client.limiter import Limiter
 from socap_cli.client.looks import LookPolicy
-from socap_cli.client.meter import Meter
-from socap_cli.client.metered import MeteredClient
-from socap_cli.config import Collection
+from socap_cli.client.metered import Budget, Meter, MeteredClient
 from socap_cli.enqueue import EnqueueResult, Wanted, enqueue
-from socap_cli.files.category_rules import default_rules
+from socap_cli.importance.accounts import default_rules
 from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet
 from socap_cli.model.kinds import LISTS, Kind, kinds
 from socap_cli.providers.twitterapi_io import TwitterApiIo
-from socap_cli.simulator.comparison import true_keys
+from socap_cli.settings import Collection
 from socap_cli.simulator.server import Simulator
-from socap_cli.store import Db, campaigns, claims, engagement_view, leases, queue_view
-from socap_cli.store.claims import Claim
+from socap_cli.simulator.world import true_keys
+from socap_cli.store import Db, campaigns, engagements, jobs
 from socap_cli.store.importance import ImportanceCollections
-from socap_cli.work.context import WorkContext
-from socap_cli.work.result import WorkResult
-from socap_cli.work.unit import work_unit
-from socap_cli.work.worker import Worker, WorkerOptions
+from socap_cli.store.jobs import Claim
+from socap_cli.work.context import WorkContext, WorkResult
+from socap_cli.work.worker import Worker, WorkerOptions, work_unit
 from socap_cli.work.writer import EngagementWriter
 
 Key = tuple[str, str, str]
@@ -140,14 +136,14 @@ class Lab:
         rng = random.Random(0)
         wanted = Claim(kinds(), units=50, batch=50, worker="by-hand", lease=60)
         for _ in range(rounds):
-            units = claims.claim(context.db, wanted)
+            units = jobs.claim(context.db, wanted)
             for unit in units:
                 done = work_unit(context, unit, rng)
                 if done.fatal or done.bug:
                     raise done.fatal or done.bug  # type: ignore[misc]
                 context.client.meter.write()
-                leases.settle(context.db, done.outcomes)
-            if not units and queue_view.seconds_to_next(context.db) is None:
+                jobs.settle(context.db, done.outcomes)
+            if not units and jobs.seconds_to_next(context.db) is None:
                 return
             self.let_time_pass()
 
@@ -162,13 +158,13 @@ class Lab:
             held = {f"{kind}.lease_until": {"$ne": None}}
             self.db.worker_state.update_many(held, {"$set": {f"{kind}.lease_until": past}})
         self.db.rate_limits.delete_many({})
-        leases.sweep(self.db)
+        jobs.sweep(self.db)
 
     def truth(self) -> set[Key]:
         return true_keys(self.world.truth(self.now()))
 
     def stored(self, *, present: bool = True) -> list[Key]:
-        return sorted(engagement_view.stored_ids(self.db, present=present))
+        return sorted(engagements.stored_ids(self.db, present=present))
 
     def assert_exact(self) -> None:
         """Stored and present is what is true and visible: none missing, none invented, none twice."""

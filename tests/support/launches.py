@@ -14,10 +14,10 @@ from datetime import UTC, datetime, timedelta
 from statistics import median, quantiles
 
 from socap_cli.model.cadence import CYCLE, HOUR, Limits, Look, LookPrices, Watched, adaptive
+from socap_cli.model.engagement import velocity_after
 from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.model.list_state import ListState, TweetState
-from socap_cli.model.velocity import velocity_after
-from socap_cli.providers.twitterapi_io.endpoints import PRICES as PAID
+from socap_cli.providers.twitterapi_io import PRICES as PAID
 
 TWEETS, DAYS, PAGE = 300, 7, 20
 SHARES = {RETWEETS: 0.55, REPLIES: 0.33, QUOTES: 0.12}

@@ -6,9 +6,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from socap_cli.channels.posting import Reply
+from socap_cli.channels.protocol import Reply
 from socap_cli.channels.slack import judge
-from socap_cli.config import Alerts
 from socap_cli.errors import (
     ChannelDead,
     ChannelError,
@@ -19,6 +18,7 @@ from socap_cli.errors import (
 )
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message
+from socap_cli.settings import Alerts
 from support.mortal import Killed
 
 

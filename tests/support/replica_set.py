@@ -12,7 +12,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect
 
-from socap_cli.store.mongod import find_mongod
+from socap_cli.store.embedded import find_mongod
 
 
 class ReplicaSet:

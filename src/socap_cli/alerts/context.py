@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import TypeVar
 
 from socap_cli.channels import Channel
-from socap_cli.config import Alerts
-from socap_cli.model.receiver import Receiver, parse_receiver
-from socap_cli.store import Db, retry_until_available
+from socap_cli.errors import DatabaseUnreachable
+from socap_cli.model.message import Receiver, parse_receiver
+from socap_cli.settings import Alerts
+from socap_cli.store import Db, retry_until_available, translate_error
 from socap_cli.store.importance import ImportanceCollections
 
 Result = TypeVar("Result")
@@ -49,3 +50,12 @@ class AlertContext:
     def usual_receivers(self) -> list[Receiver]:
         """More receivers of campaigns that name none."""
         return [parse_receiver(text.get_secret_value()) for text in self.settings.to]
+
+
+def told_unreadable(error: Exception) -> str:
+    """What to say of importance that could not be looked up. Raises the error when the whole database is away."""
+    fault = translate_error(error)
+    if isinstance(fault, DatabaseUnreachable):
+        raise error
+    said = fault.message if fault is not None else f"{type(error).__name__}: {error}"
+    return f"importance could not be looked up: {said}"

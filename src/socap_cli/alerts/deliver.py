@@ -6,31 +6,29 @@ import secrets
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from socap_cli.alerts.compose import Gone, Loaded, load_message
 from socap_cli.alerts.context import AlertContext
-from socap_cli.alerts.loading import Gone, Loaded, load_message
-from socap_cli.alerts.outcome import after_failure, after_success
-from socap_cli.alerts.receivers import targets_of
-from socap_cli.alerts.recording import record_outcomes, write_statuses
+from socap_cli.alerts.pipeline import record_outcomes, write_statuses
+from socap_cli.alerts.rules import Target, after_failure, after_success, nobody, targets_of
 from socap_cli.errors import ChannelDead, ConfigError, SocapError
 from socap_cli.model.alert import ClaimedMessage, DeliveryStatus, Settlement
 from socap_cli.model.message import Message
-from socap_cli.network.masking import Mask, secrets_of
-from socap_cli.store import (
-    alert_history,
-    alert_messages,
-    campaigns,
-    channel_state,
-    translate_error,
-)
-from socap_cli.store.channel_state import SwitchedOff
+from socap_cli.store import alert_messages, campaigns, rate_limits, translate_error
+from socap_cli.store.rate_limits import SwitchedOff
+from socap_cli.text import Mask, secrets_of
 
 LONGEST_WAIT = 60.0
 """Seconds that a run waits for an address that asked for a rest; after a longer one the next run goes on."""
+
+
 FAILURES_IN_A_ROW = 3
 """After so many an address is left to the next run."""
+
+
 MOST_THREADS = 128
 """Addresses that are served at the same time; what never answers holds its thread for a few seconds."""
 
@@ -121,7 +119,7 @@ class Sender:
     def _wait_for_turn(self, address: str) -> bool:
         """Wait for the address's pace, shared with all senders; False when it rests for too long."""
         channel = self._context.channels.get(address.partition(":")[0])
-        wait = channel_state.reserve(
+        wait = rate_limits.reserve_channel(
             self._context.db, address, interval=channel.interval if channel else 0.0, max_wait=LONGEST_WAIT
         )
         if wait > LONGEST_WAIT:
@@ -151,7 +149,7 @@ class Sender:
         for problem in loaded.problems:
             self._warn(problem)
         address = self._address_of(claimed)
-        off = channel_state.switched_off(self._context.db).get(claimed.address_id)
+        off = rate_limits.switched_off(self._context.db).get(claimed.address_id)
         if off is not None:
             raise ChannelDead(off.reason)
         thread = threading.get_ident()
@@ -184,7 +182,7 @@ class Sender:
             (loaded.gone, DeliveryStatus.DROPPED, "its engagement is gone"),
         ):
             if rows:
-                alert_history.leave_out(db, [row.delivery_id for row in rows], status, said)
+                alert_messages.leave_out(db, [row.delivery_id for row in rows], status, said)
                 write_statuses(db, [row.alert_id for row in rows])
 
     def _after_failure(self, claimed: ClaimedMessage, error: Exception) -> Settlement:
@@ -201,7 +199,7 @@ class Sender:
         elif error.ends_channel:
             self._switch_off(claimed, error)
         elif error.retry_after:
-            channel_state.rest(context.db, claimed.address_id, seconds=error.retry_after)
+            rate_limits.rest(context.db, claimed.address_id, seconds=error.retry_after)
         self._warn(f"{claimed.channel}, {claimed.campaign_id}: {settlement.said}{_what_next(settlement)}")
         return settlement
 
@@ -216,7 +214,7 @@ class Sender:
     def _switch_off(self, claimed: ClaimedMessage, error: SocapError) -> None:
         db, now = self._context.db, self._context.now()
         receiver = alert_messages.receiver_of(db, claimed.message_id)
-        channel_state.switch_off(
+        rate_limits.switch_off(
             db,
             SwitchedOff(
                 claimed.address_id, claimed.channel, claimed.campaign_id, receiver, error.message, now, False
@@ -244,3 +242,73 @@ def _what_next(settlement: Settlement) -> str:
     if settlement.due is not None:
         return "; tried again later"
     return "; see: socap alerts list --status dead" if settlement.status is DeliveryStatus.DEAD else ""
+
+
+def report_dead(context: AlertContext) -> list[str]:
+    """Report every address that was switched off and is not reported yet; returns warnings.
+
+    What could not be reported to anybody is tried again by the next run; what is nobody's any more is forgotten.
+    """
+    off = rate_limits.switched_off(context.db)
+    if not off:
+        return []
+    groups = _groups(context)
+    everybody = {address for group in groups.values() for address in group}
+    rate_limits.switch_on(context.db, set(off) - everybody)
+    warnings = []
+    for one in off.values():
+        if one.address_id in everybody:
+            warnings.append(f"{one.channel} ({one.receiver}) is switched off: {one.reason}")
+            if not one.is_reported:
+                others = [t for address, t in _who_may_know(one, groups).items() if address not in off]
+                _report(context, one, others, warnings)
+    return warnings
+
+
+def _groups(context: AlertContext) -> dict[str, dict[str, Target]]:
+    """Whom each campaign tells, by address id; under no name whom the configuration tells."""
+    who = {"": nobody(context.now()), **{one.slug: one for one in campaigns.listed(context.db)}}
+    return {
+        slug: {
+            target.address_id: target
+            for target in targets_of(campaign, context.channels, context.usual_receivers).found
+        }
+        for slug, campaign in who.items()
+    }
+
+
+def _who_may_know(one: SwitchedOff, groups: Mapping[str, Mapping[str, Target]]) -> dict[str, Target]:
+    """The receivers of the configuration, then those of the campaigns that it is about: no other client's."""
+    found = dict(groups[""])
+    for slug, group in groups.items():
+        if slug == one.campaign_id or one.address_id in group:
+            found.update(group)
+    return found
+
+
+def _report(context: AlertContext, off: SwitchedOff, others: list[Target], warnings: list[str]) -> None:
+    """Other channels first; one receiver that takes it is enough. Of several runs one does it."""
+    others.sort(key=lambda target: target.channel == off.channel)
+    if not others or not rate_limits.claim_report(context.db, off.address_id, lease=context.lease):
+        return
+    is_told = any(_told(context, target, off, warnings) for target in others)
+    rate_limits.note_reported(context.db, off.address_id, is_reported=is_told)
+    if not is_told:
+        warnings.append("that could not be reported over another channel")
+
+
+def _told(context: AlertContext, target: Target, off: SwitchedOff, warnings: list[str]) -> bool:
+    text = (
+        f"socap: the {off.channel} channel of {off.campaign_id} ({off.receiver}) is switched off: {off.reason}. "
+        f"Its alerts wait; mend it, then: socap alerts retry"
+    )
+    channel = context.channels[target.channel]
+    try:
+        channel.notify(channel.check(target.address), text)
+    except Exception as error:
+        if translate_error(error) is not None:
+            raise
+        said = error.message if isinstance(error, SocapError) else type(error).__name__
+        warnings.append(f"{target.channel}: {said}")
+        return False
+    return True

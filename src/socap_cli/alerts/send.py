@@ -8,14 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from socap_cli.alerts.context import AlertContext
-from socap_cli.alerts.deliver import Sender
-from socap_cli.alerts.dispatching import dispatch
-from socap_cli.alerts.outcome import MOST_REPEATS
-from socap_cli.alerts.planning import PlanResult, plan_alerts
-from socap_cli.alerts.recording import record_outcomes
-from socap_cli.alerts.reporting import report_dead
+from socap_cli.alerts.deliver import Sender, report_dead
+from socap_cli.alerts.pipeline import PlanResult, dispatch, plan_alerts, record_outcomes
+from socap_cli.alerts.rules import MOST_REPEATS
 from socap_cli.errors import LockHeld
-from socap_cli.store import alert_messages, locks
+from socap_cli.store import alert_messages, connect
 
 LOCK = "alerts plan"
 """Held while alerts are planned and put into messages: moments, whatever the channels do."""
@@ -71,7 +68,7 @@ def planning(context: AlertContext) -> Iterator[None]:
     until = time.monotonic() + context.lock_patience
     while True:
         try:
-            with locks.held(context.db, LOCK, lease=LOCK_LEASE):
+            with connect.held(context.db, LOCK, lease=LOCK_LEASE):
                 yield
                 return
         except LockHeld:

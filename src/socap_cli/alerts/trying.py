@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from socap_cli.alerts.compose import compose
+from socap_cli.alerts.compose import background, compose
 from socap_cli.alerts.context import AlertContext
-from socap_cli.alerts.loading import background
-from socap_cli.alerts.receivers import Target, nobody, targets_of
-from socap_cli.channels.templates import Templates
+from socap_cli.alerts.rules import Target, nobody, targets_of
+from socap_cli.channels.protocol import Templates
 from socap_cli.errors import ConfigError, UsageError
 from socap_cli.model.account import Profile
 from socap_cli.model.alert import ClaimedMessage
@@ -16,8 +15,8 @@ from socap_cli.model.campaign import Campaign
 from socap_cli.model.engagement import Engagement, Importance
 from socap_cli.model.kinds import LISTS, METRICS
 from socap_cli.model.message import Message, MessageKind
-from socap_cli.store import campaigns, engagement_view
-from socap_cli.store.engagement_view import Selection
+from socap_cli.store import campaigns, engagements
+from socap_cli.store.engagements import Selection
 
 PLAIN_LINE = "socap test message: this channel works."
 SAMPLE_IS_ONE = "Sample: "
@@ -52,7 +51,7 @@ def targets_to_try(context: AlertContext, channel: str | None, campaign: Campaig
 def sample(context: AlertContext, campaign: Campaign) -> Message:
     """What this campaign is told, by its most important engagement, or by a made-up one."""
     tweet_ids = campaigns.tweet_ids_of(context.db, campaign.slug)
-    found = list(engagement_view.listed(context.db, Selection(tweet_ids, present=True), limit=1))
+    found = list(engagements.listed(context.db, Selection(tweet_ids, present=True), limit=1))
     one = found[0] if found else _made_up(context, tweet_ids)
     now = context.now()
     claimed = ClaimedMessage(

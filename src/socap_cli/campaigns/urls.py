@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from socap_cli.errors import NotATweet
-from socap_cli.files.pasted import is_our_site, visible
-from socap_cli.files.reading import printable
+from socap_cli.files import is_our_site, printable, visible
 
 REDIRECTORS = ("safelinks.protection.outlook.com", "slack-redir.net", "l.facebook.com", "google.com")
 """Hosts that wrap a link when it is copied out of mail, chat or a search."""

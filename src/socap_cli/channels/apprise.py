@@ -6,12 +6,11 @@ import logging
 import re
 from typing import Any
 
-from socap_cli.channels.mentions import without_mentions
-from socap_cli.channels.templates import Templates
-from socap_cli.config import Alerts
+from socap_cli.channels.protocol import Templates, without_mentions
 from socap_cli.errors import ChannelError, ConfigError, DeliveryFailed, DeliveryUnknown
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message
+from socap_cli.settings import Alerts
 
 REFUSED = re.compile(r"error=(\d{3})\b")
 LONGEST_STEP = 10.0

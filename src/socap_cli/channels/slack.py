@@ -7,15 +7,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from socap_cli.channels.mentions import without_mentions
-from socap_cli.channels.posting import LIMITED_FOR, LONGEST_WAIT, MEND_ADDRESS, Reply, post, raise_for_status
-from socap_cli.channels.templates import Templates
-from socap_cli.channels.webhook_address import check_webhook, host_of
-from socap_cli.config import Alerts
+from socap_cli.channels.protocol import (
+    LIMITED_FOR,
+    LONGEST_WAIT,
+    MEND_ADDRESS,
+    Reply,
+    Templates,
+    check_webhook,
+    host_of,
+    post,
+    raise_for_status,
+    without_mentions,
+)
 from socap_cli.errors import ChannelDead, DeliveryFailed, DeliveryUnknown, MessageRefused
 from socap_cli.model import cleaning
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message, ToldPerson
+from socap_cli.settings import Alerts
 
 LONGEST_SECTION = 3000
 LONGEST_MESSAGE = 9500

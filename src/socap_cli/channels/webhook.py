@@ -18,12 +18,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from socap_cli.channels.posting import post, raise_for_status
-from socap_cli.channels.webhook_address import check_webhook, host_of
-from socap_cli.config import Alerts
+from socap_cli.channels.protocol import check_webhook, host_of, post, raise_for_status
 from socap_cli.errors import ConfigError
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message, ToldEngagement, ToldPerson
+from socap_cli.settings import Alerts
 
 SCHEMA_VERSION = 1
 PREFIX = "whsec_"

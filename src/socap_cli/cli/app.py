@@ -3,36 +3,48 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
+import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from socap_cli import __version__
-from socap_cli.cli import completing, output
-from socap_cli.cli.plain_words import in_plain_words
+from socap_cli.cli import options, output
+from socap_cli.cli.options import values_of
 from socap_cli.cli.run import BUG, INTERRUPTED, Run, split_global_options
-from socap_cli.cli.ticking import ticking
 from socap_cli.errors import SocapError, UsageError
+from socap_cli.files import write_file
+from socap_cli.settings import default_data_dir
 
 # None is used, and looking for them reads the metadata of every installed package at every start.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
+
 COMMANDS = {
     "init": ("setup:init", "Write a commented configuration, create the indexes, say what was found."),
     "doctor": ("setup:doctor", "Check configuration, database, provider, channels, clock and disk."),
-    "enqueue": ("enqueue:enqueue", "Arm the jobs of all active campaigns."),
+    "enqueue": ("jobs:enqueue", "Arm the jobs of all active campaigns."),
     "work": ("work:work", "Work the queue until it is dry."),
     "status": ("status:status", "The queue, last runs, coverage, closed endpoints."),
     "demo": ("demo:demo", "Two simulated days of a launch, everything included."),
-    "simulate": ("simulate:simulate", "Serve a made-up world in a provider's wire format."),
-    "usage": ("usage:usage", "Requests, items and money."),
-    "help": ("topics:show_topic", "Pages of the documentation."),
+    "simulate": ("demo:simulate", "Serve a made-up world in a provider's wire format."),
+    "usage": ("status:usage", "Requests, items and money."),
+    "help": ("setup:show_topic", "Pages of the documentation."),
 }
+
+
 GROUPS = {
     "campaign": ("campaign:app", "Register campaigns and their tweets."),
     "jobs": ("jobs:app", "Look into the queue."),
@@ -41,10 +53,41 @@ GROUPS = {
     "metrics": ("metrics:app", "Counters over time."),
     "engagements": ("engagements:app", "Who engaged."),
     "importance": ("importance:app", "Who is important, and why."),
-    "categories": ("categories:app", "What kind of account engaged: the rules."),
+    "categories": ("importance:categories_app", "What kind of account engaged: the rules."),
     "db": ("db:app", "The embedded database, and backups of any."),
 }
 """Each word with its module, what it names there, and its line in the help. Typing a word imports its module."""
+
+
+MISTAKES = {
+    "No such option: --campaign": "name the campaign without an option: {place} SLUG",
+    "socap campaign add: Got unexpected extra": "a file is named with --from, a tweet with --tweet",
+    "socap campaign add-tweets: Got unexpected extra": "a file is named with --from, a tweet with --tweet",
+}
+"""What is told of mistakes that many make, by the words of the parser."""
+
+
+WIDE = 1_000_000
+"""A bound from here on is told when it is passed, not before."""
+
+
+REFUSALS = {
+    r".*valid integer.*": "should be a whole number",
+    r".*valid number.*|.*finite number.*": "should be a number",
+    r"Input should be greater than or equal to (\S+)": r"should be \1 or more",
+    r"Input should be greater than (\S+)": r"should be more than \1",
+    r"Input should be less than or equal to (\S+)": r"should be \1 or less",
+    r"Input should be less than (\S+)": r"should be less than \1",
+}
+"""What the parser says of a number, and what is told of it."""
+
+
+EVERY = 5.0
+"""Seconds of silence until the next word."""
+
+
+SHOW_THEIR_OWN = frozenset({"demo", "simulate", "status", "work"})
+"""Commands that show what they do, or stay until they are ended."""
 
 
 def program(*words: str) -> typer.Typer:
@@ -139,7 +182,7 @@ def execute(arguments: list[str]) -> int:
     """Run one command line; return the exit code. Nothing escapes from here."""
     run, rest = Run(), list(arguments)
     try:
-        rest = split_global_options(run, completing.typed() or arguments)
+        rest = split_global_options(run, options.typed() or arguments)
         _check_encoding(arguments)
         run.log()
         with _no_collection():
@@ -161,7 +204,7 @@ def execute(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted(run)
     except Exception as error:  # the boundary: whatever is left is a bug, and its report is kept
-        from socap_cli.cli.bug_report import write_bug_report
+        # FOLD
 
         bug = SocapError(f"a bug in socap: {type(error).__name__}", hint=write_bug_report(run, error))
         bug.exit_code = BUG
@@ -191,14 +234,6 @@ def _check_encoding(arguments: list[str]) -> None:
             ) from None
 
 
-MISTAKES = {
-    "No such option: --campaign": "name the campaign without an option: {place} SLUG",
-    "socap campaign add: Got unexpected extra": "a file is named with --from, a tweet with --tweet",
-    "socap campaign add-tweets: Got unexpected extra": "a file is named with --from, a tweet with --tweet",
-}
-"""What is told of mistakes that many make, by the words of the parser."""
-
-
 def _usage_error(run: Run, error: typer.exceptions.TyperException, arguments: list[str]) -> UsageError:
     """What the parser complains of, as ours, with the help that says what is right."""
     said = error.format_message() if hasattr(error, "format_message") else str(error)
@@ -219,3 +254,134 @@ def _interrupted(run: Run) -> int:
     stopped = SocapError("interrupted", hint="run it again; what was written stays")
     stopped.exit_code = INTERRUPTED
     return run.finish(stopped)
+
+
+def write_bug_report(run: Run, error: BaseException) -> str:
+    """Keep a traceback, without secrets, where a person can find it; return what to do with it.
+
+    Raises nothing: where no file can be written, stderr gets the traceback.
+    """
+    text = (
+        f"socap {__version__}, Python {sys.version.split()[0]}, {sys.platform}\ncommand: {run.command}\n"
+        f"at: {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n\n" + "".join(traceback.format_exception(error))
+    )
+    text = run.logs.mask(text) if run.logs else text
+    with suppress(SocapError, OSError, ValueError, RuntimeError):
+        folder = _data_dir(run) / "logs"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = folder / f"bug-{run.run_id[:12]}.log"
+        write_file(path, text.encode("utf-8", "backslashreplace"), mode=0o600)
+        return f"please report it with {path}"
+    output.say(text)
+    return "please report it with the lines above"
+
+
+def _data_dir(run: Run) -> Path:
+    """The data folder, without reading a configuration that may be what failed."""
+    given = os.environ.get("SOCAP_DATA_DIR")
+    return run.data_dir or (Path(given).expanduser() if given else default_data_dir())
+
+
+def in_plain_words(app: typer.Typer) -> Any:
+    """The parser of a program, its help made plain; what the help lists, completion offers."""
+    parser = typer.main.get_command(app)
+    for command in _commands(parser):
+        command.short_help = command.short_help or _first_sentence(command.help or "")
+    for parameter in (one for command in _commands(parser) for one in command.params):
+        if isinstance(parameter, typer.core.TyperArgument):
+            _plain_argument(parameter)
+            _completed(parameter)
+        elif isinstance(parameter, typer.core.TyperOption) and not parameter.is_flag:
+            _plain_option(parameter)
+            _completed(parameter)
+    return parser
+
+
+def _commands(parser: Any) -> Iterator[Any]:
+    commands = [parser]
+    while commands:
+        command = commands.pop()
+        commands += getattr(command, "commands", {}).values()
+        yield command
+
+
+def _first_sentence(text: str) -> str:
+    """What a list of commands says of one: whole, for the parser would cut it at the end of the line."""
+    paragraph = " ".join(text.partition("\n\n")[0].split())
+    return paragraph.partition(". ")[0].rstrip(".") + "." if paragraph else ""
+
+
+def _plain_argument(argument: Any) -> None:
+    """Its name says what it is; there is no public way to leave the type and the braces out."""
+    name = argument.metavar or argument.name.upper()
+    plain = name if argument.required or name.startswith("[") else f"[{name}]"
+    argument.display_type_rich = lambda ctx: ""  # noqa: ARG005
+    argument.get_usage_pieces = lambda ctx: [plain]  # noqa: ARG005
+
+
+def _plain_option(option: Any) -> None:
+    is_number = {int, float} & {option.type_descriptor.annotation}
+    choices = [choice.value for choice in option.type_descriptor.choices or ()]
+    option.metavar = option.metavar or "|".join(choices) or ("NUMBER" if is_number else "TEXT")
+    if isinstance(option.default, float) and option.default.is_integer():
+        option.default = int(option.default)  # "45", not "45.0"
+    if option.min is not None and option.max is not None and option.max < WIDE:
+        option.help = f"{option.help} {option.min:,} to {option.max:,}."
+    option.min = option.max = None  # only what is shown of them: values are still judged
+    if is_number:
+        option.process_value = _judged(option, option.process_value)
+
+
+def _judged(option: Any, process: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Refuse what is no number in plain words, and what only a programmer calls one: nan and inf."""
+
+    def judge(ctx: Any, value: Any) -> Any:
+        try:
+            number = process(ctx, value)
+        except typer.BadParameter as error:
+            error.message = refusal(error.message)
+            raise
+        if isinstance(number, float) and not math.isfinite(number):
+            raise typer.BadParameter("should be a number", ctx=ctx, param=option)
+        return number
+
+    return judge
+
+
+def refusal(said: str) -> str:
+    """Why a number is refused, in words that people know."""
+    for pattern, words in REFUSALS.items():
+        if re.fullmatch(pattern, said):
+            return re.sub(r"\d{5,}", lambda many: f"{int(many[0]):,}", re.sub(pattern, words, said))
+    return said
+
+
+def _completed(parameter: Any) -> None:
+    offer = partial(values_of, parameter.metavar or "")
+    parameter._custom_shell_complete = lambda ctx, parameter, incomplete: offer(incomplete)  # noqa: ARG005
+
+
+@contextmanager
+def ticking(run: Run) -> Iterator[None]:
+    """At a terminal, say how long it has taken whenever nothing was shown for a while."""
+    name = run.command.partition(" ")[0]
+    if run.json or run.quiet or name in SHOW_THEIR_OWN or not sys.stderr.isatty():
+        yield
+        return
+    ended = threading.Event()
+    threading.Thread(target=_tick, args=(run, ended), daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _tick(run: Run, ended: threading.Event) -> None:
+    begun = time.monotonic()
+    pause = EVERY
+    while not ended.wait(pause):
+        now = time.monotonic()
+        silent = now - max(begun, output.last_written())
+        if silent >= EVERY:
+            run.info(f"still at it after {now - begun:.0f} s")
+        pause = max(0.1, EVERY - silent) if silent < EVERY else EVERY

@@ -11,22 +11,20 @@ from typing import Annotated, Any
 import typer
 
 from socap_cli.bootstrap import Bootstrap, secret
-from socap_cli.campaigns.values import read_days, read_hours
+from socap_cli.campaigns.settings import read_days, read_hours
 from socap_cli.cli import tables
 from socap_cli.cli.options import DryRun, Yes
-from socap_cli.cli.run import Run
-from socap_cli.cli.start import bootstrap
-from socap_cli.cli.wording import counted
+from socap_cli.cli.run import Run, bootstrap
 from socap_cli.errors import UsageError
-from socap_cli.files.reading import display_name
-from socap_cli.files.writing import STDOUT, writing
-from socap_cli.retention.pruning import Pruned
-from socap_cli.retention.pruning import prune as prune_old
+from socap_cli.files import STDOUT, display_name, writing
+from socap_cli.retention import Pruned
+from socap_cli.retention import prune as prune_old
 from socap_cli.store import backup as backups
 from socap_cli.store import open_database
-from socap_cli.store.backup_format import Manifest
-from socap_cli.store.restore import restore as restore_backup
-from socap_cli.store.size import size_of
+from socap_cli.store.backup import Manifest
+from socap_cli.store.backup import restore as restore_backup
+from socap_cli.store.indexes import size_of
+from socap_cli.text import counted
 
 app = typer.Typer(help="The embedded database, and backups of any.", no_args_is_help=True)
 

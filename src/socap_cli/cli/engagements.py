@@ -9,22 +9,20 @@ from typing import Annotated
 
 import typer
 
-from socap_cli.campaigns import register
-from socap_cli.campaigns.categories import category_of, is_category
+from socap_cli.campaigns import adding
+from socap_cli.campaigns.source import category_of, is_category
 from socap_cli.cli import tables
 from socap_cli.cli.options import DryRun, Limit, MinImportance, Slug, Yes, account, category_named, one_of
-from socap_cli.cli.run import Run
-from socap_cli.cli.start import bootstrap
-from socap_cli.cli.wording import counted
+from socap_cli.cli.run import Run, bootstrap
 from socap_cli.errors import UsageError
-from socap_cli.files.writing import STDOUT, writing
-from socap_cli.model.engagement import Engagement
+from socap_cli.files import STDOUT, writing
+from socap_cli.model.engagement import Engagement, LabelRules
 from socap_cli.model.kinds import action_types
-from socap_cli.model.labels import LabelRules
 from socap_cli.report.export import FORMATS, row_of
-from socap_cli.retention.erasing import erase as erase_person
-from socap_cli.store import Db, campaigns, engagement_view
-from socap_cli.store.engagement_view import ORDERS, Order, Selection
+from socap_cli.retention import erase as erase_person
+from socap_cli.store import Db, campaigns, engagements
+from socap_cli.store.engagements import ORDERS, Order, Selection
+from socap_cli.text import counted
 
 app = typer.Typer(help="Who engaged.", no_args_is_help=True)
 
@@ -69,7 +67,7 @@ def list_(
     with built.database() as db:
         options = _Wanted(category, action_type, min_importance)
         wanted = _selection(db, slug, built.rules(), options)
-        found = list(engagement_view.listed(db, wanted, order=order, limit=limit, offset=offset))
+        found = list(engagements.listed(db, wanted, order=order, limit=limit, offset=offset))
     run.done(
         {"engagements": [row_of(one) for one in found], "offset": offset, "limit": limit},
         text=lambda: show_engagements(run, found, now=run.now()),
@@ -129,7 +127,7 @@ def export(
     built = bootstrap(run)
     with built.database() as db:
         options = _Wanted(category, action_type, min_importance)
-        found = engagement_view.listed(db, _selection(db, slug, built.rules(), options))
+        found = engagements.listed(db, _selection(db, slug, built.rules(), options))
         with writing(out or STDOUT) as stream:
             count = write(found, stream)
     if not to_stdout:
@@ -172,7 +170,7 @@ def erase(
 
 def _selection(db: Db, slug: str, rules: LabelRules, wanted: _Wanted) -> Selection:
     """What the options select of a campaign. Raises UsageError, and SocapError for an unknown campaign."""
-    register.find(db, slug)
+    adding.find(db, slug)
     tweets = campaigns.tweets_of(db, slug)
     category = wanted.category
     whose = category_of(category) if is_category(category) else None

@@ -5,21 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from socap_cli.campaigns import register
+from socap_cli.bootstrap import LOOK_FOR_IT, Bootstrap, look_policy
+from socap_cli.campaigns import adding
 from socap_cli.cli import tables
 from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, one_of
-from socap_cli.cli.run import PARTLY_DONE, Run
-from socap_cli.cli.start import bootstrap
-from socap_cli.cli.wording import counted
+from socap_cli.cli.run import PARTLY_DONE, Run, bootstrap
+from socap_cli.client.looks import adaptive_in_use
+from socap_cli.enqueue import EnqueueResult, Wanted, planned
+from socap_cli.enqueue import enqueue as enqueue_jobs
 from socap_cli.errors import SocapError
-from socap_cli.model.queue import JobRecord, JobStatus
-from socap_cli.store import Db, jobs, queue_view
+from socap_cli.importance.accounts import catch_up
+from socap_cli.model.queue import JobRecord, JobStatus, RunRecord
+from socap_cli.store import Db, campaigns, jobs, usage
+from socap_cli.text import counted
 
 app = typer.Typer(help="Look into the queue.", no_args_is_help=True)
+
+
+LABELS = {
+    "job_id": "job", "campaign_id": "campaign", "tweet_id": "tweet", "job_type": "collects", "status": "status",
+    "due": "due", "outcome": "outcome", "last_error": "last error", "last_error_at": "failed",
+    "claimed_by": "worked by", "claimed_at": "claimed", "created_at": "created", "updated_at": "changed",
+    "finished_at": "ended",
+}  # fmt: skip
+"""Fields of a job in the order and words of `jobs show`."""
 
 
 @app.command("list")
@@ -39,8 +52,8 @@ def list_(
     run: Run = ctx.obj
     wanted = JobStatus(one_of(status, JobStatus, "job status")) if status else None
     with bootstrap(run).database() as db:
-        only = register.find(db, campaign).slug if campaign else None
-        found = queue_view.listed(db, status=wanted, campaign_id=only, limit=limit)
+        only = adding.find(db, campaign).slug if campaign else None
+        found = jobs.listed(db, status=wanted, campaign_id=only, limit=limit)
     rows = [{name: value for name, value in asdict(job).items() if name != "traceback"} for job in found]
     run.done({"jobs": rows}, text=lambda: show_jobs(run, found, now=run.now()))
 
@@ -80,15 +93,6 @@ def show(
     run.done({"job": found}, text=lambda: show_job(run, found, now=run.now()))
 
 
-LABELS = {
-    "job_id": "job", "campaign_id": "campaign", "tweet_id": "tweet", "job_type": "collects", "status": "status",
-    "due": "due", "outcome": "outcome", "last_error": "last error", "last_error_at": "failed",
-    "claimed_by": "worked by", "claimed_at": "claimed", "created_at": "created", "updated_at": "changed",
-    "finished_at": "ended",
-}  # fmt: skip
-"""Fields of a job in the order and words of `jobs show`."""
-
-
 def show_job(run: Run, job: JobRecord, *, now: datetime) -> None:
     """Everything about one job that is known, and the traceback of an unforeseen error."""
     known = [(label, getattr(job, name)) for name, label in LABELS.items() if getattr(job, name) is not None]
@@ -110,7 +114,7 @@ def retry(
     """
     run: Run = ctx.obj
     with bootstrap(run).database() as db:
-        only = register.find(db, campaign).slug if campaign else None
+        only = adding.find(db, campaign).slug if campaign else None
         warnings = [said for name in job if (said := _not_failed(db, name))]
         change = jobs.count_failed if dry_run else jobs.retry_failed
         count = change(db, job, campaign_id=only)
@@ -130,7 +134,80 @@ def _not_failed(db: Db, job_id: str) -> str:
 
 
 def _find(db: Db, job_id: str) -> JobRecord:
-    found = queue_view.find(db, job_id)
+    found = jobs.find(db, job_id)
     if found is None:
         raise SocapError(f"no job {job_id!r}", hint="see: socap jobs list")
     return found
+
+
+def enqueue(
+    ctx: typer.Context,
+    campaign: OnlyCampaign = "",
+    verify: Annotated[bool, typer.Option("--verify", help="Ask for a full pass over every list.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Arm every tweet, whether its look is due or not.")
+    ] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Arm the jobs of all active campaigns inside their window. Running it twice changes nothing.
+
+    Where a campaign is adaptive, call it every few minutes: it arms what is due.
+
+    Example: socap enqueue --campaign launch
+    """
+    run: Run = ctx.obj
+    built = bootstrap(run)
+    now = run.now()
+    with built.database() as db:
+        only = adding.find(db, campaign) if campaign else None
+        policy = look_policy(built, db)
+        looks = policy if adaptive_in_use(db, policy) and not everything else None
+        wanted = Wanted(only, verify, looks)
+        if dry_run:
+            done = planned(db, wanted, now=now)
+            result = {**_counts(done), "dry_run": True}
+        else:
+            done, result = _enqueue(db, built, wanted, now=now)
+            usage.record_run(db, RunRecord(run.run_id, "enqueue", now, 0.0, result))
+        warnings = [*done.warnings, *adding.left_out(db)]
+        if not campaigns.any_at_all(db):
+            warnings.append(f"there is no campaign in {built.place}; if you have one, {LOOK_FOR_IT}")
+    if only is not None and not done.campaigns and not done.campaigns_completed:
+        warnings.append(f"{campaign} is {only.status.value} or outside its window: nothing armed")
+    run.done(
+        result,
+        text=enqueued_line(done, dry_run=dry_run),
+        warnings=warnings,
+        exit_code=PARTLY_DONE if done.warnings else 0,
+    )
+
+
+def _enqueue(
+    db: Db, built: Bootstrap, wanted: Wanted, *, now: datetime
+) -> tuple[EnqueueResult, dict[str, Any]]:
+    """Arm the jobs, and apply a changed index of importance: (what was armed, all of it for a program)."""
+    done = enqueue_jobs(
+        db,
+        wanted,
+        now=now,
+        max_attempts=built.settings.worker.max_attempts,
+        patience=built.settings.database.patience,
+    )
+    rescored = catch_up(db, built.importance(), built.rules(), now=now)
+    return done, {**_counts(done), "engagements_rescored": rescored.changed}
+
+
+def _counts(done: EnqueueResult) -> dict[str, Any]:
+    return {name: value for name, value in asdict(done).items() if name != "warnings"}
+
+
+def enqueued_line(done: EnqueueResult, *, dry_run: bool = False) -> str:
+    """What was armed, for a person."""
+    jobs, over = counted(done.jobs_armed, "job"), counted(done.campaigns_completed, "campaign")
+    armed = f"would arm {jobs}" if dry_run else f"{jobs} armed"
+    completed = (
+        (f", would complete {over}" if dry_run else f", {over} completed") if done.campaigns_completed else ""
+    )
+    return (
+        f"{counted(done.campaigns, 'campaign')}: {armed}, {done.jobs_already_open:,} already open{completed}"
+    )

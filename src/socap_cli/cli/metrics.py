@@ -5,42 +5,60 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
-from socap_cli.campaigns import register
-from socap_cli.campaigns.categories import category_of, is_category
-from socap_cli.cli import coverage_text, tables
-from socap_cli.cli.exporting import write_out
-from socap_cli.cli.options import Slug, moment, one_of
-from socap_cli.cli.run import Run
-from socap_cli.cli.start import bootstrap
+from socap_cli.campaigns import adding
+from socap_cli.campaigns.source import category_of, is_category
+from socap_cli.cli import tables
+from socap_cli.cli.options import Slug, moment, one_of, write_out
+from socap_cli.cli.run import Run, bootstrap
 from socap_cli.errors import UsageError
-from socap_cli.files.writing import write_file
-from socap_cli.json_text import iso
+from socap_cli.files import write_file
 from socap_cli.model.campaign import CampaignStatus, CampaignTweet, TweetCategory
-from socap_cli.model.gaps import gaps_of
 from socap_cli.model.kinds import counter_names, shown_counters
-from socap_cli.report import series as rules
-from socap_cli.report.analytics import list_total
+from socap_cli.model.list_state import gaps_of
+from socap_cli.report import analytics
+from socap_cli.report.analytics import CoverageRow, Interval, Readings, Series, coverage_rows, list_total
 from socap_cli.report.charts import Drawing, png_chart, short_number
-from socap_cli.report.coverage_over_time import coverage_rows
-from socap_cli.report.series import Interval, Readings, Series
-from socap_cli.store import Db, campaigns, snapshots, stored_over_time, worker_state
-from socap_cli.store.stored_over_time import Step
+from socap_cli.store import Db, campaigns, snapshots, worker_state
+from socap_cli.store.snapshots import Step
+from socap_cli.text import iso
 
 app = typer.Typer(help="Counters over time.", no_args_is_help=True)
+
+
 ALL = "all"
+
+
 BLOCKS = "▁▂▃▄▅▆▇█"
+
+
 SHOWN = shown_counters()
+
+
 Granularity = Annotated[str, typer.Option(metavar="hour|day", help="Length of an interval.")]
+
+
 Since = Annotated[str, typer.Option("--from", metavar="ISO", help="Only from this time on.")]
+
+
 Until = Annotated[str, typer.Option("--to", metavar="ISO", help="Only before this time.")]
+
+
 Form = Annotated[str, typer.Option("--format", metavar="table|csv", help="csv for other programs.")]
+
+
 Out = Annotated[str, typer.Option(metavar="FILE", help="Write the CSV here.")]
+
+
+COLUMNS = ("list", "counted", "collected", "share", "not read", "minutes")
+
+
+NUMBERS = COLUMNS[1:]
 
 
 @app.callback()
@@ -65,14 +83,14 @@ def series(
     Example: socap metrics series launch --granularity hour --from 2026-03-02
     """
     run: Run = ctx.obj
-    step = rules.STEPS[one_of(granularity, rules.STEPS, "granularity")]
+    step = analytics.STEPS[one_of(granularity, analytics.STEPS, "granularity")]
     as_csv = one_of(form, ("table", "csv"), "format") == "csv"
     begin, end = _span(since, until)
     with bootstrap(run).database() as db:
-        register.find(db, slug)
+        adding.find(db, slug)
         found = _series(db, _tweets(db, slug, category))
     rows = {
-        name: rules.within(rules.intervals(one, step), step, since=begin, until=end)
+        name: analytics.within(analytics.intervals(one, step), step, since=begin, until=end)
         for name, one in found.items()
     }
     if png:
@@ -103,18 +121,18 @@ def coverage(
     Example: socap metrics coverage launch --format csv --out coverage.csv
     """
     run: Run = ctx.obj
-    unit: Step = "hour" if one_of(granularity, rules.STEPS, "granularity") == "hour" else "day"
-    step = rules.STEPS[unit]
+    unit: Step = "hour" if one_of(granularity, analytics.STEPS, "granularity") == "hour" else "day"
+    step = analytics.STEPS[unit]
     as_csv = one_of(form, ("table", "csv"), "format") == "csv"
     begin, end = _span(since, until)
     with bootstrap(run).database() as db:
-        campaign = register.find(db, slug)
+        campaign = adding.find(db, slug)
         tweets = campaigns.tweets_of(db, slug)
         tweet_ids = [tweet.tweet_id for tweet in tweets]
         shots, bucket = _read(db, tweets)
-        stored = tuple(stored_over_time.changes(db, tweet_ids, unit))
+        stored = tuple(snapshots.changes(db, tweet_ids, unit))
         gaps = gaps_of(worker_state.load(db, tweet_ids).values())
-    counted = rules.intervals(rules.sum_series(shots, bucket=bucket), step)
+    counted = analytics.intervals(analytics.sum_series(shots, bucket=bucket), step)
     last = run.now() if campaign.status is CampaignStatus.ACTIVE or not counted else counted[-1].starts_at
     found = coverage_rows(counted, stored, gaps, step=step, now=last)
     rows = [
@@ -123,10 +141,10 @@ def coverage(
         if (not begin or row.starts_at + step > begin) and (not end or row.starts_at < end)
     ]
     if as_csv:
-        write_out(run, coverage_text.as_csv(rows), out, len(rows))
+        write_out(run, coverage_csv(rows), out, len(rows))
         return
     result = {"granularity": unit, "intervals": [asdict(row) for row in rows]}
-    run.done(result, text=lambda: coverage_text.show(run, rows))
+    run.done(result, text=lambda: show(run, rows))
 
 
 def _span(since: str, until: str) -> tuple[datetime | None, datetime | None]:
@@ -147,18 +165,18 @@ def _tweets(db: Db, slug: str, category: str) -> list[CampaignTweet]:
 
 def _read(db: Db, tweets: Sequence[CampaignTweet]) -> tuple[Readings, timedelta]:
     """The readings of tweets, and how far apart those of one cycle may be."""
-    shots = rules.readings(snapshots.series(db, [tweet.tweet_id for tweet in tweets]))
-    return shots, rules.bucket_for(rules.span_of(shots))
+    shots = analytics.readings(snapshots.series(db, [tweet.tweet_id for tweet in tweets]))
+    return shots, analytics.bucket_for(analytics.span_of(shots))
 
 
 def _series(db: Db, tweets: Sequence[CampaignTweet]) -> dict[str, Series]:
     """The series of all tweets, and of each category that there is."""
     shots, bucket = _read(db, tweets)
-    found = {ALL: rules.sum_series(shots, bucket=bucket)}
+    found = {ALL: analytics.sum_series(shots, bucket=bucket)}
     for category in TweetCategory:
         mine = {tweet.tweet_id for tweet in tweets if tweet.category is category}
         if mine:
-            found[category.short] = rules.sum_series(shots.of(mine), bucket=bucket)
+            found[category.short] = analytics.sum_series(shots.of(mine), bucket=bucket)
     return found
 
 
@@ -226,3 +244,38 @@ def _draw(found: Series, rows: Sequence[Interval], step: timedelta, path: str) -
             "a curve needs two readings, and there are fewer in that time", hint="leave --png out"
         )
     write_file(path, picture)
+
+
+def coverage_csv(rows: Sequence[CoverageRow]) -> str:
+    """A line for each interval and kind of list."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(field.name for field in fields(CoverageRow))
+    for row in rows:
+        values = {**asdict(row), "starts_at": iso(row.starts_at)}
+        writer.writerow("" if value is None else value for value in values.values())
+    return out.getvalue()
+
+
+def show(run: Run, rows: Sequence[CoverageRow]) -> None:
+    """A table; the last two columns say how many tweets were not read for how long."""
+    if not rows:
+        run.info("no reading in that time")
+        return
+    cells = [
+        [
+            f"{row.starts_at:%m-%d %H:%M}",
+            row.kind,
+            f"{row.counter:,}",
+            f"{row.collected:,}",
+            "–" if row.share is None else f"{row.share:.1%}",
+            f"{row.gaps:,} tweets" if row.gaps else "–",
+            f"{row.gap_minutes:,.0f}" if row.gaps else "–",
+        ]
+        for row in rows
+    ]
+    tables.show(
+        tables.Columns(("from (UTC)", *COLUMNS), numbers=NUMBERS, drop=("minutes", "not read")),
+        cells,
+        title="at the end of each interval",
+    )

@@ -2,27 +2,94 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shlex
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from socap_cli.campaigns.categories import category_of, is_category
+from socap_cli.campaigns.source import category_of, is_category
+from socap_cli.cli.output import print_line
+from socap_cli.cli.run import Run
 from socap_cli.errors import UsageError
-from socap_cli.files.pasted import NotAHandle, handle
+from socap_cli.files import NotAHandle, handle, write_file
 from socap_cli.model.campaign import TweetCategory
-from socap_cli.model.labels import OTHERS, LabelRules
+from socap_cli.model.engagement import OTHERS, LabelRules
+from socap_cli.text import counted
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The campaign.")]
+
+
 OptionalSlug = Annotated[str, typer.Argument(metavar="[SLUG]", help="Only this campaign.")]
+
+
 OnlyCampaign = Annotated[str, typer.Option("--campaign", metavar="SLUG", help="Only this campaign.")]
+
+
 MinImportance = Annotated[
     float | None, typer.Option(metavar="NUMBER", help="At least this important.", show_default=False)
 ]
+
+
 Limit = Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Rows at most.")]
+
+
 Yes = Annotated[bool, typer.Option("--yes", help="Really do it.")]
+
+
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")]
+
+
+ASKED = "_SOCAP_COMPLETE"
+"""The shell sets it when it asks."""
+
+
+TYPED = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
+"""Where shells put what was typed."""
+
+
+PATIENCE = 0.5
+"""Seconds that the database has to answer."""
+
+
+CHOICE = re.compile(r"[a-z0-9_-]+(?:\|[a-z0-9_-]+)*")
+
+
+def channels(incomplete: str) -> list[str]:
+    """The channels that there are."""
+    from socap_cli.channels.table import CHANNELS
+
+    return [name for name in CHANNELS if name.startswith(incomplete)]
+
+
+def pages(incomplete: str) -> list[str]:
+    """The topics of `socap help`."""
+    from socap_cli.cli.setup import topics
+
+    return [name for name in topics() if name.startswith(incomplete)]
+
+
+def slugs(incomplete: str) -> list[str]:
+    """The campaigns that begin like this; nothing when the database does not answer at once."""
+    try:
+        return [slug for slug in _slugs() if slug.startswith(incomplete)]
+    except Exception:  # a Tab is no place for an error
+        return []
+
+
+OFFERS = {
+    "SLUG": slugs,
+    "[SLUG]": slugs,
+    "SLUG SLUG…": slugs,
+    "[CHANNEL]": channels,
+    "[TOPIC]": pages,
+    "NAME[=ADDRESS]": channels,
+}
+"""What completes a value, by how the help names it."""
 
 
 def moment(text: str, option: str) -> datetime:
@@ -59,3 +126,59 @@ def category_named(text: str, rules: LabelRules) -> str:
         return category_of(text).short
     accounts = [rule.label for rule in rules.categories]
     return one_of(text, [*(known.short for known in TweetCategory), *accounts, OTHERS], "category")
+
+
+def typed() -> list[str]:
+    """The words that the shell wants completed, without the program's own; none when it did not ask."""
+    if not os.environ.get(ASKED):
+        return []
+    line = next((os.environ[name] for name in TYPED if os.environ.get(name)), "")
+    try:
+        return shlex.split(line)[1:]
+    except ValueError:  # a quote that is still open
+        return line.split()[1:]
+
+
+def words_of(metavar: str) -> list[str]:
+    """The words that an option lists in its help, as in `hour|day`; none when it names a kind of value."""
+    return metavar.split("|") if CHOICE.fullmatch(metavar) else []
+
+
+def _slugs() -> list[str]:
+    from socap_cli import settings as settings_module
+    from socap_cli.bootstrap import secret
+    from socap_cli.cli.run import Run, split_global_options
+    from socap_cli.store.embedded import Embedded
+    from socap_cli.store.indexes import slugs_at
+
+    run = Run()
+    split_global_options(run, typed())
+    settings = settings_module.load(run.config, data_dir=run.data_dir)
+    uri = secret(settings.database.uri)
+    if not uri:
+        embedded = Embedded(Path(settings.data_dir))
+        if not embedded.is_up():
+            return []
+        uri = embedded.uri
+    return slugs_at(uri, settings.database.name, within=PATIENCE)
+
+
+def values_of(metavar: str, incomplete: str) -> list[str]:
+    """The values that begin like this, of a parameter that the help names so."""
+    offer = OFFERS.get(metavar.partition("[,")[0])  # without what may follow
+    return offer(incomplete) if offer else [word for word in words_of(metavar) if word.startswith(incomplete)]
+
+
+def write_out(run: Run, content: str, out: str, count: int, *, what: str = "row") -> None:
+    """Print an export, or write it to a file.
+
+    Raises SocapError when it cannot be written, UsageError when stdout is to hold the result as JSON too.
+    """
+    if not out and run.json:
+        raise UsageError("--json needs a file", hint="give --out FILE")
+    if not out:
+        print_line(content.rstrip("\n"))
+        run.result = {f"{what}s": count}
+        return
+    write_file(out, content.encode("utf-8", "replace"))
+    run.done({"file": out, f"{what}s": count}, text=f"{counted(count, what)} in {out}")

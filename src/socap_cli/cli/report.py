@@ -11,33 +11,62 @@ from typing import Annotated, Any
 
 import typer
 
-from socap_cli.bootstrap import Bootstrap
-from socap_cli.bootstrap.looking import look_policy
-from socap_cli.bootstrap.reporting import report_brand, report_wanted
-from socap_cli.campaigns import register
-from socap_cli.cli import report_mail, tables
+from socap_cli.bootstrap import Bootstrap, look_policy, report_brand, report_wanted
+from socap_cli.campaigns import adding
+from socap_cli.channels.email import parse_server
+from socap_cli.cli import tables
 from socap_cli.cli.options import DryRun, OptionalSlug, one_of
 from socap_cli.cli.output import print_line
-from socap_cli.cli.run import Run
-from socap_cli.cli.start import bootstrap
-from socap_cli.cli.wording import counted
-from socap_cli.errors import UsageError
-from socap_cli.model.run import RunRecord
+from socap_cli.cli.run import Run, bootstrap
+from socap_cli.errors import ConfigError, SocapError, UsageError
+from socap_cli.model.campaign import Campaign
+from socap_cli.model.queue import RunRecord
 from socap_cli.report.analytics import AtAge, list_total
 from socap_cli.report.charts import short_number
-from socap_cli.report.compare import Compared
-from socap_cli.report.compare import compare as stage_compare
-from socap_cli.report.publish import Published, Site, publish
-from socap_cli.report.story import duration
+from socap_cli.report.gather import Compared, gather
+from socap_cli.report.gather import compare as stage_compare
+from socap_cli.report.mail import (
+    Attachment,
+    MailEdition,
+    PostOffice,
+    Sent,
+    as_html,
+    as_zip,
+    compose,
+    send_final,
+    waiting_finals,
+)
+from socap_cli.report.mail import (
+    send as stage_send,
+)
+from socap_cli.report.page import campaign_page, duration
+from socap_cli.report.publish import Published, Site, as_pdf, publish
 from socap_cli.report.values import Edition
-from socap_cli.store import campaigns, runs
+from socap_cli.settings import check_address, parse_address
+from socap_cli.store import Db, campaigns, usage
+from socap_cli.text import counted
 
 app = typer.Typer(help="Static pages, the mail edition, campaigns compared.", no_args_is_help=True)
-app.add_typer(report_mail.app)
+
 
 EditionOption = Annotated[
     str, typer.Option(metavar="client|operator", help="For whom (default: [report] edition).")
 ]
+
+
+MEASURES: dict[str, Callable[[AtAge], int]] = {
+    "engagements since the start": lambda row: list_total(row.growth or {}),
+    "likes": lambda row: (row.growth or {}).get("likes", 0),
+    "views": lambda row: (row.growth or {}).get("views", 0),
+}
+
+
+ATTACHMENTS: dict[str, Callable[[str, bytes], Attachment] | None] = {
+    "none": None, "html": as_html, "zip": as_zip, "pdf": as_pdf,
+}  # fmt: skip
+
+
+Attach = Annotated[str, typer.Option(metavar="none|html|zip|pdf", help="The page beside the mail.")]
 
 
 @app.command("render")
@@ -60,7 +89,7 @@ def render(
     folder = Path(out) if out else built.settings.report.out
     started, since = run.now(), time.monotonic()
     with built.database() as db:
-        chosen = [register.find(db, slug)] if slug else campaigns.listed(db)
+        chosen = [adding.find(db, slug)] if slug else campaigns.listed(db)
         wanted = replace(wanted, policy=look_policy(built, db))
         unread = [] if slug else campaigns.unreadable(db)
         site = Site(folder, wanted, report_brand(built), dry_run)
@@ -68,7 +97,7 @@ def render(
         result = {"pages": [str(path) for path in done.pages], "unchanged": done.unchanged}
         seconds = time.monotonic() - since
         if not dry_run:
-            runs.record(db, RunRecord(run.run_id, "report render", started, seconds, result))
+            usage.record_run(db, RunRecord(run.run_id, "report render", started, seconds, result))
     warnings = [*done.left_out, *(f"{name}: its document is no campaign" for name in unread)]
 
     def show() -> None:
@@ -107,7 +136,7 @@ def compare(
     if len(names) < 2:
         raise UsageError("one campaign cannot be compared", hint="socap report compare launch relaunch")
     with bootstrap(run).database() as db:
-        found = stage_compare(db, [register.find(db, slug) for slug in names])
+        found = stage_compare(db, [adding.find(db, slug) for slug in names])
     rows = [_compared(one) for one in found]
     run.done({"campaigns": rows}, text=lambda: show_compared(run, found))
 
@@ -133,12 +162,108 @@ def show_compared(run: Run, found: Sequence[Compared]) -> None:
         tables.show(tables.Columns(("age", *slugs), numbers=slugs, drop=slugs[:0:-1]), rows, title=label)
 
 
-MEASURES: dict[str, Callable[[AtAge], int]] = {
-    "engagements since the start": lambda row: list_total(row.growth or {}),
-    "likes": lambda row: (row.growth or {}).get("likes", 0),
-    "views": lambda row: (row.growth or {}).get("views", 0),
-}
-
-
 def _grown(row: AtAge, value: Callable[[AtAge], int]) -> str:
     return "–" if row.growth is None else f"{'+' if value(row) > 0 else ''}{short_number(value(row))}"
+
+
+@app.command("send")
+def send(
+    ctx: typer.Context,
+    slug: OptionalSlug = "",
+    to: Annotated[
+        list[str],
+        typer.Option("--to", metavar="ADDR", help="Receiver; may be repeated (default: the client)."),
+    ] = [],  # noqa: B006
+    attach: Attach = "",
+    final: Annotated[
+        bool, typer.Option("--final", help="To the client of each completed campaign, once.")
+    ] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Mail a campaign's report: the client edition.
+
+    Example: socap report send launch --to boss@fund.example
+    """
+    run: Run = ctx.obj
+    built = bootstrap(run)
+    office = _office(built)
+    how = one_of(attach or built.settings.report.attach, ATTACHMENTS, "attachment")
+    if final == bool(to) and final:
+        raise UsageError("--final goes to the client", hint="leave --to out")
+    if not slug and not final:
+        raise UsageError("which campaign?", hint="socap report send SLUG, or --final for all that completed")
+    with built.database() as db:
+        chosen = [adding.find(db, slug)] if slug else campaigns.listed(db)
+
+        def edition(campaign: Campaign) -> MailEdition:
+            return _mail(db, built, campaign, how, run)
+
+        if dry_run:
+            waiting = [(one, to_) for one, _, to_ in waiting_finals(db, chosen, now=run.now())]
+            planned = waiting if final else [(chosen[0], address) for address in _receivers(chosen[0], to)]
+            _tell_planned(run, planned, edition)
+            return
+        if final:
+            done = send_final(db, office, chosen, edition, now=run.now())
+        else:
+            receivers = _receivers(chosen[0], to)
+            composed = edition(chosen[0])
+            done = stage_send(office, chosen[0], composed, receivers, mark=composed.subject, now=run.now())
+    _tell_sent(run, done)
+
+
+def _tell_planned(
+    run: Run, planned: Sequence[tuple[Campaign, str]], edition: Callable[[Campaign], MailEdition]
+) -> None:
+    """What would be sent, composed as it would be."""
+    subjects = {campaign.slug: edition(campaign).subject for campaign, _ in planned}
+    rows = [
+        {"slug": campaign.slug, "to": receiver, "subject": subjects[campaign.slug]}
+        for campaign, receiver in planned
+    ]
+    lines = [f"would send {row['subject']!r} to {row['to']}" for row in rows]
+    run.done(
+        {"sent": 0, "failed": 0, "would_send": rows, "dry_run": True},
+        text="\n".join(lines) or "would send nothing",
+    )
+
+
+def _tell_sent(run: Run, done: Sent) -> None:
+    if done.refused and not done.sent:
+        raise SocapError(done.refused[0], hint="check SOCAP_ALERT_EMAIL_SMTP")
+    run.done(
+        {"sent": done.sent, "failed": len(done.refused), "dry_run": False},
+        text=f"sent to {done.sent}",
+        warnings=done.refused,
+        exit_code=4 if done.refused else 0,
+    )
+
+
+def _office(built: Bootstrap) -> PostOffice:
+    """Raises ConfigError without a mail server."""
+    settings = built.settings.alerts
+    if settings.email_smtp is None:
+        raise ConfigError("no mail server", hint="set SOCAP_ALERT_EMAIL_SMTP")
+    server = parse_server(settings.email_smtp.get_secret_value())
+    return PostOffice(server, parse_address(settings.email_from), settings.timeout)
+
+
+def _receivers(campaign: Campaign, to: Sequence[str]) -> list[str]:
+    try:
+        found = [check_address(address) for address in to]
+    except ValueError as error:
+        raise UsageError(f"--to {error}", hint="as in --to ada@example.com") from None
+    found = found or ([campaign.client_email] if campaign.client_email else [])
+    if not found:
+        raise UsageError("nobody to mail to", hint="give --to ADDR, or the campaign a --client-email")
+    return list(dict.fromkeys(found))
+
+
+def _mail(db: Db, built: Bootstrap, campaign: Campaign, how: str, run: Run) -> MailEdition:
+    """What a client may see, whatever the edition of the pages is."""
+    wanted, brand = report_wanted(built, Edition.CLIENT), report_brand(built)
+    report = gather(db, campaign, wanted, now=run.now())
+    make = ATTACHMENTS[how]
+    page = campaign_page(report, brand, wanted.zone).encode("utf-8", "replace") if make else b""
+    attachments = (make(campaign.slug, page),) if make else ()
+    return compose(report, brand, wanted.zone, url=built.settings.report.url, attachments=attachments)

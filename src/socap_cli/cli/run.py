@@ -2,38 +2,62 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
+import signal
+import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from socap_cli import settings as settings_module
+from socap_cli.bootstrap import Bootstrap
+from socap_cli.channels.table import secrets_in
 from socap_cli.cli import output
-from socap_cli.cli.chosen_fields import chosen, named, unknown
 from socap_cli.cli.output import OutputFailed, print_line
 from socap_cli.errors import MissingValue, SocapError, UsageError
-from socap_cli.json_text import json_text
+from socap_cli.files import EXCLUSIVE, locked, write_file
 from socap_cli.logs import FORMS, Logs
+from socap_cli.settings import Settings
+from socap_cli.text import json_text
 
 log = logging.getLogger("socap.cli")
 
+
 PARTLY_DONE, BUG, INTERRUPTED = 4, 3, 130
+
+
 FIELDS = "--fields"
+
+
 FLAGS = {"--json": "json", "--exit-zero": "exit_zero"}
+
+
+def named(given: str) -> tuple[str, ...]:
+    """The names in a list with commas."""
+    return tuple(name.strip() for name in given.split(",") if name.strip())
+
+
 VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
     "--config": ("config", Path),
     "--data-dir": ("data_dir", Path),
     "--log-format": ("log_format", str),
     FIELDS: ("fields", named),
 }
+
+
 COUNTED = {"quiet": re.compile("--quiet|-(q+)"), "verbose": re.compile("--verbose|-(v+)")}
 """Said once or twice: -q, -qq."""
+
+
 DRY_RUN = "--dry-run"
 
 
@@ -135,7 +159,7 @@ class Run:
 
     def _new(self, lines: list[str], code: int) -> list[str]:
         """The lines that were not told before. What the command shows comes with them, or tells a failure alone."""
-        from socap_cli.cli.told_before import new_lines
+        # FOLD
 
         folder = self._folder()
         new = new_lines(folder, lines, self.now()) if folder else lines
@@ -146,7 +170,7 @@ class Run:
 
     def _folder(self) -> Path | None:
         """The data folder, also where no settings could be read."""
-        from socap_cli.config.places import default_data_dir
+        from socap_cli.settings import default_data_dir
 
         given = self.place or self.data_dir or os.environ.get("SOCAP_DATA_DIR")
         try:
@@ -170,6 +194,52 @@ class Run:
             if error is None
             else {"type": type(error).__name__, "message": error.message, "hint": error.hint},
         }
+
+
+LOG = Path("logs") / "socap.log"
+"""Below the data folder."""
+
+
+FONTS = "matplotlib"
+"""Its list of fonts, below the data folder: a scheduler's user has often no home that can be written."""
+
+
+MEGABYTE = 1_000_000
+
+
+FILE, LOCK = "troubles.json", "troubles.lock"
+
+
+AGAIN_AFTER = timedelta(hours=23)
+"""So that what runs once a day, a little earlier or later, tells it each time."""
+
+
+OVER_AFTER = timedelta(hours=6)
+"""Without being met. Not at once: between two tries of a message, runs have nothing to complain of."""
+
+
+LOCK_PATIENCE = 2.0
+"""Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """When something was told last, and met last."""
+
+    told: datetime
+    met: datetime
+
+    def is_old_news(self, now: datetime) -> bool:
+        """Whether it need not be told again."""
+        return timedelta(0) <= now - self.told < AGAIN_AFTER and now - self.met < OVER_AFTER
+
+
+Troubles = Mapping[str, Trouble]
+"""By what they say, without its figures and the advice."""
+
+
+STOPPED_WITHIN = 3.6
+"""Seconds after a signal."""
 
 
 def split_global_options(run: Run, arguments: Sequence[str]) -> list[str]:
@@ -225,3 +295,127 @@ def _error_line(error: SocapError) -> str:
 def one_line(text: str) -> str:
     """A message as one line, without control characters that a stranger's text may hold."""
     return "".join(character if character.isprintable() else " " for character in " ".join(text.split()))
+
+
+def bootstrap(run: Run) -> Bootstrap:
+    """What builds things from the settings that this run names; its log hides their secrets. Raises ConfigError."""
+    settings = settings_module.load(run.config, data_dir=run.data_dir)
+    run.place = settings.data_dir
+    os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / FONTS))
+    if run.logs is not None:
+        run.logs.hide(secrets_in(settings))
+        if settings.logging.file:
+            _log_to_file(run, settings)
+    if (address := settings.pings.address_of(run.command)) and not run.at_end:
+        from socap_cli.pings import Ping  # HTTP, for nothing else
+
+        ping = Ping(address, run.run_id, timeout=settings.pings.timeout)
+        ping.started()
+        run.at_end.append(ping.ended)
+    return Bootstrap(settings, inform=run.info, warn=run.warnings.append)
+
+
+def _log_to_file(run: Run, settings: Settings) -> None:
+    """Write the log below the data folder; where that cannot be, the run goes on and says so."""
+    assert run.logs is not None
+    wanted, path = settings.logging, settings.data_dir / LOG
+    try:
+        run.logs.write_to(path, most_bytes=int(wanted.megabytes * MEGABYTE), files=wanted.files)
+    except OSError as error:
+        run.warnings.append(f"no log in {path}: {error.strerror or error}")
+
+
+def settle(known: Troubles, lines: Sequence[str], now: datetime) -> tuple[list[str], dict[str, Trouble]]:
+    """The lines of a run that are to be told, and what is known after it. Pure."""
+    after = {key: one for key, one in known.items() if one.is_old_news(now)}
+    new = []
+    for line in lines:
+        key = re.sub(r"\d+", "#", line.partition(" – ")[0])
+        if key not in after:
+            new.append(line)
+        after[key] = Trouble(after[key].told if key in after else now, now)
+    return new, after
+
+
+def new_lines(folder: Path, lines: Sequence[str], now: datetime) -> list[str]:
+    """The lines of a run that nobody was told; they count as told from then on."""
+    if not lines:
+        return []
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(folder / LOCK, EXCLUSIVE, patience=LOCK_PATIENCE) as holder:
+            if holder:
+                return list(lines)
+            new, after = settle(_read(folder / FILE), lines, now)
+            write_file(folder / FILE, _written(after), mode=0o600, follow=False)
+    except (OSError, SocapError):
+        return list(lines)
+    return new
+
+
+def _read(path: Path) -> dict[str, Trouble]:
+    """What was told; nothing where the file is not there or is none of ours."""
+    try:
+        rows = json.loads(path.read_bytes())
+        return {key: Trouble(*map(_moment, times)) for key, times in rows.items()}
+    except (FileNotFoundError, ValueError, TypeError, AttributeError, OverflowError):
+        return {}
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _written(troubles: Troubles) -> bytes:
+    return json_text({key: [one.told, one.met] for key, one in troubles.items()}, indent=2).encode()
+
+
+def chosen(result: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """A result whose lists of rows keep these fields; what is no row stays."""
+    return {
+        key: [{name: row[name] for name in names if name in row} for row in value]
+        if _is_rows(value)
+        else value
+        for key, value in result.items()
+    }
+
+
+def unknown(result: Mapping[str, Any], names: Sequence[str]) -> list[str]:
+    """What is wrong with the names: those that no row has, and which there are. Nothing where there is no row."""
+    there = dict.fromkeys(name for rows in result.values() if _is_rows(rows) for row in rows for name in row)
+    wrong = [name for name in names if there and name not in there]
+    return [f"no row has the field {', '.join(wrong)}; there are: {', '.join(there)}"] if wrong else []
+
+
+def _is_rows(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and bool(value) and all(isinstance(row, Mapping) for row in value)
+
+
+@contextmanager
+def stopping(run: Run, stop: threading.Event, overdue_error: SocapError) -> Iterator[None]:
+    """The first SIGTERM or SIGINT asks for a stop, a second SIGINT ends at once.
+
+    What has not stopped in time is left to its leases, and told by `overdue_error`.
+    """
+
+    def give_up() -> None:
+        os._exit(run.finish(overdue_error))
+
+    overdue = threading.Timer(STOPPED_WITHIN, give_up)
+    overdue.daemon = True
+
+    def handle(number: int, _frame: object) -> None:
+        if stop.is_set():
+            if number == signal.SIGINT:
+                os._exit(INTERRUPTED)
+            return
+        stop.set()
+        overdue.start()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        overdue.cancel()
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.text import Text
 
 from socap_cli.cli.run import one_line
-from socap_cli.cli.wording import since
+from socap_cli.text import since
 
 GAP = 2
 NOTHING = "–"

@@ -14,8 +14,7 @@ from typing import Literal
 from socap_cli.errors import EndpointClosed, ProviderError, Stopping, TurnTooFar
 from socap_cli.providers import AllowedRate
 from socap_cli.store import Db, rate_limits
-from socap_cli.store.group_commit import GroupCommit
-from socap_cli.store.rate_limits import Turn
+from socap_cli.store.rate_limits import GroupCommit, Turn
 
 log = logging.getLogger("socap.client")
 

@@ -3,37 +3,57 @@
 from __future__ import annotations
 
 import logging
+import queue
 import random
+import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import IntEnum
+from math import inf
 from typing import TypeVar
 
-from socap_cli.client.address import AddressCheck, KeyCheck
-from socap_cli.client.budget import Budget
-from socap_cli.client.counts import RunCounts
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
+
 from socap_cli.client.limiter import Limiter
-from socap_cli.client.meter import Meter
-from socap_cli.client.parts import ask_in_parts
 from socap_cli.errors import (
+    BudgetReached,
+    Forbidden,
+    KeyRefused,
+    MalformedAnswer,
+    NotFound,
     OverBudget,
     ProviderError,
+    ProviderUnavailable,
+    RateLimited,
+    RequestRefused,
     Stopping,
+    WrongAddress,
 )
-from socap_cli.model.account import Page, TweetsAnswer
+from socap_cli.model.account import Page, Tweet, TweetsAnswer, UnreadableRow
 from socap_cli.model.kinds import METRICS, Kind
-from socap_cli.model.run import MeteredRequest
+from socap_cli.model.queue import MeteredRequest, UsageBatch
 from socap_cli.providers import FOLLOWINGS, Provider
+from socap_cli.settings import Budget as Limits
+from socap_cli.store import Db, usage
 
 log = logging.getLogger("socap.client")
+
+
 Answer = TypeVar("Answer", TweetsAnswer, Page)
+
 
 TRIES = 3
 """How often one request is sent before its job goes back to the queue."""
+
+
 FIRST_PAUSE = 0.1
 """Seconds before the second try, doubled for the third, give or take half."""
+
 
 ROWS_LOGGED = 5
 """Rows of one answer that could not be read and are logged as samples."""
@@ -49,6 +69,108 @@ class ListRequest:
     cursor: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+@dataclass
+class Budget:
+    """Keeps count for one run. Safe to share between threads."""
+
+    db: Db
+    limits: Limits = field(default_factory=Limits)
+    _spent: dict[str, float] = field(default_factory=dict)
+    _day: str = ""
+    _read_at: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def admitted(self, kind: Kind, campaigns: Iterable[str], now: datetime) -> frozenset[str]:
+        """The campaigns that may still pay for this kind. Raises BudgetReached when nothing may be asked today."""
+        wanted = frozenset(campaigns)
+        limits = self.limits
+        if limits == Limits():
+            return wanted
+        with self._lock:
+            self._refresh(now)
+            day = level(sum(self._spent.values()), limits.day_soft, limits.day_hard)
+            own = {
+                campaign: level(self._spent.get(campaign, 0.0), limits.campaign_soft, limits.campaign_hard)
+                for campaign in wanted
+            }
+        allowed = Level.COUNTERS if kind == METRICS else Level.OPEN
+        if day is Level.CLOSED or (not wanted and day > allowed):  # what no campaign pays, the day pays
+            name = "day_hard" if day is Level.CLOSED else "day_soft"
+            raise BudgetReached(
+                f"the day's budget of {getattr(limits, name):,.0f} credits is spent",
+                hint=f"raise [budget] {name}, or wait",
+            )
+        return frozenset(campaign for campaign in wanted if max(day, own[campaign]) <= allowed)
+
+    def check(self, kind: Kind, campaigns: Sequence[str], now: datetime) -> None:
+        """Raise BudgetReached when nothing may be asked today, OverBudget when one of these may not pay."""
+        if self.admitted(kind, campaigns, now) != frozenset(campaigns):
+            raise OverBudget
+
+    def add(self, campaigns: Sequence[str], cost: float) -> None:
+        """Count what this run just spent, before it is written."""
+        with self._lock:
+            for campaign, jobs in Counter(campaigns).items():
+                self._spent[campaign] = self._spent.get(campaign, 0.0) + cost * jobs / len(campaigns)
+
+    def _refresh(self, now: datetime) -> None:
+        day = f"{now:%Y-%m-%d}"
+        if day == self._day and time.monotonic() - self._read_at < REFRESH:
+            return
+        stored = usage.spent(self.db, day)
+        if day == self._day:  # what this run spent may not be written yet
+            stored = {c: max(stored.get(c, 0.0), self._spent.get(c, 0.0)) for c in {*stored, *self._spent}}
+        self._spent = stored
+        self._day, self._read_at = day, time.monotonic()
+
+
+class Meter:
+    """Requests that are not written yet. Threads add to it; one thread writes."""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+        self._unwritten: queue.SimpleQueue[MeteredRequest] = queue.SimpleQueue()
+        self._batch: UsageBatch | None = None
+
+    def add(self, request: MeteredRequest) -> None:
+        """Keep a request until the next `write`."""
+        self._unwritten.put(request)
+
+    def write(self) -> None:
+        """Write what was added since the last time. What could not be written stays, under the same name."""
+        if self._batch is None:
+            requests: list[MeteredRequest] = []
+            with suppress(queue.Empty):
+                while True:
+                    requests.append(self._unwritten.get_nowait())
+            if not requests:
+                return
+            self._batch = UsageBatch(secrets.token_hex(6), requests)
+        usage.record(self._db, self._batch)
+        self._batch = None
+
+
+@dataclass
+class RunCounts:
+    """Sums of one run; threads add to them."""
+
+    requests: int = 0
+    items: int = 0
+    cost: float = 0.0
+    """Credits."""
+    engagements_new: int = 0
+    snapshots: int = 0
+    rows_unreadable: int = 0
+    """Rows of answers that could not be read and were left out."""
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, **amounts: float) -> None:
+        """Add to the sums by name."""
+        with self._lock:
+            for name, amount in amounts.items():
+                setattr(self, name, getattr(self, name) + amount)
 
 
 @dataclass
@@ -187,3 +309,189 @@ class MeteredClient:
         self.counts.add(requests=1, items=items, cost=cost)
         self.budget.add(campaigns, cost)
         self.meter.add(MeteredRequest(endpoint, campaigns, items, cost, failed, self.now()))
+
+
+MOST_REFUSALS = 8
+"""Refused in a row without one answer, it is not some tweet in a hundred but the request itself that is wrong."""
+
+
+DOUBTS_TO_ASK = 3
+"""So many answers of *not found*, and no other, are reason to ask for what is there at every right address."""
+
+
+PROVEN_FOR = 60.0
+"""Seconds for which an account that answers proves its key."""
+
+
+class KeyCheck:
+    """Whether the account itself is refused when a request is. Threads share it."""
+
+    def __init__(self, ask: Callable[[], object]) -> None:
+        """`ask` asks for something of the account, free; what it returns is None when nothing was told."""
+        self._ask = ask
+        self._proven_at = -inf
+        self._lock = threading.Lock()
+
+    def failed(self, error: ProviderError) -> None:
+        """Take an error in. Raises KeyRefused for a 403 unless the account answers with the same key."""
+        if not isinstance(error, Forbidden):
+            return
+        with self._lock:
+            if time.monotonic() - self._proven_at < PROVEN_FOR:
+                return
+            try:
+                told = self._ask()
+            except ProviderError:
+                told = None
+            if told is None:
+                raise KeyRefused(f"the key was refused: {error.message}", hint=error.hint) from None
+            self._proven_at = time.monotonic()
+
+
+class AddressCheck:
+    """Follows a run's answers. Threads share it."""
+
+    def __init__(self, ask: Callable[[], object]) -> None:
+        """`ask` asks for something that is about no tweet, and free."""
+        self._ask = ask
+        self._proven = False
+        self._doubts = 0
+        self._lock = threading.Lock()
+
+    def answered(self) -> None:
+        """Something was answered well: the address is right, whatever single tweets are told."""
+        self._proven = True
+
+    def failed(self, error: ProviderError) -> None:
+        """Take an error in. Raises WrongAddress when everything so far was answered by *not found*."""
+        if not error.doubts_address or self._proven:
+            return
+        with self._lock:
+            self._doubts += 1
+            if self._doubts < DOUBTS_TO_ASK or self._proven:
+                return
+            try:
+                self._ask()
+            except NotFound as second:
+                raise WrongAddress(second.message, hint="check TWITTER_API_URL") from None
+            except ProviderUnavailable:
+                return
+            except ProviderError:
+                pass
+            self._proven = True
+
+
+PATIENCE = 60.0
+"""Seconds for which a person waits at most, when the provider says how long."""
+
+
+LOOKUP_TRIES = 4
+"""What does not answer is asked so often, in 7 seconds and what the requests take: then a person is told."""
+
+
+REFRESH = 10.0
+
+
+class Level(IntEnum):
+    """What may still be asked."""
+
+    OPEN = 0
+    COUNTERS = 1
+    CLOSED = 2
+
+
+def ask_in_parts(tweet_ids: Sequence[str], ask: Callable[[Sequence[str]], TweetsAnswer]) -> TweetsAnswer:
+    """Ask for all; then, as long as parts are refused, for halves of them, down to a single tweet.
+
+    A tweet that is refused by itself is left out and told among the rows that could not be read. Raises what `ask`
+    raises, and RequestRefused when nothing is answered.
+    """
+    waiting: list[Sequence[str]] = [tweet_ids]
+    answers: list[TweetsAnswer] = []
+    refused: list[UnreadableRow] = []
+    refusals = 0
+    while waiting:
+        part = waiting.pop()
+        try:
+            answers.append(ask(part))
+        except RequestRefused as error:
+            refusals += 1
+            if not answers and (refusals > MOST_REFUSALS or not (waiting or len(part) > 1)):
+                raise
+            middle = len(part) // 2
+            waiting += [part[middle:], part[:middle]] if middle else []
+            refused += [] if middle else [UnreadableRow(error.message, part[0])]
+    return _joined(answers, refused)
+
+
+def _joined(answers: Sequence[TweetsAnswer], refused: Sequence[UnreadableRow]) -> TweetsAnswer:
+    return TweetsAnswer(
+        {tweet_id: tweet for answer in answers for tweet_id, tweet in answer.tweets.items()},
+        sum(answer.billed_items for answer in answers),
+        (*(row for answer in answers for row in answer.unreadable), *refused),
+    )
+
+
+def fetch_tweets(
+    client: MeteredClient,
+    tweet_ids: Sequence[str],
+    campaign: str,
+    *,
+    inform: Callable[[str], None] = lambda _: None,
+) -> dict[str, Tweet]:
+    """The tweets that the provider knows. What is absent is asked for twice before it counts as unknown.
+
+    `inform` is told what is waited for.
+
+    Raises ProviderError, OverBudget, BudgetReached; what was asked is metered also then.
+    """
+    found: dict[str, Tweet] = {}
+    try:
+        _fetch(client, tweet_ids, campaign, found, inform)
+        missing = [tweet_id for tweet_id in tweet_ids if tweet_id not in found]
+        _fetch(client, missing, campaign, found, inform)
+    finally:
+        client.meter.write()
+    return found
+
+
+def _fetch(
+    client: MeteredClient,
+    tweet_ids: Sequence[str],
+    campaign: str,
+    found: dict[str, Tweet],
+    inform: Callable[[str], None],
+) -> None:
+    size = client.provider.batch
+    for at in range(0, len(tweet_ids), size):
+        found.update(patiently(inform)(client.tweets, tweet_ids[at : at + size], [campaign]).tweets)
+
+
+def patiently(inform: Callable[[str], None], *, tries: int = LOOKUP_TRIES) -> Retrying:
+    """Call again while the provider is away for a moment: somebody waits for the answer, and is told why."""
+
+    def say(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        inform(f"{error}; trying again in {state.upcoming_sleep:.0f} s")
+
+    return Retrying(
+        retry=retry_if_exception_type((ProviderUnavailable, RateLimited, MalformedAnswer)),
+        wait=_wait,
+        stop=stop_after_attempt(tries) | stop_after_delay(PATIENCE),
+        before_sleep=say,
+        reraise=True,
+    )
+
+
+def _wait(state: RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, RateLimited) and error.retry_after is not None:
+        return min(error.retry_after, PATIENCE)
+    return min(8.0, 0.5 * 2.0**state.attempt_number)
+
+
+def level(spent: float, soft: float, hard: float) -> Level:
+    """What may still be asked after so many credits were spent; a limit of 0 is none."""
+    if hard and spent >= hard:
+        return Level.CLOSED
+    return Level.COUNTERS if soft and spent >= soft else Level.OPEN

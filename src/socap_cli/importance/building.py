@@ -7,17 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from socap_cli.client.lookup import patiently
-from socap_cli.client.metered import MeteredClient
+from socap_cli.client.metered import MeteredClient, patiently
 from socap_cli.errors import CursorRefused, RequestRefused
-from socap_cli.importance.importing import BATCH, merge_entries
-from socap_cli.importance.merging import BUILD, drop_followers, stale_followers
+from socap_cli.importance.importing import BATCH, BUILD, drop_followers, merge_entries, stale_followers
 from socap_cli.model.account import Page
 from socap_cli.model.important import Follower, ImportantPerson, IndexEntry, PersonUpdate, fold_handle
 from socap_cli.providers import FOLLOWINGS, Provider
-from socap_cli.store import Db, importance, importance_builds, important_people, rescoring
-from socap_cli.store.importance import ImportanceCollections
-from socap_cli.store.importance_builds import BuildState
+from socap_cli.store import Db, importance
+from socap_cli.store.importance import BuildState, ImportanceCollections
 
 PAGE = 200
 """Accounts in one page of followings."""
@@ -69,10 +66,10 @@ def due_people(
     db: Db, names: ImportanceCollections, terms: Terms, *, now: datetime
 ) -> tuple[list[tuple[ImportantPerson, BuildState]], int]:
     """Who is to be read, with how far that is, and how many are up to date."""
-    states = importance_builds.load(db)
+    states = importance.load(db)
     found, fresh = [], 0
     seen: set[str] = set()
-    for person in important_people.listed(db, names, active=True):
+    for person in importance.listed(db, names, active=True):
         handle = fold_handle(person.username)
         if not person.username or handle in seen:  # of several documents the first counts
             continue
@@ -147,7 +144,7 @@ class Builder:
                 state = replace(state, started_at=None, read_at=self._client.now(), problem=error.message)
             else:
                 state = self._store(person, state, page)
-            importance_builds.save(self._db, state)
+            importance.save(self._db, state)
             self._inform(f"@{person.username}: {state.accounts:,} followings")
         self.result.people += person.username not in self.result.problems
 
@@ -167,15 +164,15 @@ class Builder:
         if is_whole:
             synced = {"following_count": after.accounts, "last_synced": now}
             update = PersonUpdate(person, person.username, synced)
-            important_people.apply_updates(self._db, self._names, [update], now=now)
+            importance.update_people(self._db, self._names, [update], now=now)
         whole_since = state.started_at if is_whole else state.whole_since
         return replace(after, started_at=None, cursor=None, read_at=now, whole_since=whole_since)
 
     def _expire(self) -> None:
         """Take out followers that no longer hold, and entries of ours that nobody is left in."""
         now = self._client.now()
-        states = importance_builds.load(self._db)
-        people = important_people.listed(self._db, self._names, active=True)
+        states = importance.load(self._db)
+        people = importance.listed(self._db, self._names, active=True)
         whole = {
             name: _since(states.get(name)) for name in (fold_handle(person.username) for person in people)
         }
@@ -190,7 +187,7 @@ class Builder:
             done = len(updates[at : at + BATCH]) - len(late)  # what was overtaken is met by the next build
             self.result.followers_expired += done
         empty = importance.without_followers(self._db, self._names)
-        rescoring.note_removed(self._db, [account for entry in empty for account in accounts_of(entry)])
+        importance.note_removed(self._db, [account for entry in empty for account in accounts_of(entry)])
         self.result.entries_removed = importance.remove(self._db, self._names, empty)
 
 

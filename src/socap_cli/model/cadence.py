@@ -10,24 +10,34 @@ whole pages, so it waits until what has gathered there is worth what is paid for
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from socap_cli.model.kinds import LISTS, Kind
+from socap_cli.model.engagement import MEMORY
+from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, RETWEETS, Counters, Kind
 from socap_cli.model.list_state import ListState, TweetState
-from socap_cli.model.velocity import MEMORY
 
 HOUR = timedelta(hours=1)
+
+
 CYCLE = timedelta(minutes=30)
 """From one look to the next by the fixed cadence."""
+
+
 YOUNG_RATE, QUIET_RATE = 1.5, 0.03
 """Engagements an hour of each kind of list that a tweet just posted, and one long quiet, is expected to bring."""
+
+
 FADES = 10.0
 """Hours after which a tweet is expected to bring a third of what it did."""
+
+
 WEIGHT = 0.5
 """For how many hours of watching that expectation counts."""
+
+
 GATHERED = 0.3
 """What an engagement counts for when a look is timed, of a list that waits until enough has gathered in it."""
 
@@ -85,6 +95,114 @@ class Look:
     at: datetime
     lists: frozenset[Kind]
     why: str
+
+
+FAST, SLOW = 10.0, 40.0
+"""Hours in which the fast and the slow part of a tweet's engagement fall to a third."""
+
+
+SLOW_PART = 0.15
+
+
+LEAST_AGE = 0.5
+"""Hours: a tweet younger than this says little of what it will bring."""
+
+
+LATE = 0.16
+"""What comes late, at any time, as a part of the rest."""
+
+
+LATE_HOURS = 168.0
+
+
+USUAL: Mapping[Kind, float] = {RETWEETS: 25.0, REPLIES: 15.0, QUOTES: 5.0}
+
+
+OF_ANOTHER = 5.0
+"""Engagements of a kind that a tweet brings in all, where nothing was learnt yet."""
+
+
+def sizes(counters: Counters, age: float, usual: Mapping[Kind, float]) -> dict[Kind, float]:
+    """The same for every kind."""
+    return {kind: size(counters.get(kind), age, expected) for kind, expected in usual.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Experience:
+    """What tweets of other campaigns brought, on average."""
+
+    sizes: Mapping[Kind, float] = field(default_factory=lambda: dict(USUAL))
+    followers: float | None = None
+    """Followers of their authors, on average."""
+    campaigns: int = 0
+
+    def usual(self, kind: Kind, followers: int | None) -> float:
+        """What a tweet of an author with so many followers usually brings of a kind; more followers, less each."""
+        size = max(0.1, self.sizes.get(kind, OF_ANOTHER))
+        if followers is None or not self.followers:
+            return size
+        return size * min(4.0, max(0.3, math.sqrt((followers + 1) / (self.followers + 1))))
+
+
+@dataclass(frozen=True, slots=True)
+class LookSummary:
+    """A campaign's looks."""
+
+    campaign: str
+    cadence: str
+    tweets: int
+    due: int
+    """Tweets whose look is due now."""
+    next_at: datetime | None
+    """The first look that is not due yet; None when all are, or there is no tweet."""
+    why: str
+    """Why then."""
+    last_at: datetime | None
+    """By when every tweet will have been looked at."""
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether looks come when they pay."""
+        return self.cadence == Cadence.ADAPTIVE
+
+
+LEAST_WORTH = 1e-3
+
+
+STEPS = 30
+"""Halvings of the range of worths: the result is exact to a millionth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """How fast a tweet's engagements come, an hour of each list, and how many there are."""
+
+    rates: Mapping[Kind, float]
+    counters: Counters
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """Credits an hour, by what they are paid for."""
+
+    counters: float = 0.0
+    lists: float = 0.0
+    requests: float = 0.0
+    """Requests for lists, an hour."""
+
+    def __add__(self, other: Spending) -> Spending:
+        return Spending(
+            self.counters + other.counters, self.lists + other.lists, self.requests + other.requests
+        )
+
+    def during(self, hours: float) -> Spending:
+        """What so many hours of it are."""
+        return Spending(self.counters * hours, self.lists * hours, self.requests * hours)
+
+    @property
+    def credits(self) -> float:
+        """All of it."""
+        return self.counters + self.lists
 
 
 def fixed(tweet: Watched, *, now: datetime) -> Look:
@@ -175,3 +293,82 @@ def _why(rate: float, wait: timedelta, limits: Limits) -> str:
     elif wait <= limits.shortest:
         said += ", as often as any"
     return f"{said}; the budget allows no more" if limits.held_back and wait > limits.shortest else said
+
+
+def share(hours: float) -> float:
+    """Which part of a tweet's engagement has come by this age, what comes late left out."""
+    age = max(0.0, hours)
+    return -((1 - SLOW_PART) * math.expm1(-age / FAST) + SLOW_PART * math.expm1(-age / SLOW))
+
+
+def size(counter: int | None, age: float, usual: float) -> float:
+    """Engagements of a kind that a tweet of this age, in hours, will have brought in all."""
+    if counter is None:
+        return usual
+    return max(float(counter), (counter + 1) / (share(max(age, LEAST_AGE)) + 1 / usual))
+
+
+def rate(whole: float, begins: float, ends: float) -> float:
+    """Engagements an hour between two ages of a tweet that brings so many in all; what comes late left out."""
+    return whole * (share(ends) - share(begins)) / (ends - begins) if ends > begins else 0.0
+
+
+def late(whole: float, hours: float) -> float:
+    """Engagements that come late, in so many hours, on average: of a few tweets many, of most none."""
+    return whole * LATE / LATE_HOURS * hours
+
+
+def adaptive_spending(
+    tweet: Activity, prices: LookPrices, limits: Limits, *, judged: Mapping[Kind, float] | None = None
+) -> Spending:
+    """What the adaptive cadence spends on a tweet an hour, which it takes for one of other rates when `judged`."""
+    hours = interval(tweet.rates if judged is None else judged, prices, limits) / HOUR
+    return _spending(tweet, prices, hours, worth=limits.worth, longest=limits.longest / HOUR)
+
+
+def fixed_spending(tweet: Activity, prices: LookPrices, *, hours: float) -> Spending:
+    """What looking every so many hours spends on a tweet an hour."""
+    return _spending(tweet, prices, hours, worth=math.inf, longest=hours)
+
+
+def _spending(tweet: Activity, prices: LookPrices, hours: float, *, worth: float, longest: float) -> Spending:
+    lists = requests = 0.0
+    for kind, rate in tweet.rates.items():
+        price, page = prices.items.get(kind, 0.0), prices.pages.get(kind)
+        lists += rate * price
+        if rate <= 0:
+            continue
+        there = tweet.counters.get(kind)
+        between = hours if page is None else _between(rate, price, min(page, there or page), hours, worth)
+        reads = -math.expm1(-rate * min(between, max(longest, hours))) / min(between, max(longest, hours))
+        if page is not None:
+            lists += reads * price * known_again(page, rate / reads, there)
+        requests += reads
+    return Spending(prices.counters / hours, lists, requests)
+
+
+def _between(rate: float, price: float, page: float, hours: float, worth: float) -> float:
+    """Hours between two readings of a list that is paid a page at a time."""
+    value = worth * rate
+    return max(hours, math.sqrt(2 * page * price / value)) if value > 0 else math.inf
+
+
+def within(tweets: Sequence[Activity], prices: LookPrices, limits: Limits, *, allowed: float) -> Limits:
+    """The limits with the highest worth whose spending stays within so many credits an hour; at least the floor."""
+
+    def spent(worth: float) -> float:
+        chosen = replace(limits, worth=worth)
+        return sum(adaptive_spending(tweet, prices, chosen).credits for tweet in tweets)
+
+    if limits.worth <= LEAST_WORTH or spent(limits.worth) <= allowed:
+        return limits
+    low, high = math.log(LEAST_WORTH), math.log(max(limits.worth, 2 * LEAST_WORTH))
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if spent(math.exp(middle)) <= allowed else (low, middle)
+    return replace(limits, worth=math.exp(low), held_back=True)
+
+
+def total(spent: Iterable[Spending]) -> Spending:
+    """The sum."""
+    return sum(spent, Spending())

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from socap_cli.model.receiver import public_spelling
+from socap_cli.model.message import public_spelling
 
 
 class TweetCategory(StrEnum):

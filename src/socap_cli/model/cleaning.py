@@ -25,7 +25,7 @@ from html import unescape
 from html.entities import html5
 from math import isfinite
 
-from socap_cli.direction_marks import BIDI, LEFT_OUT
+from socap_cli.text import BIDI, LEFT_OUT
 
 LONGEST_TEXT = 32_768
 """Characters; the longest posts have 25,000."""

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import math
+import re
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from socap_cli.model.account import ListItem, Profile
 from socap_cli.model.kinds import LISTS, Counters, Kind
@@ -16,6 +22,11 @@ class Importance:
     score: float | None
     reasons: tuple[tuple[str, float], ...] = ()
     """(username of the important follower, weight), heaviest first."""
+
+
+def engagement_id(tweet_id: str, kind: Kind, source_id: str) -> str:
+    """The id that an engagement has whoever finds it, and however often."""
+    return f"{tweet_id}:{LISTS[kind].action_type}:{source_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +57,6 @@ class Engagement:
     def at(self) -> datetime:
         """When it happened, or, when nobody says, when it was seen first."""
         return self.engaged_at or self.first_seen_at
-
-
-def engagement_id(tweet_id: str, kind: Kind, source_id: str) -> str:
-    """The id that an engagement has whoever finds it, and however often."""
-    return f"{tweet_id}:{LISTS[kind].action_type}:{source_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +95,214 @@ class Snapshot:
     tweet_id: str
     captured_at: datetime
     counters: Counters
+
+
+OTHERS = "others"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A label with what gives it. What is looked for is worked out once."""
+
+    label: str
+    words: tuple[str, ...] = ()
+    """Words and phrases that must stand as whole words, whatever their case: not "cto" in "director"."""
+    patterns: tuple[str, ...] = ()
+    """Regular expressions that must match as whole words."""
+    unless: tuple[str, ...] = ()
+    """Labels beside which this one is not given."""
+
+    @cached_property
+    def expression(self) -> re.Pattern[str]:
+        """The whole rule as one expression. Raises re.error for a pattern that is none."""
+        words = (r"\s+".join(map(re.escape, word.split())) for word in self.words)
+        parts = [*words, *(f"(?:{pattern})" for pattern in self.patterns)]
+        return re.compile(rf"(?<!\w)(?:{'|'.join(parts)})(?!\w)" if parts else r"(?!)", re.IGNORECASE)
+
+    @cached_property
+    def plain_words(self) -> tuple[str, ...]:
+        """The words as `_plain` writes a text."""
+        return tuple(map(_plain, self.words))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRules:
+    """The categories of accounts, in order, and the organisations that bios name."""
+
+    categories: tuple[Rule, ...] = ()
+    organisations: tuple[Rule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A rule that holds for a text, and the part of it that says so."""
+
+    label: str
+    found: str
+    overruled_by: str | None = None
+    """Another label beside which this one is not given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Delays in seconds: how many there are, their median, and what nine of ten do not exceed."""
+
+    count: int
+    median: float
+    ninety: float
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """Of replies and quotes, which tell when they happened; None where nothing is known."""
+
+    stored: Delay | None = None
+    told: Delay | None = None
+    """To the first alert that arrived."""
+
+
+BACKFILL, TIMED = 1, 2
+"""Flags: it was there before its tweet was watched; it carries a time of its own."""
+
+
+LARGEST = 2**63
+
+
+MOST_LABELS = 64
+
+
+TYPES = {
+    "tweet": "I", "action": "B", "source": "q", "user": "q", "score": "f", "labels": "Q", "at": "I", "flags": "B",
+}  # fmt: skip
+"""The columns and the `array` type of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngagementColumns:
+    """Present engagements of some tweets, a row each; texts are numbers that point into the tuples."""
+
+    tweets: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    label_names: tuple[str, ...] = ()
+    tweet: array[int] = field(default_factory=lambda: array("I"))
+    action: array[int] = field(default_factory=lambda: array("B"))
+    source: array[int] = field(default_factory=lambda: array("q"))
+    user: array[int] = field(default_factory=lambda: array("q"))
+    score: array[float] = field(default_factory=lambda: array("f"))
+    """Importance; not a number when it could not be looked up."""
+    labels: array[int] = field(default_factory=lambda: array("Q"))
+    """Bit n is set for the label `label_names[n]`."""
+    at: array[int] = field(default_factory=lambda: array("I"))
+    """Seconds since 1970: when it happened, or was seen first."""
+    flags: array[int] = field(default_factory=lambda: array("B"))
+    strange: dict[int, str] = field(default_factory=dict)
+    """Ids that are no plain numbers, by the number that stands for them."""
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def engagement_id(self, row: int) -> str:
+        """The id of a row's engagement."""
+        number = self.source[row]
+        source = self.strange.get(number, str(number))
+        return f"{self.tweets[self.tweet[row]]}:{self.actions[self.action[row]]}:{source}"
+
+
+MEMORY = 3.0
+"""Hours after which an observation counts for a third of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Velocity:
+    """Hours of watching and the engagements that came in them, both fading alike."""
+
+    hours: float = 0.0
+    engagements: Mapping[Kind, float] = field(default_factory=dict)
+
+    def per_hour(self, kind: Kind, *, expected: float, weight: float) -> float:
+        """Engagements an hour; `expected` counts as so many hours (`weight`) of watching.
+
+        The mean of a Gamma-Poisson estimate with discounted evidence (West and Harrison, 1997, ch. 14).
+        """
+        return (self.engagements.get(kind, 0.0) + expected * weight) / (self.hours + weight)
+
+
+def categorize(profile: Profile, rules: LabelRules) -> tuple[str, ...]:
+    """The categories of an account, in the rules' order; `others` when none holds."""
+    found = matches(text_of(profile), rules.categories)
+    return tuple(match.label for match in found if match.overruled_by is None) or (OTHERS,)
+
+
+def organisations_of(profile: Profile, rules: LabelRules) -> tuple[str, ...]:
+    """The organisations that an account names in its bio, name or handle."""
+    return tuple(match.label for match in matches(text_of(profile), rules.organisations))
+
+
+def text_of(profile: Profile) -> str:
+    """What of an account the rules look at."""
+    return f"{profile.bio} \n {profile.name} \n {profile.username}"
+
+
+def matches(text: str, rules: Iterable[Rule]) -> tuple[Match, ...]:
+    """Every rule that holds for a text, with what it found and what overrules it."""
+    found = [(rule, match.group()) for rule, match in _searched(text, rules)]
+    labels = {rule.label for rule, _ in found}
+    return tuple(
+        Match(rule.label, part, next((other for other in rule.unless if other in labels), None))
+        for rule, part in found
+    )
+
+
+def _searched(text: str, rules: Iterable[Rule]) -> Iterator[tuple[Rule, re.Match[str]]]:
+    plain = _plain(text)
+    for rule in rules:
+        # Most rules hold for nobody: a plain search tells so much faster than an expression.
+        may_hold = rule.patterns or any(word in plain for word in rule.plain_words)
+        if may_hold and (match := rule.expression.search(text)):
+            yield rule, match
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+def delay_of(seconds: Iterable[float]) -> Delay | None:
+    """Median and 90th percentile by nearest rank; None of nothing. A clock that differs makes no delay negative."""
+    found = sorted(max(0.0, one) for one in seconds)
+    if not found:
+        return None
+    return Delay(len(found), _at(found, 0.5), _at(found, 0.9))
+
+
+def _at(found: list[float], part: float) -> float:
+    return found[max(0, math.ceil(part * len(found)) - 1)]
+
+
+def number_of(text: str) -> int:
+    """An id as a number that gives it back: itself, or for what is no plain number a negative one made of it."""
+    if text.isascii() and text.isdigit() and (text == "0" or text[0] != "0") and int(text) < LARGEST:
+        return int(text)
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return -1 - (int.from_bytes(digest) >> 1)
+
+
+def bits_of(mask: int) -> Iterator[int]:
+    """The numbers of the bits that are set."""
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low
+
+
+def velocity_after(before: Velocity, old: Counters, new: Counters, *, hours: float) -> Velocity:
+    """The velocity after counters were read again `hours` later. What fell or is unknown counts as nothing new."""
+    if hours <= 0:
+        return before
+    kept = math.exp(-hours / MEMORY)
+    came = {kind: _rise(old.get(kind), new.get(kind)) for kind in LISTS}
+    counts = {kind: before.engagements.get(kind, 0.0) * kept + came[kind] for kind in LISTS}
+    return Velocity(before.hours * kept + hours, counts)
+
+
+def _rise(old: int | None, new: int | None) -> float:
+    return float(max(0, new - old)) if old is not None and new is not None else 0.0

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
+from socap_cli.model.engagement import Velocity
 from socap_cli.model.kinds import LISTS, Counters, Kind
-from socap_cli.model.velocity import Velocity
 
 MISSES_TO_BELIEVE = 2
+
+
 SCANS_A_HOLD = 1000
 """More than one holder of a list ever starts: the scans of the hold with epoch n are numbered from n times this."""
 
@@ -182,6 +185,18 @@ class Coverage:
     oldest_pass_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class GapRow:
+    """A time for which some of the tweets were not looked at."""
+
+    kind: str
+    begins_at: datetime
+    ends_at: datetime | None
+    """None while it is still open."""
+    reason: str
+    tweets: int
+
+
 def coverage_of(states: Iterable[TweetState]) -> dict[Kind, Coverage]:
     """Per kind of list: the sums of counter, collected and removed over tweets, and the oldest last pass."""
     sums = {kind: Coverage(kind) for kind in LISTS}
@@ -198,3 +213,21 @@ def coverage_of(states: Iterable[TweetState]) -> dict[Kind, Coverage]:
                 oldest_pass_at=min(passes, default=None),
             )
     return sums
+
+
+def gaps_of(states: Iterable[TweetState]) -> tuple[GapRow, ...]:
+    """The gaps of all tweets, those of one time together, the latest first."""
+    found: Counter[tuple[str, datetime, datetime | None, str]] = Counter()
+    for state in states:
+        for gap in state.gaps:
+            end = _minute(gap.ends_at) if gap.ends_at else None
+            found[gap.kind, _minute(gap.begins_at), end, gap.reason] += 1
+        for kind, known in state.lists.items():
+            if known.deferred:
+                found[kind, _minute(known.deferred.since), None, known.deferred.reason] += 1
+    rows = [GapRow(*key, tweets=count) for key, count in found.items()]
+    return tuple(sorted(rows, key=lambda row: (row.begins_at, row.kind), reverse=True))
+
+
+def _minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+import hashlib
+import math
+import re
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 SHOWN_REASONS = 3
 
@@ -127,3 +132,176 @@ class Message:
     def engagements(self) -> int:
         """How many engagements it tells."""
         return sum(person.count for person in self.people)
+
+
+MORNING = time(8, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """`off`: at once. `hourly`: at the next full hour. `daily`: at an hour of the day in a time zone."""
+
+    every: str = "off"
+    at: time = MORNING
+    zone: str = "UTC"
+
+    def __str__(self) -> str:
+        return f"daily {self.at:%H:%M} {self.zone}" if self.every == "daily" else self.every
+
+    def next_after(self, moment: datetime) -> datetime | None:
+        """When what comes up at this moment is told; None for at once."""
+        if self.every == "hourly":
+            return moment.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        if self.every != "daily":
+            return None
+        zone = ZoneInfo(self.zone)
+        day = moment.astimezone(zone).date()
+        days = (datetime.combine(day + timedelta(days=n), self.at, zone).astimezone(UTC) for n in range(3))
+        return next(then for then in days if then > moment)
+
+
+AT_ONCE = Digest()
+
+
+RECEIVER_NOTATION = re.compile(
+    r"(?P<channel>[A-Za-z][A-Za-z0-9_-]{0,29})(?:=(?P<address>.+?))?(?P<options>(?:,(?:min|digest)=[^,=]+)*)",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """A channel with its usual addresses, or one address of it."""
+
+    channel: str
+    address: str | None = field(default=None, repr=False)
+    """None: those that the channel has for the campaign."""
+    min_importance: float = 0.0
+    """Told from this importance on; VIPs always."""
+    digest: Digest = AT_ONCE
+    """When this receiver is told of what is not urgent."""
+
+    @property
+    def spelling(self) -> str:
+        """As `parse_receiver` reads it. Holds the address."""
+        minimum = f",min={self.min_importance:g}" if self.min_importance else ""
+        digest = f",digest={self.digest}" if self.digest != AT_ONCE else ""
+        return f"{self.channel}{'=' if self.address else ''}{self.address or ''}{minimum}{digest}"
+
+
+DIGEST_NOTATION = re.compile(r"daily(?:\s+([0-2]?[0-9]):([0-5][0-9])(?:\s+([A-Za-z0-9_+/-]{1,64}))?)?")
+
+
+QUIET_HOURS_NOTATION = re.compile(
+    r"([0-2]?[0-9]):([0-5][0-9])\s*-\s*([0-2]?[0-9]):([0-5][0-9])(?:\s+([A-Za-z0-9_+/-]{1,64}))?(\s+vips)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QuietHours:
+    """From `start` up to `end` of every day; over midnight when the end is the earlier one."""
+
+    start: time
+    end: time
+    zone: str = "UTC"
+    hold_vips: bool = False
+    """Whether VIPs wait too."""
+
+    def __str__(self) -> str:
+        vips = " vips" if self.hold_vips else ""
+        return f"{self.start:%H:%M}-{self.end:%H:%M} {self.zone}{vips}"
+
+    def until(self, now: datetime) -> datetime | None:
+        """When the quiet hours end that hold at this moment; None when none do."""
+        local = now.astimezone(ZoneInfo(self.zone))
+        clock = local.time().replace(tzinfo=None)
+        crosses = self.end < self.start
+        inside = clock >= self.start or clock < self.end if crosses else self.start <= clock < self.end
+        if not inside:
+            return None
+        day = local.date() + timedelta(days=1 if crosses and clock >= self.start else 0)
+        end = datetime.combine(day, self.end, ZoneInfo(self.zone)).astimezone(UTC)
+        # Where the clock was put back within the hour, the end of that name may lie behind us: the later one holds.
+        return (
+            end
+            if end > now
+            else datetime.combine(day, self.end, ZoneInfo(self.zone)).replace(fold=1).astimezone(UTC)
+        )
+
+
+def public_spelling(text: str) -> str:
+    """A receiver as people may see it: an address that is a URL is a secret, and only said to be set."""
+    try:
+        receiver = parse_receiver(text)
+    except ValueError:
+        return text.partition("=")[0]
+    is_secret = "://" in (receiver.address or "")
+    return replace(receiver, address="(set)").spelling if is_secret else receiver.spelling
+
+
+def parse_receiver(text: str) -> Receiver:
+    """`slack`, `slack,min=50`, `email=boss@fund.example,digest=hourly`. Raises ValueError that repeats no address."""
+    match = RECEIVER_NOTATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(
+            "is no receiver: write CHANNEL, CHANNEL=ADDRESS, and ,min=IMPORTANCE or ,digest=WHEN behind it"
+        )
+    pairs = [option.partition("=")[::2] for option in match["options"].split(",")[1:]]
+    options = dict(pairs)
+    if len(options) < len(pairs):
+        raise ValueError("says the same twice")
+    try:
+        minimum = float(options.get("min", 0))
+    except ValueError:
+        minimum = math.nan
+    if not 0 <= minimum < math.inf:
+        raise ValueError("has a min= that is no importance")
+    return Receiver(
+        match["channel"].lower(), match["address"], minimum, parse_digest(options.get("digest", "off"))
+    )
+
+
+def address_id(channel: str, address: str) -> str:
+    """Names an address without telling it: it may be a secret."""
+    return f"{channel}:{hashlib.sha256(address.encode('utf-8', 'replace')).hexdigest()[:12]}"
+
+
+@lru_cache(maxsize=256)
+def parse_digest(text: str) -> Digest:
+    """`off`, `hourly`, `daily`, `daily 08:00 Europe/Berlin`. Raises ValueError."""
+    text = text.strip()
+    if text in ("off", "hourly"):
+        return Digest(text)
+    match = DIGEST_NOTATION.fullmatch(text)
+    if match is None or int(match[1] or 0) > 23:
+        raise ValueError("is no digest: there are off, hourly, daily, daily 08:00 Europe/Berlin")
+    zone = match[3] or "UTC"
+    zone_of(zone)
+    return Digest("daily", time(int(match[1]), int(match[2])) if match[1] else MORNING, zone)
+
+
+@lru_cache(maxsize=256)
+def parse_quiet_hours(text: str) -> QuietHours:
+    """`22:00-07:00 Europe/Berlin`; without a zone UTC; `vips` behind it holds VIPs too. Raises ValueError."""
+    match = QUIET_HOURS_NOTATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("is no span of hours: write it like 22:00-07:00 Europe/Berlin")
+    hours = [int(part) for part in match.groups()[:4]]
+    if hours[0] > 23 or hours[2] > 23:
+        raise ValueError("has an hour that no clock shows")
+    start, end = time(hours[0], hours[1]), time(hours[2], hours[3])
+    if start == end:
+        raise ValueError("begins when it ends: leave it out for no quiet hours")
+    zone = match[5] or "UTC"
+    zone_of(zone)
+    return QuietHours(start, end, zone, hold_vips=bool(match[6]))
+
+
+def zone_of(text: str) -> ZoneInfo:
+    """The zone of that name. Raises ValueError."""
+    try:
+        return ZoneInfo(text)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(
+            f"names no time zone that is known here: {text}; write it like Europe/Berlin"
+        ) from None

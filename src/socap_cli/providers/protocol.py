@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from socap_cli.model.account import Page, TweetsAnswer
 from socap_cli.model.kinds import Kind
+from socap_cli.settings import Provider as Settings
 
 FOLLOWINGS = "followings"
 """The operation of reading whom an account follows; the others are named by their kind of job."""
@@ -92,3 +93,25 @@ class Provider(Protocol):
 
     def close(self) -> None:
         """Let go of connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Credits for a tweet, for an account in a list, and the least that a request costs, empty or failed."""
+
+    tweet: float
+    user: float
+    minimum: float
+
+    def of(self, items: int, *, are_posts: bool) -> float:
+        """What an answer with so many rows costs."""
+        return max(self.minimum, items * (self.tweet if are_posts else self.user))
+
+    def as_set(self, settings: Settings) -> Prices:
+        """These, but for what the settings say."""
+        named = {
+            "tweet": settings.price_tweet,
+            "user": settings.price_user,
+            "minimum": settings.price_minimum,
+        }
+        return replace(self, **{name: price for name, price in named.items() if price is not None})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from socap_cli.config import Provider as Settings
 from socap_cli.errors import ConfigError
 from socap_cli.providers import twitterapi_io, x_api
 from socap_cli.providers.protocol import Provider
+from socap_cli.settings import Provider as Settings
 
 PROVIDERS: dict[str, Callable[[Settings], Provider]] = {
     "twitterapi.io": twitterapi_io.build,

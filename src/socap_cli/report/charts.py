@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Any
+from xml.etree import ElementTree as ET
 
 from socap_cli.model.kinds import LISTS
-from socap_cli.report import ink
-from socap_cli.report.series import Interval, Point, thin, tick_labels, ticks
+from socap_cli.report.analytics import Interval, Point, thin, tick_labels, ticks
 
 MOST_POINTS = 200
+
+
 Span = tuple[datetime, datetime]
 
 
@@ -29,9 +32,17 @@ class Shape:
 
 
 WIDE = Shape("wide", 1076, 420, 10, 104)
+
+
 MID = Shape("mid", 700, 400, 6, 100)
+
+
 NARROW = Shape("narrow", 304, 360, 4, 82)
+
+
 MAIL = Shape("mail", 440, 340, 4, 96)
+
+
 SHAPES = (WIDE, MID, NARROW)
 
 
@@ -70,6 +81,61 @@ class Style:
     font: float = 11.0
 
 
+SVG = "http://www.w3.org/2000/svg"
+
+
+SOFT, GRID = "#010101", "#020202"
+
+
+FIRST_SERIES = 3
+
+
+MOST_SERIES = 9
+"""Tokens that matplotlib takes for colours, and that become the page's own afterwards."""
+
+
+DROPPED = frozenset({"metadata", "style", "title", "use"})
+
+
+KEPT_STYLE = frozenset(
+    {"fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "fill-opacity", "text-anchor"}
+)
+
+
+DEFAULTS = {("fill-opacity", "1"), ("opacity", "1"), ("stroke-dasharray", "none"), ("text-anchor", "start")}
+
+
+USUAL_SIZE = 11.0
+"""Pixels of the letters that say nothing of their size; the page's style knows it."""
+
+
+BOX = re.compile(r"M ([\d.-]+) ([\d.-]+) L ([\d.-]+) \2 L \3 ([\d.-]+) L \1 \4(?: L \1 \2)? z ?")
+
+
+NUMBER = re.compile(r"-?\d+\.\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Arc:
+    """A part of a ring of circumference 100."""
+
+    name: str
+    place: int
+    """Among the parts, those of nothing counted."""
+    value: int
+    percent: float
+    begins: float
+
+
+LIGHT_GROUND, DARK_GROUND = "#ffffff", "#171c25"
+
+
+BLACK, WHITE = "#000000", "#ffffff"
+
+
+Rgb = tuple[int, int, int]
+
+
 def list_lines(colours: Sequence[str] | None = None) -> tuple[Line, ...]:
     """A line for each kind of list, in its own colour or in these."""
     inks = colours or [kind.colour for kind in LISTS.values()]
@@ -84,12 +150,12 @@ def svg_chart(drawing: Drawing, shape: Shape, *, salt: str) -> str:
         return ""
     from matplotlib import rc_context
 
-    style = Style(list_lines(ink.series(len(LISTS))), ink.SOFT, ink.GRID)
+    style = Style(list_lines(series(len(LISTS))), SOFT, GRID)
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": f"{salt}-{shape.name}"}):
         figure = _draw(drawing, shape, style)
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return ink.inline(out.getvalue(), prefix=f"{salt}-{shape.name}")
+    return inline(out.getvalue(), prefix=f"{salt}-{shape.name}")
 
 
 def png_chart(drawing: Drawing, *, shape: Shape = MAIL) -> bytes:
@@ -248,3 +314,204 @@ def short_number(value: float) -> str:
             digits = 0 if abs(scaled) >= 99.95 or scaled == int(scaled) else 1
             return f"{scaled:.{digits}f}{letter}"
     return f"{value:.0f}"
+
+
+def series(count: int) -> Sequence[str]:
+    """The tokens of so many series."""
+    return [f"#{n:02x}{n:02x}{n:02x}" for n in range(FIRST_SERIES, FIRST_SERIES + min(count, MOST_SERIES))]
+
+
+def _variable(token: str) -> str | None:
+    """The page's variable that a token stands for."""
+    fixed = {SOFT: "var(--ink-soft)", GRID: "var(--grid)"}
+    if token in fixed:
+        return fixed[token]
+    tokens = series(MOST_SERIES)
+    return f"var(--c{tokens.index(token) + 1})" if token in tokens else None
+
+
+def inline(svg: str, *, prefix: str) -> str:
+    """The picture for a page: nothing that is not seen, ids that begin with a prefix, hidden from screen readers.
+
+    The figures behind it stand in a table beside it.
+    """
+    ET.register_namespace("", SVG)
+    root = ET.fromstring(svg[svg.index("<svg") :])  # noqa: S314 (our own picture)
+    _strip(root)
+    _name(root, prefix)
+    for name in ("width", "height", "version"):
+        root.attrib.pop(name, None)
+    root.set("aria-hidden", "true")
+    root.set("focusable", "false")
+    text = ET.tostring(root, encoding="unicode")
+    return re.sub(r">\s+<", "><", text).strip()
+
+
+def _strip(node: ET.Element) -> None:
+    for child in list(node):
+        _strip(child)
+        local = child.tag.rpartition("}")[2]
+        empty = local in ("g", "defs") and len(child) == 0
+        unseen = (
+            local == "path"
+            and "fill: none" in child.get("style", "")
+            and "stroke" not in child.get("style", "")
+        )
+        if local in DROPPED or empty or unseen or _is_mark(child, node):
+            node.remove(child)
+            continue
+        _restyle(child)
+        for name in ("d", "x", "y", "points", "transform"):
+            if name in child.attrib:
+                child.set(name, _rounded(child.get(name, "")))
+        if "d" in child.attrib:
+            boxed = BOX.sub(r"M\1 \2H\3V\4H\1z", child.attrib["d"])
+            child.set("d", boxed.replace(" L ", " ").replace("M ", "M"))
+        child.text = child.text if local in ("text", "tspan") else None
+        child.tail = None
+        if local == "g":
+            child.attrib.pop("id", None)
+    _unwrap(node)
+    _join(node)
+
+
+def _join(node: ET.Element) -> None:
+    """Make one path of neighbours that look the same: a chart's columns are hundreds of them."""
+    before: ET.Element | None = None
+    for child in list(node):
+        is_path = child.tag.rpartition("}")[2] == "path"
+        if is_path and before is not None and _look(child) == _look(before):
+            before.set("d", f"{before.get('d')} {child.get('d')}")
+            node.remove(child)
+        else:
+            before = child if is_path else None
+
+
+def _look(path: ET.Element) -> dict[str, str]:
+    return {name: value for name, value in path.attrib.items() if name != "d"}
+
+
+def _is_mark(child: ET.Element, parent: ET.Element) -> bool:
+    """A tick's little line, which only `use` would have shown."""
+    in_defs = parent.tag.rpartition("}")[2] == "defs"
+    return in_defs and child.tag.rpartition("}")[2] == "path"
+
+
+def _unwrap(node: ET.Element) -> None:
+    """Put the only child of a bare group in the group's place."""
+    for place, child in enumerate(list(node)):
+        if child.tag.rpartition("}")[2] == "g" and not child.attrib and len(child) == 1:
+            node[place] = child[0]
+
+
+def _rounded(text: str) -> str:
+    flat = NUMBER.sub(lambda found: f"{float(found.group()):.1f}".rstrip("0").rstrip("."), text)
+    return " ".join(flat.replace("-0 ", "0 ").split())
+
+
+def _restyle(node: ET.Element) -> None:
+    """Style attributes would need `unsafe-inline`; what they say is said in attributes."""
+    if re.match(r"rotate\(-?0(\.0*)? ", node.get("transform", "")):
+        del node.attrib["transform"]
+    for part in node.attrib.pop("style", "").split(";"):
+        name, _, value = (piece.strip() for piece in part.partition(":"))
+        if name in ("font", "font-size"):
+            size = re.search(r"([\d.]+)px", value)
+            if size and float(size.group(1)) != USUAL_SIZE:
+                node.set("font-size", _rounded(size.group(1)))
+        elif name in KEPT_STYLE and (name, value) not in DEFAULTS:
+            node.set(name, _variable(value) or _rounded(value))
+
+
+def _name(root: ET.Element, prefix: str) -> None:
+    """Give what is referred to a name of its own, and take the other ids away."""
+    text = ET.tostring(root, encoding="unicode")
+    used = set(re.findall(r"url\(#([^)]+)\)", text))
+    names = {old: f"{prefix}-{number}" for number, old in enumerate(sorted(used))}
+    for node in root.iter():
+        if "id" in node.attrib:
+            if node.get("id") in names:
+                node.set("id", names[node.attrib["id"]])
+            else:
+                del node.attrib["id"]
+        if "clip-path" in node.attrib:
+            found = re.search(r"#([^)]+)", node.attrib["clip-path"])
+            if found:
+                node.set("clip-path", f"url(#{names[found.group(1)]})")
+
+
+def polyline(values: Sequence[int], width: float, height: float) -> str:
+    """The points of a curve from its lowest value at the bottom to its highest at the top; flat in the middle."""
+    if len(values) < 2:
+        return ""
+    low, high = min(values), max(values)
+    span = (high - low) or 1
+    step = width / (len(values) - 1)
+    flat = height / 2 if high == low else None
+    heights = (flat if flat is not None else height - (value - low) / span * height for value in values)
+    return " ".join(f"{n * step:.0f},{y:.1f}".removesuffix(".0") for n, y in enumerate(heights))
+
+
+def ring(parts: Mapping[str, int]) -> tuple[Arc, ...]:
+    """Exclusive parts of a whole as arcs, in their order; parts of nothing are left out."""
+    whole = sum(parts.values())
+    arcs, begins = [], 0.0
+    for place, (name, value) in enumerate(parts.items()):
+        if value > 0:
+            percent = 100 * value / whole
+            arcs.append(Arc(name, place, value, percent, begins))
+            begins += percent
+    return tuple(arcs)
+
+
+def hundredths(parts: Mapping[str, int]) -> dict[str, int]:
+    """Exclusive parts of a whole in whole percents that add up to 100: the largest remainders are rounded up."""
+    whole = sum(parts.values())
+    found = {name: 100 * value // whole if whole else 0 for name, value in parts.items()}
+    left = 100 - sum(found.values()) if whole else 0
+    for name in sorted(parts, key=lambda name: -(100 * parts[name] % whole if whole else 0))[:left]:
+        found[name] += 1
+    return found
+
+
+def shades(table: Sequence[Sequence[int]], levels: int = 5) -> tuple[tuple[int, ...], ...]:
+    """Each value as a level: 0 for nothing, then 1 to `levels` in equal steps up to the highest."""
+    most = max((value for row in table for value in row), default=0)
+    return tuple(tuple(-(-value * levels // most) if most else 0 for value in row) for row in table)
+
+
+def rgb(colour: str) -> Rgb:
+    """`#rrggbb` as three numbers."""
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, from 0 (black) to 1 (white)."""
+    parts = [value / 255 for value in rgb(colour)]
+    red, green, blue = (v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """From 1 (the same) to 21 (black on white)."""
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def mixed(colour: str, other: str, part: float) -> str:
+    """A colour with so much (0 to 1) of another in it."""
+    pairs = zip(rgb(colour), rgb(other), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * part):02x}" for a, b in pairs)
+
+
+def readable(colour: str, ground: str, ratio: float) -> str:
+    """The colour, moved towards black or white until it has that contrast with its ground."""
+    target = BLACK if luminance(ground) > 0.18 else WHITE
+    return next(
+        (
+            changed
+            for step in range(21)
+            if contrast(changed := mixed(colour, target, step / 20), ground) >= ratio
+        ),
+        target,
+    )

@@ -6,20 +6,24 @@ found was there before, nobody knows since when.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from socap_cli.model.columns import BACKFILL, TIMED, EngagementColumns
-from socap_cli.model.labels import OTHERS
+from socap_cli.model.campaign import CampaignTweet
+from socap_cli.model.engagement import BACKFILL, OTHERS, TIMED, Engagement, EngagementColumns
+from socap_cli.model.links import engagement_url, profile_url
 from socap_cli.report.analytics import Audience
+from socap_cli.report.values import EngagementRow, Person
 
 Numbers = NDArray[Any]
+
+
 BEFORE = 0
 """Stands for "before monitoring began" where an account's first engagement is asked for."""
 
@@ -234,6 +238,69 @@ class Crowd:
         return int((self.importance > 0).sum())
 
 
+LONGEST_TEXT = 280
+
+
+LONGEST_NAME = 80
+
+
+LEADERS = 100
+
+
+LATEST = 50
+
+
+CONSIDERED = 2000
+"""Accounts whose important followers are summed up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the sums depend on beside the engagements."""
+
+    slug: str
+    starts_at: datetime
+    threshold: float
+    category_of: Mapping[str, str]
+    """The category of each tweet."""
+    since: datetime | None
+    """From when something is recent."""
+    moments: Sequence[datetime]
+    """For which it is told how many there were."""
+    rows: int
+    """Engagements to browse at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrowdSums:
+    """All that a page needs to know of a campaign's engagements; ids in the order in which they are shown."""
+
+    size: int
+    heads: dict[str, Head]
+    curves: dict[str, tuple[int, ...]]
+    by_action: dict[str, int]
+    people_by_label: dict[str, int]
+    of_tweets: dict[str, dict[str, int]]
+    audiences: dict[str, Audience]
+    category_audiences: dict[str, Audience]
+    first_important: tuple[timedelta | None, int]
+    hours: dict[int, int]
+    """Replies and quotes by the hour since 1970."""
+    newest: tuple[str, ...]
+    most_important: tuple[str, ...]
+    leaders: tuple[str, ...]
+    scored: tuple[tuple[str, int], ...]
+    count_scored: int
+
+    def by_weekday(self, zone: tzinfo) -> tuple[tuple[int, ...], ...]:
+        """Replies and quotes by weekday (Monday first) and hour, in a time zone."""
+        table = [[0] * 24 for _ in range(7)]
+        for hour, count in self.hours.items():
+            local = datetime.fromtimestamp(hour * 3600, zone)
+            table[local.weekday()][local.hour] += count
+        return tuple(tuple(row) for row in table)
+
+
 def _first(rank: Numbers, limit: int, among: Numbers | None = None) -> Numbers:
     """The rows of the lowest ranks, in order; of equal ranks the first rows."""
     rows = np.arange(len(rank)) if among is None else among
@@ -248,3 +315,75 @@ def _pairs(one: Numbers, other: Numbers, size: int) -> tuple[Numbers, Numbers]:
     found.sort()
     found = found[np.diff(found, prepend=-1) != 0]
     return found // size, found % size
+
+
+def cut(text: str, most: int) -> str:
+    """The beginning of a text, with an ellipsis when that is not all of it; white space becomes one space."""
+    plain = " ".join(text.split())
+    return plain if len(plain) <= most else f"{plain[: most - 1].rstrip()}…"
+
+
+def engagement_row(engagement: Engagement, tweet: CampaignTweet) -> EngagementRow:
+    """An engagement as a row of the page."""
+    profile = engagement.profile
+    return EngagementRow(
+        engagement_id=engagement.engagement_id,
+        name=cut(profile.name, LONGEST_NAME) or profile.username,
+        username=profile.username,
+        user_id=profile.user_id,
+        person_url=profile_url(profile),
+        action_type=engagement.action_type,
+        importance_score=engagement.importance.score,
+        reasons=engagement.importance.reasons,
+        categories=tuple(label for label in engagement.categories if label != OTHERS),
+        organisations=tuple(getattr(engagement, "organisations", ())),
+        followers=profile.followers,
+        verified=profile.verified,
+        bio=cut(profile.bio, LONGEST_TEXT),
+        text=cut(engagement.text or "", LONGEST_TEXT),
+        at=engagement.at,
+        at_is_ours=engagement.engaged_at is None,
+        backfill=engagement.backfill,
+        url=engagement_url(engagement),
+        tweet_id=engagement.tweet_id,
+        tweet_author=tweet.author_username or "",
+        tweet_category=tweet.category.short,
+    )
+
+
+def grouped(rows: Iterable[EngagementRow], *, since: datetime | None) -> tuple[Person, ...]:
+    """Rows by account, the most important account first; `since` is from when an account is new."""
+    found: dict[str, list[EngagementRow]] = {}
+    for row in rows:
+        found.setdefault(row.user_id, []).append(row)
+    people = [_person(did, since) for did in found.values()]
+    return tuple(sorted(people, key=lambda one: (-one.score, -one.latest.at.timestamp(), one.latest.user_id)))
+
+
+def _person(rows: list[EngagementRow], since: datetime | None) -> Person:
+    did = sorted(rows, key=lambda row: (row.at, row.engagement_id), reverse=True)
+    best = max(did, key=lambda row: row.importance_score or 0.0)
+    is_new = since is not None and all(not row.backfill and row.at > since for row in did)
+    latest = did[0] if did[0].importance_score == best.importance_score else best
+    return Person(latest, tuple(did), is_new)
+
+
+def sums_of(crowd: Crowd, asked: Asked) -> CrowdSums:
+    """The sums over a crowd."""
+    return CrowdSums(
+        size=len(crowd.columns),
+        heads=crowd.heads(asked.since),
+        curves=crowd.counted_at(asked.moments),
+        by_action=crowd.by_action(),
+        people_by_label=crowd.people_by_label(),
+        of_tweets=crowd.of_tweets(asked.since),
+        audiences=crowd.audiences(),
+        category_audiences=crowd.audiences(asked.category_of),
+        first_important=crowd.first_important(asked.starts_at),
+        hours=crowd.hours(),
+        newest=tuple(crowd.newest(max(asked.rows // 5, LATEST))),
+        most_important=tuple(crowd.most_important(asked.rows)),
+        leaders=tuple(crowd.leaders(LEADERS)),
+        scored=tuple(crowd.scored(CONSIDERED)),
+        count_scored=crowd.count_scored(),
+    )

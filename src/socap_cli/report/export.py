@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from socap_cli.errors import SocapError
-from socap_cli.json_text import iso, json_text
 from socap_cli.model.engagement import Engagement
 from socap_cli.model.links import engagement_url
+from socap_cli.text import iso, json_text
 
 DANGEROUS = tuple("=+-@\t\r\n＝＋－＠")
 Row = dict[str, Any]

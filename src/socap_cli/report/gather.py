@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cache
 
-from socap_cli.client.look_summaries import summarized
-from socap_cli.client.looks import LookPolicy
+from pydantic import TypeAdapter, ValidationError
+
+from socap_cli import __version__
+from socap_cli.client.looks import LookPolicy, summarized
+from socap_cli.model.cadence import LookSummary
 from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet
-from socap_cli.model.detection import Detection
-from socap_cli.model.gaps import gaps_of
+from socap_cli.model.engagement import Detection
 from socap_cli.model.kinds import LISTS, counter_names
-from socap_cli.model.list_state import TweetState, coverage_of
-from socap_cli.model.look_summary import LookSummary
-from socap_cli.report import figures, rows, tweets
-from socap_cli.report.analytics import DAY, Engager, engagement_rate, half_life, list_total, roll_up, velocity
-from socap_cli.report.kept_sums import as_of_states, asked_of, crowd_sums
-from socap_cli.report.rows import engagement_row
-from socap_cli.report.series import (
+from socap_cli.model.list_state import TweetState, coverage_of, gaps_of
+from socap_cli.report import crowd as report_crowd
+from socap_cli.report import tweets
+from socap_cli.report.analytics import (
+    DAY,
+    AtAge,
+    Engager,
     Readings,
     Series,
+    at_ages,
     bucket_for,
+    engagement_rate,
     growth_between,
+    half_life,
+    list_total,
     readings,
+    roll_up,
     span_of,
     sum_series,
+    velocity,
 )
-from socap_cli.report.sums import LATEST, CrowdSums
+from socap_cli.report.crowd import LATEST, Asked, Crowd, CrowdSums, engagement_row, sums_of
 from socap_cli.report.values import (
     CampaignReport,
     Edition,
@@ -38,16 +49,18 @@ from socap_cli.report.values import (
 )
 from socap_cli.store import (
     Db,
-    alert_view,
+    alert_queue,
     campaigns,
-    engagement_view,
-    important_people,
+    engagements,
+    importance,
+    page_sums,
     snapshots,
     usage,
     worker_state,
 )
-from socap_cli.store.detection import detection
+from socap_cli.store.engagements import detection
 from socap_cli.store.importance import ImportanceCollections
+from socap_cli.store.page_sums import Key, Watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +96,46 @@ class Collected:
         return self.as_of - DAY if self.as_of else None
 
 
+LARGE = 50_000
+"""Engagements from which on collection sums them up; of fewer a page does it in no time."""
+
+
+log = logging.getLogger("socap.report")
+
+
+AGES = (
+    *(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30)),
+    *(timedelta(hours=hours) for hours in (1, 3, 6, 12, 24, 48, 72, 120, 168, 336, 720)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One campaign's growth at some ages."""
+
+    campaign: Campaign
+    at: tuple[AtAge, ...]
+
+
 def gather(db: Db, campaign: Campaign, wanted: Wanted, *, now: datetime) -> CampaignReport:
     """Everything about one campaign, as of its latest reading. `now` only says how fresh a rescoring is."""
     read = _collect(db, campaign, wanted.rows, now)
     shown = _rows(db, read)
-    sums = figures.sums(read.states.values())
+    sums = tweets.sums(read.states.values())
     growth_24h = growth_between(read.series, read.since) if read.since else dict.fromkeys(counter_names(), 0)
     start = read.series.totals[0][0] if read.series.totals else None
     tweet_rows = tweets.tweet_rows(read.tweets.values(), read.states, read.shots, read.crowd, read.since)
     leaders = [shown[key] for key in read.crowd.leaders if key in shown]
-    told = alert_view.told(db, campaign.slug) if wanted.edition is Edition.OPERATOR else None
+    told = alert_queue.told(db, campaign.slug) if wanted.edition is Edition.OPERATOR else None
     return CampaignReport(
         campaign=campaign,
         edition=wanted.edition,
         as_of=read.as_of,
         first_reading=start,
         readings=len(read.series.totals),
-        figures=figures.key_figures(read.crowd, read.series, sums, read.grid),
+        figures=tweets.key_figures(read.crowd, read.series, sums, read.grid),
         rate=engagement_rate(sums),
-        rate_24h_before=figures.rate_before(sums, growth_24h, read.series, read.since),
+        rate_24h_before=tweets.rate_before(sums, growth_24h, read.series, read.since),
         totals={name: sums.get(name) or 0 for name in counter_names()},
         growth_24h=growth_24h,
         window=min(read.as_of - start, DAY) if read.as_of and start else timedelta(),
@@ -117,7 +151,7 @@ def gather(db: Db, campaign: Campaign, wanted: Wanted, *, now: datetime) -> Camp
         people_by_label=read.crowd.people_by_label,
         series=read.series,
         tweets=tweet_rows,
-        people=rows.grouped(leaders, since=read.since),
+        people=report_crowd.grouped(leaders, since=read.since),
         through=_through(db, read.crowd, shown, wanted.firm),
         latest=tuple(shown[key] for key in read.crowd.newest[:LATEST] if key in shown),
         rows=_browsed(read.crowd, shown, wanted.rows),
@@ -165,7 +199,7 @@ def _rows(db: Db, read: Collected) -> dict[str, EngagementRow]:
     crowd = read.crowd
     scored = (key for key, _ in crowd.scored)
     ids = dict.fromkeys([*crowd.most_important, *crowd.newest, *crowd.leaders, *scored])
-    found = engagement_view.of_ids(db, list(ids))
+    found = engagements.by_id(db, list(ids))
     return {key: engagement_row(one, read.tweets[one.tweet_id]) for key, one in found.items()}
 
 
@@ -193,12 +227,12 @@ def _through(
         if key in shown
     ]
     followers = sorted({who for engager in engagers for who in engager.followed_by})
-    people = important_people.find(db, firm, followers) if followers else {}
+    people = importance.find_person(db, firm, followers) if followers else {}
     group_of = {name: person.organisation for name, person in people.items() if person.organisation}
     return Through(roll_up(engagers), roll_up(engagers, group_of), len(engagers), crowd.count_scored)
 
 
-def _operations(db: Db, read: Collected, told: alert_view.AlertsTold, wanted: Wanted) -> Operations:
+def _operations(db: Db, read: Collected, told: alert_queue.AlertsTold, wanted: Wanted) -> Operations:
     spent = usage.of_campaign(db, read.campaign.slug)
     return Operations(
         alerts=told.alerts,
@@ -218,3 +252,102 @@ def _looks(db: Db, read: Collected, wanted: Wanted) -> LookSummary | None:
     if read.campaign.status is not CampaignStatus.ACTIVE or read.as_of is None:
         return None
     return summarized(db, read.campaign, wanted.policy, now=read.as_of)
+
+
+def crowd_sums(db: Db, asked: Asked, *, now: datetime) -> CrowdSums:
+    """The sums as they are: those that are kept when nothing has changed since, else computed, and kept."""
+    wanted = page_sums.marks(db, list(asked.category_of), now=now)
+    key = _key(asked, wanted)
+    known = _known(page_sums.find(db, asked.slug, key))
+    if known is not None:
+        return known
+    found = sums_of(Crowd(page_sums.read(db, list(asked.category_of), now=now), asked.threshold), asked)
+    if all(watched.is_settled for watched in wanted.values()):
+        page_sums.keep(db, asked.slug, key, _adapter().dump_json(found))
+    return found
+
+
+def _key(asked: Asked, wanted: Mapping[Key, Watched]) -> str:
+    parts = (__version__, asked, sorted((key, watched.mark) for key, watched in wanted.items()))
+    return hashlib.sha256(repr(parts).encode("utf-8", "replace")).hexdigest()
+
+
+def _known(content: bytes | None) -> CrowdSums | None:
+    try:
+        return _adapter().validate_json(content) if content else None
+    except ValidationError:
+        return None
+
+
+@cache
+def _adapter() -> TypeAdapter[CrowdSums]:
+    return TypeAdapter(CrowdSums)
+
+
+def as_of_states(states: Mapping[str, TweetState]) -> datetime | None:
+    """The latest reading."""
+    return max((state.checked_at for state in states.values() if state.checked_at), default=None)
+
+
+def asked_of(
+    campaign: Campaign,
+    found: Mapping[str, CampaignTweet],
+    first: datetime | None,
+    as_of: datetime | None,
+    rows: int,
+) -> Asked:
+    """What a campaign's sums depend on; `first` and `as_of` are its first and its latest reading."""
+    return Asked(
+        slug=campaign.slug,
+        starts_at=campaign.starts_at,
+        threshold=campaign.threshold,
+        category_of={tweet_id: tweet.category.short for tweet_id, tweet in found.items()},
+        since=as_of - DAY if as_of else None,
+        moments=tweets.grid_of(first, as_of),
+        rows=rows,
+    )
+
+
+def keep_sums(db: Db, campaign: Campaign, *, rows: int, now: datetime) -> None:
+    """Compute what a page says of a campaign's engagements now, so that a page need not."""
+    found = {tweet.tweet_id: tweet for tweet in campaigns.tweets_of(db, campaign.slug)}
+    states = worker_state.load(db, found)
+    first = snapshots.first(db, list(found))
+    crowd_sums(db, asked_of(campaign, found, first, as_of_states(states), rows), now=now)
+
+
+def keep_all(db: Db, *, rows: int, now: datetime, large: int = LARGE) -> None:
+    """Bring the sums of active campaigns up to date. What fails is logged: the page then computes them itself."""
+    try:
+        for campaign in campaigns.listed(db):
+            if campaign.status is CampaignStatus.ACTIVE and _collected(db, campaign) >= large:
+                # FOLD  # arrays, for large campaigns alone
+
+                keep_sums(db, campaign, rows=rows, now=now)
+    except Exception:
+        log.warning("the sums for the pages are left to the next report", exc_info=True)
+
+
+def _collected(db: Db, campaign: Campaign) -> int:
+    ids = [tweet.tweet_id for tweet in campaigns.tweets_of(db, campaign.slug)]
+    states = worker_state.load(db, ids)
+    return sum(one.collected for state in states.values() for one in state.lists.values())
+
+
+def compare(db: Db, chosen: Sequence[Campaign]) -> tuple[Compared, ...]:
+    """The growth of each campaign at the ages that at least one of them reached."""
+    found = {campaign.slug: _growth(db, campaign) for campaign in chosen}
+    reached = [age for age in AGES if any(_at(row.at, age) for row in found.values())]
+    return tuple(
+        Compared(row.campaign, tuple(one for one in row.at if one.age in reached)) for row in found.values()
+    )
+
+
+def _growth(db: Db, campaign: Campaign) -> Compared:
+    shots = readings(snapshots.series(db, campaigns.tweet_ids_of(db, campaign.slug)))
+    series = sum_series(shots, bucket=bucket_for(span_of(shots)))
+    return Compared(campaign, at_ages(series.growth, campaign.starts_at, AGES))
+
+
+def _at(rows: Sequence[AtAge], age: timedelta) -> Mapping[str, int] | None:
+    return next((row.growth for row in rows if row.age == age), None)

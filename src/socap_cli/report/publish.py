@@ -7,26 +7,39 @@ import hashlib
 import json
 import logging
 import re
+import secrets
+import shutil
+import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from importlib import import_module, resources
+from importlib.resources.abc import Traversable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from socap_cli import __version__
 from socap_cli.errors import SocapError
-from socap_cli.files.writing import holds, replace_if_changed
-from socap_cli.json_text import json_text
+from socap_cli.files import holds, replace_if_changed
 from socap_cli.model.campaign import Campaign
-from socap_cli.report.document import document
 from socap_cli.report.gather import Wanted, gather
-from socap_cli.report.page import Brand, campaign_page, index_page
-from socap_cli.report.summary import summary
-from socap_cli.report.version import data_version
-from socap_cli.store import Db
+from socap_cli.report.mail import Attachment
+from socap_cli.report.page import Brand, campaign_page, document, index_page
+from socap_cli.report.tweets import summary
+from socap_cli.report.values import Edition
+from socap_cli.store import Db, alert_queue, campaigns, page_sums, usage, worker_state
+from socap_cli.text import json_text
 
 INDEX = "index"
+
+
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+
+
 log = logging.getLogger("socap.report")
 
 
@@ -62,6 +75,18 @@ class _Page:
     path: Path
     is_unchanged: bool
     summary: Mapping[str, Any]
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+OPTIONS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-pdf-header-footer",
+)  # fmt: skip
+
+
+PATIENCE = 60.0
 
 
 def publish(
@@ -146,3 +171,83 @@ def _write(site: Site, path: Path, text: str) -> bool:
         raise SocapError(
             f"cannot write to {path.parent}: {error.strerror}", hint="name another folder with --out"
         ) from error
+
+
+def as_pdf(name: str, page: bytes) -> Attachment:
+    """The page as it prints on A4. Raises SocapError when nothing here can print, or what can does not."""
+    browser = next((found for found in map(shutil.which, BROWSERS) if found), None)
+    if browser:
+        content = _by_browser(browser, page)
+    elif find_spec("weasyprint"):
+        library: Any = import_module("weasyprint")
+        content = library.HTML(string=page.decode("utf-8")).write_pdf()
+    else:
+        raise SocapError("nothing here can make a PDF", hint="install chromium or weasyprint, or attach zip")
+    return Attachment(f"{name}.pdf", content, ("application", "pdf"))
+
+
+def _by_browser(browser: str, page: bytes) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="socap-pdf-", ignore_cleanup_errors=True) as folder:
+        source, target = Path(folder) / "page.html", Path(folder) / "page.pdf"
+        source.write_bytes(page)
+        command = [
+            browser,
+            *OPTIONS,
+            f"--user-data-dir={folder}/profile",
+            f"--print-to-pdf={target}",
+            source.as_uri(),
+        ]
+        try:
+            subprocess.run(command, capture_output=True, timeout=PATIENCE, check=True)  # noqa: S603
+            return target.read_bytes()
+        except (OSError, subprocess.SubprocessError) as error:
+            raise SocapError(
+                f"{Path(browser).name} made no PDF: {type(error).__name__}", hint="attach zip"
+            ) from error
+
+
+def data_version(db: Db, campaign: Campaign, wanted: Wanted, brand: Brand, *, now: datetime) -> str:
+    """Differs whenever the campaign, its tweets, a reading, an engagement, a score, or what only the operator sees did.
+
+    It asks for counts and times only, never for the engagements themselves. While somebody may be writing
+    engagements it differs each time.
+    """
+    tweets = campaigns.tweets_of(db, campaign.slug)
+    ids = [tweet.tweet_id for tweet in tweets]
+    lists = page_sums.marks(db, ids, now=now)
+    parts: list[object] = [
+        __version__,
+        _own_files(),
+        campaign,
+        tweets,
+        worker_state.load(db, ids),
+        lists,
+        brand,
+        (wanted.edition, wanted.rows, str(wanted.zone), wanted.firm),
+    ]
+    if wanted.edition is Edition.OPERATOR:
+        parts += [
+            alert_queue.told(db, campaign.slug),
+            usage.of_campaign(db, campaign.slug),
+            wanted.usd_per_credit,
+            (wanted.policy.default, wanted.policy.limits, wanted.policy.budget),
+        ]
+    if not all(one.is_settled for one in lists.values()):
+        parts.append(secrets.token_hex(8))
+    return hashlib.sha256(repr(parts).encode("utf-8", "replace")).hexdigest()[:32]
+
+
+@cache
+def _own_files() -> str:
+    """The templates, since a change of them changes every page."""
+    digest = hashlib.sha256()
+    for text in sorted(_texts(resources.files("socap_cli.report") / "templates")):
+        digest.update(text)
+    return digest.hexdigest()
+
+
+def _texts(folder: Traversable) -> list[bytes]:
+    found: list[bytes] = []
+    for entry in folder.iterdir():
+        found += [entry.read_bytes()] if entry.is_file() else _texts(entry)
+    return found

@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from socap_cli.model.cadence import LookSummary
 from socap_cli.model.campaign import Campaign, CampaignTweet
-from socap_cli.model.detection import Detection
-from socap_cli.model.gaps import GapRow
-from socap_cli.model.list_state import Coverage
-from socap_cli.model.look_summary import LookSummary
-from socap_cli.report.analytics import Audience, Change, HalfLife, Reached
-from socap_cli.report.series import Series
+from socap_cli.model.engagement import Detection
+from socap_cli.model.list_state import Coverage, GapRow
+from socap_cli.report.analytics import Audience, Change, HalfLife, Reached, Series
 
 
 class Edition(StrEnum):

@@ -6,8 +6,10 @@ import random
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+from zlib import crc32
 
 Fault = Literal[
     "error", "html", "garble", "hang", "limit", "expire", "refuse", "drop", "status", "empty", "null", "drip",
@@ -16,6 +18,8 @@ Fault = Literal[
 """One request's fate: 502 JSON, 503 HTML, cut body, no answer, 429, bad cursor, 400, closed connection, 200 with an
 error status, 200 without any list, 200 with null, a byte now and then, an answer without end, a small one that
 unpacks to much, one of 200,000 brackets, 404, or none."""
+
+
 FAULTS: tuple[Fault, ...] = get_args(Fault)
 
 
@@ -73,12 +77,6 @@ class Faults:
             setattr(self, name, _script(value) if name == "script" else value)
 
 
-def _script(value: object) -> deque[Fault]:
-    if not isinstance(value, (list, tuple, deque)) or not all(one in FAULTS for one in value):
-        raise ValueError(f"script: a list of {', '.join(FAULTS)}")
-    return deque(value)
-
-
 class Fate:
     """Draws each request's fate. Threads share it."""
 
@@ -133,3 +131,51 @@ class Fate:
             return True
         seen.append(now)
         return False
+
+
+Row = dict[str, Any]
+
+
+Spoil = Callable[[Row], Any]
+
+
+ODD_TEXT = "cut emoji \ud83d, a bell \x07, a nul \x00, &lt;b&gt; &amp;amp;, \u202eturned"
+
+
+BEYOND_64_BITS = 10**30
+
+
+BEFORE_ALL_YEARS = "0001-01-01T00:00:00+14:00"
+
+
+class Ways:
+    """How rows of one wire format are spoilt."""
+
+    def __init__(self, odd: Spoil, unreadable: Sequence[Spoil]) -> None:
+        self.odd = odd
+        self.unreadable = tuple(unreadable)
+
+
+def _script(value: object) -> deque[Fault]:
+    if not isinstance(value, (list, tuple, deque)) or not all(one in FAULTS for one in value):
+        raise ValueError(f"script: a list of {', '.join(FAULTS)}")
+    return deque(value)
+
+
+def is_hit(source_id: str, part: float, *, salt: str) -> bool:
+    """Whether an item is among this part of all items."""
+    return part > 0 and crc32(f"{salt}{source_id}".encode()) < part * 2**32
+
+
+def is_unreadable(source_id: str, part: float) -> bool:
+    """Whether an item's row cannot be read when this part of all cannot."""
+    return is_hit(source_id, part, salt="unreadable")
+
+
+def spoil(row: Row, source_id: str, *, unreadable: float, odd_values: float, ways: Ways) -> Any:
+    """The row as a provider gives it on a bad day."""
+    if is_hit(source_id, odd_values, salt="odd"):
+        row = ways.odd(row)
+    if is_unreadable(source_id, unreadable):
+        return ways.unreadable[crc32(source_id.encode()) % len(ways.unreadable)](row)
+    return row

@@ -5,21 +5,49 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from socap_cli.model.kinds import QUOTES, REPLIES, RETWEETS, Kind
-from socap_cli.simulator import damage, paging
-from socap_cli.simulator import twitterapi_rows as rows
+from socap_cli.simulator import faults, wire
+from socap_cli.simulator import faults as simulator_faults
 from socap_cli.simulator.faults import Fault
-from socap_cli.simulator.paging import Cut, Wanted
-from socap_cli.simulator.tweets import Engagement
-from socap_cli.simulator.wire import Answer, Query, Setting
+from socap_cli.simulator.wire import Answer, Cut, Query, Setting, Wanted
+from socap_cli.simulator.world import Account, Engagement, WorldTweet
 
 MAX_IDS = 50
+
+
 PRICE_TWEET, PRICE_USER, PRICE_MINIMUM = 15, 18, 15
+
+
 TWEETS, FOLLOWINGS, ACCOUNT = "/twitter/tweets", "/twitter/user/followings", "/oapi/my/info"
+
+
 CREDITS_OF_THE_RICH = 1_000_000
+
+
 LARGEST_FOLLOWINGS, SMALLEST_FOLLOWINGS = 200, 20
+
+
+def post_item(item: Engagement, target: str) -> Row:  # noqa: ARG001
+    """An item that is a post."""
+    return {
+        "type": "tweet",
+        "id": item.source_id,
+        "url": f"https://x.com/{item.account.username}/status/{item.source_id}",
+        "text": item.text,
+        "retweetCount": 0,
+        "replyCount": 0,
+        "likeCount": 1,
+        "quoteCount": 0,
+        "createdAt": twitter_time(datetime.fromtimestamp(item.engaged_at, UTC)),
+        "isReply": False,
+        "inReplyToId": None,
+        "conversationId": item.source_id,
+        "author": author_row(item.account),
+        "quoted_tweet": None,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +57,32 @@ class ServedList:
     path: str
     counter: str
     """The field of a tweet that counts it."""
-    item: Callable[[Engagement, str], dict[str, Any]] = rows.post_item
+    item: Callable[[Engagement, str], dict[str, Any]] = post_item
     row_key: str = "tweets"
     price: float = PRICE_TWEET
     takes_times: bool = False
 
 
+def account_item(item: Engagement, target: str) -> Row:  # noqa: ARG001
+    """An item that is an account: without any time."""
+    return user_row(item.account)
+
+
+def quote_item(item: Engagement, target: str) -> Row:
+    """A quote."""
+    return {**post_item(item, target), "quoted_tweet": {"id": target}}
+
+
+def reply_item(item: Engagement, target: str) -> Row:
+    """A reply to the tweet, or, nested, to another post below it."""
+    replied_to = str(int(target) + 1) if item.nested else target
+    return {**post_item(item, target), "isReply": True, "inReplyToId": replied_to, "conversationId": target}
+
+
 SERVED: dict[Kind, ServedList] = {
-    RETWEETS: ServedList("/twitter/tweet/retweeters", "retweetCount", rows.account_item, "users", PRICE_USER),
-    REPLIES: ServedList("/twitter/tweet/replies", "replyCount", rows.reply_item, takes_times=True),
-    QUOTES: ServedList("/twitter/tweet/quotes", "quoteCount", rows.quote_item, takes_times=True),
+    RETWEETS: ServedList("/twitter/tweet/retweeters", "retweetCount", account_item, "users", PRICE_USER),
+    REPLIES: ServedList("/twitter/tweet/replies", "replyCount", reply_item, takes_times=True),
+    QUOTES: ServedList("/twitter/tweet/quotes", "quoteCount", quote_item, takes_times=True),
 }
 
 
@@ -101,7 +145,7 @@ class TwitterApi:
         moment = self.now().timestamp()
         found = [self.world.tweets[i] for i in dict.fromkeys(ids) if i in self.world.tweets]
         fields = {kind: served.counter for kind, served in SERVED.items()}
-        shown = [rows.tweet_row(t, moment, fields) for t in reversed(found) if t.exists_at(moment)]
+        shown = [tweet_row(t, moment, fields) for t in reversed(found) if t.exists_at(moment)]
         body = {"tweets": shown, "status": "success", "msg": "success", "code": 0}
         return Answer(200, body, len(shown), max(PRICE_MINIMUM, PRICE_TWEET * len(shown)))
 
@@ -115,7 +159,7 @@ class TwitterApi:
             LARGEST_FOLLOWINGS, max(SMALLEST_FOLLOWINGS, int(query.get("pageSize") or LARGEST_FOLLOWINGS))
         )
         accounts = {account.user_id: account for account in self.world.accounts}
-        shown = [rows.user_row(accounts[str(row["followed_user_id"])]) for row in followed[at : at + size]]
+        shown = [user_row(accounts[str(row["followed_user_id"])]) for row in followed[at : at + size]]
         more = at + size < len(followed)
         body = {
             "followings": shown,
@@ -141,7 +185,7 @@ class TwitterApi:
             since, until = query.get("sinceTime") or -math.inf, query.get("untilTime") or math.inf
             wanted = Wanted(self.page, wanted.cursor, float(since), float(until))
         try:
-            found = paging.cut(tweet.lists[kind], wanted, moment=moment, fate=self.fate)
+            found = wire.cut(tweet.lists[kind], wanted, moment=moment, fate=self.fate)
         except ValueError:
             return _refused(400, "cursor expired or invalid")
         return self._listed(served, found, tweet_id)
@@ -149,12 +193,12 @@ class TwitterApi:
     def _listed(self, served: ServedList, found: Cut, tweet_id: str) -> Answer:
         faults = self.fate.faults
         shown = [
-            damage.spoil(
+            simulator_faults.spoil(
                 served.item(item, tweet_id),
                 item.source_id,
                 unreadable=faults.unreadable,
                 odd_values=faults.odd_values,
-                ways=rows.SPOILT,
+                ways=SPOILT,
             )
             for item in found.items
         ]
@@ -166,10 +210,6 @@ class TwitterApi:
         if served.row_key == "tweets":
             body |= {"status": "success", "msg": "success"}
         return Answer(200, body, len(shown), max(PRICE_MINIMUM, served.price * len(shown)))
-
-
-def _refused(status: int, detail: Any) -> Answer:
-    return Answer(status, {"detail": detail}, credits=PRICE_MINIMUM)
 
 
 _FAILURES: dict[Fault, Callable[[TwitterApi], Answer]] = {
@@ -185,3 +225,107 @@ _FAILURES: dict[Fault, Callable[[TwitterApi], Answer]] = {
     "empty": lambda _: Answer(200, {"has_next_page": False}),
     "null": lambda _: Answer(200, {"tweets": None, "users": None, "has_next_page": False}),
 }
+
+
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+Row = dict[str, Any]
+
+
+def _odd_values(row: Row) -> Row:
+    odd = {
+        "name": faults.ODD_TEXT,
+        "followers": faults.BEYOND_64_BITS,
+        "following": -1,
+        "isBlueVerified": "maybe",
+        "profile_bio": {"description": faults.ODD_TEXT},
+        "createdAt": faults.BEFORE_ALL_YEARS,
+    }
+    if "author" not in row:
+        return {**row, **odd}
+    changes = {"text": faults.ODD_TEXT, "likeCount": float("inf"), "createdAt": faults.BEFORE_ALL_YEARS}
+    return {**row, **changes, "author": {**row["author"], **odd}}
+
+
+def _without_author(row: Row) -> Row:
+    return {**row, "author": None} if "author" in row else {**row, "id": None}
+
+
+SPOILT = faults.Ways(
+    odd=_odd_values,
+    unreadable=(
+        lambda _: None,
+        _without_author,
+        lambda row: {**row, "id": None},
+        lambda row: {**row, "id": float(row["id"])},
+        lambda row: {"type": row["type"], "unavailable": True, "unavailableReason": "Suspended"},
+        lambda row: str(row["id"]),
+        lambda row: {key: value for key, value in row.items() if key != "id"},
+    ),
+)
+
+
+def _refused(status: int, detail: Any) -> Answer:
+    return Answer(status, {"detail": detail}, credits=PRICE_MINIMUM)
+
+
+def twitter_time(moment: datetime) -> str:
+    """`Thu Dec 04 09:56:34 +0000 2025`, whatever the locale."""
+    at = moment.astimezone(UTC)
+    return f"{WEEKDAYS[at.weekday()]} {MONTHS[at.month - 1]} {at:%d %H:%M:%S} +0000 {at.year}"
+
+
+def user_row(account: Account) -> Row:
+    """An account in a list of accounts."""
+    return {
+        "type": "user",
+        "id": account.user_id,
+        "userName": account.username,
+        "name": account.name,
+        "isBlueVerified": account.verified,
+        "verifiedType": "",
+        "followers": account.followers,
+        "following": account.following,
+        "description": account.bio,
+        "location": "",
+        "profilePicture": "https://example.invalid/a.jpg",
+        "createdAt": account.created_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "protected": False,
+    }
+
+
+def author_row(account: Account) -> Row:
+    """An embedded author: the bio stands in `profile_bio`, `description` is empty."""
+    return {
+        **user_row(account),
+        "description": "",
+        "profile_bio": {"description": account.bio},
+        "createdAt": twitter_time(account.created_at),
+    }
+
+
+def tweet_row(tweet: WorldTweet, moment: float, counter_fields: dict[Kind, str]) -> Row:
+    """A tweet with its counters; views are text, as they sometimes are."""
+    counters = tweet.counters(moment)
+    return {
+        "type": "tweet",
+        "id": tweet.tweet_id,
+        "url": tweet.url,
+        "text": tweet.text,
+        **{field: counters[kind] for kind, field in counter_fields.items() if kind in counters},
+        "likeCount": counters["likes"],
+        "viewCount": str(counters["views"]),
+        "bookmarkCount": counters["bookmarks"],
+        "createdAt": twitter_time(datetime.fromtimestamp(tweet.posted_at, UTC)),
+        "lang": "en",
+        "isReply": False,
+        "inReplyToId": None,
+        "conversationId": tweet.tweet_id,
+        "author": author_row(tweet.author),
+        "entities": {"hashtags": [], "urls": [], "user_mentions": []},
+        "quoted_tweet": None,
+    }

@@ -6,27 +6,42 @@ import math
 import re
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from socap_cli.model.kinds import QUOTES, REPLIES, RETWEETS, Kind
-from socap_cli.simulator import damage, paging
-from socap_cli.simulator import x_api_rows as rows
+from socap_cli.simulator import faults, wire
+from socap_cli.simulator import faults as simulator_faults
 from socap_cli.simulator.faults import Fault
-from socap_cli.simulator.paging import Cut, Wanted
-from socap_cli.simulator.tweets import WorldTweet
-from socap_cli.simulator.wire import Answer, Query, Setting
+from socap_cli.simulator.wire import Answer, Cut, Query, Setting, Wanted
+from socap_cli.simulator.world import Account, Engagement, WorldTweet
 
 TWEETS, SEARCH = "/2/tweets", "/2/tweets/search/recent"
+
+
 LIST_PATH = re.compile(r"/2/tweets/(\d+)/(retweeted_by|quote_tweets)")
+
+
 QUERY = re.compile(r"in_reply_to_tweet_id:(\d+)")
+
+
 PATHS = {"retweeted_by": RETWEETS, "quote_tweets": QUOTES}
+
+
 SMALLEST_PAGE = {RETWEETS: 1, REPLIES: 10, QUOTES: 10}
+
+
 LARGEST_PAGE, MAX_IDS = 100, 100
+
+
 PRICE_POST, PRICE_USER = 500, 1_000
 """Of 0.00001 USD."""
+
+
 SEARCHED, SHOWN_AFTER, LATEST_END = 7 * 86_400, 30, 10
 """Seconds: what search goes back, after how many a post is found, and how far past an end must be."""
+
+
 PROBLEMS = "https://api.x.com/2/problems/"
 
 
@@ -92,8 +107,8 @@ class XApi:
         body: dict[str, Any] = {}
         if found:
             authors = {tweet.author.user_id: tweet.author for tweet in found.values()}
-            body["data"] = [rows.tweet_row(tweet, moment) for tweet in found.values()]
-            body["includes"] = {"users": [rows.user_row(author) for author in authors.values()]}
+            body["data"] = [tweet_row(tweet, moment) for tweet in found.values()]
+            body["includes"] = {"users": [user_row(author) for author in authors.values()]}
         if missing := [_gone(i) for i in dict.fromkeys(ids) if i not in found]:
             body["errors"] = missing
         return Answer(200, body, len(found), PRICE_POST * len(found))
@@ -127,7 +142,7 @@ class XApi:
             )
         wanted = Wanted(size, self.cursor_in(query), wanted.since, wanted.until)
         try:
-            found = paging.cut(tweet.lists[kind], wanted, moment=moment, fate=self.fate)
+            found = wire.cut(tweet.lists[kind], wanted, moment=moment, fate=self.fate)
         except ValueError:
             return _FAILURES["expire"]()
         return self._listed(kind, tweet, found)
@@ -136,17 +151,17 @@ class XApi:
         faults = self.fate.faults
         items = [item for item in found.items if not item.nested]
         if kind == RETWEETS:
-            plain = [rows.user_row(item.account) for item in items]
+            plain = [user_row(item.account) for item in items]
         else:
             relation = "replied_to" if kind == REPLIES else "quoted"
-            plain = [rows.post_row(item, tweet.tweet_id, relation) for item in items]
+            plain = [post_row(item, tweet.tweet_id, relation) for item in items]
         shown = [
-            damage.spoil(
+            simulator_faults.spoil(
                 row,
                 item.source_id,
                 unreadable=faults.unreadable,
                 odd_values=faults.odd_values,
-                ways=rows.SPOILT,
+                ways=SPOILT,
             )
             for row, item in zip(plain, items, strict=True)
         ]
@@ -155,18 +170,10 @@ class XApi:
             body["data"] = shown
         if shown and kind != RETWEETS:
             authors = {item.account.user_id: item.account for item in items}
-            body["includes"] = {"users": [rows.user_row(author) for author in authors.values()]}
+            body["includes"] = {"users": [user_row(author) for author in authors.values()]}
         if found.following is not None:
             body["meta"]["next_token"] = found.following
         return Answer(200, body, len(shown), (PRICE_USER if kind == RETWEETS else PRICE_POST) * len(shown))
-
-
-def _moment(value: str | None) -> float | None:
-    return datetime.fromisoformat(value).timestamp() if value else None
-
-
-def _problem(status: int, title: str, detail: str, kind: str, **more: Any) -> Answer:
-    return Answer(status, {"title": title, "type": kind, "status": status, "detail": detail}, **more)
 
 
 def _invalid(parameter: str, message: str) -> Answer:
@@ -179,18 +186,6 @@ def _invalid(parameter: str, message: str) -> Answer:
     return Answer(400, body)
 
 
-def _gone(tweet_id: str) -> dict[str, Any]:
-    return {
-        "value": tweet_id,
-        "detail": f"Could not find tweet with id: [{tweet_id}].",
-        "title": "Not Found Error",
-        "resource_type": "tweet",
-        "parameter": "id",
-        "resource_id": tweet_id,
-        "type": "https://api.twitter.com/2/problems/resource-not-found",
-    }
-
-
 def _limited() -> Answer:
     headers = {
         "x-rate-limit-limit": "75",
@@ -198,6 +193,10 @@ def _limited() -> Answer:
         "x-rate-limit-reset": f"{math.ceil(time.time()) + 1}",
     }
     return _problem(429, "Too Many Requests", "Too Many Requests", "about:blank", headers=headers)
+
+
+def _problem(status: int, title: str, detail: str, kind: str, **more: Any) -> Answer:
+    return Answer(status, {"title": title, "type": kind, "status": status, "detail": detail}, **more)
 
 
 _FAILURES: dict[Fault, Callable[[], Answer]] = {
@@ -215,3 +214,99 @@ _FAILURES: dict[Fault, Callable[[], Answer]] = {
     "empty": lambda: Answer(200, {}),
     "null": lambda: Answer(200, {"data": None, "meta": {"result_count": 0}}),
 }
+
+
+Row = dict[str, Any]
+
+
+def _odd_values(row: Row) -> Row:
+    if "username" in row:
+        metrics = {"followers_count": faults.BEYOND_64_BITS}
+        return {**row, "name": faults.ODD_TEXT, "description": faults.ODD_TEXT, "public_metrics": metrics}
+    return {**row, "text": faults.ODD_TEXT, "created_at": faults.BEFORE_ALL_YEARS}
+
+
+SPOILT = faults.Ways(
+    odd=_odd_values,
+    unreadable=(
+        lambda _: None,
+        lambda row: {**row, "id": None},
+        lambda row: {**row, "id": float(row["id"])},
+        lambda row: str(row["id"]),
+        lambda row: {key: value for key, value in row.items() if key != "id"},
+    ),
+)
+
+
+def _moment(value: str | None) -> float | None:
+    return datetime.fromisoformat(value).timestamp() if value else None
+
+
+def _gone(tweet_id: str) -> dict[str, Any]:
+    return {
+        "value": tweet_id,
+        "detail": f"Could not find tweet with id: [{tweet_id}].",
+        "title": "Not Found Error",
+        "resource_type": "tweet",
+        "parameter": "id",
+        "resource_id": tweet_id,
+        "type": "https://api.twitter.com/2/problems/resource-not-found",
+    }
+
+
+def written(moment: float) -> str:
+    """`2025-12-04T09:56:34.000Z`."""
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%S}.000Z"
+
+
+def user_row(account: Account) -> Row:
+    """An account; X leaves out what is empty."""
+    row = {
+        "id": account.user_id,
+        "username": account.username,
+        "name": account.name,
+        "verified": account.verified,
+        "verified_type": "blue" if account.verified else "none",
+        "public_metrics": {
+            "followers_count": account.followers,
+            "following_count": account.following,
+            "tweet_count": 900,
+            "listed_count": 4,
+        },
+    }
+    return {**row, "description": account.bio} if account.bio else row
+
+
+def tweet_row(tweet: WorldTweet, moment: float) -> Row:
+    """A tweet with its counters."""
+    counters = tweet.counters(moment)
+    return {
+        "id": tweet.tweet_id,
+        "text": tweet.text,
+        "author_id": tweet.author.user_id,
+        "created_at": written(tweet.posted_at),
+        "conversation_id": tweet.tweet_id,
+        "edit_history_tweet_ids": [tweet.tweet_id],
+        "public_metrics": {
+            "retweet_count": counters["retweets"],
+            "reply_count": counters["replies"],
+            "like_count": counters["likes"],
+            "quote_count": counters["quotes"],
+            "bookmark_count": counters["bookmarks"],
+            "impression_count": counters["views"],
+        },
+    }
+
+
+def post_row(item: Engagement, target: str, relation: str) -> Row:
+    """A reply to, or a quote of, the tweet."""
+    return {
+        "id": item.source_id,
+        "text": item.text,
+        "author_id": item.account.user_id,
+        "created_at": written(item.engaged_at),
+        "conversation_id": target if relation == "replied_to" else item.source_id,
+        "edit_history_tweet_ids": [item.source_id],
+        "referenced_tweets": [{"type": relation, "id": target}],
+        "public_metrics": {"retweet_count": 0, "reply_count": 0, "like_count": 1, "quote_count": 0},
+    }

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from socap_cli.errors import UsageError
-from socap_cli.model.detection import Delay
-from socap_cli.status.gather import Status
-from socap_cli.status.troubles import Trouble
+from socap_cli.model.engagement import Delay
+from socap_cli.status import Status, Trouble
 
 Sample = tuple[Mapping[str, str], float]
 

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import pymongo
-from pymongo import MongoClient, errors
+from pymongo import MongoClient, ReturnDocument, errors
 from pymongo.database import Database
 from pymongo.monitoring import ServerHeartbeatListener
 
-from socap_cli.errors import ConfigError, DatabaseRefused, DatabaseUnreachable, StoreError
+from socap_cli.errors import ConfigError, DatabaseRefused, DatabaseUnreachable, LockHeld, StoreError
 
 Db = Database[dict[str, Any]]
+
+
 Result = TypeVar("Result")
 
+
 WAYS_OUT = "set MONGODB_URI to a running MongoDB, or unset it to use the embedded one (socap db status tells its state)"
+
+
 ELECTION = 30.0
 """Seconds that one operation waits for a server to choose; an election takes about 12."""
+
+
 DEFAULTS: dict[str, Any] = {
     # An outcome counts once it would survive an election; on a standalone server: once it is in the journal.
     "w": "majority",
@@ -29,6 +39,8 @@ DEFAULTS: dict[str, Any] = {
     "maxPoolSize": 128,
 }
 """What a URI does not say."""
+
+
 GONE = frozenset({91, 189, 10107, 11600, 11602, 13435, 13436})
 """Codes of a server that is stopping, stepping down or no primary: another will do it."""
 
@@ -175,3 +187,69 @@ def _without_credentials(text: str, uri: str) -> str:
             if len(part) > 3:
                 text = text.replace(part, "***")
     return text
+
+
+def clock(db: Db) -> Callable[[], datetime]:
+    """A clock that was set by the database's once and goes on by itself, whatever the host's own says."""
+    began = time.monotonic()
+    at: datetime = db.command("hello")["localTime"]
+    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return lambda: aware + timedelta(seconds=time.monotonic() - began)
+
+
+@contextmanager
+def heartbeat(renew: Callable[[], object], *, every: float) -> Iterator[None]:
+    """Call `renew` every so many seconds until the block ends.
+
+    A database that is away leaves it to the next beat, and then to whoever takes the lease over.
+    """
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(every):
+            try:
+                renew()
+            except Exception as error:
+                if translate_error(error) is None:
+                    raise
+
+    thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(1.0)
+
+
+@contextmanager
+def held(db: Db, name: str, *, lease: float = 60.0) -> Iterator[None]:
+    """Hold a lock for the block, renewed from a thread. Raises LockHeld when another run has it."""
+    token = secrets.token_hex(8)
+    mine = {"_id": name, "token": token}
+    until = {"$add": ["$$NOW", int(lease * 1000)]}
+    if not _take(db, name, token, until):
+        raise LockHeld(
+            f"another run of `{name}` is at work", hint="wait for it, or for its lease to end within a minute"
+        )
+    try:
+        with heartbeat(lambda: db.locks.update_one(mine, [{"$set": {"until": until}}]), every=lease / 3):
+            yield
+    finally:
+        db.locks.update_one(mine, {"$set": {"token": None}})
+
+
+def _take(db: Db, name: str, token: str, until: dict[str, Any]) -> bool:
+    """Write our token if the lock is free or its lease has run out; True when it is ours now."""
+    free = {"$or": [{"$lte": ["$token", None]}, {"$lte": [{"$ifNull": ["$until", "$$NOW"]}, "$$NOW"]}]}
+    taken = {
+        "token": {"$cond": ["$free", token, "$token"]},
+        "until": {"$cond": ["$free", until, "$until"]},
+    }
+    row = db.locks.find_one_and_update(
+        {"_id": name},
+        [{"$set": {"free": free}}, {"$set": taken}, {"$unset": "free"}],
+        upsert=True,
+        return_document=ReturnDocument.AFTER,
+    )
+    return row is not None and row["token"] == token

@@ -2,21 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pymongo import UpdateOne
 
 from socap_cli.model.account import Profile
-from socap_cli.model.engagement import Engagement, FoundEngagement, Importance, StoredItem
+from socap_cli.model.alert import DeliveryStatus
+from socap_cli.model.engagement import (
+    Delay,
+    Detection,
+    Engagement,
+    FoundEngagement,
+    Importance,
+    StoredItem,
+    delay_of,
+)
 from socap_cli.model.kinds import LISTS, Kind
 from socap_cli.model.list_state import StoredCounts
-from socap_cli.store import list_marks
+from socap_cli.store import page_sums
 from socap_cli.store.connect import Db
-from socap_cli.store.list_marks import SCAN_INDEX
+from socap_cli.store.page_sums import SCAN_INDEX
 
 Row = dict[str, Any]
+
+
+Order = Literal["importance_score", "timestamp"]
+
+
+ORDERS: dict[Order, list[tuple[str, int]]] = {
+    "importance_score": [("importance_score", -1), ("first_seen_at", -1), ("_id", 1)],
+    "timestamp": [("first_seen_at", -1), ("_id", 1)],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which engagements: those with these tweets, and only such as the other fields say."""
+
+    tweet_ids: Sequence[str]
+    action_type: str | None = None
+    category: str | None = None
+    """An engager's category."""
+    min_importance: float | None = None
+    present: bool = False
+    """Whether those that were taken back are left out."""
+
+    def query(self) -> dict[str, Any]:
+        """The selection as a filter."""
+        wanted: dict[str, Any] = {"tweet_id": {"$in": list(self.tweet_ids)}}
+        if self.action_type:
+            wanted["action_type"] = self.action_type
+        if self.category:
+            wanted["categories"] = self.category
+        if self.min_importance is not None:
+            wanted["importance_score"] = {"$gte": self.min_importance}
+        if self.present:
+            wanted["removed_at"] = None
+        return wanted
+
+
+POSTS = [kind.action_type for kind in LISTS.values() if kind.is_post]
+
+
+MOST = 20_000
+"""Engagements that are looked at."""
 
 
 def known(db: Db, ids: Iterable[str]) -> dict[str, StoredItem]:
@@ -225,5 +277,103 @@ def rescore(db: Db, scores: Mapping[str, Importance]) -> None:
         UpdateOne({"_id": key}, {"$set": importance_fields(importance)}) for key, importance in scores.items()
     ]
     if operations:
-        list_marks.note_changed(db, (key.partition(":")[0] for key in scores))
+        page_sums.note_changed(db, (key.partition(":")[0] for key in scores))
         db.engagements.bulk_write(operations, ordered=False)
+
+
+def listed(
+    db: Db,
+    wanted: Selection,
+    *,
+    order: Order = "importance_score",
+    limit: int | None = None,
+    offset: int = 0,
+) -> Iterator[Engagement]:
+    """Engagements, most important or newest first."""
+    cursor = db.engagements.find(wanted.query()).sort(ORDERS[order]).skip(offset)
+    yield from (engagement(row) for row in (cursor.limit(limit) if limit else cursor))
+
+
+def stored_ids(db: Db, *, present: bool) -> Iterator[tuple[str, str, str]]:
+    """(tweet, action, source) of every stored engagement, present or removed."""
+    query = {"removed_at": None} if present else {"removed_at": {"$ne": None}}
+    for row in db.engagements.find(query, {"tweet_id": 1, "action_type": 1, "source_id": 1}):
+        yield row["tweet_id"], row["action_type"], row["source_id"]
+
+
+def count_by(db: Db, tweet_ids: Sequence[str], field: str) -> dict[str, int]:
+    """How many present engagements there are for each value of a field, the most first."""
+    unwind: list[dict[str, Any]] = [{"$unwind": "$categories"}] if field == "categories" else []
+    pipeline: list[dict[str, Any]] = [
+        {"$match": Selection(tweet_ids, present=True).query()},
+        *unwind,
+        {"$group": {"_id": f"${field}", "n": {"$sum": 1}}},
+        {"$sort": {"n": -1, "_id": 1}},
+    ]
+    return {row["_id"]: row["n"] for row in db.engagements.aggregate(pipeline)}
+
+
+def count_important(db: Db, tweet_ids: Sequence[str], threshold: float) -> int:
+    """How many present engagements are by accounts at or over a threshold."""
+    wanted = Selection(tweet_ids, min_importance=threshold, present=True)
+    return db.engagements.count_documents(wanted.query())
+
+
+def by_id(db: Db, ids: Sequence[str], *, batch: int = 1000) -> dict[str, Engagement]:
+    """These engagements by id; one that is gone meanwhile is absent."""
+    found: dict[str, Engagement] = {}
+    for start in range(0, len(ids), batch):
+        wanted = list(ids[start : start + batch])
+        for row in db.engagements.find({"_id": {"$in": wanted}}):
+            found[row["_id"]] = engagement(row)
+    return found
+
+
+def order_of_organisation(
+    db: Db, tweet_ids: Sequence[str], organisation: str, members: Sequence[str]
+) -> list[str]:
+    """The user ids of an organisation's people who engaged with these tweets, by when they were first seen.
+
+    Its people are those whom the rules found, and `members`, folded handles.
+    """
+    of_it = [{"organisations": organisation}, {"$expr": {"$in": [{"$toLower": "$username"}, list(members)]}}]
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"tweet_id": {"$in": list(tweet_ids)}, "$or": of_it}},
+        {"$group": {"_id": "$user_id", "first": {"$min": "$first_seen_at"}}},
+        {"$sort": {"first": 1, "_id": 1}},
+    ]
+    return [str(row["_id"]) for row in db.engagements.aggregate(pipeline)]
+
+
+def detection(db: Db, campaign_ids: Iterable[str], tweet_ids: Sequence[str], *, since: datetime) -> Detection:
+    """Of replies and quotes that were found from a moment on; what a first pass found is left out."""
+    return Detection(_stored(db, tweet_ids, since), _told(db, list(campaign_ids), since))
+
+
+def _stored(db: Db, tweet_ids: Sequence[str], since: datetime) -> Delay | None:
+    query = {
+        "tweet_id": {"$in": list(tweet_ids)},
+        "action_type": {"$in": POSTS},
+        "first_seen_at": {"$gte": since},
+        "engaged_at": {"$ne": None},
+        "backfill": False,
+    }
+    rows = db.engagements.find(query, {"_id": 0, "engaged_at": 1, "first_seen_at": 1}).limit(MOST)
+    return delay_of((row["first_seen_at"] - row["engaged_at"]).total_seconds() for row in rows)
+
+
+def _told(db: Db, campaign_ids: list[str], since: datetime) -> Delay | None:
+    query = {
+        "campaign_id": {"$in": campaign_ids},
+        "created_at": {"$gte": since},
+        "status": DeliveryStatus.SENT.value,
+        "action_type": {"$in": POSTS},
+        "is_backlog": False,
+    }
+    first: dict[str, datetime] = {}
+    for row in db.alert_history.find(query, {"engagement_id": 1, "sent_at": 1}).limit(MOST):
+        if at := row.get("sent_at"):
+            first[row["engagement_id"]] = min(first.get(row["engagement_id"], at), at)
+    engaged = {"_id": {"$in": list(first)}, "engaged_at": {"$ne": None}}
+    rows = db.engagements.find(engaged, {"engaged_at": 1})
+    return delay_of((first[row["_id"]] - row["engaged_at"]).total_seconds() for row in rows)

@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from pymongo import UpdateOne
+
 from socap_cli.model.campaign import CampaignStatus
-from socap_cli.store import list_marks
+from socap_cli.model.important import fold_handle
+from socap_cli.store import page_sums
 from socap_cli.store.connect import Db
 from socap_cli.store.importance import WITHOUT_CASE
 
 BATCH = 500
+
+
 BY_SLUG = ("alert_plans", "report_sums")
 """Collections whose `_id` is the campaign's."""
+
+
 OF_A_TWEET = ("worker_state", "engagement_columns")
 """Collections whose `_id` is the tweet's."""
+
+
 OF_A_CAMPAIGN = ("jobs", "alert_queue", "alert_history", "alert_messages", "silences", "final_reports")
 """Collections whose documents name their campaign."""
+
+
 Row = dict[str, Any]
+
+
+def engagements(db: Db, wanted: Row, *, dry_run: bool = False) -> Forgotten:
+    """Delete the engagements of a filter, their alerts first, so that a killed run can be repeated."""
+    campaigns = db.alert_queue.distinct("campaign_id")
+    found, alerts, tweets = 0, 0, set[str]()
+    last = ""
+    while rows := list(
+        db.engagements.find({**wanted, "_id": {"$gt": last}}, {"tweet_id": 1}).sort("_id", 1).limit(BATCH)
+    ):
+        ids = [row["_id"] for row in rows]
+        last = ids[-1]
+        owed = [f"{slug}:{key}" for slug in campaigns for key in ids]
+        alerts += db.alert_queue.count_documents({"_id": {"$in": owed}})
+        found += len(ids)
+        tweets |= {row["tweet_id"] for row in rows}
+        if not dry_run:
+            _delete(db, ids, owed)
+    return Forgotten(found, alerts, tweets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +77,9 @@ def taken_back(before: datetime) -> Row:
     return {"removed_at": {"$lt": before}}
 
 
-def engagements(db: Db, wanted: Row, *, dry_run: bool = False) -> Forgotten:
-    """Delete the engagements of a filter, their alerts first, so that a killed run can be repeated."""
-    campaigns = db.alert_queue.distinct("campaign_id")
-    found, alerts, tweets = 0, 0, set[str]()
-    last = ""
-    while rows := list(
-        db.engagements.find({**wanted, "_id": {"$gt": last}}, {"tweet_id": 1}).sort("_id", 1).limit(BATCH)
-    ):
-        ids = [row["_id"] for row in rows]
-        last = ids[-1]
-        owed = [f"{slug}:{key}" for slug in campaigns for key in ids]
-        alerts += db.alert_queue.count_documents({"_id": {"$in": owed}})
-        found += len(ids)
-        tweets |= {row["tweet_id"] for row in rows}
-        if not dry_run:
-            _delete(db, ids, owed)
-    return Forgotten(found, alerts, tweets)
-
-
 def _delete(db: Db, ids: Sequence[str], alerts: Sequence[str]) -> None:
     lists = {key.rpartition(":")[0] for key in ids}
-    list_marks.note_changed(db, (key.partition(":")[0] for key in lists))
+    page_sums.note_changed(db, (key.partition(":")[0] for key in lists))
     db.report_sums.delete_many({})
     db.alert_history.delete_many({"alert_id": {"$in": list(alerts)}})
     db.alert_queue.delete_many({"_id": {"$in": list(alerts)}})
@@ -124,3 +136,29 @@ def tweet(db: Db, tweet_id: str, *, dry_run: bool = False) -> tuple[Forgotten, i
     for name in OF_A_TWEET:
         db[name].delete_one({"_id": tweet_id})
     return done, readings
+
+
+def digest(word: str) -> str:
+    """What stands for an id or a handle; handles are folded first."""
+    return hashlib.sha256(f"socap erased {word}".encode("utf-8", "replace")).hexdigest()[:32]
+
+
+def note(db: Db, username: str, user_ids: Iterable[str], *, now: datetime) -> None:
+    """Keep these accounts out from now on; one that is noted stays as it is."""
+    row = {"handle": digest(fold_handle(username)), "erased_at": now}
+    operations = [UpdateOne({"_id": digest(one)}, {"$setOnInsert": row}, upsert=True) for one in user_ids]
+    if operations:
+        db.erased_people.bulk_write(operations, ordered=False)
+
+
+def among(db: Db, user_ids: Iterable[str]) -> set[str]:
+    """Which of these accounts are to be kept out."""
+    digests = {digest(one): one for one in user_ids}
+    return {digests[row["_id"]] for row in db.erased_people.find({"_id": {"$in": list(digests)}})}
+
+
+def erased_at(db: Db, username: str) -> datetime | None:
+    """When whoever had this handle was erased; None: nobody was."""
+    row = db.erased_people.find_one({"handle": digest(fold_handle(username))}, sort=[("erased_at", -1)])
+    found = row.get("erased_at") if row else None
+    return found if isinstance(found, datetime) else None

@@ -11,26 +11,37 @@ the database's clock (`$$NOW`), and `promote_due` then gives it its rank back.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pymongo import UpdateMany
+from pymongo import UpdateMany, UpdateOne
 from pymongo.errors import BulkWriteError
 
 from socap_cli.model.cadence import Look
-from socap_cli.model.kinds import METRICS, Kind, kinds, priority_of
-from socap_cli.model.queue import JobStatus, Result
-from socap_cli.store.connect import Db
+from socap_cli.model.kinds import LISTS, METRICS, Kind, kinds, priority_of
+from socap_cli.model.queue import Job, JobRecord, JobStatus, Outcome, Result, Unit
+from socap_cli.store.connect import Db, literal
 
 FIRST_RANK = datetime(2000, 1, 1, tzinfo=UTC)
+
+
 LAST_RANK = datetime(2010, 1, 1, tzinfo=UTC)
 """Between them lie all ranks: 300 thousand million."""
+
+
 METRICS_WAIT_MS = 120_000
 """How long a list job waits for its tweet's metrics before it runs without them."""
+
+
 OPEN = (JobStatus.PENDING.value, JobStatus.PROCESSING.value)
+
+
 ENDED = (JobStatus.COMPLETED.value, JobStatus.FAILED.value)
+
+
 NO_LEASE: dict[str, Any] = {
     "lease_token": None,
     "lease_expires_at": None,
@@ -39,10 +50,20 @@ NO_LEASE: dict[str, Any] = {
     "updated_at": "$$NOW",
 }
 """What ends a lease, as part of an update pipeline."""
+
+
 NOW_DUE: dict[str, Any] = {"$expr": {"$lte": ["$due", "$$NOW"]}}
+
+
 DUPLICATE = 11000
+
+
 CLAIM_INDEX = "status_1_job_type_1_due_1__id_1_tweet_id_1"
+
+
 LIST_INDEX = "tweet_id_1_job_type_1"
+
+
 NEXT_FIRST = [("due", 1), ("_id", 1)]
 
 
@@ -54,6 +75,36 @@ class Arming:
     """By the clock of whoever arms."""
     last_cycle: bool = False
     max_attempts: int = 5
+
+
+LARGEST_CLAIM = 2000
+"""Jobs of one kind in one claim."""
+
+
+JOB_FIELDS = [
+    "campaign_id", "tweet_id", "job_type", "lease_token", "attempts", "max_attempts", "failures",
+    "waits_for_metrics", "last_cycle", "due", "look_due_at",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What to claim: up to `units` of work of these kinds, for a worker, leased for so many seconds."""
+
+    kinds: Sequence[Kind]
+    units: int
+    batch: int
+    worker: str
+    lease: float
+
+
+MAX_LOST_LEASES = 3
+
+
+LONGEST_ERROR, LONGEST_TRACEBACK = 500, 8000
+
+
+BACK: dict[str, Any] = {**NO_LEASE, "status": JobStatus.PENDING.value, "due": "$rank"}
 
 
 def arm(
@@ -242,3 +293,270 @@ def delete(db: Db, campaign_id: str, tweet_id: str | None = None) -> int:
     """Delete the jobs of a campaign, or of one of its tweets; return how many there were."""
     query = {"campaign_id": campaign_id, **({"tweet_id": tweet_id} if tweet_id else {})}
     return db.jobs.delete_many(query).deleted_count
+
+
+def claim(db: Db, wanted: Claim) -> list[Unit]:
+    """Lease due jobs in order, each with all the others that its request serves."""
+    chosen = _choose(db, wanted)
+    if not chosen:
+        return []
+    token = secrets.token_hex(12)
+    these = {"$or": [{"job_type": kind, "tweet_id": {"$in": ids}} for kind, ids in chosen.items()]}
+    free = {**these, "status": JobStatus.PENDING.value, **NOW_DUE}
+    taken = db.jobs.update_many(free, _lease(token, wanted), hint=LIST_INDEX)
+    mine = {**these, "lease_token": token}
+    held = db.jobs.find(mine, JOB_FIELDS, hint=LIST_INDEX) if taken.matched_count else ()
+    return _units([_job(row) for row in held], wanted.batch)
+
+
+def _lease(token: str, wanted: Claim) -> list[dict[str, Any]]:
+    fields = {
+        "status": JobStatus.PROCESSING.value,
+        "lease_token": token,
+        "lease_expires_at": {"$add": ["$$NOW", int(wanted.lease * 1000)]},
+        "claimed_by": literal(wanted.worker),
+        "claimed_at": "$$NOW",
+        "updated_at": "$$NOW",
+        "epoch": {"$add": [{"$ifNull": ["$epoch", 0]}, 1]},
+    }
+    return [{"$set": fields}]
+
+
+def _choose(db: Db, wanted: Claim) -> dict[Kind, list[str]]:
+    """Tweets to claim of each kind: those of the first due jobs, whatever their campaign, that fill the units."""
+    rows: list[dict[str, Any]] = []
+    for group, limit in (([METRICS], wanted.units * wanted.batch), (list(LISTS), wanted.units)):
+        kinds = [kind for kind in group if kind in wanted.kinds]
+        rows.extend(_head(db, kinds, limit=min(limit, LARGEST_CLAIM)))
+    rows.sort(key=lambda row: (row["due"], row["_id"]))
+    chosen: dict[Kind, dict[str, None]] = {}
+    used = 0
+    for row in rows:
+        kind, tweet_id = Kind(row["job_type"]), row["tweet_id"]
+        tweets = chosen.setdefault(kind, {})
+        if tweet_id in tweets:
+            continue
+        starts_unit = kind != METRICS or len(tweets) % wanted.batch == 0
+        if starts_unit and used == wanted.units:
+            continue
+        used += starts_unit
+        tweets[tweet_id] = None
+    return {kind: list(tweets) for kind, tweets in chosen.items() if tweets}
+
+
+def _head(db: Db, kinds: Sequence[Kind], *, limit: int) -> list[dict[str, Any]]:
+    """The first due jobs of these kinds, from the index alone."""
+    if not kinds or limit <= 0:
+        return []
+    query = {"status": JobStatus.PENDING.value, "job_type": {"$in": list(kinds)}, **NOW_DUE}
+    found = db.jobs.find(query, {"_id": 1, "job_type": 1, "tweet_id": 1, "due": 1}).sort(NEXT_FIRST)
+    return list(found.limit(limit))
+
+
+def _job(row: dict[str, Any]) -> Job:
+    fields = {name: row[name] for name in JOB_FIELDS if name not in ("job_type", "look_due_at")}
+    fields["look_due_at"] = row.get("look_due_at")
+    return Job(job_id=row["_id"], kind=Kind(row["job_type"]), **fields)
+
+
+def _units(jobs: list[Job], batch: int) -> list[Unit]:
+    """The requests that these jobs need, the first due first."""
+    lists: dict[tuple[Kind, str], list[Job]] = {}
+    metrics: dict[str, list[Job]] = {}
+    for job in sorted(jobs, key=lambda job: (job.due, job.job_id)):
+        if job.kind == METRICS:
+            metrics.setdefault(job.tweet_id, []).append(job)
+        else:
+            lists.setdefault((job.kind, job.tweet_id), []).append(job)
+    tweets = list(metrics.values())
+    chunks = [tweets[at : at + batch] for at in range(0, len(tweets), batch)]
+    units = [Unit(METRICS, tuple(job for tweet in chunk for job in tweet)) for chunk in chunks]
+    return units + [Unit(kind, tuple(group)) for (kind, _), group in lists.items()]
+
+
+def settle(db: Db, outcomes: Sequence[Outcome]) -> int:
+    """Write outcomes in bulk, each under its lease; return how many counted. A lost lease changes nothing."""
+    ended: dict[tuple[str, str], list[str]] = {}
+    operations: list[UpdateOne | UpdateMany] = []
+    for outcome in outcomes:
+        if outcome.delay is None and not outcome.final:
+            ended.setdefault((outcome.job.lease_token, outcome.result.value), []).append(outcome.job.job_id)
+        else:
+            operations.append(_put_back(outcome))
+    for (token, result), ids in ended.items():
+        done = {
+            "status": JobStatus.COMPLETED.value,
+            "outcome": literal(result),
+            "finished_at": "$$NOW",
+            "last_error": None,
+        }
+        operations.append(UpdateMany(_held(ids, token), [{"$set": {**NO_LEASE, **done}}]))
+    return db.jobs.bulk_write(operations, ordered=False).modified_count if operations else 0
+
+
+def _held(ids: list[str], token: str) -> dict[str, Any]:
+    return {"_id": {"$in": ids}, "lease_token": token, "status": JobStatus.PROCESSING.value}
+
+
+def _put_back(outcome: Outcome) -> UpdateOne:
+    attempts: dict[str, Any] = {"$add": ["$attempts", int(outcome.counts_attempt)]}
+    delay = int((outcome.delay or 0) * 1000)
+    error = {
+        "message": literal((outcome.error or "")[:LONGEST_ERROR]),
+        "at": "$$NOW",
+        "traceback": literal(outcome.traceback and outcome.traceback[-LONGEST_TRACEBACK:]),
+    }
+    fields = {
+        **NO_LEASE,
+        "attempts": attempts,
+        "failures": {"$add": ["$failures", 1]} if outcome.is_failure else 0,
+        "status": JobStatus.FAILED.value if outcome.failed else JobStatus.PENDING.value,
+        "finished_at": "$$NOW" if outcome.failed else None,
+        "last_error": error if outcome.error else "$last_error",
+    }
+    if not outcome.failed:
+        fields["due"] = {"$add": ["$$NOW", delay]} if delay else "$rank"
+    return UpdateOne(_held([outcome.job.job_id], outcome.job.lease_token), [{"$set": fields}])
+
+
+def renew(db: Db, units: Iterable[Unit], *, lease: float) -> int:
+    """Extend the leases that are still held by `lease` seconds; return how many were."""
+    until = {"$add": ["$$NOW", int(lease * 1000)]}
+    return db.jobs.update_many(_all_held(units), [{"$set": {"lease_expires_at": until}}]).matched_count
+
+
+def release(db: Db, units: Iterable[Unit]) -> int:
+    """Give back what is still held, at no cost of an attempt."""
+    return db.jobs.update_many(_all_held(units), [{"$set": BACK}]).modified_count
+
+
+def _all_held(units: Iterable[Unit]) -> dict[str, Any]:
+    jobs = [job for unit in units for job in unit.jobs]
+    return {
+        "_id": {"$in": [job.job_id for job in jobs]},
+        "lease_token": {"$in": list({job.lease_token for job in jobs})},
+        "status": JobStatus.PROCESSING.value,
+    }
+
+
+def release_unacknowledged(db: Db, worker: str, *, held: Iterable[Unit]) -> int:
+    """Give back what a worker claimed without having heard so, when the answer to its claim was lost."""
+    tokens = list({job.lease_token for unit in held for job in unit.jobs})
+    unheard = {
+        "status": JobStatus.PROCESSING.value,
+        "claimed_by": worker,
+        "lease_token": {"$nin": tokens},
+    }
+    return db.jobs.update_many(unheard, [{"$set": BACK}]).modified_count
+
+
+def sweep(db: Db) -> int:
+    """Take over expired leases: back to pending, or failed when it happened too often."""
+    lost = {"$add": ["$lost_leases", 1]}
+    too_often = {"$gte": [lost, MAX_LOST_LEASES]}
+    reason = {"message": f"its worker died {MAX_LOST_LEASES} times", "at": "$$NOW"}
+    return db.jobs.update_many(
+        {"status": JobStatus.PROCESSING.value, "$expr": {"$lte": ["$lease_expires_at", "$$NOW"]}},
+        [
+            {
+                "$set": {
+                    **BACK,
+                    "lost_leases": lost,
+                    "status": {"$cond": [too_often, JobStatus.FAILED.value, JobStatus.PENDING.value]},
+                    "finished_at": {"$cond": [too_often, "$$NOW", None]},
+                    "last_error": {"$cond": [too_often, reason, "$last_error"]},
+                }
+            }
+        ],
+    ).modified_count
+
+
+def seconds_to_next(db: Db) -> float | None:
+    """Seconds until the next pending job is due, 0 when one is; None when none is pending."""
+    seconds = _of_next(db, {"$subtract": ["$due", "$$NOW"]})
+    return None if seconds is None else max(0.0, seconds)
+
+
+def lag(db: Db) -> float:
+    """Seconds since the next job that may run was armed; 0 when none may run."""
+    return _of_next(db, {"$subtract": ["$$NOW", "$armed_at"]}, **NOW_DUE) or 0.0
+
+
+def _of_next(db: Db, milliseconds: dict[str, Any], **conditions: Any) -> float | None:
+    """A time of the first pending job, in seconds; None when there is none."""
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"status": JobStatus.PENDING.value, "job_type": {"$in": kinds()}, **conditions}},
+        {"$sort": dict(NEXT_FIRST)},
+        {"$limit": 1},
+        {"$project": {"time": milliseconds}},
+    ]
+    row = next(iter(db.jobs.aggregate(pipeline)), None)
+    return None if row is None else row["time"] / 1000
+
+
+def asked_at(db: Db, campaign_id: str) -> dict[str, datetime]:
+    """When a look at each tweet of a campaign was armed last, by the clock of whoever armed it."""
+    rows = db.jobs.find({"campaign_id": campaign_id, "job_type": METRICS}, {"tweet_id": 1, "asked_at": 1})
+    return {row["tweet_id"]: row["asked_at"] for row in rows if row.get("asked_at") is not None}
+
+
+def count_processing(db: Db) -> int:
+    """How many jobs are leased."""
+    return db.jobs.count_documents({"status": JobStatus.PROCESSING.value})
+
+
+def count_open(db: Db, campaign_id: str | None = None) -> int:
+    """How many jobs, of all or of one campaign, are pending or processing."""
+    of = {"campaign_id": campaign_id} if campaign_id else {}
+    return db.jobs.count_documents({**of, "status": {"$in": list(OPEN)}})
+
+
+def count_by_status(db: Db) -> dict[str, dict[str, int]]:
+    """{kind: {status: jobs}}, from the index alone."""
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"status": {"$in": [status.value for status in JobStatus]}}},
+        {"$group": {"_id": {"kind": "$job_type", "status": "$status"}, "n": {"$sum": 1}}},
+    ]
+    counts: dict[str, dict[str, int]] = {kind: {} for kind in kinds()}
+    for row in db.jobs.aggregate(pipeline, hint=CLAIM_INDEX):
+        counts.setdefault(row["_id"]["kind"], {})[row["_id"]["status"]] = row["n"]
+    return counts
+
+
+def listed(db: Db, *, status: JobStatus | None, campaign_id: str | None, limit: int) -> list[JobRecord]:
+    """Jobs, the next first."""
+    statuses = [status.value] if status else [one.value for one in JobStatus]
+    query: dict[str, Any] = {"status": {"$in": statuses}, "job_type": {"$in": kinds()}}
+    if campaign_id:
+        query["campaign_id"] = campaign_id
+    return [_record(row) for row in db.jobs.find(query).sort(NEXT_FIRST).limit(limit)]
+
+
+def find(db: Db, job_id: str) -> JobRecord | None:
+    """One job; None when there is none of that id."""
+    row = db.jobs.find_one({"_id": job_id})
+    return None if row is None else _record(row)
+
+
+def _record(row: dict[str, Any]) -> JobRecord:
+    due = row.get("due")
+    error = row.get("last_error") or {}
+    return JobRecord(
+        job_id=row["_id"],
+        campaign_id=row["campaign_id"],
+        tweet_id=row["tweet_id"],
+        job_type=Kind(row["job_type"]),
+        priority=row.get("priority", 0),
+        status=JobStatus(row["status"]),
+        due=due if due is not None and due >= LAST_RANK else None,
+        attempts=row.get("attempts", 0),
+        max_attempts=row.get("max_attempts", 0),
+        outcome=row.get("outcome"),
+        last_error=error.get("message"),
+        last_error_at=error.get("at"),
+        traceback=error.get("traceback"),
+        **{
+            name: row.get(name)
+            for name in ("claimed_by", "claimed_at", "created_at", "updated_at", "finished_at")
+        },
+    )

@@ -11,29 +11,49 @@ decrease (Chiu and Jain, 1989) with a memory of where the limit was met (as in C
 from __future__ import annotations
 
 import hashlib
+import threading
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pymongo import ReturnDocument
 
-from socap_cli.model.run import LimitState
-from socap_cli.store.connect import Db, literal
+from socap_cli.errors import StoreError
+from socap_cli.model.queue import LimitState
+from socap_cli.store.connect import Db, literal, translate_error
 
 SAFETY = 0.96
 """Part of the rate that is used, since sleepers do not wake to the microsecond."""
+
+
 PROBE_EVERY = 2.0
 """Seconds between two requests to a scope that does not answer."""
+
+
 RECOVERY = 5.0
 """Seconds after a cut until the rate is back just below the one that was refused."""
+
+
 BELOW = 0.88
 """That part of it."""
+
+
 GROWTH, GROWTH_CUBED = 0.0003, 1 / 600**3
 """By which part a second the rate grows after that, slowly at first."""
+
+
 CUTS_APART_MS = 300
+
+
 ASKED_LATELY = 3 * 3600.0
 """Seconds for which a scope that did not answer is told of, when nobody asks it again."""
+
+
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
 NOW_MS: dict[str, Any] = {"$toDouble": {"$toLong": "$$NOW"}}
 """Milliseconds: a date would round an interval to whole ones."""
 
@@ -50,6 +70,104 @@ class Turn:
     """How often the scope had refused by then: what was reserved before it refused again is void."""
     reason: str | None = None
     """Why the scope is closed."""
+
+
+Row = dict[str, Any]
+
+
+LONGEST_REST = 3600.0
+"""Seconds that an address may ask to be left alone."""
+
+
+CHANNEL_NOW_MS: Row = {"$toDouble": {"$toLong": "$$NOW"}}
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchedOff:
+    """An address that takes nothing any more."""
+
+    address_id: str
+    channel: str
+    campaign_id: str
+    receiver: str
+    reason: str
+    off_since: datetime
+    is_reported: bool
+
+
+Item = TypeVar("Item")
+
+
+Answer = TypeVar("Answer")
+
+
+class _Caller(Generic[Item, Answer]):
+    """Who waits: its item, then its answer, or None when it is its turn to serve itself and others."""
+
+    __slots__ = ("answer", "item", "woken")
+
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.woken: Future[bool] = Future()
+        """True once it has its answer, False when it is to serve the next group."""
+        self.answer: Future[Answer] = Future()
+
+
+class GroupCommit(Generic[Item, Answer]):
+    """Calls `serve` with the items of everybody who calls at the same time, at most `limit` of them.
+
+    `serve` returns an answer for each item, in order. When it fails for a group, each item is tried alone,
+    so that one bad item fails its own caller only; what is served must bear being served twice.
+    """
+
+    def __init__(self, serve: Callable[[Sequence[Item]], Sequence[Answer]], *, limit: int = 64) -> None:
+        self._serve = serve
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._waiting: list[_Caller[Item, Answer]] = []
+        self._serving = False
+
+    def __call__(self, item: Item) -> Answer:
+        """The answer for this item; raises what `serve` raised for it."""
+        me = _Caller[Item, Answer](item)
+        with self._lock:
+            leads = not self._serving
+            self._serving = True
+            if not leads:
+                self._waiting.append(me)
+        if leads or not me.woken.result():
+            self._lead(me)
+        return me.answer.result()
+
+    def _lead(self, me: _Caller[Item, Answer]) -> None:
+        """Serve a group, wake its members, and let the first of those who came meanwhile serve the next."""
+        with self._lock:
+            others = self._waiting[: self._limit - 1]
+            del self._waiting[: self._limit - 1]
+        try:
+            self._answer([me, *others])
+        finally:
+            with self._lock:
+                following = self._waiting.pop(0) if self._waiting else None
+                self._serving = following is not None
+            if following is not None:
+                following.woken.set_result(False)
+            for one in others:
+                one.woken.set_result(True)
+
+    def _answer(self, group: Sequence[_Caller[Item, Answer]]) -> None:
+        try:
+            answered = list(zip(group, self._serve([one.item for one in group]), strict=True))
+        except BaseException as error:  # a kill in tests included: whoever waits must hear of it
+            if len(group) > 1 and _concerns_one_item(error):
+                for one in group:
+                    self._answer([one])
+            else:
+                for one in group:
+                    one.answer.set_exception(error)
+            return
+        for one, answer in answered:
+            one.answer.set_result(answer)
 
 
 def limiter_id(key: str, scope: str) -> str:
@@ -225,3 +343,98 @@ def _state(row: dict[str, Any]) -> LimitState:
         silent_for=None if silent is None else silent / 1000,
         reason=row.get("closed_reason"),
     )
+
+
+def reserve_channel(db: Db, address_id: str, *, interval: float, max_wait: float) -> float:
+    """Reserve the next moment at which a message may go to an address, all processes together.
+
+    Returns the seconds until then, by the database's clock; a rest that the address asked for counts. A moment
+    further away than `max_wait` is not reserved.
+    """
+    next_at = _heeded("$next_at", max_wait + interval)
+    start = {"$max": [CHANNEL_NOW_MS, next_at, _heeded("$rests_until", LONGEST_REST)]}
+    taken = {
+        "$cond": [{"$lte": ["$wait", max_wait * 1000]}, {"$add": ["$start", interval * 1000]}, "$next_at"]
+    }
+    row = db.channels.find_one_and_update(
+        {"_id": address_id},
+        [
+            {"$set": {"start": start}},
+            {"$set": {"wait": {"$subtract": ["$start", CHANNEL_NOW_MS]}}},
+            {"$set": {"next_at": taken}},
+            {"$unset": "start"},
+        ],
+        upsert=True,
+        return_document=ReturnDocument.AFTER,
+    )
+    assert row is not None  # it was upserted
+    return max(0.0, float(row["wait"]) / 1000)
+
+
+def _heeded(moment: str, longest: float) -> Row:
+    """A moment, unless it is further away than one can be that was noted by the clock as it is now."""
+    return {"$cond": [{"$lte": [moment, {"$add": [CHANNEL_NOW_MS, longest * 1000]}]}, moment, None]}
+
+
+def rest(db: Db, address_id: str, *, seconds: float) -> None:
+    """Let nothing through for so many seconds from now, whoever asks; never shortens a rest."""
+    asked = {"$add": [CHANNEL_NOW_MS, min(seconds, LONGEST_REST) * 1000]}
+    until = {"$max": [_heeded("$rests_until", LONGEST_REST), asked]}
+    db.channels.update_one(
+        {"_id": address_id}, [{"$set": {"rests_until": until, "next_at": CHANNEL_NOW_MS}}], upsert=True
+    )
+
+
+def switch_off(db: Db, off: SwitchedOff) -> None:
+    """Switch an address off; the first reason stays."""
+    fields = {
+        "channel": off.channel,
+        "campaign_id": off.campaign_id,
+        "receiver": off.receiver,
+        "reason": off.reason,
+        "off_since": off.off_since,
+        "is_reported": off.is_reported,
+    }
+    kept = {"$set": fields}
+    db.channels.update_one({"_id": off.address_id}, {"$setOnInsert": {"next_at": 0.0}}, upsert=True)
+    db.channels.update_one({"_id": off.address_id, "off_since": None}, kept)
+
+
+def switched_off(db: Db) -> dict[str, SwitchedOff]:
+    """Addresses that are switched off, by their ids."""
+    rows = db.channels.find({"off_since": {"$gt": LONG_AGO}}).sort("off_since", 1)
+    return {
+        row["_id"]: SwitchedOff(
+            row["_id"], row["channel"], row["campaign_id"], row["receiver"], row["reason"], row["off_since"],
+            row["is_reported"],
+        )
+        for row in rows
+    }  # fmt: skip
+
+
+def claim_report(db: Db, address_id: str, *, lease: float) -> bool:
+    """Whether this process may report that an address is off: nobody did, and nobody else is about to."""
+    free = {"$or": [{"reporting_until": None}, {"$expr": {"$lte": ["$reporting_until", CHANNEL_NOW_MS]}}]}
+    claimed = db.channels.update_one(
+        {"_id": address_id, "is_reported": False, **free},
+        [{"$set": {"reporting_until": {"$add": [CHANNEL_NOW_MS, lease * 1000]}}}],
+    )
+    return claimed.modified_count == 1
+
+
+def note_reported(db: Db, address_id: str, *, is_reported: bool) -> None:
+    """Whether somebody could be told that an address is off; else the next run tries again."""
+    fields = {"is_reported": is_reported, "reporting_until": None}
+    db.channels.update_one({"_id": address_id}, {"$set": fields})
+
+
+def switch_on(db: Db, address_ids: Collection[str]) -> None:
+    """Let messages go to these addresses again, at once."""
+    db.channels.delete_many({"_id": {"$in": list(address_ids)}})
+
+
+def _concerns_one_item(error: BaseException) -> bool:
+    """Whether it may be one item's fault: neither the database's nor the end of the process."""
+    fault = translate_error(error)
+    is_outage = isinstance(fault, StoreError) and not fault.ends_run
+    return isinstance(error, Exception) and not is_outage

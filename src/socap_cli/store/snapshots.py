@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pymongo import UpdateOne
 
@@ -12,6 +12,8 @@ from socap_cli.model import cleaning
 from socap_cli.model.engagement import Snapshot
 from socap_cli.model.kinds import Counters, counter_names
 from socap_cli.store.connect import Db
+
+Step = Literal["hour", "day"]
 
 
 def record(db: Db, counters_of: Mapping[str, Counters], *, now: datetime) -> int:
@@ -58,3 +60,22 @@ def first(db: Db, tweet_ids: Sequence[str]) -> datetime | None:
     group: dict[str, Any] = {"_id": "$tweet_id", "first": {"$min": "$captured_at"}}
     pipeline: list[dict[str, Any]] = [{"$match": {"tweet_id": {"$in": list(tweet_ids)}}}, {"$group": group}]
     return min((row["first"] for row in db.metric_snapshots.aggregate(pipeline)), default=None)
+
+
+def changes(db: Db, tweet_ids: Sequence[str], step: Step) -> Iterator[tuple[str, datetime, int]]:
+    """(action, start of an interval in UTC, by how much the engagements that are stored and present grew in it)."""
+    for moment, sign in (("first_seen_at", 1), ("removed_at", -1)):
+        pipeline = [
+            {"$match": {"tweet_id": {"$in": list(tweet_ids)}, moment: {"$type": "date"}}},
+            {
+                "$group": {
+                    "_id": {
+                        "action": "$action_type",
+                        "starts_at": {"$dateTrunc": {"date": f"${moment}", "unit": step}},
+                    },
+                    "n": {"$sum": sign},
+                }
+            },
+        ]
+        for row in db.engagements.aggregate(pipeline):
+            yield row["_id"]["action"], row["_id"]["starts_at"], row["n"]

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pymongo import UpdateOne
 
-from socap_cli.model.run import Usage, UsageBatch
-from socap_cli.store.connect import Db, literal
+from socap_cli.model.queue import RunRecord, Usage, UsageBatch
+from socap_cli.store.connect import Db, clock, literal
 
 BATCHES_KEPT = 128
 """How many batches a sum remembers: more than all workers write while one of them tries again."""
+
+
 SUMMED = ("requests", "items", "cost", "failed")
+
+
 By = Literal["campaign", "endpoint", "day"]
+
+
 FIELDS: dict[By, str] = {"campaign": "$campaign_id", "endpoint": "$endpoint", "day": "$day"}
 
 
@@ -88,3 +95,26 @@ def cost_at(db: Db, campaign_id: str, endpoint: str) -> float:
     """Credits that a campaign paid at one endpoint."""
     rows = db.api_usage.find({"campaign_id": campaign_id, "endpoint": endpoint}, {"cost": 1})
     return float(sum(row["cost"] for row in rows))
+
+
+def record_run(db: Db, run: RunRecord) -> None:
+    """Keep a run's result under its id, so that a repeated write keeps one.
+
+    When it started is told by the database's clock: a host whose own is ahead would hide the runs that are missed.
+    """
+    wrong_by = datetime.now(UTC) - clock(db)()
+    row: dict[str, Any] = {
+        "command": run.command,
+        "started_at": run.started_at - wrong_by,
+        "seconds": round(run.seconds, 3),
+        "result": run.result,
+    }
+    db.runs.replace_one({"_id": run.run_id}, row, upsert=True)
+
+
+def last(db: Db, command: str) -> RunRecord | None:
+    """The latest run of a command; None when there was none."""
+    row = db.runs.find_one({"command": command}, sort=[("started_at", -1)])
+    if row is None:
+        return None
+    return RunRecord(row["_id"], row["command"], row["started_at"], row["seconds"], row["result"])

@@ -4,55 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 
+from socap_cli.client.metered import ListRequest
 from socap_cli.errors import CursorRefused, LeaseLost, MalformedAnswer, OutOfPages
 from socap_cli.model.account import Page
 from socap_cli.model.engagement import StoredItem
-from socap_cli.model.list_state import SCANS_A_HOLD, ListState, Pass, Phase, StoredCounts
+from socap_cli.model.links import snowflake_time
+from socap_cli.model.list_state import SCANS_A_HOLD, ListState, Pass, Phase, StoredCounts, Window
 from socap_cli.model.queue import Outcome, Result, Unit
-from socap_cli.model.snowflake import snowflake_time
-from socap_cli.store import jobs, list_leases, list_marks
+from socap_cli.store import engagements, jobs, page_sums, worker_state
 from socap_cli.work import delta, windows
-from socap_cli.work.context import WorkContext
-from socap_cli.work.delta import PassKind, Step
-from socap_cli.work.page_source import PageSource
-from socap_cli.work.removal import mark_removed
-from socap_cli.work.result import UnitResult
-from socap_cli.work.tracker import Advance, PassTracker
-from socap_cli.work.window_reader import WindowReader
+from socap_cli.work.context import UnitResult, WorkContext
+from socap_cli.work.delta import Advance, PassKind, PassTracker, Step
+from socap_cli.work.windows import WindowReader
 from socap_cli.work.writer import SeenPage
 
 WAIT_FOR_METRICS = 20.0
+
+
 WAITS_A_LEASE = 24
 """How often, in the time for which a list is held, somebody else asks for it again."""
+
+
 PASSES_PER_JOB = 3
-
-
-def run(context: WorkContext, unit: Unit) -> UnitResult:
-    """Read the unit's list as far as its state says.
-
-    Raises ProviderError, OverBudget, BudgetReached, Stopping, LeaseLost, OutOfPages.
-    """
-    tweet_id, kind = unit.jobs[0].tweet_id, unit.kind
-    if any(job.waits_for_metrics for job in unit.jobs) and jobs.metrics_open(context.db, tweet_id):
-        return _put_back(unit, WAIT_FOR_METRICS, "waits for its tweet's metrics")
-    held = context.writer.acquire((tweet_id, kind))
-    if held is None:
-        wait = context.writer.list_lease / WAITS_A_LEASE
-        return _put_back(unit, wait, "another worker reads this list")
-    collector = ListCollector(context, unit, held)
-    try:
-        result = collector.run()
-    finally:
-        if not collector.released:
-            context.until_available(lambda: context.writer.write(list_leases.released(held)))
-    return UnitResult(unit, [Outcome(job, result) for job in unit.jobs])
-
-
-def _put_back(unit: Unit, delay: float, reason: str) -> UnitResult:
-    return UnitResult(unit, [Outcome(job, delay=delay, error=reason, waits=True) for job in unit.jobs])
 
 
 @dataclass
@@ -192,15 +170,15 @@ class ListCollector:
     def _count(self) -> StoredCounts:
         return self.context.writer.count((self.state.tweet_id, self.state.kind))
 
-    def _write(self, change: list_leases.ListChange) -> None:
+    def _write(self, change: worker_state.ListChange) -> None:
         if not self.context.writer.write(change):
-            list_marks.note_changed(self.context.db, [self.state.tweet_id])  # its pages may have come late
+            page_sums.note_changed(self.context.db, [self.state.tweet_id])  # its pages may have come late
             raise LeaseLost(f"{self.state.kind} of tweet {self.state.tweet_id} is held by another worker now")
 
     def _save(self, current: Pass) -> None:
         lease = self.context.writer.list_lease
         sent = time.monotonic()
-        self._write(list_leases.pass_saved(self.state, current, lease=lease))
+        self._write(worker_state.pass_saved(self.state, current, lease=lease))
         self.state = replace(self.state, open_pass=current)
         self._deadline = sent + lease * 0.9
 
@@ -223,7 +201,7 @@ class ListCollector:
         if due is PassKind.DELTA and after.counter is None:
             due = PassKind.NONE  # nothing tells whether more came meanwhile; the next cycle looks again
         self.released = due is PassKind.NONE
-        self._write(list_leases.pass_finished(self.state, after, release=self.released))
+        self._write(worker_state.pass_finished(self.state, after, release=self.released))
         self.state = after
         return due
 
@@ -237,3 +215,83 @@ class ListCollector:
             "the list ended in repeated or empty pages",
             endpoint=self.context.client.provider.endpoint(self.unit.kind),
         )
+
+
+class PageSource:
+    """Asks for what one unit reads."""
+
+    def __init__(self, context: WorkContext, unit: Unit) -> None:
+        self._context, self._unit = context, unit
+        self._ahead: tuple[ListRequest, Future[Page]] | None = None
+        """The next page, asked for already."""
+
+    def page(self, current: Pass) -> Page:
+        """The page at which a pass stands. Raises what the client raises."""
+        wanted = self._next(current)
+        asked, self._ahead = self._ahead, None
+        if asked is not None and asked[0] == wanted:
+            return asked[1].result()
+        return self._context.client.page(wanted)
+
+    def window(self, window: Window) -> Page:
+        """The page at which a window stands; for several threads at once. Raises what the client raises."""
+        return self._context.client.page(self._request(window.cursor, window.since, window.until))
+
+    def read_ahead(self, current: Pass, page: Page) -> None:
+        """Ask for the page after this one while this one is stored: a full pass reads it in any case."""
+        more = page.next_cursor is not None and page.next_cursor != current.cursor
+        if current.full and more and page.items:
+            following = self._next(replace(current, cursor=page.next_cursor))
+            self._ahead = following, self._context.ahead.submit(self._context.client.page, following)
+
+    def _next(self, current: Pass) -> ListRequest:
+        since, older = current.since, current.phase is Phase.OLDER
+        return self._request(current.cursor, None if older else since, since if older else None)
+
+    def _request(self, cursor: str | None, since: datetime | None, until: datetime | None) -> ListRequest:
+        unit = self._unit
+        return ListRequest(
+            unit.kind, unit.jobs[0].tweet_id, unit.campaigns, cursor=cursor, since=since, until=until
+        )
+
+
+def run(context: WorkContext, unit: Unit) -> UnitResult:
+    """Read the unit's list as far as its state says.
+
+    Raises ProviderError, OverBudget, BudgetReached, Stopping, LeaseLost, OutOfPages.
+    """
+    tweet_id, kind = unit.jobs[0].tweet_id, unit.kind
+    if any(job.waits_for_metrics for job in unit.jobs) and jobs.metrics_open(context.db, tweet_id):
+        return _put_back(unit, WAIT_FOR_METRICS, "waits for its tweet's metrics")
+    held = context.writer.acquire((tweet_id, kind))
+    if held is None:
+        wait = context.writer.list_lease / WAITS_A_LEASE
+        return _put_back(unit, wait, "another worker reads this list")
+    collector = ListCollector(context, unit, held)
+    try:
+        result = collector.run()
+    finally:
+        if not collector.released:
+            context.until_available(lambda: context.writer.write(worker_state.released(held)))
+    return UnitResult(unit, [Outcome(job, result) for job in unit.jobs])
+
+
+def _put_back(unit: Unit, delay: float, reason: str) -> UnitResult:
+    return UnitResult(unit, [Outcome(job, delay=delay, error=reason, waits=True) for job in unit.jobs])
+
+
+def mark_removed(context: WorkContext, state: ListState, current: Pass, counts: StoredCounts) -> int:
+    """Mark what a proven full pass did not see; return how many. What is too old to be shown is left as it is."""
+    unseen = counts.unseen(before=current.scan)
+    if not unseen:
+        return 0
+    now, db = context.now(), context.db
+    reach = context.client.provider.reaches_back(state.kind)
+    since = now - reach if reach else None
+    if since:
+        unseen = engagements.count_unseen(db, state.tweet_id, state.kind, before=current.scan, since=since)
+    if not delta.vanishing_is_plausible(
+        stored=counts.present, unseen=unseen, counter=current.counter, deficit=state.full_deficit
+    ):
+        return 0
+    return engagements.mark_removed(db, state.tweet_id, state.kind, before=current.scan, now=now, since=since)

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from socap_cli.client.observation import lists_after
-from socap_cli.client.recording import record_counters
+from socap_cli.client.looks import lists_after, record_counters
 from socap_cli.model.cadence import CYCLE
 from socap_cli.model.kinds import Kind
 from socap_cli.model.list_state import MISSES_TO_BELIEVE, Observation, TweetState
 from socap_cli.model.queue import Outcome, Result, Unit
 from socap_cli.store import jobs, worker_state
 from socap_cli.work import delta
-from socap_cli.work.context import WorkContext
+from socap_cli.work.context import UnitResult, WorkContext
 from socap_cli.work.delta import PassKind
-from socap_cli.work.result import UnitResult
 
 Lists = list[tuple[str, Kind]]
 ABSENT = TweetState("", misses=MISSES_TO_BELIEVE)

@@ -8,14 +8,21 @@ from datetime import datetime
 from functools import partial
 
 from socap_cli.model.account import ListItem
-from socap_cli.model.engagement import FoundEngagement, Importance, StoredItem, engagement_id
+from socap_cli.model.engagement import (
+    FoundEngagement,
+    Importance,
+    LabelRules,
+    StoredItem,
+    categorize,
+    engagement_id,
+    organisations_of,
+)
 from socap_cli.model.kinds import Kind
-from socap_cli.model.labels import LabelRules, categorize, organisations_of
 from socap_cli.model.list_state import ListState, Pass, StoredCounts
-from socap_cli.store import Db, engagements, erased_people, importance, list_leases, translate_error
-from socap_cli.store.group_commit import GroupCommit
+from socap_cli.store import Db, engagements, forgetting, importance, translate_error, worker_state
 from socap_cli.store.importance import ImportanceCollections
-from socap_cli.store.list_leases import ListChange
+from socap_cli.store.rate_limits import GroupCommit
+from socap_cli.store.worker_state import ListChange
 
 UNKNOWN = Importance(None)
 PAGES_AT_ONCE = 24
@@ -66,11 +73,11 @@ class EngagementWriter:
         """Seconds for which a list is held between two pages."""
         self._db, self._firm, self._rules = db, firm, rules
         self._acquire = GroupCommit[List, ListState | None](
-            partial(list_leases.acquire, db, lease=list_lease)
+            partial(worker_state.acquire, db, lease=list_lease)
         )
         self._store = GroupCommit[SeenPage, StoredPage](self._store_pages, limit=PAGES_AT_ONCE)
         self._count = GroupCommit[List, StoredCounts](partial(engagements.count_stored, db))
-        self._write = GroupCommit[ListChange, bool](partial(list_leases.write, db))
+        self._write = GroupCommit[ListChange, bool](partial(worker_state.write, db))
 
     def acquire(self, wanted: List) -> ListState | None:
         """Hold a list for one pass; None when somebody else holds it."""
@@ -102,9 +109,7 @@ class EngagementWriter:
             for key, item in ids.items()
             if key not in known
         ]
-        erased = (
-            erased_people.among(self._db, {item.profile.user_id for _, item in fresh}) if fresh else set()
-        )
+        erased = forgetting.among(self._db, {item.profile.user_id for _, item in fresh}) if fresh else set()
         # Never stored again, but known, so that a pass ends where it would with them.
         known |= {
             engagement_id(*page.list, item.source_id): StoredItem(0, removed=False)

@@ -1,6 +1,179 @@
-"""twitterapi.io: its wire format, prices and limits, known nowhere else."""
+"""twitterapi.io: batched counters, retweeters, replies, quotes, followings."""
 
-from socap_cli.providers.prices import Prices
-from socap_cli.providers.twitterapi_io.client import TwitterApiIo, build
+from __future__ import annotations
 
-__all__ = ["Prices", "TwitterApiIo", "build"]
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from socap_cli.errors import RequestRefused
+from socap_cli.model import cleaning
+from socap_cli.model.account import ListItem, Page, TweetsAnswer
+from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
+from socap_cli.providers.http_provider import HttpProvider, Transport, page_of, read_rows, tweets_answer
+from socap_cli.providers.protocol import FOLLOWINGS, AllowedRate, Prices
+from socap_cli.providers.twitterapi_io import rows
+from socap_cli.providers.twitterapi_io import rows as twitterapi_io_rows
+from socap_cli.settings import Provider as Settings
+
+URL = "https://api.twitterapi.io"
+
+
+LARGEST_BATCH = 50
+
+
+FOLLOWINGS_A_PAGE = 200
+
+
+ACCOUNT = "account"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One operation."""
+
+    path: str
+    row_keys: tuple[str, ...] = ()
+    """Where its rows may stand, the likeliest first."""
+    read: Callable[[Any, str], ListItem | None] = rows.read_account
+    """Reads a row of the list of a tweet; None when the row is of no concern. Raises Unreadable."""
+    counter: str | None = None
+    """The field of a tweet that counts its list; None when it is no list of a tweet."""
+    rows_are_posts: bool = True
+    """Whether a row is charged as a tweet, else as an account."""
+    takes_times: bool = False
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is a list of a tweet."""
+        return self.counter is not None
+
+
+ENDPOINTS: dict[str, Endpoint] = {
+    METRICS: Endpoint("/twitter/tweets", ("tweets",)),
+    RETWEETS: Endpoint(
+        "/twitter/tweet/retweeters", ("users", "retweeters"), counter="retweetCount", rows_are_posts=False
+    ),
+    REPLIES: Endpoint(
+        "/twitter/tweet/replies", ("tweets", "replies"), rows.read_reply, "replyCount", takes_times=True
+    ),
+    QUOTES: Endpoint(
+        "/twitter/tweet/quotes", ("tweets", "quotes"), rows.read_quote, "quoteCount", takes_times=True
+    ),
+    FOLLOWINGS: Endpoint("/twitter/user/followings", ("followings", "users"), rows_are_posts=False),
+    ACCOUNT: Endpoint("/oapi/my/info"),
+}
+
+
+PRICES = Prices(tweet=15.0, user=18.0, minimum=15.0)
+
+
+class TwitterApiIo(HttpProvider):
+    """One key at one address. Threads share it."""
+
+    name = "twitterapi.io"
+    usd_per_credit = 0.00001
+    endpoints = ENDPOINTS
+
+    def __init__(
+        self, key: str, *, url: str = URL, batch: int = LARGEST_BATCH, timeout: float = 30.0,
+        prices: Prices = PRICES,
+    ) -> None:  # fmt: skip
+        """`timeout` in seconds. Raises ConfigError."""
+        headers = {"X-API-Key": key} if key else {}
+        transport = Transport(url, headers, timeout=timeout, secrets=(key,))
+        super().__init__(transport, batch=min(batch, LARGEST_BATCH), prices=prices)
+
+    def limit_scope(self, operation: str) -> str:  # noqa: ARG002
+        """The limit is the account's: all endpoints share it."""
+        return "account"
+
+    def credits_left(self) -> float | None:
+        """Credits on the account; None when it does not say. Raises ProviderError."""
+        body = twitterapi_io_rows.object_in(self._transport.get(ENDPOINTS[ACCOUNT].path, {}))
+        told = [cleaning.real(body.get(name)) for name in ("recharge_credits", "total_bonus_credits")]
+        known = [amount for amount in told if amount is not None]
+        return sum(known) if known else None
+
+    def allowed_rate(self, scope: str) -> AllowedRate | None:  # noqa: ARG002
+        """The rate of the tier that the balance makes. Raises ProviderError."""
+        left = self.credits_left()
+        return None if left is None else AllowedRate(rate_of(left), f"the balance of {left:,.0f} credits")
+
+    def tweets(self, tweet_ids: Sequence[str]) -> TweetsAnswer:
+        """Look up to `batch` tweets up at once. Raises ProviderError."""
+        endpoint = ENDPOINTS[METRICS]
+        answer = self._transport.get(endpoint.path, {"tweet_ids": ",".join(tweet_ids)})
+        rows = twitterapi_io_rows.rows_in(answer, endpoint.row_keys)
+        read = partial(twitterapi_io_rows.read_tweet, counter_fields=counter_fields())
+        found = read_rows(rows, read, endpoint=endpoint.path, clean=self._transport.clean)
+        return tweets_answer(found, tweet_ids, len(rows))
+
+    def page(
+        self,
+        kind: Kind,
+        tweet_id: str,
+        *,
+        cursor: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Page:
+        """One page of a list, newest first. Raises ProviderError."""
+        if kind not in self.lists:
+            raise RequestRefused(f"{self.name} has no list of {kind}")
+        params = {"tweetId": tweet_id}
+        if since:
+            params["sinceTime"] = str(int(since.timestamp()))
+        if until:
+            params["untilTime"] = str(int(until.timestamp()))
+        return self._page(kind, params, tweet_id=tweet_id, cursor=cursor)
+
+    def followings(self, username: str, *, cursor: str | None = None) -> Page:
+        """One page of whom an account follows. Raises ProviderError."""
+        params = {"userName": username, "pageSize": str(FOLLOWINGS_A_PAGE)}
+        return self._page(FOLLOWINGS, params, tweet_id="", cursor=cursor)
+
+    def _page(self, operation: str, params: dict[str, str], *, tweet_id: str, cursor: str | None) -> Page:
+        endpoint, transport = ENDPOINTS[operation], self._transport
+        asked = {**params, "cursor": cursor} if cursor else params
+        answer = transport.get(endpoint.path, asked, has_cursor=bool(cursor))
+        rows = twitterapi_io_rows.rows_in(answer, endpoint.row_keys)
+        read = partial(_read, endpoint, tweet_id)
+        found = read_rows(rows, read, endpoint=endpoint.path, clean=transport.clean)
+        following, cut_off = twitterapi_io_rows.next_cursor(answer.body)
+        return page_of(found, len(rows), following, cut_off=cut_off)
+
+
+TIERS = ((50_000.0, 20.0), (10_000.0, 10.0), (5_000.0, 6.0), (1_000.0, 3.0))
+"""Requests a second of an account by the credits on it."""
+
+
+LOWEST_TIER = 0.2
+
+
+def _read(endpoint: Endpoint, tweet_id: str, row: Any) -> ListItem | None:
+    return endpoint.read(row, tweet_id)
+
+
+def build(settings: Settings) -> TwitterApiIo:
+    """The provider as the settings describe it; without a key it is refused whatever it asks. Raises ConfigError."""
+    return TwitterApiIo(
+        settings.api_key.get_secret_value() if settings.api_key else "",
+        url=settings.url or URL,
+        batch=settings.batch or LARGEST_BATCH,
+        timeout=settings.timeout,
+        prices=PRICES.as_set(settings),
+    )
+
+
+def counter_fields() -> dict[str, str]:
+    """The fields of a tweet by the name of the counter that they hold."""
+    counted = {name: endpoint.counter for name, endpoint in ENDPOINTS.items() if endpoint.counter}
+    return {**rows.COUNTER_FIELDS, **counted}
+
+
+def rate_of(credits_left: float) -> float:
+    """Requests a second that an account with these credits is allowed."""
+    return next((rate for least, rate in TIERS if credits_left >= least), LOWEST_TIER)

@@ -1,5 +1,233 @@
-"""X's own API, version 2: its wire format, prices and limits, known nowhere else."""
+"""X's own API: counters, retweeters, replies by search, quotes.
 
-from socap_cli.providers.x_api.client import XApi, build
+Search goes back seven days, and shows a post half a minute after it was written; see docs/collection.md for what
+that means for a campaign.
+"""
 
-__all__ = ["XApi", "build"]
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from socap_cli.errors import RequestRefused
+from socap_cli.model.account import ListItem, Page, TweetsAnswer
+from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
+from socap_cli.providers.http_provider import HttpProvider, Transport, page_of, read_rows, tweets_answer
+from socap_cli.providers.protocol import FOLLOWINGS, AllowedRate, Prices
+from socap_cli.providers.x_api import rows as x_api_rows
+from socap_cli.settings import Provider as Settings
+
+URL = "https://api.x.com"
+
+
+LARGEST_BATCH = 100
+
+
+NO_TWEET = "1"
+
+
+LARGEST_PAGE = 100
+
+
+SEARCHED = timedelta(days=7)
+
+
+SHOWN_AFTER = timedelta(seconds=30)
+"""What is newer is not found, and a time that is newer is refused."""
+
+
+MARGIN = timedelta(minutes=5)
+"""Clocks differ, and the seven days pass while a request is on its way."""
+
+
+RELATIONS = {REPLIES: "replied_to", QUOTES: "quoted"}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One operation."""
+
+    path: str
+    """`{tweet_id}` stands for the tweet's."""
+    a_window: int
+    """Requests that an app may make in `WINDOW`."""
+    counters: tuple[str, ...] = ()
+    """The public metric that counts its list: its name of old, and since the renaming of tweets to posts."""
+    rows_are_posts: bool = True
+    takes_times: bool = False
+    cursor_parameter: str = "pagination_token"
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is a list of a tweet."""
+        return bool(self.counters)
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """What to ask for: without it X sends ids and texts only."""
+        return {**POST_FIELDS, **USER_FIELDS} if self.rows_are_posts else USER_FIELDS
+
+
+ENDPOINTS: dict[str, Endpoint] = {
+    METRICS: Endpoint("/2/tweets", 3_500),
+    RETWEETS: Endpoint(
+        "/2/tweets/{tweet_id}/retweeted_by", 75, ("retweet_count", "repost_count"), rows_are_posts=False
+    ),
+    REPLIES: Endpoint(
+        "/2/tweets/search/recent", 450, ("reply_count",), takes_times=True, cursor_parameter="next_token"
+    ),
+    QUOTES: Endpoint("/2/tweets/{tweet_id}/quote_tweets", 75, ("quote_count",)),
+    FOLLOWINGS: Endpoint("/2/users/{user_id}/following", 15, rows_are_posts=False),
+}
+
+
+PRICES = Prices(tweet=500.0, user=1_000.0, minimum=0.0)
+"""What fails, or finds nothing, is free.
+
+X counts in USD: a credit is 0.00001 of one, so that budgets and worths mean the same with every provider.
+"""
+
+
+class XApi(HttpProvider):
+    """One bearer token at one address. Threads share it."""
+
+    name = "x"
+    usd_per_credit = 0.00001
+    endpoints = ENDPOINTS
+
+    def __init__(
+        self, key: str, *, url: str = URL, batch: int = LARGEST_BATCH, timeout: float = 30.0,
+        prices: Prices = PRICES,
+    ) -> None:  # fmt: skip
+        """`timeout` in seconds. Raises ConfigError."""
+        self.now: Callable[[], datetime] = _utc_now
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        transport = Transport(url, headers, timeout=timeout, secrets=(key,))
+        super().__init__(transport, batch=min(batch, LARGEST_BATCH), prices=prices)
+
+    def reaches_back(self, kind: Kind) -> timedelta | None:
+        """Replies are searched for, as far back as search goes."""
+        return SEARCHED - MARGIN if kind == REPLIES else None
+
+    def limit_scope(self, operation: str) -> str:
+        """Each endpoint has a limit of its own."""
+        return ENDPOINTS[operation].path
+
+    def credits_left(self) -> float | None:
+        """X does not say. A tweet that never was is asked for, which is free, so that a wrong token is told.
+
+        Raises ProviderError.
+        """
+        self.tweets([NO_TWEET])
+        return None
+
+    def allowed_rate(self, scope: str) -> AllowedRate | None:
+        """The rate that X's documentation names for an app."""
+        for endpoint in ENDPOINTS.values():
+            if endpoint.path == scope:
+                said = f"X's documentation: {endpoint.a_window:,} in 15 minutes"
+                return AllowedRate(endpoint.a_window / WINDOW, said)
+        return None
+
+    def tweets(self, tweet_ids: Sequence[str]) -> TweetsAnswer:
+        """Look up to `batch` tweets up at once. Raises ProviderError."""
+        endpoint = ENDPOINTS[METRICS]
+        answer = self._transport.get(endpoint.path, {"ids": ",".join(tweet_ids), **endpoint.fields})
+        body = x_api_rows.object_in(answer)
+        rows = [] if not body.get("data") and x_api_rows.problems_of(body) else x_api_rows.rows_in(answer)
+        read = partial(
+            x_api_rows.read_tweet, accounts=x_api_rows.accounts_in(answer), counters=counter_names()
+        )
+        found = read_rows(rows, read, endpoint=endpoint.path, clean=self._transport.clean)
+        return tweets_answer(found, tweet_ids, len(rows))
+
+    def page(
+        self,
+        kind: Kind,
+        tweet_id: str,
+        *,
+        cursor: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Page:
+        """One page of a list, newest first. Raises ProviderError."""
+        if kind not in self.lists:
+            raise RequestRefused(f"{self.name} has no list of {kind}")
+        endpoint = ENDPOINTS[kind]
+        params = {"max_results": str(LARGEST_PAGE), **endpoint.fields}
+        if kind == REPLIES:
+            params |= {"query": f"in_reply_to_tweet_id:{tweet_id}", **self._times(since, until)}
+        if cursor:
+            params[endpoint.cursor_parameter] = cursor
+        answer = self._transport.get(endpoint.path.format(tweet_id=tweet_id), params, has_cursor=bool(cursor))
+        rows = x_api_rows.rows_in(answer)
+        accounts = x_api_rows.accounts_in(answer)
+        if kind == RETWEETS:
+            read: Callable[[object], ListItem | None] = x_api_rows.read_account
+        else:
+            read = partial(
+                x_api_rows.read_post, accounts=accounts, relation=RELATIONS[kind], tweet_id=tweet_id
+            )
+        found = read_rows(rows, read, endpoint=endpoint.path, clean=self._transport.clean)
+        following, cut_off = x_api_rows.next_token(answer)
+        return page_of(found, len(rows), following, cut_off=cut_off)
+
+    def followings(self, username: str, *, cursor: str | None = None) -> Page:  # noqa: ARG002
+        """Not read: X gives 15 pages in 15 minutes, at a cent an account."""
+        raise RequestRefused(
+            f"whom @{username} follows is not read from X", hint="import a list: socap importance import"
+        )
+
+    def _times(self, since: datetime | None, until: datetime | None) -> dict[str, str]:
+        """The bounds that search takes; it refuses a start before its seven days, and an end that is hardly past."""
+        now = self.now()
+        times = {}
+        if since and since > now - SEARCHED + MARGIN:
+            times["start_time"] = _written(since)
+        if until and until < now - SHOWN_AFTER:
+            times["end_time"] = _written(until)
+        return times
+
+
+WINDOW = 900.0
+"""Seconds in which X counts requests."""
+
+
+POST_FIELDS = {
+    "tweet.fields": "created_at,author_id,conversation_id,in_reply_to_user_id,referenced_tweets,public_metrics",
+    "expansions": "author_id",
+}
+
+
+USER_FIELDS = {"user.fields": "username,name,description,public_metrics,verified,verified_type"}
+
+
+COUNTERS = {"likes": ("like_count",), "views": ("impression_count",), "bookmarks": ("bookmark_count",)}
+"""The public metrics of counters without a list that is read."""
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _written(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def build(settings: Settings) -> XApi:
+    """The provider as the settings describe it; without a token it is refused whatever it asks. Raises ConfigError."""
+    return XApi(
+        settings.api_key.get_secret_value() if settings.api_key else "",
+        url=settings.url or URL,
+        batch=settings.batch or LARGEST_BATCH,
+        timeout=settings.timeout,
+        prices=PRICES.as_set(settings),
+    )
+
+
+def counter_names() -> dict[str, tuple[str, ...]]:
+    """The public metrics by the name of the counter that they hold."""
+    lists = {name: endpoint.counters for name, endpoint in ENDPOINTS.items() if endpoint.is_list}
+    return {**COUNTERS, **lists}

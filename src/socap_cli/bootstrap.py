@@ -1,0 +1,272 @@
+"""Settings, database, rules: what every command needs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from pydantic import SecretStr
+
+from socap_cli.alerts.context import AlertContext
+from socap_cli.channels import Channel
+from socap_cli.channels.table import open_channels
+from socap_cli.client.limiter import Limiter
+from socap_cli.client.looks import LookPolicy, look_prices
+from socap_cli.client.metered import Budget, Meter, MeteredClient
+from socap_cli.errors import ConfigError, DatabaseUnreachable
+from socap_cli.importance.accounts import default_rules, load_rules
+from socap_cli.model.cadence import Cadence, Limits, LookPrices
+from socap_cli.model.engagement import LabelRules
+from socap_cli.providers import Provider
+from socap_cli.providers.table import build_provider
+from socap_cli.report.gather import Wanted
+from socap_cli.report.page import Brand, brand_of
+from socap_cli.report.values import Edition
+from socap_cli.settings import Settings
+from socap_cli.store import ELECTION, Db, open_database
+from socap_cli.store.connect import clock
+from socap_cli.store.embedded import Restarter
+from socap_cli.store.importance import ImportanceCollections
+from socap_cli.store.indexes import prepare
+from socap_cli.work.context import WorkContext
+from socap_cli.work.writer import EngagementWriter
+
+if TYPE_CHECKING:
+    from socap_cli.store.embedded import Embedded
+
+
+RESTART = 15.0
+"""Seconds in which the embedded server comes back, if it does."""
+
+
+LOOK_FOR_IT = "check --data-dir, HOME, MONGODB_URI and the configuration file"
+
+
+class Bootstrap:
+    """Builds what a command needs, each when it is first asked for."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        inform: Callable[[str], object] = lambda _: None,
+        warn: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        self.settings = settings
+        self._inform = inform
+        self._warn = warn
+
+    @contextmanager
+    def database(self, *, patience: float = 5.0, may_be_new: bool = False) -> Iterator[Db]:
+        """The database with its indexes; the embedded one is started when no URI is set.
+
+        A new one is warned of, unless it may be: a wrong home or configuration looks like that. Raises StoreError,
+        and LockHeld while a restore is under way.
+        """
+        with self._opened(patience) as db:
+            prepared = prepare(db)
+            if prepared.is_new and not may_be_new:
+                self._warn(f"made a new empty database in {self.place}; if you have one, {LOOK_FOR_IT}")
+            if prepared.ended:
+                self._warn(prepared.ended)
+            yield db
+
+    @contextmanager
+    def _opened(self, patience: float) -> Iterator[Db]:
+        wanted = self.settings.database
+        if uri := secret(wanted.uri):
+            with open_database(
+                uri, wanted.name, patience=patience, election=min(ELECTION, wanted.patience)
+            ) as db:
+                yield db
+            return
+        with self._embedded_server() as (uri, restarter):
+            election = min(RESTART, wanted.patience)
+            with open_database(
+                uri, wanted.name, patience=max(patience, election), election=election, listeners=[restarter]
+            ) as db:
+                yield db
+
+    @contextmanager
+    def _embedded_server(self) -> Iterator[tuple[str, Restarter]]:
+        """The embedded server's URI. It is started, again whenever it goes away; a stop waits for the block."""
+        embedded = self.embedded()
+        restarter = Restarter(self._start)
+        with embedded.in_use():
+            if self._start():
+                self._inform(f"started the embedded database in {embedded.data_dir}")
+            try:
+                yield embedded.uri, restarter
+            except DatabaseUnreachable as error:
+                raise restarter.failure or error from error
+            finally:
+                restarter.close()
+
+    def _start(self) -> bool:
+        """Start the embedded server; True when it did not run. Raises DatabaseUnreachable where it is not ours."""
+        embedded = self.embedded()
+        if self.settings.database.autostart or embedded.is_up():
+            return embedded.start()
+        raise DatabaseUnreachable(
+            f"the embedded database in {embedded.data_dir} does not run, and [database] autostart is off",
+            hint="start its unit: systemctl start socap-db; or socap db start",
+        )
+
+    @property
+    def place(self) -> str:
+        """Where the database is, for people."""
+        wanted = self.settings.database
+        return f"{wanted.name} at MONGODB_URI" if secret(wanted.uri) else str(self.settings.data_dir)
+
+    def embedded(self) -> Embedded:
+        """The embedded database of the data folder; nothing is started."""
+        from socap_cli.store.embedded import Embedded  # not for those who have a server of their own
+
+        return Embedded(self.settings.data_dir)
+
+    def importance(self) -> ImportanceCollections:
+        """The names of the firm's own collections."""
+        names = self.settings.database
+        return ImportanceCollections(names.following_index, names.important_people)
+
+    def rules(self) -> LabelRules:
+        """The rules for categories: those of the file that is named, else the package's. Raises UsageError."""
+        path = self.rules_file()
+        return load_rules(str(path)) if path else default_rules()
+
+    def rules_file(self) -> Path | None:
+        """The file of rules that the configuration names, relative to its own place."""
+        path = self.settings.importance.categories
+        folder = self.settings.file.parent if self.settings.file else Path()
+        return folder / path.expanduser() if path else None
+
+    def key(self) -> str:
+        """The provider's key. Raises ConfigError that says how to set it."""
+        key = secret(self.settings.provider.api_key)
+        if not key:
+            raise ConfigError(
+                "no provider key", hint=f"set TWITTER_API_KEY (a key of {self.settings.provider.name})"
+            )
+        return key
+
+    def restart(self) -> None:
+        """Start the embedded database again if it is that which went away. Raises StoreError."""
+        if not secret(self.settings.database.uri):
+            self._start()
+
+
+def secret(value: SecretStr | None) -> str | None:
+    """A secret's text; None when it is not set."""
+    return value.get_secret_value().strip() or None if value else None
+
+
+@contextmanager
+def open_provider(built: Bootstrap, *, needs_key: bool = True) -> Iterator[Provider]:
+    """The data provider, closed afterwards; without its key it can only declare things. Raises ConfigError."""
+    if needs_key:
+        built.key()
+    provider = build_provider(built.settings.provider)
+    try:
+        yield provider
+    finally:
+        provider.close()
+
+
+def open_client(
+    built: Bootstrap,
+    db: Db,
+    provider: Provider,
+    *,
+    now: Callable[[], datetime],
+    stop: threading.Event | None = None,
+    max_in_flight: int = 50,
+) -> MeteredClient:
+    """The metered way to the provider; `stop` ends its waits."""
+    rate = built.settings.provider.rate
+    return MeteredClient(
+        provider,
+        Limiter(db, built.key(), rate, stop or threading.Event(), provider.allowed_rate),
+        Meter(db),
+        Budget(db, built.settings.budget),
+        now,
+        max_in_flight=max_in_flight,
+    )
+
+
+def work_context(built: Bootstrap, db: Db, client: MeteredClient) -> WorkContext:
+    """What the units of one run share."""
+    return WorkContext(
+        db,
+        client,
+        EngagementWriter(db, built.importance(), built.rules(), list_lease=built.settings.worker.lease),
+        client.now,
+        policy=built.settings.collection,
+        patience=built.settings.database.patience,
+        provider_patience=built.settings.provider.patience,
+        restart=built.restart,
+    )
+
+
+def look_policy(built: Bootstrap, db: Db) -> LookPolicy:
+    """What decides when tweets are looked at."""
+    wanted = built.settings.collection
+    shortest, longest = timedelta(minutes=wanted.shortest_minutes), timedelta(hours=wanted.longest_hours)
+    limits = Limits(shortest, longest, wanted.hour_worth)
+
+    def prices() -> LookPrices:
+        # FOLD  # HTTP, only where a campaign is adaptive
+
+        with open_provider(built, needs_key=False) as provider:
+            return look_prices(db, provider)
+
+    return LookPolicy(Cadence(wanted.cadence), limits, built.settings.budget, cache(prices))
+
+
+def report_wanted(built: Bootstrap, edition: Edition) -> Wanted:
+    """What a report is to hold, for whom."""
+    settings = built.settings
+    zone = ZoneInfo(settings.report.timezone)
+    return Wanted(edition, settings.report.rows, zone, built.importance(), settings.provider.usd_per_credit)
+
+
+def report_brand(built: Bootstrap) -> Brand:
+    """Whose reports these are; the logo's file is relative to the configuration. Raises ConfigError."""
+    wanted = built.settings.report
+    folder = built.settings.file.parent if built.settings.file else Path()
+    logo = folder / wanted.logo.expanduser() if wanted.logo else None
+    return brand_of(wanted.model_copy(update={"logo": logo}))
+
+
+def channels_of(built: Bootstrap) -> dict[str, Channel]:
+    """The ways to tell people, by name. Raises ConfigError."""
+    return open_channels(built.settings.alerts)
+
+
+def alert_context(
+    built: Bootstrap,
+    db: Db,
+    *,
+    now: Callable[[], datetime] | None = None,
+    stop: threading.Event | None = None,
+) -> AlertContext:
+    """What the stages of telling people share; by the database's clock unless another is given."""
+    waiting = stop or threading.Event()
+    return AlertContext(
+        db,
+        channels_of(built),
+        built.settings.alerts,
+        now or clock(db),
+        names=built.importance(),
+        stop=waiting,
+        sleep=waiting.wait,
+        patience=built.settings.database.patience,
+        restart=built.restart,
+        lease=max(60.0, 4 * built.settings.alerts.timeout),
+        report_url=built.settings.report.url or "",
+    )

@@ -1,1 +1,0 @@
-"""The whole story on a simulated provider, through the same stage functions as the commands."""

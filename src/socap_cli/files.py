@@ -1,0 +1,849 @@
+"""Read what a person hands in, a file or stdin, as text; whatever is no text is refused with what to do.
+
+Taken are UTF-8 with or without a byte order mark, and UTF-16 or UTF-32 with one (Excel's "Unicode text").
+Anything else would be a guess that turns names into other names.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import fcntl
+import io
+import json
+import os
+import re
+import stat
+import sys
+import tempfile
+import time
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import islice, takewhile
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import parse_qs, urlsplit
+
+from socap_cli.errors import SocapError, UsageError
+
+MOST_BYTES = 64 * 1024 * 1024
+
+
+BYTE_ORDER_MARK = "\ufeff"
+
+
+STDIN = "-"
+
+
+ENCODINGS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+)
+"""Byte order marks, the longer first: UTF-32's begins with UTF-16's."""
+
+
+OTHER_FORMATS = (
+    (b"PK\x03\x04", "a workbook or an archive (.xlsx, .ods, .zip)", "save the sheet as CSV UTF-8"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls)", "save the sheet as CSV UTF-8"),
+    (b"\x1f\x8b", "compressed with gzip", "unpack it first"),
+    (b"%PDF", "a PDF document", "copy its links into a text file, one a line"),
+)
+
+
+SAVE_AS_UTF8 = "save it as UTF-8 (in Excel: CSV UTF-8)"
+
+
+DELIMITERS = (",", ";", "\t", "|")
+
+
+SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+"""Excel's way to say which delimiter follows."""
+
+
+COMMENT = "#"
+
+
+SAMPLE = 60
+"""Records that the delimiter and the header are judged by."""
+
+
+DEEPEST_HEADER = 12
+"""Records above a header that may be a report's title lines."""
+
+
+IsKey = Callable[[str], bool]
+
+
+UNCLOSED = "a quote that is never closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A record of a table; `line` is the file's own number of its first line, as an editor shows it."""
+
+    line: int
+    cells: tuple[str, ...]
+    text: str
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether no cell holds anything."""
+        return not any(cell.strip() for cell in self.cells)
+
+    def has_key(self, is_key: IsKey) -> bool:
+        """Whether a cell is one of the things that the table lists."""
+        return any(is_key(cell.strip()) for cell in self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A line that is no record, and why."""
+
+    line: int
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What was read. `header` holds folded names, and is empty when the file has none."""
+
+    header: tuple[str, ...]
+    rows: tuple[Row, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+    delimiter: str = ","
+
+    def columns(self, *names: str) -> list[int]:
+        """The positions of these folded names, in the order of the names; several columns may have one."""
+        return [at for name in names for at, title in enumerate(self.header) if title == name]
+
+
+class NotJson(ValueError):
+    """Says on which line, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A value, the text that it was read from, and the line on which that begins."""
+
+    value: Any
+    text: str
+    line: int = 1
+    unreadable: str = ""
+    """Why the text is no value."""
+
+
+SITES = frozenset(
+    f"{prefix}{site}" for site in ("x.com", "twitter.com") for prefix in ("", "www.", "mobile.", "m.", "pro.")
+)
+
+
+MIRRORS = (
+    "fxtwitter.com", "vxtwitter.com", "fixupx.com", "fixvx.com", "twittpr.com",
+    "xcancel.com", "lightbrd.com", "twiiit.com", "twstalker.com",
+)  # fmt: skip
+"""Sites that show the same pages under the same paths, with or without a subdomain."""
+
+
+NITTER = "nitter."
+"""Instances of this front end are known by the first label of their host."""
+
+
+FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+"""Invisible characters that Unicode counts as letters or marks."""
+
+
+HANDLE = re.compile(r"[A-Za-z0-9_]{1,15}")
+
+
+MENTION = re.compile(r"(?<![\w.@])@([A-Za-z0-9_]+)")
+
+
+LINK = re.compile(r"(?:https?://)?(?:[a-z0-9-]+\.)+[a-z]{2,}/[^\s<>()\[\]\"'“”|]*", re.IGNORECASE)
+
+
+LIST_MARK = re.compile(r"[,;\n]")
+
+
+NOT_ACCOUNTS = frozenset(
+    ("i", "home", "explore", "search", "hashtag", "messages", "notifications", "settings", "login", "signup",
+     "share", "compose", "about", "tos", "privacy", "jobs", "download", "logout", "intent")
+)  # fmt: skip
+"""First parts of paths that are pages of the site itself."""
+
+
+SAY = "write it like @NAME"
+
+
+class NotAHandle(ValueError):
+    """Says why a text names no account, and what to change."""
+
+
+STDOUT = STDIN
+"""`-` names either stream."""
+
+
+ABANDONED = 60.0
+"""Seconds after which an unfinished file that nobody has locked was left by a process that was killed."""
+
+
+HINTS = {
+    errno.EACCES: "let this user write there, or name another place",
+    errno.EPERM: "let this user write there, or name another place",
+    errno.EROFS: "name a place that can be written to",
+    errno.ENOENT: "make its folder first",
+    errno.ENOTDIR: "a part of its path is a file",
+    errno.EISDIR: "name a file in it",
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EFBIG: "make room",
+    errno.EPIPE: "its reader went away",
+}
+
+
+class _Stream(io.RawIOBase):
+    """A descriptor whose errors are told with the file's name. What was given up takes nothing more."""
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self._descriptor = descriptor
+        self._name = name
+        self.given_up = False
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
+        waiting = memoryview(data).cast("B")
+        with _errors_of(self._name):
+            while waiting and not self.given_up:
+                waiting = waiting[os.write(self._descriptor, waiting) :]
+        return len(data)
+
+    def writable(self) -> bool:
+        return True
+
+
+EXCLUSIVE, SHARED = fcntl.LOCK_EX, fcntl.LOCK_SH
+
+
+def display_name(source: str) -> str:
+    """What a person calls a source: `stdin` or the path, free of characters that no terminal can print."""
+    return "stdin" if source == STDIN else printable(source)
+
+
+def printable(text: str) -> str:
+    """Text with everything unprintable written as an escape, so that it can go to any stream."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def read_text(source: str, *, most_bytes: int = MOST_BYTES) -> str:
+    """The text of a file, or of stdin for `-`, without byte order marks; line ends are left as they are.
+
+    Raises UsageError when it cannot be read, is larger than `most_bytes`, or is no text.
+    """
+    return decode(_bytes_of(source, most_bytes), display_name(source))
+
+
+def decode(content: bytes, name: str) -> str:
+    """Bytes as text by their byte order mark, else as UTF-8. Raises UsageError that names the line and byte."""
+    for start, what, hint in OTHER_FORMATS:
+        if content.startswith(start):
+            raise UsageError(f"{name} is {what}, not a text file", hint=hint)
+    encoding = next((encoding for mark, encoding in ENCODINGS if content.startswith(mark)), "utf-8")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise _not_text(content, encoding, error, name) from None
+    if "\0" in text:
+        raise _holds_nul(text, name)
+    return text.lstrip(BYTE_ORDER_MARK)
+
+
+def _bytes_of(source: str, most_bytes: int) -> bytes:
+    name = display_name(source)
+    try:
+        if source == STDIN:
+            content = open_stdin().read(most_bytes + 1)
+        else:
+            with Path(source).open("rb") as stream:
+                content = stream.read(most_bytes + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name, or a closed stream
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UsageError(
+            f"cannot read {name}: {reason}", hint="name a readable file, or - for stdin"
+        ) from None
+    if len(content) > most_bytes:
+        raise UsageError(
+            f"{name} is larger than {most_bytes // 1024**2} MiB", hint="split it into several files"
+        )
+    return content
+
+
+def open_stdin() -> BinaryIO:
+    """The bytes of stdin. Raises ValueError when it is closed."""
+    if sys.stdin is None or sys.stdin.closed:
+        raise ValueError("it is closed")
+    return sys.stdin.buffer
+
+
+def _not_text(content: bytes, encoding: str, error: UnicodeDecodeError, name: str) -> UsageError:
+    if encoding != "utf-8":
+        written = encoding.removesuffix("-sig").upper()
+        return UsageError(f"{name} begins like {written} but is none: {error.reason}", hint=SAVE_AS_UTF8)
+    before = content[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    line = before.count(b"\n") + 1
+    byte = content[error.start]
+    return UsageError(f"{name}: line {line}: byte 0x{byte:02X} is not UTF-8 text", hint=SAVE_AS_UTF8)
+
+
+def _holds_nul(text: str, name: str) -> UsageError:
+    if text.count("\0") * 3 >= len(text):
+        return UsageError(f"{name} looks like UTF-16 without a byte order mark", hint=SAVE_AS_UTF8)
+    before = text[: text.index("\0")].replace("\r\n", "\n").replace("\r", "\n")
+    line = before.count("\n") + 1
+    return UsageError(
+        f"{name}: line {line}: holds a NUL character: not a text file", hint="export it again as text"
+    )
+
+
+def split_lines(text: str) -> list[str]:
+    """Lines as editors count them: ended by \\n, \\r\\n or \\r, and by no other separator of Unicode."""
+    lines = re.split(r"\r\n|\n|\r", text)
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def read_table(text: str, *, names: Collection[str], is_key: IsKey) -> Table:
+    """Read a table whose delimiter and header are found by what it should hold.
+
+    `names` are the folded names of columns that make a row a header; `is_key` says whether a cell is one of
+    the things that the file lists (an address, say), which tells a header from a row of data.
+    """
+    lines = split_lines(text)
+    first, delimiter = _separator_line(lines)
+    if delimiter is None:
+        delimiter = _detect(lines, names, is_key)
+    found = list(_records(lines, first, delimiter, is_key))
+    rows = [entry for entry in found if isinstance(entry, Row) and not entry.is_blank]
+    header_at = _header_at(rows, names, is_key)
+    header: tuple[str, ...] = ()
+    if header_at is not None:
+        header = tuple(fold_column(cell) for cell in rows[header_at].cells)
+        rows = rows[header_at + 1 :]
+    return Table(
+        header,
+        tuple(row for row in rows if not _is_comment(row, header)),
+        tuple(entry for entry in found if isinstance(entry, Unreadable)),
+        delimiter,
+    )
+
+
+def _records(lines: Sequence[str], first: int, delimiter: str, is_key: IsKey) -> Iterator[Row | Unreadable]:
+    at, width = first, 0
+    while at < len(lines):
+        record = parse_record(lines, at, delimiter)
+        if record is None or _swallows(record[0], delimiter, width, is_key):
+            yield Unreadable(at + 1, lines[at], UNCLOSED)
+            at += 1
+            continue
+        cells, after = record
+        if after > at + 1 and _is_remark(cells, width):
+            cells, after = [lines[at]], at + 1
+        width = max(width, len(cells))
+        yield Row(at + 1, tuple(cells), "\n".join(lines[at:after]))
+        at = after
+
+
+def _swallows(cells: Sequence[str], delimiter: str, width: int, is_key: IsKey) -> bool:
+    """Whether a cell of several lines holds a record of its own, so that its quote was never closed.
+
+    That is a whole line as wide as the table with a key in it; or a last line that breaks off where the cell
+    itself began, as when the quote that closes it is another that opens there.
+    """
+    if width < 2:
+        return False
+    for column, cell in enumerate(cells):
+        _, *between = cell.split("\n")
+        for line in between:
+            parts = line.split(delimiter)
+            breaks_off = line is between[-1] and len(parts) == column + 1 and not parts[-1].strip(" ")
+            if (len(parts) == width or breaks_off) and any(is_key(part.strip(' "')) for part in parts):
+                return True
+    return False
+
+
+def _separator_line(lines: Sequence[str]) -> tuple[int, str | None]:
+    """The index of the first line of data, and the delimiter that a `sep=` line names."""
+    match = SEPARATOR_LINE.fullmatch(lines[0].strip(" ")) if lines else None
+    return (1, match.group(1)) if match else (0, None)
+
+
+def _detect(lines: Sequence[str], names: Collection[str], is_key: IsKey) -> str:
+    """The delimiter under which the first records look most like a table of `names` and keys."""
+    return max(DELIMITERS, key=lambda mark: _likeness(lines, mark, names, is_key))
+
+
+def _likeness(
+    lines: Sequence[str], delimiter: str, names: Collection[str], is_key: IsKey
+) -> tuple[int, int, float]:
+    """(known names in the header, records with a key beside other cells, part of records of the usual width)."""
+    records = islice(_records(lines, 0, delimiter, is_key), SAMPLE)
+    rows = [record for record in records if isinstance(record, Row) and not record.is_blank]
+    header_at = _header_at(rows, names, is_key)
+    hits = 0 if header_at is None else _hits(rows[header_at], names)
+    keyed = sum(len(row.cells) > 1 and row.has_key(is_key) for row in rows)
+    widths = Counter(len(row.cells) for row in rows)
+    width, usual = widths.most_common(1)[0] if widths else (1, 0)
+    return hits, keyed, usual / len(rows) if width > 1 else 0.0
+
+
+def _header_at(rows: Sequence[Row], names: Collection[str], is_key: IsKey) -> int | None:
+    """The position of the record that names most columns, above the first that holds a key: that one is data."""
+    above = list(takewhile(lambda row: not row.has_key(is_key), rows[:DEEPEST_HEADER]))
+    best = max(range(len(above)), key=lambda position: _hits(above[position], names), default=None)
+    return best if best is not None and _hits(above[best], names) else None
+
+
+def _hits(row: Row, names: Collection[str]) -> int:
+    return sum(fold_column(cell) in names for cell in row.cells)
+
+
+def _is_remark(cells: Sequence[str], width: int) -> bool:
+    """Whether what follows a # is somebody's words: the quote in them opens no cell that would hold the next lines.
+
+    A # alone is the title of a column of numbers.
+    """
+    first = cells[0].strip(" ")
+    return first.startswith(COMMENT) and first != COMMENT and len(cells) != width
+
+
+def _is_comment(row: Row, header: Sequence[str]) -> bool:
+    """A line that begins with #, unless it is as wide as the table: then it is a row that begins with a hashtag."""
+    if "\n" in row.text or not row.text.lstrip().startswith(COMMENT):
+        return False
+    return not (len(header) > 1 and len(row.cells) == len(header))
+
+
+def parse_record(lines: Sequence[str], at: int, delimiter: str) -> tuple[list[str], int] | None:
+    """The cells of the record that begins on line index `at`, and the index after it; None if never closed.
+
+    A quote inside a quoted cell that is not doubled is taken literally on the cell's first line. On a later
+    line it shows that the cell's own quote was never closed.
+    """
+    cells: list[str] = []
+    line, position, start = lines[at], 0, at
+    while True:
+        opening = _opening_quote(line, position)
+        if opening is None:
+            end = line.find(delimiter, position)
+            cells.append(line[position:] if end < 0 else line[position:end])
+        else:
+            quoted = _quoted(lines, start, opening + 1, delimiter)
+            if quoted is None:
+                return None
+            cell, start, end = quoted
+            line = lines[start]
+            cells.append(cell)
+        if end < 0:
+            return cells, start + 1
+        position = end + 1
+
+
+def _opening_quote(line: str, position: int) -> int | None:
+    """Where a quoted cell opens that begins at `position`, blanks before it allowed."""
+    while position < len(line) and line[position] == " ":
+        position += 1
+    return position if position < len(line) and line[position] == '"' else None
+
+
+def _quoted(lines: Sequence[str], start: int, position: int, delimiter: str) -> tuple[str, int, int] | None:
+    """A quoted cell's text, the line index it ends on, and where its delimiter stands there (-1: line's end)."""
+    parts: list[str] = []
+    at = start
+    while True:
+        line = lines[at]
+        quote = line.find('"', position)
+        if quote < 0:
+            parts.append(line[position:] + "\n")
+            at, position = at + 1, 0
+            if at == len(lines):
+                return None
+            continue
+        parts.append(line[position:quote])
+        position = quote + 1
+        if line.startswith('"', position):
+            parts.append('"')
+            position += 1
+            continue
+        end = _end_of_cell(line, position, delimiter)
+        if end is not None:
+            return "".join(parts), at, end
+        if at > start:
+            return None
+        parts.append('"')
+
+
+def _end_of_cell(line: str, position: int, delimiter: str) -> int | None:
+    """Where the delimiter after a closing quote stands, -1 at the line's end, None when neither follows."""
+    while position < len(line) and line[position] == " ":
+        position += 1
+    if position == len(line):
+        return -1
+    return position if line[position] == delimiter else None
+
+
+def documents(content: str) -> list[Document]:
+    """The values in a text. Raises NotJson when it is neither one value nor holds objects."""
+    value, reason = _parsed(content)
+    if not reason:
+        return [Document(value, content)]
+    found = _each_line(content)
+    if not any(isinstance(one.value, dict) for one in found):
+        found = _one_after_the_other(content)
+    if not found:
+        raise NotJson(reason)
+    return found
+
+
+def _each_line(content: str) -> list[Document]:
+    lines = [(at, line) for at, line in enumerate(split_lines(content), start=1) if line.strip()]
+    found = []
+    for at, line in lines:
+        value, reason = _parsed(line.strip().removesuffix(","))
+        found.append(Document(value, line, at, reason.removeprefix("line 1: ")))
+    return found
+
+
+def _one_after_the_other(content: str) -> list[Document]:
+    """Objects over several lines each; none at all when one of them is broken: where the next begins is unknown."""
+    decoder, at, line, found = json.JSONDecoder(), 0, 1, []
+    while at < len(content):
+        if content[at].isspace() or content[at] == ",":
+            line += content[at] == "\n"
+            at += 1
+            continue
+        try:
+            value, end = decoder.raw_decode(content, at)
+        except (ValueError, RecursionError):
+            return []
+        found.append(Document(value, content[at:end], line))
+        line += content.count("\n", at, end)
+        at = end
+    return found
+
+
+def _parsed(text: str) -> tuple[Any, str]:
+    """(the value, "") or (None, why it is none)."""
+    try:
+        return json.loads(text), ""
+    except json.JSONDecodeError as error:
+        return None, f"line {error.lineno}: not JSON: {error.msg}"
+    except RecursionError:
+        return None, "nested too deeply"
+    except ValueError:
+        return None, "holds a number of thousands of digits"
+
+
+def visible(text: str) -> str:
+    """Text without what nobody sees: zero-width, bidirectional and other formatting characters, blanks around."""
+    if text.isascii():
+        return text.strip()
+    kept = (c for c in text if c not in FILLERS and unicodedata.category(c) != "Cf" and not _is_selector(c))
+    return "".join(kept).strip()
+
+
+def is_our_site(host: str) -> bool:
+    """Whether a host, in lower case, shows the accounts and tweets of X: its own names, and known mirrors."""
+    mirror = any(host == name or host.endswith(f".{name}") for name in MIRRORS)
+    return host in SITES or mirror or host.startswith(NITTER)
+
+
+def handle(text: str) -> str:
+    """The account that a text names, as it is written: @Ada, Ada, a link, or a name with one @handle in it.
+
+    Handles have no case: compare them folded. Raises NotAHandle with the reason.
+    """
+    plain = visible(text).replace("＠", "@").strip("\"'“”‘’`.,;:")
+    if not plain:
+        raise NotAHandle(f"empty; {SAY}")
+    if HANDLE.fullmatch(plain.removeprefix("@")):
+        return plain.removeprefix("@")
+    links = [link for link in LINK.findall(plain) if "@" not in link.partition("/")[0]]
+    mentioned: list[str] = MENTION.findall(plain)
+    names = [*(_from_link(link) for link in links), *mentioned]
+    named = {name.lower(): name for name in names}
+    if len(named) == 1 and HANDLE.fullmatch(name := next(iter(named.values()))):
+        return name
+    raise NotAHandle(_why_not(plain, named))
+
+
+def handles(text: str) -> list[str]:
+    """The accounts in a list with commas, semicolons or line ends between, each once whatever its case.
+
+    Blanks part them as well when each begins with @. Raises NotAHandle for a part that names none.
+    """
+    words = text.split()
+    parts = words if len(words) > 1 and all(w.startswith("@") for w in words) else LIST_MARK.split(text)
+    found: dict[str, str] = {}
+    for name in [handle(part) for part in parts if visible(part)] or [handle(text)]:
+        found.setdefault(name.lower(), name)
+    return list(found.values())
+
+
+def _is_selector(character: str) -> bool:
+    """Variation selectors, which choose between pictures of the character before them."""
+    return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+
+
+def _from_link(link: str) -> str:
+    """The account whose page a link is. Raises NotAHandle."""
+    try:
+        parts = urlsplit(link if "://" in link else f"https://{link}")
+        host = (parts.hostname or "").rstrip(".")
+    except ValueError:
+        raise NotAHandle(f"not a web address; {SAY}") from None
+    if not is_our_site(host):
+        raise NotAHandle(f"not an account of x.com or twitter.com: {host[:60]}; {SAY}")
+    path = [part for part in parts.path.split("/") if part] or ["i"]
+    if path[0].lower() == "intent" and (named := parse_qs(parts.query).get("screen_name")):
+        return named[0]
+    if len(path) > 1 and path[1].lower() in ("status", "statuses"):
+        raise NotAHandle(f"a tweet's address, not an account's; {SAY}")
+    name = path[0].removeprefix("@")
+    if name.lower() in NOT_ACCOUNTS:
+        raise NotAHandle(f"a page of the site, not an account's; {SAY}")
+    return name
+
+
+def _why_not(text: str, named: dict[str, str]) -> str:
+    shown = text[:60]
+    if len(named) > 1:
+        return f"{len(named)} accounts in one: {shown}; put commas between them"
+    if named or re.fullmatch(r"@?[A-Za-z0-9_]+", text):
+        return f"{shown!r} is longer than a handle can be (15 characters); {SAY}"
+    if re.fullmatch(r"\S+@\S+\.\S+", text):
+        return f"{shown!r} is an e-mail address, not a handle; {SAY}"
+    if re.search(r"\s", text):
+        return f"{shown!r} is a name, not a handle; {SAY}"
+    return f"{shown!r} is no handle (letters, digits and _, at most 15); {SAY}"
+
+
+def fold_column(name: str) -> str:
+    """A column's name without what people write differently: case, blanks, underscores, hyphens, marks, accents."""
+    plain = unicodedata.normalize("NFKD", name).casefold()
+    return "".join(character for character in plain if character.isalnum())
+
+
+@contextmanager
+def writing(target: str | Path, *, mode: int | None = None, follow: bool = True) -> Iterator[BinaryIO]:
+    """Yield a stream into the file `target`, which appears when the block ends well.
+
+    `mode` is the new file's; without one an old file's is kept, and a new one gets the usual. A link is replaced
+    itself when it is not to be followed. Raises SocapError when the file cannot be written; what the block raises
+    passes through, and nothing is changed.
+    """
+    name = printable(str(target))[:200]
+    if str(target) == STDOUT:
+        with _to_stdout() as stream:
+            yield stream
+        return
+    with _errors_of(name):
+        place, there = _find(Path(target), follow=follow)
+    if there is None or not follow or stat.S_ISREG(there.st_mode):
+        with _beside(place, name, there, mode) as stream:
+            yield stream
+    else:
+        with _into(place, name) as stream:
+            yield stream
+
+
+def write_file(target: str | Path, content: bytes, *, mode: int | None = None, follow: bool = True) -> None:
+    """Write these bytes as a file. Raises SocapError."""
+    with writing(target, mode=mode, follow=follow) as stream:
+        stream.write(content)
+
+
+def replace_if_changed(path: Path, content: bytes, *, mode: int) -> bool:
+    """Write a file of a folder of ours; True when it held these bytes already. A link there is never followed."""
+    if holds(path, content):
+        return True
+    write_file(path, content, mode=mode, follow=False)
+    return False
+
+
+def holds(path: Path, content: bytes) -> bool:
+    """Whether a file has these bytes."""
+    with suppress(OSError):
+        return path.is_file() and path.read_bytes() == content
+    return False
+
+
+@contextmanager
+def _buffered(descriptor: int, name: str) -> Iterator[BinaryIO]:
+    raw = _Stream(descriptor, name)
+    stream = io.BufferedWriter(raw, 1 << 16)  # type: ignore[type-var]  # typeshed asks for one exact `write`
+    try:
+        yield stream
+        stream.flush()
+    finally:
+        raw.given_up = True
+
+
+@contextmanager
+def _to_stdout() -> Iterator[BinaryIO]:
+    if sys.stdout is None:
+        raise SocapError("cannot write to stdout: it is closed", hint="name a file")
+    sys.stdout.flush()
+    yield sys.stdout.buffer
+    sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _into(place: Path, name: str) -> Iterator[BinaryIO]:
+    """What is no plain file. A pipe waits for its reader, as it does for every program."""
+    with _errors_of(name):
+        descriptor = os.open(place, os.O_WRONLY | os.O_NOCTTY)
+    try:
+        with _buffered(descriptor, name) as stream:
+            yield stream
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _beside(place: Path, name: str, there: os.stat_result | None, mode: int | None) -> Iterator[BinaryIO]:
+    with _errors_of(name):
+        descriptor, beside = _unfinished(place)
+    try:
+        with _buffered(descriptor, name) as stream:
+            yield stream
+        with _errors_of(name):
+            _dress(descriptor, there, mode)
+            os.fsync(descriptor)
+            beside.replace(place)
+            _sync_folder(place.parent)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def _find(target: Path, *, follow: bool) -> tuple[Path, os.stat_result | None]:
+    """Where to write, and what stands there; None for nothing. Raises OSError for a name that cannot be."""
+    try:
+        there = target.stat() if follow else target.lstat()
+    except FileNotFoundError:
+        there = None
+    if there is not None and stat.S_ISDIR(there.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    plain = there is None or stat.S_ISREG(there.st_mode)
+    return Path(os.path.realpath(target)) if follow and plain else target, there
+
+
+def _dress(descriptor: int, there: os.stat_result | None, mode: int | None) -> None:
+    """Give the new file the mode that was asked for, or the old one's mode and, where one may, its owner."""
+    if there is not None and stat.S_ISREG(there.st_mode):
+        with suppress(OSError):
+            os.fchown(descriptor, there.st_uid, there.st_gid)
+        os.fchmod(descriptor, stat.S_IMODE(there.st_mode) if mode is None else mode)
+    else:
+        os.fchmod(descriptor, 0o666 & ~_umask() if mode is None else mode)
+
+
+def _umask() -> int:
+    """The process's mask, which can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _unfinished(place: Path) -> tuple[int, Path]:
+    """A new file beside this one, locked while it is written; one that a killed process left is taken away.
+
+    Its name is always the same, so that no more than one is ever left, unless two write at once.
+    """
+    start = f".{os.fsencode(place.name)[:100].decode('utf-8', 'ignore')}."
+    usual = place.with_name(f"{start}part")
+    with suppress(OSError):
+        _remove_if_abandoned(usual)
+    try:
+        descriptor, path = os.open(usual, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), usual
+    except FileExistsError:
+        descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=start, suffix=".part")
+        path = Path(name)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor, path
+
+
+def _remove_if_abandoned(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if time.time() - os.fstat(descriptor).st_mtime > ABANDONED:
+            path.unlink()
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the rename to the disk, where the file system takes that."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _errors_of(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        said = error.strerror or str(error)
+        raise SocapError(f"cannot write {name}: {said}", hint=HINTS.get(error.errno or 0)) from error
+    except ValueError as error:  # a NUL, or half a character, in the name
+        raise SocapError(f"cannot write {name}: no file can be called so", hint="name another") from error
+
+
+@contextmanager
+def locked(path: Path, kind: int, *, patience: float) -> Iterator[str | None]:
+    """Hold the lock for the block; yield None, or who holds it when so many seconds did not suffice.
+
+    Raises OSError when the file cannot be opened.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        if not _take(descriptor, kind, patience):
+            yield _holder(descriptor)
+            return
+        if kind == EXCLUSIVE:
+            with suppress(OSError):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield None
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, kind: int, patience: float) -> bool:
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
+
+
+def _holder(descriptor: int) -> str:
+    with suppress(OSError):
+        if pid := os.pread(descriptor, 20, 0).decode("ascii", "replace").strip():
+            return f"pid {pid}"
+    return "pid unknown"

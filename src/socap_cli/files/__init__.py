@@ -1,1 +1,0 @@
-"""Reading and writing the files that people hand in and take away."""

@@ -1,1 +1,0 @@
-"""What is deleted for good: a person on request, what X deleted, what is too old."""
