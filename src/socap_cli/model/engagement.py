@@ -21,7 +21,9 @@ class Importance:
 
     score: float | None
     reasons: tuple[tuple[str, float], ...] = ()
-    """(username of the important follower, weight), heaviest first."""
+    """(username of the important follower, weight), the five heaviest first."""
+    followers: int = 0
+    """Important followers in all, those among the reasons included."""
 
 
 def engagement_id(tweet_id: str, kind: Kind, source_id: str) -> str:

@@ -25,6 +25,7 @@ COLUMNS: dict[str, Callable[[Engagement], Any]] = {
     "bio": lambda e: e.profile.bio,
     "importance_score": lambda e: e.importance.score,
     "importance_reasons": lambda e: [f"@{who} ({weight:g})" for who, weight in e.importance.reasons],
+    "important_followers": lambda e: e.importance.followers,
     "categories": lambda e: list(e.categories),
     "followers": lambda e: e.profile.followers,
     "verified": lambda e: e.profile.verified,

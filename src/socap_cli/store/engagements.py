@@ -122,6 +122,7 @@ def importance_fields(importance: Importance) -> Row:
     return {
         "importance_score": importance.score,
         "importance_reasons": [{"username": who, "weight": weight} for who, weight in importance.reasons],
+        "important_followers": max(importance.followers, len(importance.reasons)),
     }
 
 
@@ -141,7 +142,9 @@ def engagement(row: Mapping[str, Any]) -> Engagement:
             followers=row.get("followers"),
             verified=bool(row.get("verified")),
         ),
-        importance=Importance(row["importance_score"], reasons),
+        importance=Importance(
+            row["importance_score"], reasons, max(row.get("important_followers") or 0, len(reasons))
+        ),
         categories=tuple(row["categories"]),
         organisations=tuple(row.get("organisations") or ()),
         first_seen_at=row["first_seen_at"],

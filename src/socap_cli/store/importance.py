@@ -245,7 +245,8 @@ def _importance(entry: IndexEntry) -> Importance:
     heaviest = sorted(
         entry.followers, key=lambda follower: (-follower.weight, fold_handle(follower.username))
     )
-    return Importance(entry.score, tuple((f.username, f.weight) for f in heaviest[:REASONS_KEPT]))
+    reasons = tuple((f.username, f.weight) for f in heaviest[:REASONS_KEPT])
+    return Importance(entry.score, reasons, len(heaviest))
 
 
 def index_entries(
