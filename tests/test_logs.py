@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from socap_cli.channels.table import secrets_in
 from socap_cli.cli.app import execute
 from socap_cli.logs import Logs, about_job
-from socap_cli.settings import Settings
+from socap_cli.settings import Settings, texts_to_mask
 
 RUN = "0123456789abcdef"
 log = logging.getLogger("socap.work")
@@ -121,7 +120,7 @@ def test_no_secret_of_the_settings_is_ever_logged(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, part: str, form: str
 ) -> None:
     logs = Logs(RUN, verbose=2, form=form)
-    logs.hide(secrets_in(settings()))
+    logs.hide(texts_to_mask(settings()))
     logs.write_to(tmp_path / "socap.log", most_bytes=10_000, files=1)
     try:
         raise ValueError(f"refused {part}!")
@@ -134,7 +133,7 @@ def test_no_secret_of_the_settings_is_ever_logged(
 
 def test_masking_leaves_plain_words_alone(capsys: pytest.CaptureFixture[str]) -> None:
     logs = Logs(RUN)
-    logs.hide(secrets_in(settings()))
+    logs.hide(texts_to_mask(settings()))
     log.warning("socap cannot reach db.example, mail.example, hooks.slack.com or n8n.example as somebody")
     assert capsys.readouterr().err == (
         "warning: socap cannot reach db.example, mail.example, hooks.slack.com or n8n.example as somebody\n"

@@ -1,4 +1,7 @@
-"""Settings, database, rules: what every command needs."""
+"""Builds objects from the settings: database, provider, client, channels, report.
+
+A function imports what it builds, so that a command imports no HTTP, mail or drawing that it does not use.
+"""
 
 from __future__ import annotations
 
@@ -11,34 +14,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from pydantic import SecretStr
-
-from socap_cli.alerts.context import AlertContext
-from socap_cli.channels import Channel
-from socap_cli.channels.table import open_channels
-from socap_cli.client.limiter import Limiter
-from socap_cli.client.looks import LookPolicy, look_prices
-from socap_cli.client.metered import Budget, Meter, MeteredClient
 from socap_cli.errors import ConfigError, DatabaseUnreachable
-from socap_cli.importance.accounts import default_rules, load_rules
-from socap_cli.model.cadence import Cadence, Limits, LookPrices
-from socap_cli.model.engagement import LabelRules
-from socap_cli.providers import Provider
-from socap_cli.providers.table import build_provider
-from socap_cli.report.gather import Wanted
-from socap_cli.report.page import Brand, brand_of
-from socap_cli.report.values import Edition
-from socap_cli.settings import Settings
-from socap_cli.store import ELECTION, Db, open_database
-from socap_cli.store.connect import clock
-from socap_cli.store.embedded import Restarter
-from socap_cli.store.importance import ImportanceCollections
-from socap_cli.store.indexes import prepare
-from socap_cli.work.context import WorkContext
-from socap_cli.work.writer import EngagementWriter
+from socap_cli.settings import secret
 
 if TYPE_CHECKING:
-    from socap_cli.store.embedded import Embedded
+    from socap_cli.alerts.context import AlertContext
+    from socap_cli.channels import Channel
+    from socap_cli.client.looks import LookPolicy
+    from socap_cli.client.metered import MeteredClient
+    from socap_cli.model.cadence import LookPrices
+    from socap_cli.model.engagement import LabelRules
+    from socap_cli.providers import Provider
+    from socap_cli.report.gather import Wanted
+    from socap_cli.report.page import Brand
+    from socap_cli.report.values import Edition
+    from socap_cli.settings import Settings
+    from socap_cli.store import Db
+    from socap_cli.store.embedded import Embedded, Restarter
+    from socap_cli.store.importance import ImportanceCollections
+    from socap_cli.work.context import WorkContext
 
 
 RESTART = 15.0
@@ -69,6 +63,8 @@ class Bootstrap:
         A new one is warned of, unless it may be: a wrong home or configuration looks like that. Raises StoreError,
         and LockHeld while a restore is under way.
         """
+        from socap_cli.store.indexes import prepare
+
         with self._opened(patience) as db:
             prepared = prepare(db)
             if prepared.is_new and not may_be_new:
@@ -79,6 +75,8 @@ class Bootstrap:
 
     @contextmanager
     def _opened(self, patience: float) -> Iterator[Db]:
+        from socap_cli.store import ELECTION, open_database
+
         wanted = self.settings.database
         if uri := secret(wanted.uri):
             with open_database(
@@ -96,6 +94,8 @@ class Bootstrap:
     @contextmanager
     def _embedded_server(self) -> Iterator[tuple[str, Restarter]]:
         """The embedded server's URI. It is started, again whenever it goes away; a stop waits for the block."""
+        from socap_cli.store.embedded import Restarter
+
         embedded = self.embedded()
         restarter = Restarter(self._start)
         with embedded.in_use():
@@ -126,17 +126,21 @@ class Bootstrap:
 
     def embedded(self) -> Embedded:
         """The embedded database of the data folder; nothing is started."""
-        from socap_cli.store.embedded import Embedded  # not for those who have a server of their own
+        from socap_cli.store.embedded import Embedded
 
         return Embedded(self.settings.data_dir)
 
     def importance(self) -> ImportanceCollections:
         """The names of the firm's own collections."""
+        from socap_cli.store.importance import ImportanceCollections
+
         names = self.settings.database
         return ImportanceCollections(names.following_index, names.important_people)
 
     def rules(self) -> LabelRules:
         """The rules for categories: those of the file that is named, else the package's. Raises UsageError."""
+        from socap_cli.importance.accounts import default_rules, load_rules
+
         path = self.rules_file()
         return load_rules(str(path)) if path else default_rules()
 
@@ -161,14 +165,11 @@ class Bootstrap:
             self._start()
 
 
-def secret(value: SecretStr | None) -> str | None:
-    """A secret's text; None when it is not set."""
-    return value.get_secret_value().strip() or None if value else None
-
-
 @contextmanager
 def open_provider(built: Bootstrap, *, needs_key: bool = True) -> Iterator[Provider]:
     """The data provider, closed afterwards; without its key it can only declare things. Raises ConfigError."""
+    from socap_cli.providers.table import build_provider
+
     if needs_key:
         built.key()
     provider = build_provider(built.settings.provider)
@@ -188,6 +189,9 @@ def open_client(
     max_in_flight: int = 50,
 ) -> MeteredClient:
     """The metered way to the provider; `stop` ends its waits."""
+    from socap_cli.client.limiter import Limiter
+    from socap_cli.client.metered import Budget, Meter, MeteredClient
+
     rate = built.settings.provider.rate
     return MeteredClient(
         provider,
@@ -201,6 +205,9 @@ def open_client(
 
 def work_context(built: Bootstrap, db: Db, client: MeteredClient) -> WorkContext:
     """What the units of one run share."""
+    from socap_cli.work.context import WorkContext
+    from socap_cli.work.writer import EngagementWriter
+
     return WorkContext(
         db,
         client,
@@ -215,13 +222,14 @@ def work_context(built: Bootstrap, db: Db, client: MeteredClient) -> WorkContext
 
 def look_policy(built: Bootstrap, db: Db) -> LookPolicy:
     """What decides when tweets are looked at."""
+    from socap_cli.client.looks import LookPolicy, look_prices
+    from socap_cli.model.cadence import Cadence, Limits
+
     wanted = built.settings.collection
     shortest, longest = timedelta(minutes=wanted.shortest_minutes), timedelta(hours=wanted.longest_hours)
     limits = Limits(shortest, longest, wanted.hour_worth)
 
     def prices() -> LookPrices:
-        # FOLD  # HTTP, only where a campaign is adaptive
-
         with open_provider(built, needs_key=False) as provider:
             return look_prices(db, provider)
 
@@ -230,6 +238,8 @@ def look_policy(built: Bootstrap, db: Db) -> LookPolicy:
 
 def report_wanted(built: Bootstrap, edition: Edition) -> Wanted:
     """What a report is to hold, for whom."""
+    from socap_cli.report.gather import Wanted
+
     settings = built.settings
     zone = ZoneInfo(settings.report.timezone)
     return Wanted(edition, settings.report.rows, zone, built.importance(), settings.provider.usd_per_credit)
@@ -237,6 +247,8 @@ def report_wanted(built: Bootstrap, edition: Edition) -> Wanted:
 
 def report_brand(built: Bootstrap) -> Brand:
     """Whose reports these are; the logo's file is relative to the configuration. Raises ConfigError."""
+    from socap_cli.report.page import brand_of
+
     wanted = built.settings.report
     folder = built.settings.file.parent if built.settings.file else Path()
     logo = folder / wanted.logo.expanduser() if wanted.logo else None
@@ -245,6 +257,8 @@ def report_brand(built: Bootstrap) -> Brand:
 
 def channels_of(built: Bootstrap) -> dict[str, Channel]:
     """The ways to tell people, by name. Raises ConfigError."""
+    from socap_cli.channels.table import open_channels
+
     return open_channels(built.settings.alerts)
 
 
@@ -256,6 +270,9 @@ def alert_context(
     stop: threading.Event | None = None,
 ) -> AlertContext:
     """What the stages of telling people share; by the database's clock unless another is given."""
+    from socap_cli.alerts.context import AlertContext
+    from socap_cli.store.connect import clock
+
     waiting = stop or threading.Event()
     return AlertContext(
         db,

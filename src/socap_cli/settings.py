@@ -7,11 +7,11 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -28,6 +28,7 @@ from pydantic_core import ErrorDetails
 
 from socap_cli.errors import ConfigError
 from socap_cli.model.message import parse_digest, parse_quiet_hours, parse_receiver
+from socap_cli.text import secrets_of
 
 if TYPE_CHECKING:
     from email_validator import ValidatedEmail
@@ -452,6 +453,43 @@ class Settings(Section):
         """These settings, with the file that they come from."""
         self._file = file
         return self
+
+
+WITH_PASSWORD = frozenset({"mongodb", "mongodb+srv", "smtp", "smtps"})
+"""Addresses of which only the user's part is secret."""
+
+
+def secret(value: SecretStr | None) -> str | None:
+    """A secret's text; None when it is not set."""
+    return value.get_secret_value().strip() or None if value else None
+
+
+def texts_to_mask(settings: Settings) -> tuple[str, ...]:
+    """Every text of the settings that nothing may print or log: keys, passwords, and addresses that are secrets."""
+    texts: list[str] = []
+    for text in _secret_texts(settings):
+        try:
+            address = urlsplit(text)
+            password = address.password or ""
+        except ValueError:
+            texts.append(text)
+            continue
+        if address.scheme in WITH_PASSWORD:
+            texts += [password, unquote(password), address.netloc.rpartition("@")[0]]
+        else:
+            texts += secrets_of(text) if address.scheme else [text, text.removeprefix("whsec_")]
+    return tuple(dict.fromkeys(text for text in texts if text))
+
+
+def _secret_texts(value: object) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value().strip()
+    elif isinstance(value, BaseModel):
+        for _, part in value:
+            yield from _secret_texts(part)
+    elif isinstance(value, tuple):
+        for part in value:
+            yield from _secret_texts(part)
 
 
 CONFIG_MOST_BYTES = 1024 * 1024

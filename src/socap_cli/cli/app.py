@@ -26,7 +26,6 @@ from socap_cli.cli.options import values_of
 from socap_cli.cli.run import BUG, INTERRUPTED, Run, split_global_options
 from socap_cli.errors import SocapError, UsageError
 from socap_cli.files import write_file
-from socap_cli.settings import default_data_dir
 
 # None is used, and looking for them reads the metadata of every installed package at every start.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
@@ -204,8 +203,6 @@ def execute(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted(run)
     except Exception as error:  # the boundary: whatever is left is a bug, and its report is kept
-        # FOLD
-
         bug = SocapError(f"a bug in socap: {type(error).__name__}", hint=write_bug_report(run, error))
         bug.exit_code = BUG
         return run.finish(bug)
@@ -278,6 +275,8 @@ def write_bug_report(run: Run, error: BaseException) -> str:
 
 def _data_dir(run: Run) -> Path:
     """The data folder, without reading a configuration that may be what failed."""
+    from socap_cli.settings import default_data_dir
+
     given = os.environ.get("SOCAP_DATA_DIR")
     return run.data_dir or (Path(given).expanduser() if given else default_data_dir())
 

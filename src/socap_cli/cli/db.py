@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from socap_cli.bootstrap import Bootstrap, secret
+from socap_cli.bootstrap import Bootstrap
 from socap_cli.campaigns.settings import read_days, read_hours
 from socap_cli.cli import tables
 from socap_cli.cli.options import DryRun, Yes
@@ -19,6 +19,7 @@ from socap_cli.errors import UsageError
 from socap_cli.files import STDOUT, display_name, writing
 from socap_cli.retention import Pruned
 from socap_cli.retention import prune as prune_old
+from socap_cli.settings import secret
 from socap_cli.store import backup as backups
 from socap_cli.store import open_database
 from socap_cli.store.backup import Manifest

@@ -8,18 +8,18 @@ import shlex
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from socap_cli.campaigns.source import category_of, is_category
 from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run
 from socap_cli.errors import UsageError
 from socap_cli.files import NotAHandle, handle, write_file
-from socap_cli.model.campaign import TweetCategory
-from socap_cli.model.engagement import OTHERS, LabelRules
 from socap_cli.text import counted
+
+if TYPE_CHECKING:
+    from socap_cli.model.engagement import LabelRules
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The campaign.")]
 
@@ -122,6 +122,10 @@ def one_of(text: str, known: Iterable[str], what: str) -> str:
 
 def category_named(text: str, rules: LabelRules) -> str:
     """A category of tweets or of accounts, as alerts and engagements name it. Raises UsageError that lists them."""
+    from socap_cli.campaigns.source import category_of, is_category
+    from socap_cli.model.campaign import TweetCategory
+    from socap_cli.model.engagement import OTHERS
+
     if is_category(text):
         return category_of(text).short
     accounts = [rule.label for rule in rules.categories]
@@ -145,15 +149,14 @@ def words_of(metavar: str) -> list[str]:
 
 
 def _slugs() -> list[str]:
-    from socap_cli import settings as settings_module
-    from socap_cli.bootstrap import secret
     from socap_cli.cli.run import Run, split_global_options
+    from socap_cli.settings import load, secret
     from socap_cli.store.embedded import Embedded
     from socap_cli.store.indexes import slugs_at
 
     run = Run()
     split_global_options(run, typed())
-    settings = settings_module.load(run.config, data_dir=run.data_dir)
+    settings = load(run.config, data_dir=run.data_dir)
     uri = secret(settings.database.uri)
     if not uri:
         embedded = Embedded(Path(settings.data_dir))

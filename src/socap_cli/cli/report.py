@@ -13,7 +13,6 @@ import typer
 
 from socap_cli.bootstrap import Bootstrap, look_policy, report_brand, report_wanted
 from socap_cli.campaigns import adding
-from socap_cli.channels.email import parse_server
 from socap_cli.cli import tables
 from socap_cli.cli.options import DryRun, OptionalSlug, one_of
 from socap_cli.cli.output import print_line
@@ -244,6 +243,8 @@ def _office(built: Bootstrap) -> PostOffice:
     settings = built.settings.alerts
     if settings.email_smtp is None:
         raise ConfigError("no mail server", hint="set SOCAP_ALERT_EMAIL_SMTP")
+    from socap_cli.channels.email import parse_server
+
     server = parse_server(settings.email_smtp.get_secret_value())
     return PostOffice(server, parse_address(settings.email_from), settings.timeout)
 

@@ -16,18 +16,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from socap_cli import settings as settings_module
-from socap_cli.bootstrap import Bootstrap
-from socap_cli.channels.table import secrets_in
 from socap_cli.cli import output
 from socap_cli.cli.output import OutputFailed, print_line
 from socap_cli.errors import MissingValue, SocapError, UsageError
 from socap_cli.files import EXCLUSIVE, locked, write_file
 from socap_cli.logs import FORMS, Logs
-from socap_cli.settings import Settings
 from socap_cli.text import json_text
+
+if TYPE_CHECKING:
+    from socap_cli.bootstrap import Bootstrap
+    from socap_cli.settings import Settings
 
 log = logging.getLogger("socap.cli")
 
@@ -159,8 +159,6 @@ class Run:
 
     def _new(self, lines: list[str], code: int) -> list[str]:
         """The lines that were not told before. What the command shows comes with them, or tells a failure alone."""
-        # FOLD
-
         folder = self._folder()
         new = new_lines(folder, lines, self.now()) if folder else lines
         if self._shown and (new or (code and not lines)):
@@ -299,11 +297,14 @@ def one_line(text: str) -> str:
 
 def bootstrap(run: Run) -> Bootstrap:
     """What builds things from the settings that this run names; its log hides their secrets. Raises ConfigError."""
-    settings = settings_module.load(run.config, data_dir=run.data_dir)
+    from socap_cli.bootstrap import Bootstrap
+    from socap_cli.settings import load, texts_to_mask
+
+    settings = load(run.config, data_dir=run.data_dir)
     run.place = settings.data_dir
     os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / FONTS))
     if run.logs is not None:
-        run.logs.hide(secrets_in(settings))
+        run.logs.hide(texts_to_mask(settings))
         if settings.logging.file:
             _log_to_file(run, settings)
     if (address := settings.pings.address_of(run.command)) and not run.at_end:

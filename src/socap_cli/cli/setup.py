@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from socap_cli.alerts.rules import nobody, targets_of
 from socap_cli.bootstrap import Bootstrap, channels_of, open_provider
-from socap_cli.channels import Channel
 from socap_cli.cli import tables
 from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run, bootstrap
@@ -25,6 +23,9 @@ from socap_cli.settings import find_file, missing_file, secrets_in
 from socap_cli.status import RULES, gather, troubles
 from socap_cli.store import Db, importance, indexes, usage
 from socap_cli.store.connect import clock
+
+if TYPE_CHECKING:
+    from socap_cli.channels import Channel
 
 LOW_DISK = 1 << 30
 
@@ -281,6 +282,8 @@ def _used_in_a_day(db: Db) -> float:
 
 def _channels(built: Bootstrap) -> Iterator[Check]:
     """Every address of the configuration, without sending anything."""
+    from socap_cli.alerts.rules import nobody, targets_of  # HTTP, only for this check
+
     named = [parse_receiver(text.get_secret_value()) for text in built.settings.alerts.to]
     channels = channels_of(built)
     found = targets_of(nobody(datetime.now(UTC)), channels, named).found

@@ -30,7 +30,6 @@ from socap_cli.cli.tables import console
 from socap_cli.errors import LockHeld, ProviderStop, SocapError, UsageError
 from socap_cli.files import EXCLUSIVE, SHARED, locked
 from socap_cli.model.queue import REFUSED, RunRecord
-from socap_cli.report.gather import keep_all
 from socap_cli.store import usage
 from socap_cli.text import counted, json_text
 from socap_cli.work.context import Progress, WorkResult
@@ -320,6 +319,8 @@ def _work_here(run: Run, built: Bootstrap, watch: Watch | None, options: WorkerO
         record = RunRecord(run.run_id, "work", started, done.seconds, asdict(done))
         worker.context.until_available(partial(usage.record_run, db, record))
         if not done.stopped:
+            from socap_cli.report.gather import keep_all  # drawing, only where pages are kept
+
             keep_all(db, rows=built.settings.report.rows, now=run.now())
     return asdict(done)
 

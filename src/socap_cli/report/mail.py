@@ -8,10 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from email.message import EmailMessage
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from socap_cli.channels import email
-from socap_cli.channels.email import Heading, Server, text_body, write_letter
 from socap_cli.errors import SocapError
 from socap_cli.model.campaign import Campaign, CampaignStatus
 from socap_cli.report.analytics import DAY_STEP, step_for
@@ -21,6 +19,9 @@ from socap_cli.report.values import CampaignReport
 from socap_cli.settings import MailAddress, parse_address
 from socap_cli.store import Db
 from socap_cli.store import campaigns as store_campaigns
+
+if TYPE_CHECKING:
+    from socap_cli.channels.email import Server
 
 CHART = "growth"
 
@@ -54,6 +55,10 @@ class MailEdition:
 
     def body(self) -> EmailMessage:
         """mixed > alternative > text, related > HTML and chart."""
+        from socap_cli.channels.email import (
+            text_body,  # SMTP and HTTP: a page that is only drawn needs neither
+        )
+
         mail = text_body(self.text, self.html)
         if self.chart:
             html: Any = mail.get_payload()[1]  # type: ignore[index]
@@ -84,6 +89,8 @@ class PostOffice:
 
     def post(self, slug: str, edition: MailEdition, receiver: str, *, mark: str, now: datetime) -> None:
         """Hand one mail in. Raises SocapError."""
+        from socap_cli.channels.email import Heading, submit, write_letter
+
         heading = Heading(
             sender=self.sender,
             receiver=parse_address(receiver),
@@ -93,7 +100,7 @@ class PostOffice:
             thread=f"report {slug}",
             unsubscribe=f"unsubscribe {slug}",
         )
-        email.submit(self.server, write_letter(heading, edition.body()), timeout=self.timeout)
+        submit(self.server, write_letter(heading, edition.body()), timeout=self.timeout)
 
 
 def compose(

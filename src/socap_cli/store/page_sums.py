@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-import numpy as np
 from pymongo import UpdateOne
 from pymongo.errors import BulkWriteError
 
@@ -97,6 +96,8 @@ class ListColumns:
 
     def sort(self) -> None:
         """Put the rows in the order of their sources, so that equal engagements are equal columns."""
+        import numpy as np  # only where a page is summed up: most commands import this module
+
         order = np.argsort(np.frombuffer(self.rows["source"], np.int64), kind="stable")
         for name, values in self.rows.items():
             put = np.frombuffer(values, values.typecode)[order]
