@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import re
@@ -34,6 +36,7 @@ from socap_cli.model.campaign import CampaignTweet, TweetCategory
 from socap_cli.model.engagement import Engagement, Importance
 from socap_cli.model.message import Message, MessageKind
 from socap_cli.settings import Alerts, parse_address
+from socap_cli.text import escape_formulas
 
 TRIED = int(os.environ.get("SOCAP_FUZZ", "60"))
 UNWANTED = re.compile(
@@ -198,3 +201,14 @@ def test_apprise_gets_it_as_plain_text_without_a_call() -> None:
                 assert not CALLS.search(said["title"] + said["message"])
 
         tried()
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@given(st.lists(st.text(st.sampled_from("=+-@＝;\t\r\n ,\"'ax1")), min_size=1, max_size=3))
+def test_no_cell_is_a_formula_whichever_delimiter_a_spreadsheet_takes(
+    delimiter: str, texts: list[str]
+) -> None:
+    stream = io.StringIO(newline="")
+    csv.writer(stream).writerow([escape_formulas(text) for text in texts])
+    for row in csv.reader(io.StringIO(stream.getvalue(), newline=""), delimiter=delimiter):
+        assert not [cell for cell in row if cell.lstrip(" ").startswith(tuple("=+-@＝"))]

@@ -123,6 +123,15 @@ class Mask:
         return body
 
 
+FORMULA = re.compile(r'^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=[ "\x0b\x0c\xa0\u200b]*[=+\-@＝＋－＠])')
+"""Where a spreadsheet would run a cell, or what becomes a cell when it takes `;` or a tab for the delimiter."""
+
+
+def escape_formulas(text: str) -> str:
+    """Text that no spreadsheet runs as a formula: an apostrophe before each start of one."""
+    return FORMULA.sub("'", text)
+
+
 def counted(number: int, one: str, many: str = "") -> str:
     """A number with its noun: 1 tweet, 2,000 tweets. `many` is the plural when it is not `one` and an s."""
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"

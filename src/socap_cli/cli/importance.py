@@ -28,7 +28,7 @@ from socap_cli.model.important import Change, Follower, ImportantPerson, IndexEn
 from socap_cli.store import campaigns, connect, importance
 from socap_cli.store import importance as index
 from socap_cli.store.importance import ImportanceCollections, Scope
-from socap_cli.text import json_text
+from socap_cli.text import escape_formulas, json_text
 
 app = typer.Typer(help="Who is important, and why.", no_args_is_help=True)
 
@@ -68,7 +68,7 @@ def as_csv(rows: Exported) -> tuple[str, int]:
     for name, row in rows:
         if name == "important_people":
             cells = {**row, "tags": "; ".join(row.get("tags", ()))}
-            writer.writerow([_harmless(cells.get(column, "")) for column in columns])
+            writer.writerow([escape_formulas(str(cells.get(column, ""))) for column in columns])
             count += 1
     return stream.getvalue(), count
 
@@ -300,11 +300,6 @@ def _terms(built: Bootstrap, limit: int | None, refresh_after: float | None) -> 
 
 def _now(run: Run) -> datetime:
     return run.now().replace(microsecond=0)
-
-
-def _harmless(cell: object) -> object:
-    """A text that a spreadsheet would run as a formula, quoted as text."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" and cell else cell
 
 
 def merge_result(

@@ -11,9 +11,8 @@ from typing import Any, BinaryIO
 from socap_cli.errors import SocapError
 from socap_cli.model.engagement import Engagement
 from socap_cli.model.links import engagement_url
-from socap_cli.text import iso, json_text
+from socap_cli.text import escape_formulas, iso, json_text
 
-DANGEROUS = tuple("=+-@\t\r\n＝＋－＠")
 Row = dict[str, Any]
 COLUMNS: dict[str, Callable[[Engagement], Any]] = {
     "tweet_id": lambda e: e.tweet_id,
@@ -45,18 +44,13 @@ def row_of(engagement: Engagement) -> Row:
 
 
 def cell(value: Any) -> str:
-    """A value as a cell that no spreadsheet runs: text that begins like a formula gets an apostrophe in front."""
+    """A value as a cell that no spreadsheet runs."""
     if value is None:
         return ""
     if isinstance(value, datetime):
         return iso(value)
     text = ", ".join(value) if isinstance(value, list) else str(value)
-    runs = isinstance(value, (str, list)) and text.lstrip(WHITE).startswith(DANGEROUS)
-    return f"'{text}" if runs else text
-
-
-WHITE = " \x0b\x0c\xa0\u200b"
-"""What a spreadsheet may skip before it looks for a formula."""
+    return escape_formulas(text) if isinstance(value, (str, list)) else text
 
 
 def write_csv(found: Iterable[Engagement], out: BinaryIO) -> int:
