@@ -6,13 +6,14 @@ import codecs
 import csv
 import errno
 import fcntl
+import glob
 import io
 import json
 import os
 import re
+import secrets
 import stat
 import sys
-import tempfile
 import time
 import tomllib
 import unicodedata
@@ -204,8 +205,8 @@ STDOUT = STDIN
 """`-` names either stream."""
 
 
-ABANDONED = 60.0
-"""Seconds after which an unfinished file that nobody has locked was left by a process that was killed."""
+ABANDONED = 86_400.0
+"""Seconds after its last write at which an unfinished file belongs to a process that was killed."""
 
 
 HINTS = {
@@ -220,25 +221,6 @@ HINTS = {
     errno.EFBIG: "make room",
     errno.EPIPE: "its reader went away",
 }
-
-
-class _Stream(io.RawIOBase):
-    """A descriptor whose errors are told with the file's name. What was given up takes nothing more."""
-
-    def __init__(self, descriptor: int, name: str) -> None:
-        self._descriptor = descriptor
-        self._name = name
-        self.given_up = False
-
-    def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
-        waiting = memoryview(data).cast("B")
-        with _errors_of(self._name):
-            while waiting and not self.given_up:
-                waiting = waiting[os.write(self._descriptor, waiting) :]
-        return len(data)
-
-    def writable(self) -> bool:
-        return True
 
 
 EXCLUSIVE, SHARED = fcntl.LOCK_EX, fcntl.LOCK_SH
@@ -903,35 +885,68 @@ def fold_column(name: str) -> str:
 
 @contextmanager
 def writing(target: str | Path, *, mode: int | None = None, follow: bool = True) -> Iterator[BinaryIO]:
-    """Yield a stream into the file `target`, which appears when the block ends well.
+    """Yield a stream into the file `target`, which is replaced when the block ends without an exception.
 
-    `mode` is the new file's; without one an old file's is kept, and a new one gets the usual. A link is replaced
-    itself when it is not to be followed. Raises SocapError when the file cannot be written; what the block raises
-    passes through, and nothing is changed.
+    `mode` defaults to that of the file that is there, else to the usual. A link is followed unless `follow` is
+    False, then it is replaced itself. A pipe or device is written directly, `-` is stdout.
+    Raises SocapError when the file cannot be written; exceptions of the block pass through.
     """
     name = printable(str(target))[:200]
     if str(target) == STDOUT:
-        with _to_stdout() as stream:
-            yield stream
+        if sys.stdout is None:
+            raise SocapError("cannot write to stdout: it is closed", hint="name a file")
+        sys.stdout.flush()
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
         return
+    path, part = Path(target), None
     with _errors_of(name):
-        place, there = _find(Path(target), follow=follow)
-    if there is None or not follow or stat.S_ISREG(there.st_mode):
-        with _beside(place, name, there, mode) as stream:
-            yield stream
-    else:
-        with _into(place, name) as stream:
-            yield stream
+        try:
+            there = path.stat() if follow else path.lstat()
+        except FileNotFoundError:
+            there = None
+        if there is not None and stat.S_ISDIR(there.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        old = there if there is not None and stat.S_ISREG(there.st_mode) else None
+        if follow and there is not None and old is None:
+            descriptor = os.open(path, os.O_WRONLY | os.O_NOCTTY)
+        else:
+            path = Path(os.path.realpath(path)) if follow else path
+            if mode is None and old is not None:
+                mode = stat.S_IMODE(old.st_mode)
+            part = _part_file(path)
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
+    raw = _Stream(descriptor, name)
+    try:
+        stream = io.BufferedWriter(raw, 1 << 16)  # type: ignore[type-var]  # typeshed asks for one exact `write`
+        yield stream
+        stream.flush()
+        if part is not None:
+            with _errors_of(name):
+                if old is not None:
+                    with suppress(OSError):
+                        os.fchown(descriptor, old.st_uid, old.st_gid)
+                if mode is not None:
+                    os.fchmod(descriptor, mode)
+                os.fsync(descriptor)
+                part.replace(path)
+    except BaseException:
+        if part is not None:
+            part.unlink(missing_ok=True)
+        raise
+    finally:
+        raw.is_abandoned = True
+        os.close(descriptor)
 
 
 def write_file(target: str | Path, content: bytes, *, mode: int | None = None, follow: bool = True) -> None:
-    """Write these bytes as a file. Raises SocapError."""
+    """Raises SocapError; then the old file is unchanged."""
     with writing(target, mode=mode, follow=follow) as stream:
         stream.write(content)
 
 
 def replace_if_changed(path: Path, content: bytes, *, mode: int) -> bool:
-    """Write a file of a folder of ours; True when it held these bytes already. A link there is never followed."""
+    """Write a file in a folder of ours; True when it had these bytes already. A link there is not followed."""
     if holds(path, content):
         return True
     write_file(path, content, mode=mode, follow=False)
@@ -945,122 +960,36 @@ def holds(path: Path, content: bytes) -> bool:
     return False
 
 
-@contextmanager
-def _buffered(descriptor: int, name: str) -> Iterator[BinaryIO]:
-    raw = _Stream(descriptor, name)
-    stream = io.BufferedWriter(raw, 1 << 16)  # type: ignore[type-var]  # typeshed asks for one exact `write`
-    try:
-        yield stream
-        stream.flush()
-    finally:
-        raw.given_up = True
+class _Stream(io.RawIOBase):
+    """Reports errors of a descriptor with the file's name, which errors of the caller's block must not get.
 
-
-@contextmanager
-def _to_stdout() -> Iterator[BinaryIO]:
-    if sys.stdout is None:
-        raise SocapError("cannot write to stdout: it is closed", hint="name a file")
-    sys.stdout.flush()
-    yield sys.stdout.buffer
-    sys.stdout.buffer.flush()
-
-
-@contextmanager
-def _into(place: Path, name: str) -> Iterator[BinaryIO]:
-    """What is no plain file. A pipe waits for its reader, as it does for every program."""
-    with _errors_of(name):
-        descriptor = os.open(place, os.O_WRONLY | os.O_NOCTTY)
-    try:
-        with _buffered(descriptor, name) as stream:
-            yield stream
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _beside(place: Path, name: str, there: os.stat_result | None, mode: int | None) -> Iterator[BinaryIO]:
-    with _errors_of(name):
-        descriptor, beside = _unfinished(place)
-    try:
-        with _buffered(descriptor, name) as stream:
-            yield stream
-        with _errors_of(name):
-            _dress(descriptor, there, mode)
-            os.fsync(descriptor)
-            beside.replace(place)
-            _sync_folder(place.parent)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    finally:
-        os.close(descriptor)
-
-
-def _find(target: Path, *, follow: bool) -> tuple[Path, os.stat_result | None]:
-    """Where to write, and what stands there; None for nothing. Raises OSError for a name that cannot be."""
-    try:
-        there = target.stat() if follow else target.lstat()
-    except FileNotFoundError:
-        there = None
-    if there is not None and stat.S_ISDIR(there.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    plain = there is None or stat.S_ISREG(there.st_mode)
-    return Path(os.path.realpath(target)) if follow and plain else target, there
-
-
-def _dress(descriptor: int, there: os.stat_result | None, mode: int | None) -> None:
-    """Give the new file the mode that was asked for, or the old one's mode and, where one may, its owner."""
-    if there is not None and stat.S_ISREG(there.st_mode):
-        with suppress(OSError):
-            os.fchown(descriptor, there.st_uid, there.st_gid)
-        os.fchmod(descriptor, stat.S_IMODE(there.st_mode) if mode is None else mode)
-    else:
-        os.fchmod(descriptor, 0o666 & ~_umask() if mode is None else mode)
-
-
-def _umask() -> int:
-    """The process's mask, which can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
-def _unfinished(place: Path) -> tuple[int, Path]:
-    """A new file beside this one, locked while it is written; one that a killed process left is taken away.
-
-    Its name is always the same, so that no more than one is ever left, unless two write at once.
+    Once abandoned it accepts and drops everything: BufferedWriter flushes once more when it is collected.
     """
-    start = f".{os.fsencode(place.name)[:100].decode('utf-8', 'ignore')}."
-    usual = place.with_name(f"{start}part")
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self._descriptor = descriptor
+        self._name = name
+        self.is_abandoned = False
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
+        waiting = memoryview(data).cast("B")
+        with _errors_of(self._name):
+            while waiting and not self.is_abandoned:
+                waiting = waiting[os.write(self._descriptor, waiting) :]
+        return len(data)
+
+    def writable(self) -> bool:
+        return True
+
+
+def _part_file(path: Path) -> Path:
+    """A new name beside the file. Parts that a killed process left there long ago are removed."""
+    start = f".{os.fsencode(path.name)[:100].decode('utf-8', 'ignore')}."
     with suppress(OSError):
-        _remove_if_abandoned(usual)
-    try:
-        descriptor, path = os.open(usual, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), usual
-    except FileExistsError:
-        descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=start, suffix=".part")
-        path = Path(name)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    return descriptor, path
-
-
-def _remove_if_abandoned(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if time.time() - os.fstat(descriptor).st_mtime > ABANDONED:
-            path.unlink()
-    finally:
-        os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Bring the rename to the disk, where the file system takes that."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        for left in path.parent.glob(f"{glob.escape(start)}*.part"):
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                left.unlink()
+    return path.with_name(f"{start}{secrets.token_hex(4)}.part")
 
 
 @contextmanager
@@ -1068,10 +997,10 @@ def _errors_of(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        said = error.strerror or str(error)
-        raise SocapError(f"cannot write {name}: {said}", hint=HINTS.get(error.errno or 0)) from error
+        reason = error.strerror or str(error)
+        raise SocapError(f"cannot write {name}: {reason}", hint=HINTS.get(error.errno or 0)) from error
     except ValueError as error:  # a NUL, or half a character, in the name
-        raise SocapError(f"cannot write {name}: no file can be called so", hint="name another") from error
+        raise SocapError(f"cannot write {name}: invalid file name", hint="use another name") from error
 
 
 @contextmanager
