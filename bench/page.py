@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from typing import Any
 from bench.measure import START, database, environment, row
 from socap_cli.model.campaign import Campaign, CampaignStatus
 from socap_cli.model.kinds import LISTS
-from socap_cli.report.gather import keep_all
 from socap_cli.store import Db, campaigns, open_database
 
 TWEETS, READINGS = 300, 97
@@ -34,8 +33,7 @@ def page(uri: str) -> None:
     for size in SIZES:
         with database(uri) as db, tempfile.TemporaryDirectory() as folder:
             campaign_of(db, size)
-            summed(uri, db)
-            for what in ("first", "after a cycle"):
+            for what in ("nothing cached", "after a cycle"):
                 told = rendered(uri, db, Path(folder))
                 both = told["renderer"] + told["database"]
                 row(
@@ -49,14 +47,6 @@ def page(uri: str) -> None:
                     f"at most 150; page {told['page'] / 1000:.0f} KB, at most 500",
                 )
                 a_cycle(db, size)
-                row("sums, at the end of collection", f"{summed(uri, db):.2f} s", "both processes")
-
-
-def summed(uri: str, db: Db) -> float:
-    """What collection does at its end for the pages, in processor seconds."""
-    before, own = processor_seconds(uri), time.process_time()
-    keep_all(db, rows=5000, now=datetime.now(UTC))
-    return time.process_time() - own + processor_seconds(uri) - before
 
 
 def rendered(uri: str, db: Db, out: Path) -> dict[str, float]:

@@ -361,19 +361,21 @@ def test_what_is_no_picture_for_a_page_is_refused(content: bytes, tmp_path: Path
         brand_of(Report(logo=tmp_path))
 
 
-def test_columns_that_are_kept_are_completed_by_what_is_new_and_dropped_when_scores_change() -> None:
+def test_cached_columns_are_completed_by_what_is_new_and_dropped_when_scores_change() -> None:
     one = small()
     ids = ["11", "12"]
 
     def people() -> list[int]:
-        return sorted(page_sums.read(one.db, ids, now=START).user)
+        return sorted(page_sums.read(one.db, ids, now=START).user.tolist())
 
     assert people() == [71, 71, 72, 73]
-    kept = one.db.engagement_columns.count_documents({"collected": {"$gt": 0}})
-    assert kept == 4
-    one.engage("12", user=99, last_scan=2)
+    assert one.db.engagement_columns.count_documents({"rows": {"$exists": True}}) == 4
+    one.engage("12", user=99)
     assert people() == [71, 71, 72, 73, 99]
     one.db.engagements.update_many({"user_id": "71"}, {"$set": {"removed_at": START}})
+    one.db.worker_state.update_one(
+        {"_id": "11"}, {"$inc": {"retweets.epoch": 1, "replies.epoch": 1}, "$set": {"replies.collected": 0}}
+    )
     assert people() == [72, 73, 99]
     one.db.engagements.update_one({"user_id": "99"}, {"$set": {"importance_score": 50.0}})
     one.db.engagement_columns.replace_one({"_id": "12"}, {"changed_at": START}, upsert=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta, timezone
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socap_cli.model.engagement import BACKFILL, TIMED, EngagementColumns, Snapshot, bits_of, number_of
+from socap_cli.model.engagement import BACKFILL, TIMED, EngagementColumns, Snapshot
 from socap_cli.model.kinds import LISTS, Kind, ListKind, counter_names
 from socap_cli.report import charts, tweets
 from socap_cli.report.analytics import (
@@ -46,6 +46,7 @@ from socap_cli.report.charts import short_number
 from socap_cli.report.crowd import Crowd
 from socap_cli.report.page import count, duration
 from socap_cli.report.words import list_names, number_only, one_engagement
+from socap_cli.store.page_sums import bits_of, number_of
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -265,14 +266,15 @@ def crowd_of(found: list[Row]) -> Crowd:
     columns = EngagementColumns(
         tweets=("11", "12", "13"),
         actions=("retweet", "reply"),
-        tweet=array("I", [row[0] for row in found]),
-        action=array("B", [row[1] for row in found]),
-        source=array("q", range(1, len(found) + 1)),
-        user=array("q", [row[2] for row in found]),
-        score=array("f", [row[4] for row in found]),
-        labels=array("Q", [0] * len(found)),
-        at=array("I", [int((START + HOUR * row[5]).timestamp()) for row in found]),
-        flags=array("B", [row[3] for row in found]),
+        label_names=(),
+        tweet=np.array([row[0] for row in found], np.uint32),
+        action=np.array([row[1] for row in found], np.uint8),
+        source=np.arange(1, len(found) + 1, dtype=np.int64),
+        user=np.array([row[2] for row in found], np.int64),
+        labels=np.zeros(len(found), np.uint64),
+        score=np.array([row[4] for row in found], np.float32),
+        at=np.array([int((START + HOUR * row[5]).timestamp()) for row in found], np.uint32),
+        flags=np.array([row[3] for row in found], np.uint8),
     )
     return Crowd(columns, threshold=10.0)
 

@@ -1,4 +1,4 @@
-"""Sums that are kept: as good as those over every document, whatever was written, killed or done by hand between."""
+"""The cache of pages: as good as reading every document, whatever was written, killed or done by hand between."""
 
 from __future__ import annotations
 
@@ -8,19 +8,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from support.documents import START, Documents, reasons, wanted
+from support.documents import Documents, reasons, wanted
 from support.lab import SLUG, Lab
 
 from socap_cli.model.campaign import Campaign
-from socap_cli.model.kinds import LISTS, RETWEETS
-from socap_cli.report.gather import gather, keep_all
+from socap_cli.model.kinds import RETWEETS
+from socap_cli.report.gather import gather
 from socap_cli.report.values import CampaignReport
-from socap_cli.store import Db, campaigns, page_sums, worker_state
-from socap_cli.store.page_sums import Mark, Watched
+from socap_cli.store import Db, campaigns, engagements, page_sums, worker_state
 
-STEPS = ("cycle", "verify", "engage", "withdraw", "rescore", "killed", "keep")
+STEPS = ("cycle", "verify", "engage", "withdraw", "rescore", "killed", "page")
 
 
 def found(db: Db) -> Campaign:
@@ -35,7 +32,6 @@ def report(one: Lab) -> CampaignReport:
 
 def forgotten(one: Lab) -> CampaignReport:
     """The same report, with nothing kept to lean on."""
-    one.db.report_sums.drop()
     one.db.engagement_columns.delete_many({"epoch": {"$exists": True}})
     return report(one)
 
@@ -52,18 +48,18 @@ def step(one: Lab, name: str) -> None:
         if there:
             one.withdraw(RETWEETS, there[0])
     elif name == "rescore":
-        page_sums.note_changed(one.db, one.tweet_ids)
+        engagements.note_changed(one.db, one.tweet_ids)
         one.db.engagements.update_many({"tweet_id": one.tweet_ids[0]}, {"$set": {"importance_score": 77.0}})
     elif name == "killed":
         worker_state.acquire(one.db, [(one.tweet_ids[0], RETWEETS)], lease=0.0)
         first = {"tweet_id": one.tweet_ids[0], "action_type": "retweet"}
         one.db.engagements.update_one(first, {"$set": {"removed_at": one.now()}})
     else:
-        keep_all(one.db, rows=5000, now=datetime.now(UTC) + timedelta(hours=1), large=1)
+        report(one)
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_sums_that_are_kept_are_those_over_all_documents(lab: Callable[..., Lab], seed: int) -> None:
+def test_a_page_from_the_cache_is_the_page_from_all_documents(lab: Callable[..., Lab], seed: int) -> None:
     one, rng = lab(tweets=2, engagements=8.0), random.Random(seed)
     one.cycle()
     for name in rng.choices(STEPS, k=7):
@@ -74,7 +70,7 @@ def test_sums_that_are_kept_are_those_over_all_documents(lab: Callable[..., Lab]
         assert differs == [], name
 
 
-def test_while_a_list_is_held_nothing_of_it_is_kept(lab: Callable[..., Lab]) -> None:
+def test_while_a_list_is_held_nothing_of_it_is_cached(lab: Callable[..., Lab]) -> None:
     one = lab(tweets=1, engagements=60.0)
     one.cycle()
     worker_state.acquire(one.db, [(one.tweet_ids[0], RETWEETS)], lease=3600.0)
@@ -101,8 +97,8 @@ def test_a_report_looks_at_no_engagement_that_it_does_not_show(
 ) -> None:
     one = lab(tweets=6, engagements=160.0)
     one.cycle()
-    keep_all(one.db, rows=10, now=datetime.now(UTC) + timedelta(hours=1), large=1)
     few = wanted(rows=10)
+    gather(one.db, found(one.db), few, now=datetime.now(UTC) + timedelta(hours=1))
     done = explained(
         one.db, lambda: gather(one.db, found(one.db), few, now=datetime.now(UTC) + timedelta(hours=1))
     )
@@ -111,17 +107,6 @@ def test_a_report_looks_at_no_engagement_that_it_does_not_show(
     sums = gather(one.db, found(one.db), few, now=datetime.now(UTC) + timedelta(hours=1))
     shown = {*sums.rows, *sums.latest, *(row for person in sums.people for row in person.did)}
     assert 0 < looked <= len(shown) + 50 < one.db.engagements.count_documents({})
-
-
-@given(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), st.booleans())
-def test_only_the_end_of_a_pass_says_how_many_there_are(
-    size: int, collected: int, passes: int, is_closed: bool
-) -> None:
-    watched = Watched(Mark(3, passes, collected), is_closed=is_closed)
-    same_pass = watched.is_met_by(size, Mark(2, passes, 0))
-    assert same_pass == (not is_closed or size == collected)
-    assert watched.is_met_by(size, Mark(2, passes + 1, 0)) == (is_closed and size == collected)
-    assert not Watched(Mark(3, passes, size), is_free=False).is_met_by(size, Mark(2, passes))
 
 
 def test_lists_that_were_never_held_are_counted() -> None:
@@ -133,14 +118,3 @@ def test_lists_that_were_never_held_are_counted() -> None:
     assert one.report().collected == 2
     one.db.engagements.delete_many({"action_type": "reply"})
     assert one.report().collected == 1
-
-
-def test_what_is_kept_and_broken_is_made_anew() -> None:
-    one = Documents()
-    one.tweet("11")
-    one.read("11", 0, **dict.fromkeys(LISTS, 1))
-    one.engage("11")
-    before = one.report()
-    one.db.report_sums.update_many({}, {"$set": {"content": b'{"size": "x"}'}})
-    assert one.report() == before
-    assert before.as_of == START

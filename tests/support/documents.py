@@ -11,6 +11,7 @@ import mongomock
 
 from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, TweetCategory
 from socap_cli.model.kinds import LISTS, METRICS
+from socap_cli.model.list_state import SCANS_A_HOLD
 from socap_cli.report.gather import Wanted, gather
 from socap_cli.report.page import Brand
 from socap_cli.report.values import CampaignReport, Edition
@@ -66,8 +67,14 @@ class Documents:
         """A reading of a tweet's counters so long after the start."""
         at = START + timedelta(minutes=minutes)
         self.db.metric_snapshots.insert_one({"tweet_id": tweet_id, "captured_at": at, **counters})
+        before = self.db.worker_state.find_one({"_id": tweet_id}) or {}
         lists: dict[str, Any] = {
-            kind: {"last_success": at, "completed_passes": 1, "collected": counters.get(kind, 0)}
+            kind: {
+                "last_success": at,
+                "completed_passes": 1,
+                "collected": counters.get(kind, 0),
+                "epoch": before.get(kind, {}).get("epoch", 0) + 1,
+            }
             for kind in LISTS
         }
         state = {"counters": counters, "checked_at": at, "metrics_at": at, "gaps": [], **lists}
@@ -84,6 +91,11 @@ class Documents:
     ) -> str:
         """Somebody engages; `user` 0 is somebody new."""
         self.number += 1
+        kind = next(row.name for row in LISTS.values() if row.action_type == action)
+        state = self.db.worker_state.find_one_and_update(
+            {"_id": tweet_id}, {"$inc": {f"{kind}.epoch": 1}}, return_document=True
+        )
+        epoch = state[kind]["epoch"] if state else 0
         user = user or 1000 + self.number
         at = START + timedelta(minutes=minutes)
         source = str(user) if action == "retweet" else str(9_000_000 + self.number)
@@ -92,7 +104,8 @@ class Documents:
             "user_id": str(user), "username": f"user{user}", "name": f"User {user}", "bio": "", "followers": 10,
             "verified": False, "engaged_at": None if action == "retweet" else at, "first_seen_at": at,
             "last_seen_at": at, "text": None if action == "retweet" else "well said", "importance_score": 0.0,
-            "importance_reasons": [], "categories": ["others"], "backfill": False, "removed_at": None, "last_scan": 1,
+            "importance_reasons": [], "categories": ["others"], "backfill": False, "removed_at": None,
+            "last_scan": epoch * SCANS_A_HOLD + 1,
             **facts,
         }  # fmt: skip
         self.db.engagements.insert_one(document)

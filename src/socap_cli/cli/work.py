@@ -318,10 +318,6 @@ def _work_here(run: Run, built: Bootstrap, watch: Watch | None, options: WorkerO
             raise
         record = RunRecord(run.run_id, "work", started, done.seconds, asdict(done))
         worker.context.until_available(partial(usage.record_run, db, record))
-        if not done.stopped:
-            from socap_cli.report.gather import keep_all  # drawing, only where pages are kept
-
-            keep_all(db, rows=built.settings.report.rows, now=run.now())
     return asdict(done)
 
 

@@ -46,31 +46,31 @@ class Crowd:
 
     @cached_property
     def user(self) -> Numbers:
-        return np.frombuffer(self.columns.user, np.int64)
+        return self.columns.user
 
     @cached_property
     def at(self) -> Numbers:
-        return np.frombuffer(self.columns.at, np.uint32)
+        return self.columns.at
 
     @cached_property
     def backfill(self) -> Numbers:
-        return (np.frombuffer(self.columns.flags, np.uint8) & BACKFILL) > 0
+        return (self.columns.flags & BACKFILL) > 0
 
     @cached_property
     def timed(self) -> Numbers:
-        return (np.frombuffer(self.columns.flags, np.uint8) & TIMED) > 0
+        return (self.columns.flags & TIMED) > 0
 
     @cached_property
     def score(self) -> Numbers:
-        return np.frombuffer(self.columns.score, np.float32)
+        return self.columns.score
 
     @cached_property
     def tweet(self) -> Numbers:
-        return np.frombuffer(self.columns.tweet, np.uint32)
+        return self.columns.tweet
 
     @cached_property
     def action(self) -> Numbers:
-        return np.frombuffer(self.columns.action, np.uint8)
+        return self.columns.action
 
     @cached_property
     def _people(self) -> tuple[Numbers, Numbers]:
@@ -145,9 +145,8 @@ class Crowd:
 
     def people_by_label(self) -> dict[str, int]:
         """People, not engagements, of each label; one can have several. The most first, those without any last."""
-        labels = np.frombuffer(self.columns.labels, np.uint64)
         masks = np.zeros(len(self.people), np.uint64)
-        np.bitwise_or.at(masks, self.person, labels)
+        np.bitwise_or.at(masks, self.person, self.columns.labels)
         counts = {
             name: int(((masks >> np.uint64(bit)) & np.uint64(1)).sum())
             for bit, name in enumerate(self.columns.label_names)

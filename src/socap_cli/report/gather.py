@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import cache
 
-from pydantic import TypeAdapter, ValidationError
-
-from socap_cli import __version__
 from socap_cli.client.looks import LookPolicy, summarized
 from socap_cli.model.cadence import LookSummary
 from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet
@@ -60,7 +54,6 @@ from socap_cli.store import (
 )
 from socap_cli.store.engagements import detection
 from socap_cli.store.importance import ImportanceCollections
-from socap_cli.store.page_sums import Key, Watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +87,6 @@ class Collected:
     def since(self) -> datetime | None:
         """A day before the latest reading."""
         return self.as_of - DAY if self.as_of else None
-
-
-LARGE = 50_000
-"""Engagements from which on collection sums them up; of fewer a page does it in no time."""
-
-
-log = logging.getLogger("socap.report")
 
 
 AGES = (
@@ -255,33 +241,8 @@ def _looks(db: Db, read: Collected, wanted: Wanted) -> LookSummary | None:
 
 
 def crowd_sums(db: Db, asked: Asked, *, now: datetime) -> CrowdSums:
-    """The sums as they are: those that are kept when nothing has changed since, else computed, and kept."""
-    wanted = page_sums.marks(db, list(asked.category_of), now=now)
-    key = _key(asked, wanted)
-    known = _known(page_sums.find(db, asked.slug, key))
-    if known is not None:
-        return known
-    found = sums_of(Crowd(page_sums.read(db, list(asked.category_of), now=now), asked.threshold), asked)
-    if all(watched.is_settled for watched in wanted.values()):
-        page_sums.keep(db, asked.slug, key, _adapter().dump_json(found))
-    return found
-
-
-def _key(asked: Asked, wanted: Mapping[Key, Watched]) -> str:
-    parts = (__version__, asked, sorted((key, watched.mark) for key, watched in wanted.items()))
-    return hashlib.sha256(repr(parts).encode("utf-8", "replace")).hexdigest()
-
-
-def _known(content: bytes | None) -> CrowdSums | None:
-    try:
-        return _adapter().validate_json(content) if content else None
-    except ValidationError:
-        return None
-
-
-@cache
-def _adapter() -> TypeAdapter[CrowdSums]:
-    return TypeAdapter(CrowdSums)
+    """The sums over a campaign's engagements."""
+    return sums_of(Crowd(page_sums.read(db, list(asked.category_of), now=now), asked.threshold), asked)
 
 
 def as_of_states(states: Mapping[str, TweetState]) -> datetime | None:
@@ -306,32 +267,6 @@ def asked_of(
         moments=tweets.grid_of(first, as_of),
         rows=rows,
     )
-
-
-def keep_sums(db: Db, campaign: Campaign, *, rows: int, now: datetime) -> None:
-    """Compute what a page says of a campaign's engagements now, so that a page need not."""
-    found = {tweet.tweet_id: tweet for tweet in campaigns.tweets_of(db, campaign.slug)}
-    states = worker_state.load(db, found)
-    first = snapshots.first(db, list(found))
-    crowd_sums(db, asked_of(campaign, found, first, as_of_states(states), rows), now=now)
-
-
-def keep_all(db: Db, *, rows: int, now: datetime, large: int = LARGE) -> None:
-    """Bring the sums of active campaigns up to date. What fails is logged: the page then computes them itself."""
-    try:
-        for campaign in campaigns.listed(db):
-            if campaign.status is CampaignStatus.ACTIVE and _collected(db, campaign) >= large:
-                # FOLD  # arrays, for large campaigns alone
-
-                keep_sums(db, campaign, rows=rows, now=now)
-    except Exception:
-        log.warning("the sums for the pages are left to the next report", exc_info=True)
-
-
-def _collected(db: Db, campaign: Campaign) -> int:
-    ids = [tweet.tweet_id for tweet in campaigns.tweets_of(db, campaign.slug)]
-    states = worker_state.load(db, ids)
-    return sum(one.collected for state in states.values() for one in state.lists.values())
 
 
 def compare(db: Db, chosen: Sequence[Campaign]) -> tuple[Compared, ...]:

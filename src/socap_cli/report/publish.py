@@ -214,7 +214,7 @@ def data_version(db: Db, campaign: Campaign, wanted: Wanted, brand: Brand, *, no
     """
     tweets = campaigns.tweets_of(db, campaign.slug)
     ids = [tweet.tweet_id for tweet in tweets]
-    lists = page_sums.marks(db, ids, now=now)
+    lists = page_sums.versions(db, ids, now=now)
     parts: list[object] = [
         __version__,
         _own_files(),
@@ -232,7 +232,7 @@ def data_version(db: Db, campaign: Campaign, wanted: Wanted, brand: Brand, *, no
             wanted.usd_per_credit,
             (wanted.policy.default, wanted.policy.limits, wanted.policy.budget),
         ]
-    if not all(one.is_settled for one in lists.values()):
+    if not all(one.is_quiet for one in lists.values()):
         parts.append(secrets.token_hex(8))
     return hashlib.sha256(repr(parts).encode("utf-8", "replace")).hexdigest()[:32]
 

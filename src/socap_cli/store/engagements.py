@@ -22,9 +22,7 @@ from socap_cli.model.engagement import (
 )
 from socap_cli.model.kinds import LISTS, Kind
 from socap_cli.model.list_state import StoredCounts
-from socap_cli.store import page_sums
 from socap_cli.store.connect import Db
-from socap_cli.store.page_sums import SCAN_INDEX
 
 Row = dict[str, Any]
 
@@ -62,6 +60,10 @@ class Selection:
         if self.present:
             wanted["removed_at"] = None
         return wanted
+
+
+SCAN_INDEX = "tweet_id_1_action_type_1_removed_at_1_last_scan_1"
+"""The index that answers a count by itself."""
 
 
 POSTS = [kind.action_type for kind in LISTS.values() if kind.is_post]
@@ -280,8 +282,18 @@ def rescore(db: Db, scores: Mapping[str, Importance]) -> None:
         UpdateOne({"_id": key}, {"$set": importance_fields(importance)}) for key, importance in scores.items()
     ]
     if operations:
-        page_sums.note_changed(db, (key.partition(":")[0] for key in scores))
+        note_changed(db, (key.partition(":")[0] for key in scores))
         db.engagements.bulk_write(operations, ordered=False)
+
+
+def note_changed(db: Db, tweet_ids: Iterable[str]) -> None:
+    """Say that engagements of these tweets are about to be changed outside a hold of their lists: pages cache them."""
+    operations = [
+        UpdateOne({"_id": tweet_id}, {"$currentDate": {"changed_at": True}}, upsert=True)
+        for tweet_id in set(tweet_ids)
+    ]
+    if operations:
+        db.engagement_columns.bulk_write(operations, ordered=False)
 
 
 def listed(

@@ -12,14 +12,14 @@ from pymongo import UpdateOne
 
 from socap_cli.model.campaign import CampaignStatus
 from socap_cli.model.important import fold_handle
-from socap_cli.store import page_sums
 from socap_cli.store.connect import Db
+from socap_cli.store.engagements import note_changed
 from socap_cli.store.importance import WITHOUT_CASE
 
 BATCH = 500
 
 
-BY_SLUG = ("alert_plans", "report_sums")
+BY_SLUG = ("alert_plans",)
 """Collections whose `_id` is the campaign's."""
 
 
@@ -79,8 +79,7 @@ def taken_back(before: datetime) -> Row:
 
 def _delete(db: Db, ids: Sequence[str], alerts: Sequence[str]) -> None:
     lists = {key.rpartition(":")[0] for key in ids}
-    page_sums.note_changed(db, (key.partition(":")[0] for key in lists))
-    db.report_sums.delete_many({})
+    note_changed(db, (key.partition(":")[0] for key in lists))
     db.alert_history.delete_many({"alert_id": {"$in": list(alerts)}})
     db.alert_queue.delete_many({"_id": {"$in": list(alerts)}})
     db.engagement_columns.delete_many({"_id": {"$in": list(lists)}})

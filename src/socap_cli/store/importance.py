@@ -34,9 +34,8 @@ from socap_cli.model.important import (
     id_of,
     weight_of,
 )
-from socap_cli.store import page_sums
 from socap_cli.store.connect import Db
-from socap_cli.store.engagements import importance_fields, read_rows
+from socap_cli.store.engagements import importance_fields, note_changed, read_rows
 
 ABSENT = Importance(0.0)
 
@@ -606,7 +605,7 @@ def write(db: Db, changes: Sequence[Rescored]) -> None:
         for change in changes
     ]
     if operations:
-        page_sums.note_changed(db, (change.engagement_id.partition(":")[0] for change in changes))
+        note_changed(db, (change.engagement_id.partition(":")[0] for change in changes))
         db.engagements.bulk_write(operations, ordered=False)
 
 

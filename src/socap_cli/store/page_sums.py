@@ -1,254 +1,191 @@
-"""Engagements as columns, kept per list so that sums read what is new rather than everything.
+"""What report pages cache: each list's engagements as columns of a few bytes, in `engagement_columns`.
 
-A list's document is good as long as its mark holds (`list_marks`). What was added since is read by its scan; if the
-count does not come out right, the list is read anew. So nobody who writes engagements has to keep a sum.
+A cached list is good while its epoch (it grows with each hold) and the time of the last change outside a hold are the
+same. After a later hold what was added is read by its scan; when the count then differs from what that hold collected,
+something was removed and the list is read whole. While anybody may be writing a list it is read whole and not cached.
 """
 
 from __future__ import annotations
 
-from array import array
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from pymongo import UpdateOne
+import numpy as np
+from numpy.typing import NDArray
 from pymongo.errors import BulkWriteError
 
-from socap_cli.model.engagement import (
-    BACKFILL,
-    MOST_LABELS,
-    TIMED,
-    TYPES,
-    EngagementColumns,
-    bits_of,
-    number_of,
-)
+from socap_cli.model.engagement import BACKFILL, TIMED, EngagementColumns
 from socap_cli.model.kinds import LISTS
 from socap_cli.model.list_state import SCANS_A_HOLD
 from socap_cli.store.connect import Db
 
-MOST_KEPT = 300_000
-"""Rows of one list that fit into one document with room to spare; a longer list is read each time."""
-
-
-DUPLICATE_KEY = 11000
-
-
-AT_ONCE = 50
-"""Lists that are read and kept together: few round trips, and few documents in memory."""
-
-
-Key = tuple[str, str]
+Numbers = NDArray[Any]
+ListKey = tuple[str, str]
 """A list: its tweet and its action."""
 
+COLUMNS = np.dtype(
+    [("source", "<i8"), ("user", "<i8"), ("labels", "<u8"), ("score", "<f4"), ("at", "<u4"), ("flags", "u1")]
+)
+"""One engagement: `score` is NaN when unknown, `labels` a bit for each label, `at` seconds since 1970."""
 
-PER_ROW = tuple(name for name in TYPES if name not in ("tweet", "action"))
+MOST_LABELS = 64
+MOST_CACHED = 300_000
+"""Engagements of one list that fit into one document with room to spare."""
+AT_ONCE = 50
+"""Lists that are read together: few round trips, and few documents in memory."""
+SETTLED = timedelta(minutes=10)
+"""Whoever notes a change outside a hold has written it within this time."""
+DUPLICATE_KEY = 11000
+
+STATE_FIELDS = ("epoch", "collected", "lease_until", "open_pass.number")
+FIELDS = dict.fromkeys(
+    ("tweet_id", "action_type", "source_id", "user_id", "importance_score", "categories", "engaged_at",
+     "first_seen_at", "backfill"), 1,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ListVersion:
+    """A list as its state describes it; of a quiet list equal versions mean equal engagements."""
+
+    epoch: int
+    collected: int
+    changed_at: datetime | None
+    """The last change outside a hold: a rescoring, an erasure."""
+    is_quiet: bool
+    """Whether nobody holds it, no pass is open and the last change outside a hold is over."""
 
 
 @dataclass
-class ListColumns:
+class _List:
     """The rows of one list."""
 
-    scan: int | None = None
-    """The newest scan among them, or the lowest that can add to them; None before anything was read."""
+    rows: Numbers = field(default_factory=lambda: np.empty(0, COLUMNS))
     label_names: list[str] = field(default_factory=list)
-    strange: dict[int, str] = field(default_factory=dict)
-    rows: dict[str, array[Any]] = field(
-        default_factory=lambda: {name: array(TYPES[name]) for name in PER_ROW}
-    )
+    texts: dict[int, str] = field(default_factory=dict)
 
-    def __len__(self) -> int:
-        return len(self.rows["user"])
+    def add(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        """Take in engagements that are not in it, and put all in the order of their sources."""
+        known = set(self.rows["source"].tolist())
+        found = [row for row in map(self._row, documents) if row[0] not in known]
+        rows = np.concatenate([self.rows, np.array(found, COLUMNS)])
+        self.rows = rows[np.argsort(rows["source"], kind="stable")]
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Take in one engagement's document."""
-        timed = row.get("engaged_at") is not None
-        at = row["engaged_at"] if timed else row["first_seen_at"]
-        score = row.get("importance_score")
-        flags = (BACKFILL if row.get("backfill") else 0) | (TIMED if timed else 0)
-        values = {
-            "source": self._number(row["source_id"]),
-            "user": self._number(row["user_id"]),
-            "score": float("nan") if score is None else score,
-            "labels": self._mask(row.get("categories") or ()),
-            "at": min(max(int(at.timestamp()), 0), 2**32 - 1),
-            "flags": flags,
-        }
-        for name, value in values.items():
-            self.rows[name].append(value)
-        self.scan = max(self.scan or 0, row.get("last_scan") or 0)
+    def _row(self, document: Mapping[str, Any]) -> tuple[Any, ...]:
+        engaged_at, score = document.get("engaged_at"), document.get("importance_score")
+        at = (engaged_at or document["first_seen_at"]).timestamp()
+        flags = BACKFILL * bool(document.get("backfill")) | TIMED * (engaged_at is not None)
+        labels = 0
+        for name in document.get("categories") or ():
+            if name not in self.label_names:
+                self.label_names.append(name)
+            place = self.label_names.index(name)
+            labels |= 1 << place if place < MOST_LABELS else 0
+        source, user = self._number(document["source_id"]), self._number(document["user_id"])
+        return (
+            source,
+            user,
+            labels,
+            np.nan if score is None else score,
+            min(max(int(at), 0), 2**32 - 1),
+            flags,
+        )
 
     def _number(self, text: str) -> int:
         number = number_of(text)
         if number < 0:
-            self.strange[number] = text
+            self.texts[number] = text
         return number
-
-    def _mask(self, labels: Iterable[str]) -> int:
-        mask = 0
-        for label in labels:
-            if label not in self.label_names:
-                self.label_names.append(label)
-            place = self.label_names.index(label)
-            mask |= 1 << place if place < MOST_LABELS else 0
-        return mask
-
-    def sort(self) -> None:
-        """Put the rows in the order of their sources, so that equal engagements are equal columns."""
-        import numpy as np  # only where a page is summed up: most commands import this module
-
-        order = np.argsort(np.frombuffer(self.rows["source"], np.int64), kind="stable")
-        for name, values in self.rows.items():
-            put = np.frombuffer(values, values.typecode)[order]
-            self.rows[name] = array(values.typecode, put.tobytes())
-
-    def packed(self, next_scan: int) -> dict[str, Any]:
-        """As fields of a document; `next_scan` is the lowest that can add anything."""
-        return {
-            "next_scan": next_scan,
-            "label_names": self.label_names,
-            "strange": {str(number): text for number, text in self.strange.items()},
-            **{name: self.rows[name].tobytes() for name in PER_ROW},
-        }
-
-
-Lists = dict[Key, ListColumns]
-
-
-FIELDS = dict.fromkeys(
-    ("tweet_id", "action_type", "source_id", "user_id", "importance_score", "categories", "engaged_at",
-     "first_seen_at", "backfill", "last_scan"), 1,
-)  # fmt: skip
-"""What is read of an engagement's document."""
-
-
-SETTLED = timedelta(minutes=10)
-"""Whoever noted a tweet, or lost a list, has written what there was to write within this time."""
-
-
-SCAN_INDEX = "tweet_id_1_action_type_1_removed_at_1_last_scan_1"
-"""The index that answers a count by itself."""
-
-
-COUNTED_FIELDS = ("epoch", "completed_passes", "collected", "removed")
-
-
-STATE_FIELDS = (*COUNTED_FIELDS, "lease_until", "open_pass.number")
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A list as it was last written: equal marks, equal engagements."""
-
-    epoch: int = 0
-    passes: int = 0
-    collected: int = 0
-    removed: int = 0
-    changed_at: datetime | None = None
-    """When its tweet was last noted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A list's mark, and what may be going on."""
-
-    mark: Mark
-    is_settled: bool = True
-    """Whether nobody may be writing."""
-    is_closed: bool = True
-    """Whether no pass is open, so that `collected` is how many there are."""
-    is_free: bool = True
-    """Whether its last hold was given back; a holder that died may have taken engagements away and not told."""
-
-    def next_scan(self, newest: int) -> int:
-        """The lowest scan that can add anything to a list of which `newest` was the last scan that was seen.
-
-        An open pass goes on under its own number, and so may whoever else writes a list that was never held.
-        """
-        return (self.mark.epoch + 1) * SCANS_A_HOLD if self.is_closed and self.mark.epoch else newest
-
-    def is_met_by(self, size: int, kept: Mark) -> bool:
-        """Whether columns that were kept, with what was added since, are whole.
-
-        Only the end of a pass takes engagements away, and tells how many are left.
-        """
-        if not self.is_free:
-            return False
-        return size == self.mark.collected if self.is_closed else self.mark.passes == kept.passes
 
 
 def read(db: Db, tweet_ids: Sequence[str], *, now: datetime) -> EngagementColumns:
     """All present engagements of these tweets."""
-    wanted = marks(db, tweet_ids, now=now)
-    keys, lists = list(wanted), Lists()
+    wanted, lists = versions(db, tweet_ids, now=now), dict[ListKey, _List]()
+    keys = list(wanted)
     for start in range(0, len(keys), AT_ONCE):
-        lists |= _current(db, {key: wanted[key] for key in keys[start : start + AT_ONCE]})
-    for key in [key for key, columns in lists.items() if not len(columns)]:
-        del lists[key]
-    return _joined(lists)
+        lists |= _load(db, {key: wanted[key] for key in keys[start : start + AT_ONCE]})
+    return _joined({key: one for key, one in lists.items() if len(one.rows)})
 
 
-def _current(db: Db, wanted: Mapping[Key, Watched]) -> Lists:
-    """These lists as they are, and kept so for the next time."""
-    found = db.engagement_columns.find({"_id": {"$in": [":".join(key) for key in wanted]}})
-    kept = {(row["tweet_id"], row["action_type"]): row for row in found}
-    lists, before = Lists(), dict[Key, Mark | None]()
-    for key, watched in wanted.items():
-        row = kept.pop(key, None)
-        mark = _mark_of(row) if row else None
-        if row is None or mark is None or mark.changed_at != watched.mark.changed_at:
-            lists[key], before[key] = ListColumns(), None
-            continue
-        lists[key] = unpacked(row)
-        if mark != watched.mark or not watched.is_free:
-            before[key] = mark
-    _add(db, {key: lists[key] for key in before})
-    partly = [
-        key for key, mark in before.items() if mark and not wanted[key].is_met_by(len(lists[key]), mark)
-    ]
-    whole: Lists = {key: ListColumns() for key in partly}
-    _add(db, whole)
+def versions(db: Db, tweet_ids: Sequence[str], *, now: datetime) -> dict[ListKey, ListVersion]:
+    """Every list of these tweets; none of them has an engagement read for it."""
+    ids = list(tweet_ids)
+    noted = {
+        row["_id"]: row["changed_at"]
+        for row in db.engagement_columns.find({"_id": {"$in": ids}}, {"changed_at": 1})
+    }
+    fields = {f"{kind}.{name}": 1 for kind in LISTS for name in STATE_FIELDS}
+    states = {row["_id"]: row for row in db.worker_state.find({"_id": {"$in": ids}}, fields)}
+    found = {}
+    for tweet in ids:
+        changed_at = noted.get(tweet)
+        is_settled = changed_at is None or changed_at <= now - SETTLED
+        for name, kind in LISTS.items():
+            part = states.get(tweet, {}).get(name) or {}
+            is_free = part.get("lease_until") is None and not part.get("open_pass")
+            epoch, collected = part.get("epoch") or 0, part.get("collected") or 0
+            found[tweet, kind.action_type] = ListVersion(epoch, collected, changed_at, is_free and is_settled)
+    return found
+
+
+def _load(db: Db, wanted: Mapping[ListKey, ListVersion]) -> dict[ListKey, _List]:
+    """These lists as they are, cached for the next time."""
+    rows = db.engagement_columns.find({"_id": {"$in": [":".join(key) for key in wanted]}})
+    cached = {(row["tweet_id"], row["action_type"]): row for row in rows}
+    lists, grown = dict[ListKey, _List](), dict[ListKey, int]()
+    for key, version in wanted.items():
+        row = cached.get(key)
+        if row and "rows" in row and version.is_quiet and row["changed_at"] == version.changed_at:
+            texts = {int(number): text for number, text in row["texts"].items()}
+            lists[key] = _List(np.frombuffer(row["rows"], COLUMNS), list(row["label_names"]), texts)
+            if row["epoch"] != version.epoch:
+                grown[key] = (row["epoch"] + 1) * SCANS_A_HOLD
+    _add(db, {key: lists[key] for key in grown}, grown)
+    whole = {
+        key: _List()
+        for key, version in wanted.items()
+        if key not in lists or (key in grown and len(lists[key].rows) != version.collected)
+    }
+    _add(db, whole, {})
     lists |= whole
-    for key in before:
-        lists[key].sort()
-    _keep(db, [(key, wanted[key], lists[key]) for key in before if wanted[key].is_settled])
+    _cache(db, {key: (wanted[key], lists[key]) for key in (*grown, *whole) if wanted[key].is_quiet})
     return lists
 
 
-def _mark_of(row: Mapping[str, Any]) -> Mark:
-    return Mark(*(row[name] for name in ("epoch", "passes", "collected", "removed", "changed_at")))
-
-
-def _add(db: Db, lists: Lists) -> None:
-    """Add to these columns what is stored and not in them."""
+def _add(db: Db, lists: Mapping[ListKey, _List], scans: Mapping[ListKey, int]) -> None:
+    """Add what is stored and not in these lists, from a scan on where one is given."""
     if not lists:
         return
-    there = {key: set(columns.rows["source"]) for key, columns in lists.items()}
-    wanted = [_added_to(key, columns) for key, columns in lists.items()]
-    for row in db.engagements.find({"$or": wanted}, FIELDS):
-        key = (row["tweet_id"], row["action_type"])
-        if number_of(row["source_id"]) not in there[key]:
-            lists[key].add(row)
+    queries = [
+        {"tweet_id": tweet, "action_type": action, "removed_at": None}
+        | ({"last_scan": {"$gte": scans[tweet, action]}} if (tweet, action) in scans else {})
+        for tweet, action in lists
+    ]
+    found: dict[ListKey, list[Mapping[str, Any]]] = {}
+    for row in db.engagements.find({"$or": queries}, FIELDS):
+        found.setdefault((row["tweet_id"], row["action_type"]), []).append(row)
+    for key, documents in found.items():
+        lists[key].add(documents)
 
 
-def _added_to(key: Key, columns: ListColumns) -> dict[str, Any]:
-    present = {"tweet_id": key[0], "action_type": key[1], "removed_at": None}
-    return present if columns.scan is None else {**present, "last_scan": {"$gte": columns.scan}}
-
-
-def _keep(db: Db, fresh: Sequence[tuple[Key, Watched, ListColumns]]) -> None:
-    """Keep columns for the next time. Of two runs that do so at once either may win, and a loss costs a reading."""
+def _cache(db: Db, fresh: Mapping[ListKey, tuple[ListVersion, _List]]) -> None:
+    """Of two runs that cache a list at once either may win, and a loss costs a reading."""
     documents = [
         {
             "_id": ":".join(key),
             "tweet_id": key[0],
             "action_type": key[1],
-            **asdict(watched.mark),
-            **columns.packed(watched.next_scan(columns.scan or 0)),
+            "epoch": version.epoch,
+            "changed_at": version.changed_at,
+            "label_names": one.label_names,
+            "texts": {str(number): text for number, text in one.texts.items()},
+            "rows": one.rows.tobytes(),
         }
-        for key, watched, columns in fresh
-        if 0 < len(columns) <= MOST_KEPT
+        for key, (version, one) in fresh.items()
+        if version.epoch and 0 < len(one.rows) <= MOST_CACHED
     ]
     if not documents:
         return
@@ -260,115 +197,50 @@ def _keep(db: Db, fresh: Sequence[tuple[Key, Watched, ListColumns]]) -> None:
             raise
 
 
-def _joined(lists: dict[Key, ListColumns]) -> EngagementColumns:
-    """One set of columns of many lists, which are taken out as they are copied: there may be a million rows."""
-    tweets = list(dict.fromkeys(tweet for tweet, _ in lists))
-    actions = list(dict.fromkeys(action for _, action in lists))
-    labels = list(dict.fromkeys(name for one in lists.values() for name in one.label_names))[:MOST_LABELS]
-    whole = EngagementColumns(tuple(tweets), tuple(actions), tuple(labels))
-    places = {name: n for n, name in enumerate(labels)}
+def _joined(lists: Mapping[ListKey, _List]) -> EngagementColumns:
+    tweets = tuple(dict.fromkeys(tweet for tweet, _ in lists))
+    actions = tuple(dict.fromkeys(action for _, action in lists))
+    labels = tuple(dict.fromkeys(name for one in lists.values() for name in one.label_names))[:MOST_LABELS]
+    places, sizes = {name: n for n, name in enumerate(labels)}, [len(one.rows) for one in lists.values()]
     tweet_at = {name: n for n, name in enumerate(tweets)}
-    for tweet, action in list(lists):
-        one = lists.pop((tweet, action))
-        whole.tweet.extend([tweet_at[tweet]] * len(one))
-        whole.action.extend([actions.index(action)] * len(one))
-        for name in ("source", "user", "score", "at", "flags"):
-            getattr(whole, name).extend(one.rows[name])
-        whole.labels.extend(_relabelled(one, places))
-        whole.strange.update(one.strange)
-    return whole
-
-
-def _relabelled(one: ListColumns, places: Mapping[str, int]) -> array[int]:
-    """A list's label bits under the numbers of all lists together."""
-    masks = {
-        mask: sum(
-            1 << places[one.label_names[bit]] for bit in bits_of(mask) if one.label_names[bit] in places
-        )
-        for mask in set(one.rows["labels"])
-    }
-    return array("Q", [masks[mask] for mask in one.rows["labels"]])
-
-
-def unpacked(row: Mapping[str, Any]) -> ListColumns:
-    """The columns that a document keeps."""
-    strange = {int(number): text for number, text in row["strange"].items()}
-    columns = ListColumns(row["next_scan"], list(row["label_names"]), strange)
-    for name in PER_ROW:
-        columns.rows[name].frombytes(row[name])
-    return columns
-
-
-def marks(db: Db, tweet_ids: Sequence[str], *, now: datetime) -> dict[Key, Watched]:
-    """Every list of these tweets that may hold something."""
-    ids = list(tweet_ids)
-    noted = {row["_id"]: row["changed_at"] for row in db.engagement_columns.find({"_id": {"$in": ids}})}
-    fields = {f"{kind}.{name}": 1 for kind in LISTS for name in STATE_FIELDS}
-    states = {row["_id"]: row for row in db.worker_state.find({"_id": {"$in": ids}}, fields)}
-    never = [tweet for tweet in ids if not any(_part(states, tweet, kind).get("epoch") for kind in LISTS)]
-    found = {
-        (tweet, kind.action_type): _watched(_part(states, tweet, name), noted.get(tweet), now)
-        for tweet in sorted(set(ids) - set(never))
-        for name, kind in LISTS.items()
-        if _part(states, tweet, name)
-    }
-    return found | dict(_counted(db, never, noted, now))
-
-
-def _part(states: Mapping[str, Any], tweet: str, kind: str) -> dict[str, Any]:
-    return states.get(tweet, {}).get(kind) or {}
-
-
-def _watched(part: Mapping[str, Any], noted: datetime | None, now: datetime) -> Watched:
-    epoch, passes, collected, removed = (part.get(name) or 0 for name in COUNTED_FIELDS)
-    return Watched(
-        Mark(epoch, passes, collected, removed, noted),
-        is_settled=_is_past(part.get("lease_until"), now) and _is_past(noted, now),
-        is_closed=not part.get("open_pass"),
-        is_free=part.get("lease_until") is None,
+    columns = {name: np.empty(sum(sizes), COLUMNS[name]) for name in COLUMNS.names or ()}
+    begin = 0
+    for one, size in zip(lists.values(), sizes, strict=True):
+        for name, values in columns.items():
+            values[begin : begin + size] = _relabelled(one, places) if name == "labels" else one.rows[name]
+        begin += size
+    return EngagementColumns(
+        tweets,
+        actions,
+        labels,
+        tweet=np.repeat(np.array([tweet_at[tweet] for tweet, _ in lists], np.uint32), sizes),
+        action=np.repeat(np.array([actions.index(action) for _, action in lists], np.uint8), sizes),
+        **columns,
+        texts={number: text for one in lists.values() for number, text in one.texts.items()},
     )
 
 
-def _is_past(moment: datetime | None, now: datetime) -> bool:
-    return moment is None or moment <= now - SETTLED
-
-
-def _counted(
-    db: Db, ids: Sequence[str], noted: Mapping[str, datetime], now: datetime
-) -> Iterator[tuple[Key, Watched]]:
-    """Marks by the engagements themselves, present and removed, with the newest scan instead of a number of passes."""
-    if not ids:
-        return
-    removed = {"$cond": [{"$gt": ["$removed_at", None]}, 1, 0]}
-    group = {
-        "_id": {"tweet": "$tweet_id", "action": "$action_type"},
-        "n": {"$sum": 1},
-        "removed": {"$sum": removed},
-        "scan": {"$max": "$last_scan"},
-    }
-    pipeline: list[dict[str, Any]] = [{"$match": {"tweet_id": {"$in": list(ids)}}}, {"$group": group}]
-    for row in db.engagements.aggregate(pipeline, hint=SCAN_INDEX):
-        key = (row["_id"]["tweet"], row["_id"]["action"])
-        mark = Mark(0, row["scan"] or 0, row["n"] - row["removed"], row["removed"], noted.get(key[0]))
-        yield key, Watched(mark, is_settled=_is_past(mark.changed_at, now))
-
-
-def note_changed(db: Db, tweet_ids: Iterable[str]) -> None:
-    """Say that engagements of these tweets are about to be changed, or were, outside a hold of their lists."""
-    operations = [
-        UpdateOne({"_id": tweet_id}, {"$currentDate": {"changed_at": True}}, upsert=True)
-        for tweet_id in set(tweet_ids)
+def _relabelled(one: _List, places: Mapping[str, int]) -> Numbers:
+    """A list's label bits under the numbers of all lists together."""
+    masks, which = np.unique(one.rows["labels"], return_inverse=True)
+    renamed = [
+        sum(1 << places[name] for name in (one.label_names[bit] for bit in bits_of(mask)) if name in places)
+        for mask in masks.tolist()
     ]
-    if operations:
-        db.engagement_columns.bulk_write(operations, ordered=False)
+    return np.array(renamed, np.uint64)[which]
 
 
-def find(db: Db, slug: str, key: str) -> bytes | None:
-    """What was kept under a key that names everything it was made of; None when that is not so any more."""
-    row = db.report_sums.find_one({"_id": slug, "key": key})
-    return bytes(row["content"]) if row else None
+def number_of(text: str) -> int:
+    """An id as a number that gives it back, or, for what is no plain number, a negative one made of it."""
+    if text.isascii() and text.isdigit() and (text == "0" or text[0] != "0") and int(text) < 2**63:
+        return int(text)
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return -1 - (int.from_bytes(digest) >> 1)
 
 
-def keep(db: Db, slug: str, key: str, content: bytes) -> None:
-    """Keep a campaign's sums in the place of what was there."""
-    db.report_sums.replace_one({"_id": slug}, {"key": key, "content": content}, upsert=True)
+def bits_of(mask: int) -> Iterator[int]:
+    """The numbers of the bits that are set."""
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low

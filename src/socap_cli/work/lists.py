@@ -16,7 +16,7 @@ from socap_cli.model.engagement import StoredItem
 from socap_cli.model.links import snowflake_time
 from socap_cli.model.list_state import SCANS_A_HOLD, ListState, Pass, Phase, StoredCounts, Window
 from socap_cli.model.queue import Outcome, Result, Unit
-from socap_cli.store import engagements, jobs, page_sums, worker_state
+from socap_cli.store import engagements, jobs, worker_state
 from socap_cli.work import delta, windows
 from socap_cli.work.context import UnitResult, WorkContext
 from socap_cli.work.delta import Advance, PassKind, PassTracker, Step
@@ -172,7 +172,7 @@ class ListCollector:
 
     def _write(self, change: worker_state.ListChange) -> None:
         if not self.context.writer.write(change):
-            page_sums.note_changed(self.context.db, [self.state.tweet_id])  # its pages may have come late
+            engagements.note_changed(self.context.db, [self.state.tweet_id])  # its pages may have come late
             raise LeaseLost(f"{self.state.kind} of tweet {self.state.tweet_id} is held by another worker now")
 
     def _save(self, current: Pass) -> None:
