@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -17,8 +18,7 @@ from support.servers import Hook, hook
 from support.terminal import Cli
 
 from socap_cli.errors import NoMongod
-from socap_cli.simulator.mailbox import Mailbox
-from socap_cli.simulator.server import Simulator
+from socap_cli.simulator.server import Mailbox, Simulator
 from socap_cli.simulator.world import World
 from socap_cli.store import Db, indexes, open_database
 from socap_cli.store.embedded import Embedded
@@ -88,9 +88,9 @@ def simulate() -> Iterator[Callable[..., Simulator]]:
     started: list[Simulator] = []
 
     def start(
-        *, page: int = 20, key: str | None = None, wire_format: str = "twitterapi", **world: object
+        *, page: int = 20, key: str | None = None, wire_format: str = "twitterapi", **world: Any
     ) -> Simulator:
-        options = {"start": START, "tweets": 3, "engagements": 0.0, "accounts": 400, **world}
+        options: dict[str, Any] = {"start": START, "tweets": 3, "engagements": 0.0, "accounts": 400, **world}
         simulator = Simulator(World(**options), page=page, key=key, wire_format=wire_format)
         started.append(simulator.__enter__())
         return simulator

@@ -16,8 +16,7 @@ from support.firm import index_in_its_own_way, insert_odd, snapshot
 from support.waiting import heed_ctrl_c
 
 from socap_cli.cli.app import execute
-from socap_cli.simulator.mailbox import Mailbox
-from socap_cli.simulator.server import Simulator
+from socap_cli.simulator.server import Mailbox, Simulator
 from socap_cli.store import Db
 
 MARK = "Example: "

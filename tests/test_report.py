@@ -29,7 +29,7 @@ from socap_cli.report.mail import as_zip, compose
 from socap_cli.report.page import campaign_page
 from socap_cli.report.publish import Site, publish
 from socap_cli.report.values import CampaignReport, Edition
-from socap_cli.simulator.mailbox import Mailbox
+from socap_cli.simulator.server import Mailbox
 from socap_cli.simulator.world import Account
 from socap_cli.store import campaigns, page_sums
 

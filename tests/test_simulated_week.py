@@ -27,8 +27,7 @@ import pymongo
 import pytest
 from support.shifted_clock import ShiftedClock
 
-from socap_cli.simulator.mailbox import Mailbox
-from socap_cli.simulator.server import Simulator
+from socap_cli.simulator.server import Mailbox, Simulator
 from socap_cli.simulator.world import Comparison, World, compare, true_keys
 from socap_cli.store import Db, engagements
 

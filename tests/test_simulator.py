@@ -95,7 +95,8 @@ EXPECTED: dict[str, type[ProviderError] | None] = {
     "expire": errors.CursorRefused, "refuse": errors.RequestRefused, "drop": errors.ProviderUnavailable,
     "status": errors.RequestRefused, "empty": errors.MalformedAnswer, "null": None,
     "drip": errors.ProviderUnavailable, "oversized": errors.MalformedAnswer, "bomb": errors.MalformedAnswer,
-    "nested": errors.MalformedAnswer, "missing": errors.NotFound,
+    "nested": errors.MalformedAnswer, "missing": errors.NotFound, "no_credits": errors.CreditsExhausted,
+    "forbidden": None, "spend_cap": None, "usage_cap": None,
 }  # fmt: skip
 
 
@@ -156,11 +157,11 @@ def test_less_than_one_request_a_second_is_a_limit_too(
     client = provider(simulator)
     client.tweets(["1"])
     began = time.monotonic()
-    simulator.fate._seen[""][0] -= 3.9
+    simulator.fate._recent[""][0] -= 3.9
     with pytest.raises(errors.RateLimited) as raised:
         client.tweets(["1"])
     assert raised.value.retry_after == 4.5
-    simulator.fate._seen[""][0] -= 1.2
+    simulator.fate._recent[""][0] -= 1.2
     client.tweets(["1"])
     assert time.monotonic() - began < 1
 

@@ -9,8 +9,7 @@ import pytest
 from support.terminal import Cli
 
 from socap_cli.cli.app import GROUPS
-from socap_cli.simulator.mailbox import Mailbox
-from socap_cli.simulator.server import Simulator
+from socap_cli.simulator.server import Mailbox, Simulator
 from socap_cli.store import Db, rate_limits
 
 

@@ -39,7 +39,7 @@ from socap_cli.providers import Provider as DataProvider
 from socap_cli.report.publish import Site, publish
 from socap_cli.report.values import Edition
 from socap_cli.settings import Alerts, Provider, Settings
-from socap_cli.simulator.mailbox import Mailbox
+from socap_cli.simulator.server import Mailbox
 from socap_cli.simulator.world import Comparison, compare, true_keys
 from socap_cli.store import Db, alert_queue, campaigns, engagements
 from socap_cli.work.worker import Worker

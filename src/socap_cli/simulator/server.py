@@ -1,49 +1,72 @@
-"""The simulator on real HTTP: the provider's paths, a Slack-like webhook, and `/sim/...` to steer it."""
+"""The simulator on real HTTP, a Slack-like webhook, `/sim/...` to steer it; and a mail server."""
 
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import json
-import random
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import cache
+from email import message_from_bytes
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar, Literal
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from socap_cli.errors import SocapError
-from socap_cli.simulator.faults import Fate, Fault, Faults
+from socap_cli.simulator import faults as faults_table
+from socap_cli.simulator.faults import FAULTS, Fate, Faults, Manner
 from socap_cli.simulator.twitterapi import TwitterApi
-from socap_cli.simulator.wire import Answer, Ledger, Setting, Sink, WireFormat
+from socap_cli.simulator.wire import Answer, WireFormat
 from socap_cli.simulator.world import Clock, World
 from socap_cli.simulator.x_api import XApi
 
-FORMATS: dict[str, Callable[[Setting], WireFormat]] = {
-    "twitterapi": TwitterApi,
-    "x": XApi,
-}
+FORMATS: dict[str, type[WireFormat]] = {"twitterapi": TwitterApi, "x": XApi}
+BLOCK, BLOCKS = b" " * 65_536, 4_096
+"""Of an answer without end."""
 
 
-Manner = Literal["plain", "cut", "drop", "drip", "endless"]
-"""How an answer goes out: whole, with half of its body, not at all, byte by byte, or without end."""
+@dataclass
+class Ledger:
+    """What was asked and what it cost."""
+
+    keeps_times: bool = False
+    """Whether the moment of each request is kept: it grows for as long as the simulator runs."""
+    requests: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[int] = field(default_factory=Counter)
+    times: dict[str, list[float]] = field(default_factory=dict)
+    """Per path, the monotonic time of each request."""
+    items: int = 0
+    credits: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "requests": dict(self.requests),
+            "statuses": {str(status): count for status, count in self.statuses.items()},
+            "items": self.items,
+            "credits": self.credits,
+        }
 
 
-MANNERS: dict[Fault, Manner] = {"garble": "cut", "drop": "drop", "drip": "drip", "oversized": "endless"}
+@dataclass
+class Sink:
+    """A webhook's receiver: keeps what it was sent and answers as set."""
 
-
-NESTED = b'{"tweets": ' + b"[" * 200_000
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    status: int = 200
+    body: str = "ok"
+    retry_after: str | None = None
+    hang_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What is answered."""
+    """An answer as bytes, and how it is sent."""
 
     status: int
     body: bytes
@@ -56,8 +79,15 @@ class Response:
     """Seconds between two bytes of one that drips."""
 
 
-def _json(value: object) -> Response:
-    return Response(200, json.dumps(value, separators=(",", ":"), default=str).encode())
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request; headers are named in lower case."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: Mapping[str, str]
+    body: bytes
 
 
 @dataclass(eq=False)
@@ -82,11 +112,10 @@ class Simulator:
     def __post_init__(self) -> None:
         self.clock = Clock(self.world.start, speed=self.speed)
         self.fate = Fate(self.faults, self.seed)
-        self.api = FORMATS[self.wire_format](Setting(self.world, self.clock.now, self.fate, self.page))
+        self.api = FORMATS[self.wire_format](self.world, self.clock.now, self.fate, self.page)
         self._lock = threading.Lock()
-        self._jitter = random.Random(self.seed)
         try:
-            self._server = Server((self.host, self.port), self.respond)
+            self._server = _Server((self.host, self.port), self.respond)
         except OSError as error:
             reason = f"cannot listen on port {self.port}: {error.strerror}"
             raise SocapError(reason, hint="name another with --port") from error
@@ -94,7 +123,6 @@ class Simulator:
 
     @property
     def url(self) -> str:
-        """Its address."""
         host, port = self._server.server_address[:2]
         return f"http://{host!s}:{port}"
 
@@ -110,29 +138,60 @@ class Simulator:
         self._server.serve_forever()
 
     def close(self) -> None:
-        """End it."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
 
+    def truth(self) -> dict[str, Any]:
+        """What exists now, for JSON: {tweet: {list: source ids}}."""
+        truth = self.world.truth(self.clock.now())
+        return {
+            tweet_id: {kind: sorted(ids) for kind, ids in lists.items()} for tweet_id, lists in truth.items()
+        }
+
+    def tweets_csv(self) -> str:
+        """A campaign file: every tweet's URL with its category."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(("url", "category"))
+        writer.writerows((tweet.url, tweet.category.short) for tweet in self.world.tweets.values())
+        return out.getvalue()
+
     def respond(self, request: Request) -> Response:
-        """Answer any request."""
+        """Answer a request to the provider, or to `/sim/...`."""
         if request.path.startswith("/sim/"):
             return self._control(request)
         if request.method != "GET":
             return Response(405, b'{"detail":"Method Not Allowed"}')
         endpoint = self.api.endpoint(request.path)
         with self._lock:
-            self.ledger.asked(endpoint)
-        key = self.api.key_in(request.headers)
-        if self.key is not None and key != self.key:
-            return self._sent(self.api.refused_key(), "ok")
-        fate = self.fate.draw(endpoint, has_cursor=bool(self.api.cursor_in(request.query)))
-        answer = self.api.failure(fate)
-        if answer is None:
-            answer = self._paid(request)
-        return replace(self._sent(answer, fate), delay=self._delay(fate))
+            self.ledger.requests[endpoint] += 1
+            if self.ledger.keeps_times:
+                self.ledger.times.setdefault(endpoint, []).append(time.monotonic())
+        name, delay = "ok", 0.0
+        if self.key is not None and self.api.key_in(request.headers) != self.key:
+            answer = self.api.refused_key()
+        else:
+            name = self.fate.draw(endpoint, has_cursor=bool(self.api.cursor_in(request.query)))
+            delay = self.faults.latency and self.faults.latency * self.fate.jitter()
+            delay += self.faults.hang_seconds if name == "hang" else 0.0
+            answer = self._faulty(name) or self._paid(request)
+        with self._lock:
+            self.ledger.statuses[answer.status] += 1
+            self.ledger.items += answer.items
+            self.ledger.credits += answer.credits
+        kind = "text/html" if isinstance(answer.body, str) else "application/json"
+        response = Response(answer.status, _encoded(answer.body), kind, answer.headers, FAULTS[name].manner)
+        return replace(response, delay=delay, drip_pause=self.faults.drip_pause)
+
+    def _faulty(self, name: str) -> Answer | None:
+        """The answer that a fault is; None when the provider answers."""
+        if name == "bomb":
+            return Answer(200, faults_table.bomb(), headers={"Content-Encoding": "gzip"})
+        if name == "nested":
+            return Answer(200, faults_table.NESTED)
+        return self.api.failures[name]() if name in self.api.failures else None
 
     def _paid(self, request: Request) -> Answer:
         """The provider's answer, if the account can pay for it."""
@@ -145,121 +204,75 @@ class Simulator:
                 self.faults.credits = left - answer.credits
         return answer
 
-    def _delay(self, fate: Fault) -> float:
-        latency = self.faults.latency * self._jitter.uniform(0.9, 1.1)
-        return latency + (self.faults.hang_seconds if fate == "hang" else 0.0)
-
-    def _sent(self, answer: Answer, fate: Fault) -> Response:
-        with self._lock:
-            self.ledger.answered(answer)
-        headers = dict(answer.headers)
-        if answer.status == 429 and self.faults.retry_after is not None:
-            headers["Retry-After"] = f"{self.faults.retry_after:g}"
-        manner = MANNERS.get(fate, "plain")
-        pause = self.faults.drip_pause
-        if fate == "bomb":
-            return Response(200, _bomb(), headers={"Content-Encoding": "gzip"})
-        if fate == "nested":
-            return Response(200, NESTED)
-        if isinstance(answer.body, str):
-            return Response(
-                answer.status, answer.body.encode(), "text/html", headers, manner, drip_pause=pause
-            )
-        return replace(
-            _json(answer.body), status=answer.status, headers=headers, manner=manner, drip_pause=pause
-        )
-
     def _control(self, request: Request) -> Response:
         """Answer a `/sim/...` request."""
-        if request.path == "/sim/slack" and request.method == "POST":
-            return self._slack(json.loads(request.body or b"{}"))
-        if request.path == "/sim/advance" and request.method == "POST":
-            step = timedelta(minutes=float(request.query.get("minutes", 30)))
-            return _json({"now": self.clock.advance(step).isoformat()})
-        if request.path == "/sim/faults" and request.method == "POST":
-            try:
-                self.faults.update(json.loads(request.body or b"{}"))
-            except ValueError as error:
-                return Response(400, str(error).encode(), "text/plain")
-            return _json({"ok": True})
-        if request.path in self._reads:
-            return self._reads[request.path](self)
+        match request.method, request.path.removeprefix("/sim/"):
+            case "POST", "slack":
+                with self._lock:
+                    self.slack.messages.append(json.loads(request.body or b"{}"))
+                wait, sink = self.slack.retry_after, self.slack
+                headers = {} if wait is None else {"Retry-After": wait}
+                return Response(
+                    sink.status, sink.body.encode(), "text/plain", headers, delay=sink.hang_seconds
+                )
+            case "POST", "advance":
+                step = timedelta(minutes=float(request.query.get("minutes", 30)))
+                return _json({"now": self.clock.advance(step).isoformat()})
+            case "POST", "faults":
+                try:
+                    self.faults.update(json.loads(request.body or b"{}"))
+                except ValueError as error:
+                    return Response(400, str(error).encode(), "text/plain")
+                return _json({"ok": True})
+            case "GET", "state":
+                return _json({"now": self.clock.now().isoformat(), "ledger": self.ledger.as_dict()})
+            case "GET", "truth":
+                return _json(self.truth())
+            case "GET", "messages":
+                return _json({"slack": self.slack.messages})
+            case "GET", "tweets.csv":
+                return Response(200, self.tweets_csv().encode(), "text/csv")
+            case "GET", "following_index.json":
+                return _json({"following_index": self.world.following_index})
+            case "GET", "important_people.json":
+                return _json({"important_people": self.world.important})
         return Response(404, f"there is no {request.method} {request.path} here".encode(), "text/plain")
 
-    def _slack(self, message: dict[str, Any]) -> Response:
-        with self._lock:
-            self.slack.messages.append(message)
-        wait = self.slack.retry_after
-        headers = {} if wait is None else {"Retry-After": wait}
-        return Response(
-            self.slack.status, self.slack.body.encode(), "text/plain", headers, delay=self.slack.hang_seconds
-        )
 
-    def truth(self) -> dict[str, Any]:
-        """What exists now, for JSON: {tweet: {list: source ids}}."""
-        truth = self.world.truth(self.clock.now())
-        return {
-            tweet_id: {kind: sorted(ids) for kind, ids in lists.items()} for tweet_id, lists in truth.items()
-        }
-
-    def tweets_csv(self) -> str:
-        """A campaign file: every tweet's URL with its category."""
-        return _csv(("url", "category"), ((t.url, t.category.short) for t in self.world.tweets.values()))
-
-    _reads: ClassVar[dict[str, Callable[[Simulator], Response]]] = {
-        "/sim/state": lambda self: _json(
-            {"now": self.clock.now().isoformat(), "ledger": self.ledger.as_dict()}
-        ),
-        "/sim/truth": lambda self: _json(self.truth()),
-        "/sim/messages": lambda self: _json({"slack": self.slack.messages}),
-        "/sim/tweets.csv": lambda self: Response(200, self.tweets_csv().encode(), "text/csv"),
-        "/sim/following_index.json": lambda self: _json({"following_index": self.world.following_index}),
-        "/sim/important_people.json": lambda self: _json({"important_people": self.world.important}),
-    }
+def _encoded(body: Any) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    text = body if isinstance(body, str) else json.dumps(body, separators=(",", ":"), default=str)
+    return text.encode()
 
 
-ENDLESS_BLOCKS = 4_096
+def _json(value: object) -> Response:
+    return Response(200, _encoded(value))
 
 
-BLOCK = b" " * 65_536
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What was asked."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: Mapping[str, str]
-    """By lower-case name."""
-    body: bytes
-
-
-class Server(ThreadingHTTPServer):
-    """Listens on loopback; each request has a thread."""
+class _Server(ThreadingHTTPServer):
+    """Each request has a thread."""
 
     daemon_threads = True
     request_queue_size = 256
 
     def __init__(self, address: tuple[str, int], respond: Callable[[Request], Response]) -> None:
         self.respond = respond
-        super().__init__(address, Handler)
+        super().__init__(address, _Handler)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
+        """A client that closed the connection is not reported."""
 
 
-class Handler(BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     """One connection."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1
-    server: Server
+    server: _Server
 
     def do_GET(self) -> None:
-        """Answer a request."""
         parts = urlsplit(self.path)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -282,7 +295,7 @@ class Handler(BaseHTTPRequestHandler):
         body = response.body
         if response.manner == "cut":
             body = body[: max(1, len(body) // 2)]
-        length = len(BLOCK) * ENDLESS_BLOCKS if response.manner == "endless" else len(body)
+        length = len(BLOCK) * BLOCKS if response.manner == "endless" else len(body)
         self.send_response(response.status)
         self.send_header("Content-Type", response.content_type)
         self.send_header("Content-Length", str(length))
@@ -290,29 +303,48 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if response.manner == "drip":
-            self._drip(body, response.drip_pause)
+            for byte in body:
+                self.wfile.write(bytes([byte]))
+                self.wfile.flush()
+                time.sleep(response.drip_pause)
         elif response.manner == "endless":
-            for _ in range(ENDLESS_BLOCKS):
+            for _ in range(BLOCKS):
                 self.wfile.write(BLOCK)
         else:
             self.wfile.write(body)
 
-    def _drip(self, body: bytes, pause: float) -> None:
-        for number in range(len(body)):
-            self.wfile.write(body[number : number + 1])
-            self.wfile.flush()
-            time.sleep(pause)
 
+class Mailbox:
+    """A real SMTP server on loopback that keeps what it is sent, until the `with` block ends."""
 
-@cache
-def _bomb() -> bytes:
-    """30 MB in 30 kB."""
-    return gzip.compress(b'{"tweets": [' + b" " * 30_000_000)
+    def __init__(self) -> None:
+        try:
+            from aiosmtpd.controller import Controller
+        except ImportError as error:
+            raise SocapError(
+                "the local SMTP server needs aiosmtpd", hint="pip install 'socap[embedded]'"
+            ) from error
+        self.messages: list[Message] = []
+        self.answers: dict[str, str] = {}
+        """The SMTP reply that a recipient gets."""
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        self.url = f"smtp://127.0.0.1:{port}"
+        self._controller: Any = Controller(self, hostname="127.0.0.1", port=port, ready_timeout=10)
 
+    def __enter__(self) -> Mailbox:
+        self._controller.start()
+        return self
 
-def _csv(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return out.getvalue()
+    def __exit__(self, *_: object) -> None:
+        self._controller.stop()
+
+    async def handle_RCPT(self, _1: Any, _2: Any, envelope: Any, address: str, _3: Any) -> str:  # noqa: N802
+        if refusal := self.answers.get(address):
+            return refusal
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
+        self.messages.append(message_from_bytes(envelope.content))
+        return "250 Message accepted for delivery"

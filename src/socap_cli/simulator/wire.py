@@ -1,4 +1,7 @@
-"""What the simulator needs of a provider's wire format. A new one is a module here and a row in `server.FORMATS`."""
+"""What both wire formats are made of: posts as neutral rows, pages of a list, and the base class of a format.
+
+A new format is a module with a subclass of `WireFormat` and a row in `server.FORMATS`.
+"""
 
 from __future__ import annotations
 
@@ -6,167 +9,165 @@ import base64
 import binascii
 import json
 import math
-import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
-from socap_cli.simulator.faults import Fate, Fault
-from socap_cli.simulator.world import Engagement, EngagementList, Key, World
+from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, Kind
+from socap_cli.simulator.faults import Fate
+from socap_cli.simulator.world import Account, Engagement, Key, World, WorldTweet
 
-Query = dict[str, str]
+Query = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer and what it costs. `body` is a JSON value, or text that is HTML."""
+    """An answer and what it costs. `body` is a JSON value, text that is HTML, or raw bytes of JSON."""
 
     status: int
     body: Any
-    billed_items: int = 0
+    items: int = 0
     credits: float = 0.0
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What a wire format is spoken over."""
+class WireFormat(ABC):
+    """A provider's endpoints over a world, at the world's present moment."""
 
-    world: World
-    now: Callable[[], datetime]
-    fate: Fate
-    page: int = 20
-    """Items on a page, where a request does not say."""
+    label: ClassVar[str]
+    """The provider's name, as the settings have it."""
 
+    def __init__(self, world: World, now: Callable[[], datetime], fate: Fate, page: int = 20) -> None:
+        """`page` is the size of a page where a request does not say."""
+        self.world, self.now, self.fate, self.page = world, now, fate, page
+        self.failures: dict[str, Callable[[], Answer]] = {}
+        """The answers of faults that are answers of the provider."""
 
-class WireFormat(Protocol):
-    """A provider's endpoints over a world."""
-
-    @property
-    def label(self) -> str:
-        """The provider's name, as the settings have it."""
-
+    @abstractmethod
     def key_in(self, headers: Mapping[str, str]) -> str | None:
         """The key that a request holds; headers are named in lower case."""
 
+    @abstractmethod
     def endpoint(self, path: str) -> str:
         """What requests are counted, and limited, under."""
 
+    @abstractmethod
     def cursor_in(self, query: Query) -> str:
         """The cursor of the page that a request asks for; empty for the first one."""
 
+    @abstractmethod
     def is_free(self, path: str) -> bool:
         """Whether a request costs nothing, whatever the account has left."""
 
+    @abstractmethod
     def answer(self, path: str, query: Query) -> Answer:
-        """Answer one request at the world's present moment."""
+        """Answer one request."""
 
-    def failure(self, fault: Fault) -> Answer | None:
-        """The answer that a fault is; None when it is none of its own."""
-
+    @abstractmethod
     def refused_key(self) -> Answer:
         """The answer to a wrong key."""
 
+    @abstractmethod
     def no_credits(self) -> Answer:
         """The answer when too few credits are left."""
 
+    def fault_of(self, tweet_id: str) -> Answer | None:
+        """The answer of every list of a tweet that never works."""
+        faults = self.fate.faults
+        if tweet_id in faults.never_answered:
+            return self.failures["error"]()
+        return self.failures["limit"]() if tweet_id in faults.always_limited else None
+
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """The items of a page, newest first, and the cursor of the next one."""
+class Post:
+    """A tweet, a reply or a quote, before a format names its fields."""
 
-    items: tuple[Engagement, ...] = ()
-    following: str | None = None
+    post_id: str
+    text: str
+    author: Account
+    posted_at: float
+    conversation_id: str
+    counters: Mapping[str, int]
+    replied_to: str | None = None
+    quoted: str | None = None
+    retweeted: str | None = None
+    edits: tuple[str, ...] = ()
+    """The ids of all versions, the first one first."""
+    source_id: str = ""
+    """Where it is an engagement: what the truth names it by."""
+    is_hidden: bool = False
+    """It takes room on a page that it is not on, as posts of protected accounts do."""
 
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which page is asked for."""
-
-    size: int
-    cursor: str = ""
-    since: float = -math.inf
-    """Unix seconds, inclusive."""
-    until: float = math.inf
-    """Unix seconds, exclusive."""
-
-
-@dataclass
-class Ledger:
-    """What was asked and what it cost."""
-
-    keeps_times: bool = False
-    """Whether the moment of each request is kept: it grows for as long as the simulator runs."""
-    requests: Counter[str] = field(default_factory=Counter)
-    statuses: Counter[int] = field(default_factory=Counter)
-    times: dict[str, list[float]] = field(default_factory=dict)
-    """Per path, the monotonic time of each request."""
-    items: int = 0
-    credits: float = 0.0
-
-    def asked(self, path: str) -> None:
-        """Note a request."""
-        self.requests[path] += 1
-        if self.keeps_times:
-            self.times.setdefault(path, []).append(time.monotonic())
-
-    def answered(self, answer: Answer) -> None:
-        """Note an answer."""
-        self.statuses[answer.status] += 1
-        self.items += answer.billed_items
-        self.credits += answer.credits
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "requests": dict(self.requests),
-            "statuses": {str(status): count for status, count in self.statuses.items()},
-            "items": self.items,
-            "credits": self.credits,
-        }
+    @property
+    def key(self) -> Key:
+        return self.posted_at, self.source_id or self.post_id
 
 
-@dataclass
-class Sink:
-    """A webhook's receiver: keeps what it was sent and answers as told."""
-
-    messages: list[dict[str, Any]] = field(default_factory=list)
-    status: int = 200
-    body: str = "ok"
-    retry_after: str | None = None
-    hang_seconds: float = 0.0
+def tweet_post(tweet: WorldTweet, moment: float) -> Post:
+    """A tweet with its counters."""
+    return Post(
+        tweet.tweet_id, tweet.text, tweet.author, tweet.posted_at, tweet.tweet_id, tweet.counters(moment)
+    )
 
 
-def cut(items: EngagementList, wanted: Wanted, *, moment: float, fate: Fate) -> Cut:
-    """A page of a list at a moment. Raises ValueError for a cursor that this provider never gave out."""
-    cursor = wanted.cursor
-    below = decode_cursor(cursor) if cursor else None
+def item_post(kind: Kind, item: Engagement, target: str) -> Post:
+    """A reply to the tweet or, nested, to another post below it; or a quote of the tweet."""
+    return Post(
+        item.source_id,
+        item.text,
+        item.account,
+        item.engaged_at,
+        conversation_id=target if kind == REPLIES else item.source_id,
+        counters={**dict.fromkeys(LISTS, 0), "likes": 1},
+        replied_to=(str(int(target) + 1) if item.nested else target) if kind == REPLIES else None,
+        quoted=target if kind == QUOTES else None,
+        source_id=item.source_id,
+    )
+
+
+class HasKey(Protocol):
+    """Whatever stands in a list."""
+
+    @property
+    def key(self) -> Key: ...
+
+
+Item = TypeVar("Item", bound=HasKey)
+
+
+def cut(
+    newest_first: Callable[[Key | None], Iterator[Item]],
+    size: int,
+    fate: Fate,
+    *,
+    cursor: str = "",
+    since: float = -math.inf,
+    until: float = math.inf,
+) -> tuple[tuple[Item, ...], str | None]:
+    """A page and the cursor of the next one; `newest_first` lists from the newest, or from just below a key.
+
+    `since` is inclusive, `until` exclusive, in unix seconds. Raises ValueError for a cursor that this provider never
+    gave out.
+    """
+    below = _decode_cursor(cursor) if cursor else None
     if cursor and fate.blank():
-        return Cut(following=cursor + "=")
-    if below is None and wanted.until < math.inf:
-        below = (wanted.until, "")
-    above = _repeated(items, moment, below, fate.faults.repeats) if cursor else ()
-    found = islice(items.newest_first(moment, below=below), wanted.size + 1)
-    fresh = tuple(item for item in found if item.engaged_at >= _whole(wanted.since))
-    page = fresh[: wanted.size]
-    following = None
-    if len(fresh) > wanted.size:
+        return (), cursor + "="
+    repeated: tuple[Item, ...] = ()
+    if below is not None and fate.faults.repeats:
+        earlier = tuple(item for item in newest_first(None) if item.key >= below)
+        repeated = earlier[-fate.faults.repeats :]
+    if below is None and until < math.inf:
+        below = (until, "")
+    since = math.floor(since) if math.isfinite(since) else since
+    listed = tuple(i for i in islice(newest_first(below), size + 1) if i.key[0] >= since)
+    page, following = listed[:size], None
+    if len(listed) > size:
         following = cursor if fate.faults.looping and cursor else encode_cursor(page[-1].key)
-    return Cut((*above, *page), following)
-
-
-def _whole(since: float) -> float:
-    return math.floor(since) if math.isfinite(since) else since
-
-
-def _repeated(items: EngagementList, moment: float, below: Key | None, count: int) -> tuple[Engagement, ...]:
-    if not count or below is None:
-        return ()
-    newer = tuple(item for item in items.newest_first(moment) if item.key >= below)
-    return newer[-count:]
+    return (*repeated, *page), following
 
 
 def encode_cursor(key: Key) -> str:
@@ -174,8 +175,7 @@ def encode_cursor(key: Key) -> str:
     return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str) -> Key:
-    """Raises ValueError for a cursor that this provider never gave out."""
+def _decode_cursor(cursor: str) -> Key:
     bare = cursor.rstrip("=")
     try:
         moment, source_id = json.loads(base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4)))

@@ -1,6 +1,6 @@
 """A made-up world: accounts, tweets, and who did what to them when. It can tell the truth.
 
-Everything follows from a seed.
+Everything follows from a seed, so the order of the random draws is part of the world.
 """
 
 from __future__ import annotations
@@ -20,73 +20,31 @@ from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.model.links import lowest_snowflake
 
 
-@dataclass(frozen=True, slots=True)
-class Habit:
-    """How people engage by one kind of list."""
-
-    share: float
-    """Part of a tweet's engagements that are of this kind."""
-    texts: tuple[str, ...] = ()
-    """What they write; nothing where an item is no post."""
-    nested: float = 0.0
-    """Part of the items that are about another post: listed, but no engagement with the tweet."""
-
-
-QUOTE_TEXTS = (
-    "Worth a read.", "Big if it works.", "This is the launch to watch today.", "My notes on this, below.",
-    "They finally did it.", "Bookmarking this one.", "Strong team, strong numbers.",
-)  # fmt: skip
-
-
-REPLY_TEXTS = (
-    "Congrats!", "This is great", "How does it compare with the others?", "Is there an API?", "take my money",
-    "When will it be in Europe?", "not convinced yet", "Been using it for a month, it holds up <3", "🔥🔥🔥",
-    "=1+1 is two, and this is one", "Would love to talk, DM open",
-)  # fmt: skip
-
-
-HABITS: dict[Kind, Habit] = {
-    RETWEETS: Habit(0.55),
-    REPLIES: Habit(0.33, REPLY_TEXTS, nested=0.03),
-    QUOTES: Habit(0.12, QUOTE_TEXTS),
-}
-
-
-NO_HABIT = Habit(0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class WorldPlan:
-    """What a world is made by."""
-
-    start: datetime
-    """When a campaign begins; tweets are up to 12 hours older."""
-    seed: int = 7
-    tweets: int = 300
-    hours: float = 72.0
-    """For which people engage after the start."""
-    engagements: float = 45.0
-    """Engagements a tweet, on average."""
-    accounts: int = 6000
-    removed: float = 0.01
-    """Part of the engagements that are taken back."""
-
-
 class World:
-    """The truth."""
+    """The truth. Tweets are up to 12 hours older than `start`; people engage for `hours` after it."""
 
-    def __init__(self, **plan: Any) -> None:
-        """Make the world of a plan: see `WorldPlan` for what can be said."""
-        self.plan = WorldPlan(**plan)
-        self.random = random.Random(self.plan.seed)
-        self.start = self.plan.start.astimezone(UTC)
-        self.horizon = self.start + timedelta(hours=self.plan.hours)
-        self.accounts = [account(self.random, n, self.start) for n in range(self.plan.accounts)]
-        self.important = important_people(self.random, self.accounts)
-        self.following_index = following_index(self.random, self.accounts, self.important)
+    def __init__(
+        self,
+        *,
+        start: datetime,
+        seed: int = 7,
+        tweets: int = 300,
+        hours: float = 72.0,
+        engagements: float = 45.0,
+        accounts: int = 6000,
+        removed: float = 0.01,
+    ) -> None:
+        """`engagements` is the average per tweet, `removed` the part of them that is undone later."""
+        self.random = random.Random(seed)
+        self.start = start.astimezone(UTC)
+        self.horizon = self.start + timedelta(hours=hours)
+        self.removed = removed
+        self.accounts = [_account(self.random, number, self.start) for number in range(accounts)]
+        self.important = _important_people(self.random, self.accounts)
+        self.following_index = _following_index(self.random, self.accounts, self.important)
         self.tweets: dict[str, WorldTweet] = {}
-        for _ in range(self.plan.tweets):
-            self._tweet(self.plan.engagements)
+        for _ in range(tweets):
+            self._add_tweet(engagements)
 
     def truth(self, moment: datetime) -> dict[str, dict[Kind, set[str]]]:
         """Per tweet and list, the source ids that exist and can be seen at a moment."""
@@ -108,22 +66,21 @@ class World:
             account = self.random.choice(self.accounts)
             if not LISTS[kind].is_post:
                 taken = {item.account.user_id for item in engagements.items}
-                account = next(a for a in self._shuffled_accounts() if a.user_id not in taken)
+                first = self.random.randrange(len(self.accounts))
+                others = self.accounts[first:] + self.accounts[:first]
+                account = next(other for other in others if other.user_id not in taken)
         item = self._engagement(kind, account, moment.timestamp(), lag=lag)
         engagements.add(item)
         return item
 
     def withdraw(self, tweet_id: str, kind: Kind, source_id: str, moment: datetime) -> None:
-        """Let an engagement be taken back."""
+        """Undo an engagement."""
         engagements = self.tweets[tweet_id].lists[kind]
         item = next(i for i in engagements.items if i.source_id == source_id and i.removed_at is None)
-        engagements.remove(item, moment.timestamp())
+        item.removed_at = moment.timestamp()
+        insort(engagements.removed, item.removed_at)
 
-    def _shuffled_accounts(self) -> Iterator[Account]:
-        first = self.random.randrange(len(self.accounts))
-        return iter(self.accounts[first:] + self.accounts[:first])
-
-    def _tweet(self, mean: float) -> None:
+    def _add_tweet(self, mean: float) -> None:
         rng = self.random
         posted = self.start - timedelta(seconds=rng.uniform(60, 12 * 3600))
         tweet_id = str(lowest_snowflake(posted) + rng.randrange(1 << 22))
@@ -140,10 +97,10 @@ class World:
         )
         self.tweets[tweet_id] = tweet
         for kind in tweet.lists:
-            self._fill(tweet, kind, round(size * HABITS.get(kind, NO_HABIT).share))
+            self._fill(tweet, kind, round(size * SHARES.get(kind, 0.0)))
 
     def _fill(self, tweet: WorldTweet, kind: Kind, count: int) -> None:
-        rng, nested = self.random, HABITS.get(kind, NO_HABIT).nested
+        rng, nested = self.random, NESTED_REPLIES if kind == REPLIES else 0.0
         unique = not LISTS[kind].is_post
         count = min(count, len(self.accounts)) if unique else count
         who = rng.sample(self.accounts, count) if unique else rng.choices(self.accounts, k=count)
@@ -155,7 +112,7 @@ class World:
             item = self._engagement(kind, account, moment, lag=lag)
             item.hidden = rng.random() < 0.01
             item.nested = nested > 0 and rng.random() < nested
-            if rng.random() < self.plan.removed and not item.nested:
+            if rng.random() < self.removed and not item.nested:
                 item.removed_at = item.visible_at + rng.uniform(60, 86_400)
             tweet.lists[kind].add(item)
 
@@ -164,11 +121,8 @@ class World:
         if not LISTS[kind].is_post:
             return Engagement(account.user_id, account, moment, moment + lag)
         post_id = lowest_snowflake(datetime.fromtimestamp(moment, UTC)) + rng.randrange(1 << 22)
-        text = rng.choice(HABITS.get(kind, NO_HABIT).texts or QUOTE_TEXTS)
+        text = rng.choice(REPLY_TEXTS if kind == REPLIES else QUOTE_TEXTS)
         return Engagement(str(post_id), account, moment, moment + lag, text)
-
-
-IMPORTANT = 40
 
 
 @dataclass(slots=True)
@@ -205,13 +159,11 @@ class Engagement:
 
     @property
     def key(self) -> Key:
-        """Its place in its list."""
         return self.engaged_at, self.source_id
 
-    def listed_at(self, moment: float) -> bool:
-        """Whether the provider lists it."""
-        shown = self.visible_at <= moment and not self.hidden
-        return shown and (self.removed_at is None or moment < self.removed_at)
+    def exists_at(self, moment: float) -> bool:
+        """Whether it is there and indexed."""
+        return self.visible_at <= moment and (self.removed_at is None or moment < self.removed_at)
 
 
 @dataclass(slots=True)
@@ -224,7 +176,6 @@ class EngagementList:
     removed: list[float] = field(default_factory=list)
 
     def add(self, item: Engagement) -> None:
-        """Put an engagement in its place."""
         at = bisect_right(self.keys, item.key)
         self.keys.insert(at, item.key)
         self.items.insert(at, item)
@@ -233,22 +184,20 @@ class EngagementList:
             if item.removed_at is not None:
                 insort(self.removed, item.removed_at)
 
-    def remove(self, item: Engagement, moment: float) -> None:
-        """Let an engagement be taken back."""
-        item.removed_at = moment
-        insort(self.removed, moment)
-
     def counter(self, moment: float) -> int:
-        """What the tweet's counter says."""
+        """The tweet's counter, which counts hidden items too."""
         return bisect_right(self.counted_from, moment) - bisect_right(self.removed, moment)
 
-    def newest_first(self, moment: float, *, below: Key | None = None) -> Iterator[Engagement]:
+    def newest_first(
+        self, moment: float, *, below: Key | None = None, with_hidden: bool = False
+    ) -> Iterator[Engagement]:
         """What the provider lists at `moment`, from the newest, or from just below a key."""
         limit = (moment, "~") if below is None else below
         at = bisect_right(self.keys, limit)
         for index in range(at - 1, -1, -1):
             item = self.items[index]
-            if (below is None or item.key < below) and item.listed_at(moment):
+            is_shown = item.exists_at(moment) and (with_hidden or not item.hidden)
+            if is_shown and (below is None or item.key < below):
                 yield item
 
 
@@ -269,7 +218,6 @@ class WorldTweet:
 
     @property
     def url(self) -> str:
-        """Its page."""
         return f"https://x.com/{self.author.username}/status/{self.tweet_id}"
 
     def exists_at(self, moment: float) -> bool:
@@ -277,7 +225,7 @@ class WorldTweet:
         return self.posted_at <= moment and not self.gone_from <= moment < self.gone_until
 
     def counters(self, moment: float) -> dict[str, int]:
-        """All its counters by name: of what has a list, what is in it."""
+        """All its counters by name."""
         grown = 1 - math.exp(-max(0.0, moment - self.posted_at) / 36_000)
         return {
             "likes": int(self.likes * grown),
@@ -287,58 +235,8 @@ class WorldTweet:
         }
 
 
-FIRST_NAMES = (
-    "Ada", "Grace", "Linus", "Mina", "Noor", "Kofi", "Yuki", "Ines", "Omar", "Lena", "Ravi", "Sofia", "Tariq",
-    "Wei", "Amara", "Jonas", "Priya", "Mateo", "Zoe", "Emeka", "Hana", "Luca", "Aisha", "Viktor", "Chloe",
-)  # fmt: skip
-
-
-LAST_NAMES = (
-    "Byron", "Hopper", "Okafor", "Tanaka", "Silva", "Novak", "Haddad", "Larsen", "Mehta", "Costa", "Chen",
-    "Diallo", "Weber", "Rossi", "Khan", "Moreau", "Sato", "Kim", "Ivanov", "Garcia", "Nkosi", "Bauer",
-)  # fmt: skip
-
-
-BIOS = (
-    "Founder at Example Labs. Building in public.",
-    "co-founder & CEO, making spreadsheets fun",
-    "CTO at a small bank",
-    "Partner at Northwind Ventures, seed fund for the odd ones",
-    "General Partner. Investor in 40 companies",
-    "journalist, covers AI and chips",
-    "Editor of a weekly newsletter about LLM tooling",
-    "software engineer, Rust and Python",
-    "full stack developer · coffee",
-    "Y Combinator W24. Previously nothing much.",
-    "Director of photography. Cooking on Sundays.",
-    "svc account of a small shop",
-    "I express myself in memes",
-    "generative AI researcher",
-    "",
-    "views my own",
-    "dad, runner, Arsenal",
-    "<b>bold</b> claims & <!channel> pings",
-    "=HYPERLINK(\"https://evil.invalid\",\"click\")",
-    "student of everything",
-    "writing, reading, hiking",
-    "art • music • cats 🐈",
-    "مهندس برمجيات",
-    "データと猫",
-)  # fmt: skip
-
-
-TWEETS = (
-    "We launched! A year of work, out today.",
-    "What we learnt from the first thousand customers, a thread.",
-    "Proud to back this team from day one.",
-    "I tried it for a week. Here is what surprised me.",
-    "The benchmark everyone asked for, with code.",
-    "Why we think this changes how campaigns are run.",
-)
-
-
 class Clock:
-    """Tells the world's time: `start` plus real seconds times `speed`, plus what was advanced by hand."""
+    """The world's time: `start` plus real seconds times `speed`, plus what was advanced by hand."""
 
     def __init__(self, start: datetime, *, speed: float = 0.0) -> None:
         self._lock = threading.Lock()
@@ -377,8 +275,31 @@ class Comparison:
         return not (self.missing or self.not_in_truth or self.twice)
 
 
-def account(rng: random.Random, number: int, start: datetime) -> Account:
-    """The account of this number."""
+def true_keys(truth: Mapping[str, Mapping[Kind, Iterable[str]]]) -> set[ItemKey]:
+    """The engagements of a truth, {tweet: {list: source ids}}."""
+    return {
+        (tweet_id, LISTS[kind].action_type, source_id)
+        for tweet_id, lists in truth.items()
+        for kind, ids in lists.items()
+        for source_id in ids
+    }
+
+
+def compare(truth: set[ItemKey], stored: Iterable[ItemKey], *, action_type: str | None = None) -> Comparison:
+    """Compare all engagements, or those of one action."""
+    true = {key for key in truth if action_type in (None, key[1])}
+    rows = [key for key in stored if action_type in (None, key[1])]
+    distinct = set(rows)
+    return Comparison(
+        truth=len(true),
+        stored=len(rows),
+        missing=len(true - distinct),
+        not_in_truth=len(distinct - true),
+        twice=len(rows) - len(distinct),
+    )
+
+
+def _account(rng: random.Random, number: int, start: datetime) -> Account:
     first, last = rng.choice(FIRST_NAMES), rng.choice(LAST_NAMES)
     age = timedelta(days=rng.randint(60, 5000))
     return Account(
@@ -393,16 +314,16 @@ def account(rng: random.Random, number: int, start: datetime) -> Account:
     )
 
 
-def important_people(rng: random.Random, accounts: Sequence[Account]) -> list[dict[str, Any]]:
-    """Documents of `important_people`: some of the accounts, with a weight from 1 to 6."""
-    people = rng.sample(accounts, min(IMPORTANT, len(accounts)))
+def _important_people(rng: random.Random, accounts: Sequence[Account]) -> list[dict[str, Any]]:
+    """Documents of `important_people`: forty of the accounts, with a weight from 1 to 6."""
+    people = rng.sample(accounts, min(40, len(accounts)))
     return [
         {"username": p.username, "user_id": p.user_id, "name": p.name, "weight": rng.randint(1, 6)}
         for p in people
     ]
 
 
-def following_index(
+def _following_index(
     rng: random.Random, accounts: Sequence[Account], important: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Documents of `following_index`: a tenth of the accounts is followed by somebody important."""
@@ -421,25 +342,58 @@ def following_index(
     return index
 
 
-def true_keys(truth: Mapping[str, Mapping[Kind, Iterable[str]]]) -> set[ItemKey]:
-    """The engagements of a truth as the simulator tells it: {tweet: {list: source ids}}."""
-    return {
-        (tweet_id, LISTS[kind].action_type, source_id)
-        for tweet_id, lists in truth.items()
-        for kind, ids in lists.items()
-        for source_id in ids
-    }
-
-
-def compare(truth: set[ItemKey], stored: Iterable[ItemKey], *, action_type: str | None = None) -> Comparison:
-    """Compare all engagements, or those of one action."""
-    wanted = {key for key in truth if action_type in (None, key[1])}
-    have = [key for key in stored if action_type in (None, key[1])]
-    found = set(have)
-    return Comparison(
-        truth=len(wanted),
-        stored=len(have),
-        missing=len(wanted - found),
-        not_in_truth=len(found - wanted),
-        twice=len(have) - len(found),
-    )
+SHARES = {RETWEETS: 0.55, REPLIES: 0.33, QUOTES: 0.12}
+"""Parts of a tweet's engagements."""
+NESTED_REPLIES = 0.03
+"""Part of the replies that answer another reply."""
+FIRST_NAMES = (
+    "Ada", "Grace", "Linus", "Mina", "Noor", "Kofi", "Yuki", "Ines", "Omar", "Lena", "Ravi", "Sofia", "Tariq",
+    "Wei", "Amara", "Jonas", "Priya", "Mateo", "Zoe", "Emeka", "Hana", "Luca", "Aisha", "Viktor", "Chloe",
+)  # fmt: skip
+LAST_NAMES = (
+    "Byron", "Hopper", "Okafor", "Tanaka", "Silva", "Novak", "Haddad", "Larsen", "Mehta", "Costa", "Chen",
+    "Diallo", "Weber", "Rossi", "Khan", "Moreau", "Sato", "Kim", "Ivanov", "Garcia", "Nkosi", "Bauer",
+)  # fmt: skip
+BIOS = (
+    "Founder at Example Labs. Building in public.",
+    "co-founder & CEO, making spreadsheets fun",
+    "CTO at a small bank",
+    "Partner at Northwind Ventures, seed fund for the odd ones",
+    "General Partner. Investor in 40 companies",
+    "journalist, covers AI and chips",
+    "Editor of a weekly newsletter about LLM tooling",
+    "software engineer, Rust and Python",
+    "full stack developer · coffee",
+    "Y Combinator W24. Previously nothing much.",
+    "Director of photography. Cooking on Sundays.",
+    "svc account of a small shop",
+    "I express myself in memes",
+    "generative AI researcher",
+    "",
+    "views my own",
+    "dad, runner, Arsenal",
+    "<b>bold</b> claims & <!channel> pings",
+    "=HYPERLINK(\"https://evil.invalid\",\"click\")",
+    "student of everything",
+    "writing, reading, hiking",
+    "art • music • cats 🐈",
+    "مهندس برمجيات",
+    "データと猫",
+)  # fmt: skip
+TWEETS = (
+    "We launched! A year of work, out today.",
+    "What we learnt from the first thousand customers, a thread.",
+    "Proud to back this team from day one.",
+    "I tried it for a week. Here is what surprised me.",
+    "The benchmark everyone asked for, with code.",
+    "Why we think this changes how campaigns are run.",
+)
+QUOTE_TEXTS = (
+    "Worth a read.", "Big if it works.", "This is the launch to watch today.", "My notes on this, below.",
+    "They finally did it.", "Bookmarking this one.", "Strong team, strong numbers.",
+)  # fmt: skip
+REPLY_TEXTS = (
+    "Congrats!", "This is great", "How does it compare with the others?", "Is there an API?", "take my money",
+    "When will it be in Europe?", "not convinced yet", "Been using it for a month, it holds up <3", "🔥🔥🔥",
+    "=1+1 is two, and this is one", "Would love to talk, DM open",
+)  # fmt: skip
