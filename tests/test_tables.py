@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import Literal
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from socap_cli.files import DELIMITERS, UNCLOSED, Table, fold_column, read_table, split_lines
+from socap_cli.files import DELIMITERS, UNCLOSED, ListRow, fold_column, read_rows, split_lines
 
 KEY = "key:"
 
@@ -19,12 +20,18 @@ def is_key(cell: str) -> bool:
     return cell.startswith(KEY) and cell.removeprefix(KEY).isdigit()
 
 
-def table(text: str) -> Table:
-    return read_table(text, names={"key", "note"}, is_key=is_key)
+def read(text: str) -> list[ListRow]:
+    return read_rows(
+        text, name="-", columns={"key", "note"}, is_key=is_key, is_group=lambda key, _: key == "keys"
+    )
 
 
 def rows(text: str) -> list[tuple[int, tuple[str, ...]]]:
-    return [(row.line, row.cells) for row in table(text).rows]
+    return [(row.line, row.cells) for row in read(text) if not row.error]
+
+
+def bad_lines(text: str) -> list[tuple[int, str]]:
+    return [(row.line, row.error) for row in read(text) if row.error]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -58,9 +65,8 @@ def test_a_separator_line_names_the_delimiter_and_counts_as_a_line(mark: str) ->
     ],
 )
 def test_the_delimiter_is_the_one_that_makes_a_table_of_it(text: str, delimiter: str) -> None:
-    found = table(text)
-    assert found.delimiter == delimiter
-    assert all(any(is_key(cell) for cell in row.cells) for row in found.rows)
+    keyed = [line.split(delimiter) for line in text.splitlines() if KEY in line]
+    assert [list(row.cells) for row in read(text)] == [[cell.strip() for cell in cells] for cells in keyed]
 
 
 @pytest.mark.parametrize(
@@ -75,8 +81,33 @@ def test_a_line_that_begins_with_a_hash_is_a_comment_unless_it_is_a_whole_row() 
 
 
 def test_titles_above_the_header_are_no_rows() -> None:
-    found = table("Report for Ada\n\nNote,Key\na,key:1\n")
-    assert (found.header, [row.line for row in found.rows]) == (("note", "key"), [4])
+    (row,) = read("Report for Ada\n\nNote,Key\na,key:1\n")
+    assert (row.line, row.fields) == (4, {"note": "a", "key": "key:1"})
+
+
+def test_a_header_of_unknown_names_is_recognised_above_the_first_row_with_a_key() -> None:
+    (row,) = read("Schlüssel;Bemerkung\nkey:1;a\n")
+    assert (row.line, row.fields) == (2, {"schlussel": "key:1", "bemerkung": "a"})
+
+
+def test_of_two_columns_with_one_name_the_first_filled_cell_counts() -> None:
+    assert [row.fields for row in read("key,key,note\n,key:1,a\nkey:2,key:3,b\n")] == [
+        {"key": "key:1", "note": "a"},
+        {"key": "key:2", "note": "b"},
+    ]
+
+
+def test_json_and_toml_give_their_entries_with_line_group_and_position() -> None:
+    listed = read('{"keys": [\n {"Key": "key:1"},\n "key:2"], "other": ["key:3"], "n": 1}')
+    assert [(row.line, row.group, row.position, row.fields, row.cells) for row in listed] == [
+        (2, "keys", 1, {"key": "key:1"}, ()),
+        (3, "keys", 2, {}, ("key:2",)),
+    ]
+    assert [(row.line, row.error[:8]) for row in read('{"key": "key:1"}\n{"key"\n{"key": "key:2"}')] == [
+        (1, ""),
+        (2, "not JSON"),
+        (3, ""),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -95,9 +126,8 @@ def test_titles_above_the_header_are_no_rows() -> None:
     ],
 )
 def test_a_quote_that_is_never_closed_costs_its_line_only(text: str, bad: list[int], good: list[int]) -> None:
-    found = table(text)
-    assert [(entry.line, entry.reason) for entry in found.unreadable] == [(line, UNCLOSED) for line in bad]
-    assert [row.line for row in found.rows] == good
+    assert bad_lines(text) == [(line, UNCLOSED) for line in bad]
+    assert [line for line, _ in rows(text)] == good
 
 
 def test_a_cell_of_any_length_is_read() -> None:
@@ -127,9 +157,8 @@ def test_what_a_spreadsheet_writes_is_read_back(
     writer = csv.writer(stream, delimiter=delimiter, lineterminator=end, quoting=how)
     written = [(f"{KEY}{number}", *row) for number, row in enumerate(notes, start=1)]
     writer.writerows([("Key", "Note"), *written])
-    found = table(stream.getvalue())
-    assert found.unreadable == ()
-    assert [tuple(cell.strip() for cell in row.cells) for row in found.rows] == [
+    assert bad_lines(stream.getvalue()) == []
+    assert [cells for _, cells in rows(stream.getvalue())] == [
         tuple(cell.strip() for cell in row) for row in written
     ]
 
@@ -142,9 +171,9 @@ def test_one_quote_left_open_never_costs_another_row(data: st.DataObject, size: 
     for number in range(1, size + 1):
         text = '"oops' if number == broken else data.draw(note)
         lines.append(f"{KEY}{number}{delimiter}{text}")
-    found = table("\n".join(lines))
-    assert [entry.line for entry in found.unreadable] == [broken + 1]
-    assert [row.cells[0] for row in found.rows] == [f"{KEY}{n}" for n in range(1, size + 1) if n != broken]
+    text = "\n".join(lines)
+    assert bad_lines(text) == [(broken + 1, UNCLOSED)]
+    assert [cells[0] for _, cells in rows(text)] == [f"{KEY}{n}" for n in range(1, size + 1) if n != broken]
 
 
 @given(st.text(st.sampled_from('ab1,;\t|"\n\r# k:ey'), max_size=80))
@@ -152,24 +181,17 @@ def test_one_quote_left_open_never_costs_another_row(data: st.DataObject, size: 
 @example('#|"\r1"')
 @example('# a,"b\n1,"\nk')
 def test_every_line_is_in_a_row_or_named(text: str) -> None:
-    found = table(text)
-    lines = split_lines(text)
-    covered = {entry.line for entry in found.unreadable}
-    for row in found.rows:
-        covered.update(range(row.line, row.line + row.text.count("\n") + 1))
-    lost = [line for n, line in enumerate(lines, start=1) if n not in covered]
-    allowed = ("#", "sep=")
-    assert all(
-        not line.strip(' ,;\t|"') or line.lstrip().startswith(allowed) or found.header for line in lost
-    )
+    listed = read(text)
+    covered = {n for row in listed for n in range(row.line, row.line + row.text.count("\n") + 1)}
+    lost = [line for n, line in enumerate(split_lines(text), start=1) if n not in covered]
+    has_header = "key" in text
+    assert all(not re.search(r"\w", line) or line.strip(' "').startswith("#") or has_header for line in lost)
 
 
 def test_a_quote_in_a_comment_takes_no_row_with_it() -> None:
-    found = table(f'# exported, "v1\n{KEY}1,a\n{KEY}2,"b"\n')
-    assert [row.cells[0] for row in found.rows if row.cells[0].startswith(KEY)] == [f"{KEY}1", f"{KEY}2"]
+    assert rows(f'# exported, "v1\n{KEY}1,a\n{KEY}2,"b"\n') == [(2, (f"{KEY}1", "a")), (3, (f"{KEY}2", "b"))]
 
 
 def test_a_title_of_two_lines_may_follow_a_column_of_numbers() -> None:
-    found = table(f'#,"Key\n",Note\n1,{KEY}1,a\n')
-    assert found.header == ("", "key", "note")
-    assert [row.cells[1] for row in found.rows] == [f"{KEY}1"]
+    (row,) = read(f'#,"Key\n",Note\n1,{KEY}1,a\n')
+    assert row.fields == {"": "1", "key": f"{KEY}1", "note": "a"}

@@ -1,12 +1,9 @@
-"""Read what a person hands in, a file or stdin, as text; whatever is no text is refused with what to do.
-
-Taken are UTF-8 with or without a byte order mark, and UTF-16 or UTF-32 with one (Excel's "Unicode text").
-Anything else would be a guess that turns names into other names.
-"""
+"""Files: text in any usual encoding, lists of tweets or people in any usual format, and atomic writes."""
 
 from __future__ import annotations
 
 import codecs
+import csv
 import errno
 import fcntl
 import glob
@@ -18,12 +15,13 @@ import secrets
 import stat
 import sys
 import time
+import tomllib
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from itertools import islice, takewhile
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import parse_qs, urlsplit
@@ -63,8 +61,24 @@ SAVE_AS_UTF8 = "save it as UTF-8 (in Excel: CSV UTF-8)"
 DELIMITERS = (",", ";", "\t", "|")
 
 
-SEPARATOR_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
-"""Excel's way to say which delimiter follows."""
+SEPARATOR_LINE = re.compile(r'"?sep=(\t|[^\w\s"])"?', re.IGNORECASE)
+"""Excel's way to name the delimiter of the lines that follow."""
+
+
+LOOKS_LIKE_JSON = re.compile(
+    r'\s*(?:\{\s*["}]|\[\s*(?:[\[{\]]|"[^"\n]*"\s*(?:,|\](?!\())|[0-9]{10,}\s*(?:,|\](?!\()))|\{"?$)'
+)
+"""How JSON with a list begins. A Markdown link, [text](address), begins with a bracket as well."""
+
+
+NEXT_VALUE = re.compile(r"[^\s,]")
+
+
+HAS_CONTENT = re.compile(r"\w")
+"""A line without a letter or digit is blank or only rules the page."""
+
+
+csv.field_size_limit(MOST_BYTES)  # a cell may be as long as a file
 
 
 COMMENT = "#"
@@ -79,6 +93,7 @@ DEEPEST_HEADER = 12
 
 
 IsKey = Callable[[str], bool]
+IsGroup = Callable[[str, Any], bool]
 
 
 UNCLOSED = "a quote that is never closed"
@@ -230,18 +245,43 @@ def read_text(source: str, *, most_bytes: int = MOST_BYTES) -> str:
 
 
 def decode(content: bytes, name: str) -> str:
-    """Bytes as text by their byte order mark, else as UTF-8. Raises UsageError that names the line and byte."""
+    """Bytes as text: by byte order mark, as UTF-16 when every second byte is mostly NUL, as UTF-8, as Windows-1252.
+
+    Raises UsageError that says what the file is, or names the line and byte.
+    """
     for start, what, hint in OTHER_FORMATS:
         if content.startswith(start):
             raise UsageError(f"{name} is {what}, not a text file", hint=hint)
-    encoding = next((encoding for mark, encoding in ENCODINGS if content.startswith(mark)), "utf-8")
+    encoding = next((encoding for mark, encoding in ENCODINGS if content.startswith(mark)), "")
+    if not encoding:
+        first, second = content[::2].count(0), content[1::2].count(0)
+        is_wide = 3 * max(first, second) > len(content) // 2
+        encoding = ("utf-16-be" if first > second else "utf-16-le") if is_wide else "utf-8"
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise _not_text(content, encoding, error, name) from None
+        if encoding != "utf-8":
+            raise UsageError(
+                f"{name} is not valid {encoding.upper()}: {error.reason}", hint=SAVE_AS_UTF8
+            ) from None
+        try:
+            text = content.decode("cp1252")
+        except UnicodeDecodeError as undefined:
+            byte = content[undefined.start]
+            raise UsageError(
+                f"{name}: line {_line_at(content, undefined.start)}: byte 0x{byte:02X} is not text",
+                hint=SAVE_AS_UTF8,
+            ) from None
     if "\0" in text:
-        raise _holds_nul(text, name)
+        line = _line_at(text.encode(), text.encode().index(0))
+        raise UsageError(
+            f"{name}: line {line}: holds a NUL character: not a text file", hint="export it again as text"
+        )
     return text.lstrip(BYTE_ORDER_MARK)
+
+
+def _line_at(content: bytes, at: int) -> int:
+    return len(re.split(rb"\r\n|\n|\r", content[:at]))
 
 
 def _bytes_of(source: str, most_bytes: int) -> bytes:
@@ -271,30 +311,253 @@ def open_stdin() -> BinaryIO:
     return sys.stdin.buffer
 
 
-def _not_text(content: bytes, encoding: str, error: UnicodeDecodeError, name: str) -> UsageError:
-    if encoding != "utf-8":
-        written = encoding.removesuffix("-sig").upper()
-        return UsageError(f"{name} begins like {written} but is none: {error.reason}", hint=SAVE_AS_UTF8)
-    before = content[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    line = before.count(b"\n") + 1
-    byte = content[error.start]
-    return UsageError(f"{name}: line {line}: byte 0x{byte:02X} is not UTF-8 text", hint=SAVE_AS_UTF8)
-
-
-def _holds_nul(text: str, name: str) -> UsageError:
-    if text.count("\0") * 3 >= len(text):
-        return UsageError(f"{name} looks like UTF-16 without a byte order mark", hint=SAVE_AS_UTF8)
-    before = text[: text.index("\0")].replace("\r\n", "\n").replace("\r", "\n")
-    line = before.count("\n") + 1
-    return UsageError(
-        f"{name}: line {line}: holds a NUL character: not a text file", hint="export it again as text"
-    )
-
-
 def split_lines(text: str) -> list[str]:
     """Lines as editors count them: ended by \\n, \\r\\n or \\r, and by no other separator of Unicode."""
     lines = re.split(r"\r\n|\n|\r", text)
     return lines[:-1] if lines[-1] == "" else lines
+
+
+@dataclass(frozen=True, slots=True)
+class ListRow:
+    """One entry of a list. `error` is set when it could not be read at all; then nothing else is."""
+
+    line: int
+    """The line on which it begins, as an editor counts."""
+    text: str
+    """The entry as it stands in the file."""
+    cells: tuple[str, ...] = ()
+    """The cells of a table's row or of a line of text; a JSON or TOML scalar is one cell."""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """Values by folded column name (`fold_column`); empty when the file has no header."""
+    group: str = ""
+    """The key under which JSON or TOML holds the list, as written."""
+    position: int = 0
+    """Its place in a JSON or TOML list, from 1."""
+    error: str = ""
+
+
+def read_rows(
+    content: str, *, name: str, columns: Collection[str], is_key: IsKey, is_group: IsGroup
+) -> list[ListRow]:
+    """Read a list of tweets or people: TOML (by its file name), JSON, JSON lines, a delimited table, or text.
+
+    `columns` are folded column names that make a row the header. `is_key` says whether a cell is one of the
+    listed things (a tweet's URL, a handle with @). `is_group` says whether a JSON or TOML key, with its value,
+    holds a list; if none does, a JSON object is an entry itself.
+    A bad entry becomes a row with `error`; blank lines and comments (#) are left out.
+    Raises UsageError when TOML or JSON as a whole cannot be parsed.
+
+        for row in read_rows(text, name="vips.csv", columns={"username", "weight"}, is_key=is_mention,
+                             is_group=lambda key, value: fold_column(key) == "importantpeople"):
+            if row.error:
+                reject(row.line, row.text, row.error)
+            elif row.fields:                      # a table with a header, or an object of JSON or TOML
+                add(row.fields.get("username"), row.fields.get("weight"), group=row.group)
+            else:                                 # a line of text or a row without header: `ada, 5`
+                add(*row.cells)
+    """
+    if name.lower().endswith(".toml"):
+        groups = {key: value for key, value in parse_toml(content, name).items() if is_group(key, value)}
+        return tree_rows(groups, content, is_group)
+    if LOOKS_LIKE_JSON.match(content):
+        return _json_rows(content, name, is_group)
+    return _delimited_rows(split_lines(content), columns, is_key)
+
+
+def parse_toml(content: str, name: str) -> dict[str, Any]:
+    """Raises UsageError that names the line, or says that the file is nested too deeply."""
+    try:
+        return tomllib.loads(content)
+    except RecursionError:
+        raise UsageError(
+            f"{name}: nested too deeply", hint="write lists of tables, not lists of lists"
+        ) from None
+    except ValueError as error:  # TOMLDecodeError, or a number with more digits than Python reads
+        raise UsageError(f"{name}: {error}", hint="correct that line") from error
+
+
+def _json_rows(content: str, name: str, is_group: IsGroup) -> list[ListRow]:
+    """One document, or one value after another (JSON lines). After a broken value the next line is tried."""
+    decoder, at, line = json.JSONDecoder(), 0, 1
+    rows: list[ListRow] = []
+    first_error, has_objects = "", False
+    while match := NEXT_VALUE.search(content, at):
+        line += content.count("\n", at, match.start())
+        at = match.start()
+        try:
+            value, end = decoder.raw_decode(content, at)
+        except json.JSONDecodeError as error:
+            reason = f"not JSON: {error.msg}"
+            first_error = first_error or f"line {error.lineno}: {reason}"
+        except RecursionError:
+            reason = "nested too deeply"
+            first_error = first_error or reason
+        except ValueError:
+            reason = "holds a number of thousands of digits"
+            first_error = first_error or reason
+        else:
+            has_objects = has_objects or isinstance(value, dict)
+            rows += tree_rows(value, content[at:end], is_group, first_line=line)
+            line += content.count("\n", at, end)
+            at = end
+            continue
+        end = content.find("\n", at)
+        end = len(content) if end < 0 else end
+        rows.append(ListRow(line, content[at:end], error=reason))
+        at = end
+    if first_error and not has_objects:
+        raise UsageError(f"{name}: {first_error}", hint="correct that line, or write one entry per line")
+    return rows
+
+
+def tree_rows(value: Any, text: str, is_group: IsGroup, *, first_line: int = 1) -> list[ListRow]:
+    """The entries of a list, of the lists in an object, or an object that is an entry itself."""
+    groups: list[tuple[str, Any]] = [("", value)] if value != {} else []
+    if isinstance(value, dict):
+        groups = [(key, entries) for key, entries in value.items() if is_group(key, entries)] or groups
+    rows, at = [], 0
+    for group, entries in groups:
+        if group and not isinstance(entries, (list, dict, str)):
+            if entries is not None:
+                rows.append(ListRow(first_line, group, group=group, error=f"{group} is not a list"))
+            continue
+        for position, entry in enumerate(entries if isinstance(entries, list) else [entries], start=1):
+            # Neither parser says where a value stands, so its longest scalar is looked up in the text.
+            inner = entry.values() if isinstance(entry, dict) else [entry]
+            scalars = sorted((str(v) for v in inner if _is_scalar(v)), key=len, reverse=True)
+            place, probe = next(((p, s) for s in scalars if s and (p := text.find(s, at)) >= 0), (at, ""))
+            line, at = first_line + text.count("\n", 0, place), place + len(probe)
+            if isinstance(entry, dict):
+                fields = {fold_column(str(key)): field_value for key, field_value in entry.items()}
+                shown = json.dumps(entry, ensure_ascii=False, default=str)
+                rows.append(ListRow(line, shown, fields=fields, group=group, position=position))
+            else:
+                shown = str(entry)
+                rows.append(ListRow(line, shown, cells=(shown,), group=group, position=position))
+    return rows
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, (str, int)) and not isinstance(value, bool)
+
+
+def _delimited_rows(lines: Sequence[str], columns: Collection[str], is_key: IsKey) -> list[ListRow]:
+    """The rows of a table, or each line of a text when neither a header nor cells show that it is a table."""
+    separator = SEPARATOR_LINE.fullmatch(lines[0].strip(" ")) if lines else None
+    first = 1 if separator else 0
+    if separator:
+        delimiter = separator.group(1)
+    else:
+        delimiter = max(DELIMITERS, key=lambda mark: _likeness(lines, mark, columns, is_key))
+    rows = list(_records(lines, first, delimiter, columns, is_key))
+    header_at = _header_at(rows, columns, is_key)
+    if header_at is None:
+        keyed = sum(len(row.cells) > 1 and any(map(is_key, row.cells)) for row in rows)
+        if not 0 < len(rows) <= 2 * keyed:
+            return list(_text_rows(lines, first, delimiter))
+        return rows
+    names = [fold_column(cell) for cell in rows[header_at].cells]
+    return [row for row in rows[:header_at] if row.error] + [
+        row if row.error else replace(row, fields=_by_name(names, row.cells)) for row in rows[header_at + 1 :]
+    ]
+
+
+def _by_name(names: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    """Cells by column; of two columns with one name the first that is filled."""
+    fields: dict[str, str] = {}
+    for column, cell in zip(names, cells, strict=False):
+        if not fields.get(column):
+            fields[column] = cell
+    return fields
+
+
+def _text_rows(lines: Sequence[str], first: int, delimiter: str) -> Iterator[ListRow]:
+    for number, line in enumerate(lines[first:], start=first + 1):
+        if not visible(line).startswith(COMMENT) and HAS_CONTENT.search(line):
+            cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+            yield ListRow(number, line, tuple(cell.strip() for cell in cells))
+
+
+def _records(
+    lines: Sequence[str], first: int, delimiter: str, columns: Collection[str], is_key: IsKey
+) -> Iterator[ListRow]:
+    """Each record that is not blank or a comment. A quote that is never closed costs its own line only."""
+    at, width = first, 0
+    while at < len(lines):
+        line = lines[at]
+        cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+        after, error = at + 1, ""
+        if not _is_comment(cells, columns, is_key) and '"' in line:
+            # strict refuses text after a closing quote. On the first line this is a quote within the cell's text,
+            # on a later line it is the quote of another cell. The last, empty line ends a quote left open.
+            rest = chain((lines[n] + "\n" for n in range(at, len(lines))), ["\n"])
+            strict = csv.reader(rest, delimiter=delimiter, skipinitialspace=True, strict=True)
+            try:
+                cells = next(strict)
+                after = at + strict.line_num
+                error = UNCLOSED if _swallows_row(cells, delimiter, width, is_key) else ""
+            except csv.Error:
+                error = UNCLOSED if strict.line_num > 1 else ""
+        if error:
+            yield ListRow(at + 1, line, error=error)
+            at += 1
+            continue
+        width = max(width, len(cells))
+        text = "\n".join(lines[at:after])
+        if HAS_CONTENT.search(text) and not _is_comment(cells, columns, is_key):
+            yield ListRow(at + 1, text, tuple(cell.strip() for cell in cells))
+        at = after
+
+
+def _swallows_row(cells: Sequence[str], delimiter: str, width: int, is_key: IsKey) -> bool:
+    """Whether a cell of several lines holds a whole row, so that its quote was never closed.
+
+    That is a line as wide as the table with a key in it, or a last line that breaks off in the same column.
+    """
+    for column, cell in enumerate(cells if width > 1 else ()):
+        _, *inner = cell.split("\n")
+        for line in inner:
+            parts = line.split(delimiter)
+            breaks_off = line is inner[-1] and len(parts) == column + 1 and not parts[-1].strip(" ")
+            if (len(parts) == width or breaks_off) and any(is_key(part.strip(' "')) for part in parts):
+                return True
+    return False
+
+
+def _is_comment(cells: Sequence[str], columns: Collection[str], is_key: IsKey) -> bool:
+    """A record that begins with #, unless a later cell shows a row that begins with a hashtag, or a header."""
+    first, *others = cells or [""]
+    if not first.strip().startswith(COMMENT) or (first.strip() == COMMENT and others):
+        return False
+    return not any(is_key(cell) or fold_column(cell) in columns for cell in others)
+
+
+def _likeness(
+    lines: Sequence[str], delimiter: str, columns: Collection[str], is_key: IsKey
+) -> tuple[int, int, float]:
+    """(known names in the header, rows with a key beside other cells, share of rows with the usual width)."""
+    rows = [r for r in islice(_records(lines, 0, delimiter, columns, is_key), SAMPLE) if not r.error]
+    header_at = _header_at(rows, columns, is_key)
+    hits = 0 if header_at is None else _hits(rows[header_at], columns)
+    keyed = sum(len(row.cells) > 1 and any(map(is_key, row.cells)) for row in rows)
+    widths = Counter(len(row.cells) for row in rows)
+    width, usual = widths.most_common(1)[0] if widths else (1, 0)
+    return hits, keyed, usual / len(rows) if width > 1 else 0.0
+
+
+def _header_at(rows: Sequence[ListRow], columns: Collection[str], is_key: IsKey) -> int | None:
+    """The row above the first key that names most columns; or, with no known name, one as wide as the keyed row."""
+    above = list(takewhile(lambda row: not any(map(is_key, row.cells)), rows[:DEEPEST_HEADER]))
+    best = max(range(len(above)), key=lambda position: _hits(above[position], columns), default=None)
+    if best is None or _hits(above[best], columns):
+        return best
+    last = len(above) - 1
+    keyed = next((row for row in rows[last + 1 : last + 2] if any(map(is_key, row.cells))), None)
+    return last if keyed and len(above[last].cells) == len(keyed.cells) > 1 else None
+
+
+def _hits(row: ListRow, columns: Collection[str]) -> int:
+    return sum(fold_column(cell) in columns for cell in row.cells)
 
 
 def read_table(text: str, *, names: Collection[str], is_key: IsKey) -> Table:
@@ -307,22 +570,24 @@ def read_table(text: str, *, names: Collection[str], is_key: IsKey) -> Table:
     first, delimiter = _separator_line(lines)
     if delimiter is None:
         delimiter = _detect(lines, names, is_key)
-    found = list(_records(lines, first, delimiter, is_key))
+    found = list(_old_records(lines, first, delimiter, is_key))
     rows = [entry for entry in found if isinstance(entry, Row) and not entry.is_blank]
-    header_at = _header_at(rows, names, is_key)
+    header_at = _old_header_at(rows, names, is_key)
     header: tuple[str, ...] = ()
     if header_at is not None:
         header = tuple(fold_column(cell) for cell in rows[header_at].cells)
         rows = rows[header_at + 1 :]
     return Table(
         header,
-        tuple(row for row in rows if not _is_comment(row, header)),
+        tuple(row for row in rows if not _old_is_comment(row, header)),
         tuple(entry for entry in found if isinstance(entry, Unreadable)),
         delimiter,
     )
 
 
-def _records(lines: Sequence[str], first: int, delimiter: str, is_key: IsKey) -> Iterator[Row | Unreadable]:
+def _old_records(
+    lines: Sequence[str], first: int, delimiter: str, is_key: IsKey
+) -> Iterator[Row | Unreadable]:
     at, width = first, 0
     while at < len(lines):
         record = parse_record(lines, at, delimiter)
@@ -364,31 +629,31 @@ def _separator_line(lines: Sequence[str]) -> tuple[int, str | None]:
 
 def _detect(lines: Sequence[str], names: Collection[str], is_key: IsKey) -> str:
     """The delimiter under which the first records look most like a table of `names` and keys."""
-    return max(DELIMITERS, key=lambda mark: _likeness(lines, mark, names, is_key))
+    return max(DELIMITERS, key=lambda mark: _old_likeness(lines, mark, names, is_key))
 
 
-def _likeness(
+def _old_likeness(
     lines: Sequence[str], delimiter: str, names: Collection[str], is_key: IsKey
 ) -> tuple[int, int, float]:
     """(known names in the header, records with a key beside other cells, part of records of the usual width)."""
-    records = islice(_records(lines, 0, delimiter, is_key), SAMPLE)
+    records = islice(_old_records(lines, 0, delimiter, is_key), SAMPLE)
     rows = [record for record in records if isinstance(record, Row) and not record.is_blank]
-    header_at = _header_at(rows, names, is_key)
-    hits = 0 if header_at is None else _hits(rows[header_at], names)
+    header_at = _old_header_at(rows, names, is_key)
+    hits = 0 if header_at is None else _old_hits(rows[header_at], names)
     keyed = sum(len(row.cells) > 1 and row.has_key(is_key) for row in rows)
     widths = Counter(len(row.cells) for row in rows)
     width, usual = widths.most_common(1)[0] if widths else (1, 0)
     return hits, keyed, usual / len(rows) if width > 1 else 0.0
 
 
-def _header_at(rows: Sequence[Row], names: Collection[str], is_key: IsKey) -> int | None:
+def _old_header_at(rows: Sequence[Row], names: Collection[str], is_key: IsKey) -> int | None:
     """The position of the record that names most columns, above the first that holds a key: that one is data."""
     above = list(takewhile(lambda row: not row.has_key(is_key), rows[:DEEPEST_HEADER]))
-    best = max(range(len(above)), key=lambda position: _hits(above[position], names), default=None)
-    return best if best is not None and _hits(above[best], names) else None
+    best = max(range(len(above)), key=lambda position: _old_hits(above[position], names), default=None)
+    return best if best is not None and _old_hits(above[best], names) else None
 
 
-def _hits(row: Row, names: Collection[str]) -> int:
+def _old_hits(row: Row, names: Collection[str]) -> int:
     return sum(fold_column(cell) in names for cell in row.cells)
 
 
@@ -401,7 +666,7 @@ def _is_remark(cells: Sequence[str], width: int) -> bool:
     return first.startswith(COMMENT) and first != COMMENT and len(cells) != width
 
 
-def _is_comment(row: Row, header: Sequence[str]) -> bool:
+def _old_is_comment(row: Row, header: Sequence[str]) -> bool:
     """A line that begins with #, unless it is as wide as the table: then it is a row that begins with a hashtag."""
     if "\n" in row.text or not row.text.lstrip().startswith(COMMENT):
         return False

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from socap_cli.campaigns.source import Line, is_category, read_tree, toml_tree
+from socap_cli.campaigns.source import Line, is_list_of_tweets, lines_of
 from socap_cli.errors import SocapError, UsageError
-from socap_cli.files import NotAHandle, handles, printable
+from socap_cli.files import NotAHandle, handles, parse_toml, printable, tree_rows
 from socap_cli.model.cadence import Cadence
 from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet
 from socap_cli.model.message import parse_digest, parse_quiet_hours, parse_receiver, public_spelling
@@ -396,12 +396,12 @@ def check_window(campaign: Campaign) -> Campaign:
 
 def read_document(content: str, name: str) -> Document:
     """A TOML file as settings and tweets. Raises UsageError that names the key."""
-    tree = toml_tree(content, name)
+    tree = parse_toml(content, name)
     given: dict[str, Any] = {}
-    lists_tweets = False
+    lists = {}
     for key, value in tree.items():
-        if isinstance(value, list) and (key == "tweets" or is_category(key)):
-            lists_tweets = True
+        if is_list_of_tweets(key, value):
+            lists[key] = value
         elif key == "client" and isinstance(value, dict):
             given.update({_known(inner, CLIENT, f"{name}: client"): entry for inner, entry in value.items()})
         elif key != "slug":
@@ -409,7 +409,8 @@ def read_document(content: str, name: str) -> Document:
     slug = tree.get("slug")
     if slug is not None and not isinstance(slug, str):
         raise UsageError(f"{name}: slug is no text")
-    return Document(slug, given, tuple(read_tree(tree, content)), lists_tweets)
+    lines = lines_of(tree_rows(lists, content, is_list_of_tweets))
+    return Document(slug, given, tuple(lines), bool(lists))
 
 
 def _known(key: str, names: dict[str, str], place: str) -> str:
