@@ -18,7 +18,7 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 
 from socap_cli.store import Db, indexes
-from socap_cli.store.backup import FORMAT, MANIFEST, _checksum, write
+from socap_cli.store.backup import FORMAT, MANIFEST, checksum, write
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 RAW: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)
@@ -117,7 +117,7 @@ def sealed(members: Members) -> bytes:
                 "metadata_sha256": hashlib.sha256(metadata).hexdigest(),
             }  # fmt: skip
     tree = {**{k: v for k, v in old.items() if k != "checksum"}, "format": FORMAT, "collections": entries}
-    manifest = json.dumps({**tree, "checksum": _checksum(tree)}).encode()
+    manifest = json.dumps({**tree, "checksum": checksum(tree)}).encode()
     return pack([*plain, (MANIFEST, manifest)])
 
 

@@ -24,7 +24,7 @@ from socap_cli.store import backup as backups
 from socap_cli.store import open_database
 from socap_cli.store.backup import Manifest
 from socap_cli.store.backup import restore as restore_backup
-from socap_cli.store.indexes import size_of
+from socap_cli.store.indexes import database_size
 from socap_cli.text import counted
 
 app = typer.Typer(help="The embedded database, and backups of any.", no_args_is_help=True)
@@ -83,7 +83,7 @@ def status(ctx: typer.Context) -> None:
     result: dict[str, Any] = {"embedded": not uri, "running": running, "pid": None if uri else embedded.pid()}
     if running:
         with open_database(uri or embedded.uri, built.settings.database.name) as db:
-            result |= asdict(size_of(db))
+            result |= database_size(db)
     if not uri:
         result |= {"data_dir": str(embedded.data_dir), "socket": str(embedded.socket_path)}
     run.done(result, text=lambda: tables.pairs(_status_pairs(result)))
