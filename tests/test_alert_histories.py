@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -42,6 +43,8 @@ from socap_cli.store.alert_queue import AlertFilter
 from socap_cli.store.importance import ImportanceCollections
 
 EXAMPLES = int(os.environ.get("SOCAP_FUZZ", "25"))
+PARTS = 2
+"""Items, so that two workers share the histories."""
 SLUGS = ("one", "two", "three")
 USERS = ("ann", "bob", "cleo", "dan")
 TWEETS = ("100", "101")
@@ -423,10 +426,14 @@ class AlertHistories(RuleBasedStateMachine):
             assert listing.alert.status is (AlertStatus.SENT if is_owed else listing.alert.status)
 
 
-def test_what_is_owed_is_told_once_whatever_happens(mongod: str) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_what_is_owed_is_told_once_whatever_happens(mongod: str, part: int) -> None:
     with empty_database(mongod) as db:
         OPENED.append(db)
         AlertHistories.TestCase.settings = settings(
-            max_examples=EXAMPLES, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck),
-        )  # fmt: skip
+            max_examples=-(-EXAMPLES // PARTS),
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        )
         AlertHistories.TestCase().runTest()

@@ -34,6 +34,8 @@ from socap_cli.simulator.world import World
 from socap_cli.store import indexes, open_database
 
 EXAMPLES = int(os.environ.get("SOCAP_FUZZ", "120"))
+PARTS = 2
+"""Items for each machine, so that two workers share its histories."""
 STEPS = 18
 list_kinds = st.sampled_from(list(LISTS))
 tweets = st.integers(0, 1)
@@ -179,13 +181,14 @@ MACHINES = [CrashHistories, DeltaHistories, AdaptiveCrashHistories, AdaptiveDelt
 
 
 @pytest.mark.timeout(300 + 5 * EXAMPLES)
+@pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("machine", MACHINES)
-def test_every_crash_history_ends_in_the_truth(machine: type[CrashHistories], mongod: str) -> None:
+def test_every_crash_history_ends_in_the_truth(machine: type[CrashHistories], part: int, mongod: str) -> None:
     CrashHistories.uri = mongod
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=EXAMPLES // len(MACHINES),
+            max_examples=EXAMPLES // len(MACHINES) // PARTS,
             stateful_step_count=STEPS,
             deadline=None,
             derandomize=False,

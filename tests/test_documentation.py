@@ -88,6 +88,7 @@ def test_every_command_stands_in_the_overview_and_in_its_group() -> None:
     assert [name for name in names if f"`socap {name}" not in overview] == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(util.find_spec("mkdocs") is None, reason="needs mkdocs-material: make docs")
 def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-q", "-d", str(tmp_path / "site")]

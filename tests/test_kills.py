@@ -23,7 +23,7 @@ from socap_cli.store.embedded import Embedded, find_mongod
 
 pytestmark = pytest.mark.server
 
-KILLS = int(os.environ.get("SOCAP_SOAK", "16"))
+KILLS = int(os.environ.get("SOCAP_SOAK", "6"))
 MONGOD_EVERY = 4
 
 

@@ -318,7 +318,7 @@ def test_the_compose_file_names_what_there_is() -> None:
     assert all("ports" not in tree["services"][name] for name in ("mongo", "ssh"))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("version", "built"), [("", "0.1.0"), ("v1.2.3", "1.2.3")])
 def test_what_the_image_copies_is_in_the_repository_and_is_all_that_its_build_needs(
     tmp_path: Path, version: str, built: str

@@ -319,7 +319,7 @@ def _documents(one: Host) -> Db:
     return client.socap
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.timeout(36_000)
 def test_after_days_of_trouble_everything_is_there_and_everybody_was_told(tmp_path: Path) -> None:
     with host(tmp_path) as one:
