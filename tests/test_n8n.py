@@ -118,8 +118,25 @@ def drive(home: Path, workflow: str, installed: Installed, simulator: Simulator,
     assert '"lastNodeExecuted":"done"' in "".join(said.split()), said[-3000:]
     assert db.engagements.count_documents({}) > 15
     assert (installed.folder / "www" / "launch.html").is_file()
+    assert '"lastNodeExecuted":"duealertssent?"' in "".join(
+        execute(home, two_minutes(home, workflow)).split()
+    )
     simulator.faults.update({"errors": 1.0})
     assert "socap work failed, exit code 7" in told_of(home, workflow, simulator)
+
+
+def two_minutes(home: Path, workflow: str) -> str:
+    """Import a copy of the workflow that the command line starts at its 2-minute trigger; return it."""
+    copy = json.loads(workflow)
+    copy["id"], copy["name"] = "socapTwoMinutes0", "socap alerts"
+    copy["nodes"] = [node for node in copy["nodes"] if node["name"] not in ("every half hour", "by hand")]
+    for node in copy["nodes"]:
+        if node["name"] == "every 2 minutes":
+            node.update(type="n8n-nodes-base.manualTrigger", typeVersion=1, parameters={})
+    for trigger in ("every half hour", "by hand"):
+        del copy["connections"][trigger]
+    bring_in(home, "workflow", json.dumps(copy))
+    return json.dumps(copy)
 
 
 def told_of(home: Path, workflow: str, simulator: Simulator) -> str:

@@ -253,11 +253,15 @@ def test_a_workflow_runs_every_stage_and_every_way_through_it_ends_in_words(path
         node["parameters"]["command"] for node in workflow["nodes"] if "command" in node["parameters"]
     ]
     words = [found for command in commands for found in commands_in(command)]
-    assert [one[2] for one in words] == ["enqueue", "work", "alerts", "report"]
+    assert [one[2] for one in words] == ["enqueue", "work", "alerts", "report", "alerts"]
     assert {" ".join(one): complaint(one) for one in words if complaint(one)} == {}
     assert all(one[:2] == ["--json", "--exit-zero"] for one in words)
     asked = [name for name in nodes if name.endswith("ok?")]
     assert len(asked) == 4
+    (interval,) = nodes["every 2 minutes"]["parameters"]["rule"]["interval"]
+    assert interval == {"field": "minutes", "minutesInterval": 2}
+    assert targets["every 2 minutes"] == [{"send due alerts"}]
+    assert targets["due alerts sent?"] == [set(), {"alerts failed"}]
     assert all("stage failed" in targets[name][1] and "tell somebody" in targets[name][1] for name in asked)
     running = [node for node in workflow["nodes"] if "command" in node["parameters"]]
     assert {node["onError"] for node in running} == {"continueRegularOutput"}

@@ -3,8 +3,9 @@
     python tools/n8n_workflows.py            # writes them
     python tools/n8n_workflows.py --check    # exit 1 when they differ from what would be written
 
-Each stage is three nodes: run the command, parse the last line of its output, ask whether it is `ok`. An exit code
-proves nothing (the SSH node heeds none, a killed process can look like success): the parsed object does.
+Two triggers: the whole cycle every half hour, and `alerts send` every 2 minutes, so that an alert does not wait for
+the next cycle. Each stage is three nodes: run the command, parse the last line of its output, check that it is `ok`.
+The exit code proves nothing: the SSH node ignores it, and a killed process can look like success.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from uuid import NAMESPACE_URL, uuid5
 FOLDER = Path(__file__).parent.parent / "examples" / "n8n"
 STAGES = ("enqueue", "work --max-runtime 1500 --if-running skip", "alerts send", "report render --out PAGES")
 HALF_HOUR = {"field": "minutes", "minutesInterval": 30}
+TWO_MINUTES = {"field": "minutes", "minutesInterval": 2}
 PARSE = """\
 // The last line of stdout is socap's answer. Whatever else comes (killed, no such program, no connection) is a failure.
 const item = $input.first().json;
@@ -94,6 +96,19 @@ def workflow(way: Way) -> dict[str, Any]:
               {"errorMessage": f"={FAILED}"}),
     ]  # fmt: skip
     links["report render ok?"][0].append("partly done?")
+    # A failure shows in n8n's list of executions; Slack hears of it from the cycle, not every 2 minutes.
+    send = f"{way.program} --json --exit-zero alerts send"
+    nodes += [
+        _node("every 2 minutes", "scheduleTrigger", 1.2, 0, 700, {"rule": {"interval": [TWO_MINUTES]}}),
+        _run("send due alerts", send, way.runs_by, 220, 700),
+        _node("parse due alerts", "code", 2, 440, 700, {"jsCode": PARSE.replace("STAGE", '"alerts send"')}),
+        _if("due alerts sent?", "={{ $json.ok }}", 660, 700),
+        _node("alerts failed", "stopAndError", 1, 880, 700, {"errorMessage": f"={FAILED}"}),
+    ]
+    links["every 2 minutes"] = [["send due alerts"]]
+    links["send due alerts"] = [["parse due alerts"]]
+    links["parse due alerts"] = [["due alerts sent?"]]
+    links["due alerts sent?"] = [[], ["alerts failed"]]
     links["partly done?"] = [["tell what is left"], ["done"]]
     links["tell what is left"] = [["done"]]
     identity = uuid5(NAMESPACE_URL, f"socap/{way.file}")
@@ -123,18 +138,18 @@ def _node(name: str, kind: str, version: float, x: int, y: int, parameters: dict
     }
 
 
-def _run(name: str, command: str, kind: str, x: int) -> dict[str, Any]:
-    """A failure of the node itself goes on to the parser, which tells it."""
+def _run(name: str, command: str, kind: str, x: int, y: int = 0) -> dict[str, Any]:
+    """A failure of the node itself goes on to the parser, which reports it."""
     if kind == "executeCommand":
-        node = _node(name, kind, 1, x, 0, {"command": command})
+        node = _node(name, kind, 1, x, y, {"command": command})
     else:
         where = {"resource": "command", "operation": "execute", "authentication": "privateKey", "cwd": "/"}
-        node = _node(name, kind, 1, x, 0, {**where, "command": command})
+        node = _node(name, kind, 1, x, y, {**where, "command": command})
         node["credentials"] = {"sshPrivateKey": {"id": "socapSshKey00001", "name": "socap"}}
     return {**node, "onError": "continueRegularOutput"}
 
 
-def _if(name: str, value: str, x: int) -> dict[str, Any]:
+def _if(name: str, value: str, x: int, y: int = 0) -> dict[str, Any]:
     condition = {
         "id": "is-true",
         "leftValue": value,
@@ -142,7 +157,7 @@ def _if(name: str, value: str, x: int) -> dict[str, Any]:
         "operator": {"type": "boolean", "operation": "true", "singleValue": True},
     }
     options = {"caseSensitive": True, "leftValue": "", "typeValidation": "strict", "version": 1}
-    return _node(name, "if", 2, x, 0, {
+    return _node(name, "if", 2, x, y, {
         "conditions": {"options": options, "conditions": [condition], "combinator": "and"}, "options": {},
     })  # fmt: skip
 
