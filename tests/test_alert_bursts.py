@@ -15,8 +15,8 @@ from support.watched import VIP, engage, watch
 
 from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.send import SendResult, send_alerts
+from socap_cli.channels import open_channels
 from socap_cli.channels.slack import Slack
-from socap_cli.channels.table import open_channels
 from socap_cli.model.message import Message
 from socap_cli.settings import Alerts
 from socap_cli.store import Db, alert_queue

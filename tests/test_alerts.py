@@ -19,8 +19,8 @@ from support.servers import hook, mail_server, reply
 from socap_cli.alerts.pipeline import preview
 from socap_cli.alerts.rules import Circumstances, run_batch, sort_out, spread
 from socap_cli.alerts.send import ANOTHER_PLANS, LOCK, send_alerts
+from socap_cli.channels import CHANNELS
 from socap_cli.channels.slack import Slack
-from socap_cli.channels.table import CHANNELS
 from socap_cli.model.alert import Alert, AlertStatus, Hold, HoldReason, Silence
 from socap_cli.model.campaign import CampaignStatus
 from socap_cli.model.kinds import QUOTES, REPLIES, RETWEETS

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.terminal import Cli
 
-from socap_cli.channels.table import CHANNELS
+from socap_cli.channels import CHANNELS
 from socap_cli.cli.app import execute
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db

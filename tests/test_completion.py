@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.lab import START, campaign
 
-from socap_cli.channels.table import CHANNELS
+from socap_cli.channels import CHANNELS
 from socap_cli.cli.app import execute
 from socap_cli.store import Db, campaigns
 

@@ -24,11 +24,11 @@ from support.messages import AT
 from support.servers import hook, reply
 
 from socap_cli.alerts.compose import Background, compose
-from socap_cli.channels.email import Heading, text_body, write_letter
-from socap_cli.channels.protocol import Templates
+from socap_cli.channels import open_channels
+from socap_cli.channels.common import Templates
+from socap_cli.channels.email import text_body, write_letter
 from socap_cli.channels.slack import SlackTemplates
 from socap_cli.channels.slack import payload as blocks
-from socap_cli.channels.table import open_channels
 from socap_cli.channels.webhook import payload
 from socap_cli.model.account import Profile
 from socap_cli.model.alert import ClaimedMessage
@@ -138,12 +138,10 @@ def test_a_mail_shows_it_and_does_nothing_else(message: Message) -> None:
     templates = Templates()
     page = templates.render("email.html", message)
     letter = write_letter(
-        Heading(
-            parse_address("socap <alerts@agency.example>"), parse_address("team@agency.example"),
-            templates.render("subject.txt", message), (message.message_id,), AT, thread=message.thread,
-        ),
         text_body(templates.render("email.txt", message), page),
-    ).content  # fmt: skip
+        parse_address("socap <alerts@agency.example>"), parse_address("team@agency.example"),
+        templates.render("subject.txt", message), (message.message_id,), now=AT, thread=message.thread,
+    )  # fmt: skip
     assert letter.isascii()
     head, _, _ = letter.partition(b"\r\n\r\n")
     names = [line.split(b":")[0].decode() for line in head.split(b"\r\n") if not line.startswith(b" ")]

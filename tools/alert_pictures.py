@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from socap_cli.channels.protocol import Templates
+from socap_cli.channels.common import Templates
 from socap_cli.channels.slack import SlackTemplates, payload
 from socap_cli.model.message import Message, MessageKind, ToldEngagement, ToldPerson
 

@@ -257,7 +257,7 @@ def report_brand(built: Bootstrap) -> Brand:
 
 def channels_of(built: Bootstrap) -> dict[str, Channel]:
     """The ways to tell people, by name. Raises ConfigError."""
-    from socap_cli.channels.table import open_channels
+    from socap_cli.channels import open_channels
 
     return open_channels(built.settings.alerts)
 

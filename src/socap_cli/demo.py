@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -14,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import httpx
 from pydantic import SecretStr
 
+from socap_cli import http
 from socap_cli.alerts.send import send_alerts
 from socap_cli.bootstrap import (
     Bootstrap,
@@ -78,7 +79,8 @@ class Environment:
     built: Bootstrap
     db: Db
     provider: DataProvider
-    simulator: httpx.Client
+    simulator: str
+    """Its address."""
     mailbox: Mailbox
     files: Path
     start: datetime
@@ -88,14 +90,19 @@ class Environment:
         """The scenario's time."""
         return self.clock
 
-    def ask(self, path: str) -> Any:
-        """What the simulator tells."""
-        return self.simulator.get(path).raise_for_status().json()
+    def ask(self, path: str, *, method: str = "GET") -> Any:
+        """What the simulator answers. Raises HttpError."""
+        response = http.request(
+            method, f"{self.simulator}{path}", headers={}, timeout=ANSWER_TIMEOUT, largest=LARGEST_ANSWER
+        )
+        if response.failure or response.status != 200:
+            raise response.failure or http.HttpError(f"{path}: HTTP {response.status}")
+        return json.loads(response.body)
 
     def advance(self, step: timedelta) -> None:
         """Let time go by, for the scenario and for the simulator."""
         minutes = step.total_seconds() / 60
-        self.simulator.post("/sim/advance", params={"minutes": minutes}).raise_for_status()
+        self.ask(f"/sim/advance?minutes={minutes}", method="POST")
         self.clock += step
 
 
@@ -205,6 +212,8 @@ class Scenario:
 
 
 CYCLE = timedelta(minutes=30)
+ANSWER_TIMEOUT = 60.0
+LARGEST_ANSWER = 2**30
 
 
 @contextmanager
@@ -223,7 +232,7 @@ def environment(*, tweets: int, cycles: int, seed: int) -> Iterator[Environment]
             built=built,
             db=stack.enter_context(built.database()),
             provider=stack.enter_context(open_provider(built)),
-            simulator=stack.enter_context(httpx.Client(base_url=url, timeout=60, trust_env=False)),
+            simulator=url,
             mailbox=mailbox,
             files=scratch / "files",
             start=start,

@@ -1,277 +1,262 @@
-"""Connections whose every step ends by one deadline: a time-out of the HTTP library is for one read only."""
+"""Every HTTP request of socap: httpx, with a total deadline, a size limit, and errors that say what was sent.
+
+Certificates are verified. Redirects are not followed, because a redirected request would carry its key along. The
+usual variables (`HTTPS_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, …) apply, and one that cannot be used is named before a
+request is made.
+"""
 
 from __future__ import annotations
 
 import importlib.util
-import ipaddress
 import os
+import socket
 import ssl
 import time
-from collections.abc import Iterable
-from math import inf
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from math import isnan
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies_environment
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
 
-import httpcore
 import httpx
 
+from socap_cli import __version__
 from socap_cli.errors import ConfigError
 from socap_cli.settings import is_host
 
+CONNECT_TIMEOUT = 10.0
 KEEP_ALIVE = 5.0
 """Seconds for which an idle connection is kept."""
+TIMED_OUT = "no complete answer in time"
+NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+FAILURES = (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError)
+SOCKS = ("socks5", "socks5h")
 
 
-class Deadline:
-    """The moment at which the request under way has to be over."""
+class HttpError(Exception):
+    """No complete response. `sent`: whether the server may have received the request."""
 
-    def __init__(self) -> None:
-        self._ends_at = inf
-
-    def begin(self, seconds: float) -> None:
-        """Give a request so many seconds from now on."""
-        self._ends_at = time.monotonic() + seconds
-
-    def bound(self, timeout: float | None, error: type[httpcore.TimeoutException]) -> float | None:
-        """The time that one step may take. Raises `error` when none is left."""
-        left = self._ends_at - time.monotonic()
-        if left <= 0:
-            raise error("no complete answer in time")
-        return min(inf if timeout is None else timeout, left) if left < inf else timeout
+    def __init__(self, reason: str, *, sent: bool = True) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.sent = sent
 
 
-class DeadlineStream(httpcore.NetworkStream):
-    """A stream of which no read or write lasts beyond the deadline."""
-
-    def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
-        self._stream = stream
-        self._deadline = deadline
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """See httpcore."""
-        return self._stream.read(max_bytes, self._deadline.bound(timeout, httpcore.ReadTimeout))
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """See httpcore."""
-        self._stream.write(buffer, self._deadline.bound(timeout, httpcore.WriteTimeout))
-
-    def close(self) -> None:
-        """See httpcore."""
-        self._stream.close()
-
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        """See httpcore."""
-        left = self._deadline.bound(timeout, httpcore.ConnectTimeout)
-        return DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, left), self._deadline)
-
-    def get_extra_info(self, info: str) -> Any:
-        """See httpcore."""
-        return self._stream.get_extra_info(info)
+class BadBody(HttpError):
+    """The body is larger than allowed, or cannot be decompressed."""
 
 
-class DeadlineBackend(httpcore.NetworkBackend):
-    """Makes connections that heed the deadline."""
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A status with as much of the body as could be read; `failure` says why the body is not complete."""
 
-    def __init__(self, deadline: Deadline) -> None:
-        self._deadline = deadline
-        self._backend = httpcore.SyncBackend()
+    status: int
+    headers: Mapping[str, str]
+    """Names in any case."""
+    body: bytes
+    failure: HttpError | None
+    connection: Any = field(repr=False)
 
-    def connect_tcp(
+    def drop_connection(self) -> None:
+        """Use its connection for no other request: what is left on it would answer the next one."""
+        with suppress(OSError):
+            self.connection.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+
+
+class Client:
+    """Requests to one server. Threads share it; each request in flight has a connection of its own."""
+
+    def __init__(self, url: str) -> None:
+        """Raises ConfigError when a variable of the environment prevents requests to this URL."""
+        check_environment(url)
+        proxy = proxy_for(url)
+        uses_tls = any(address.lower().startswith("https:") for address in (url, proxy or ""))
+        verify = httpx.create_ssl_context() if uses_tls else False
+        limits = httpx.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE)
+        self._open = partial(httpx.HTTPTransport, verify=verify, proxy=proxy, limits=limits)
+        self._idle: deque[httpx.HTTPTransport] = deque()
+
+    def request(
         self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        """See httpcore."""
-        left = self._deadline.bound(timeout, httpcore.ConnectTimeout)
-        stream = self._backend.connect_tcp(host, port, left, local_address, socket_options)
-        return DeadlineStream(stream, self._deadline)
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        timeout: float,
+        deadline: float,
+        largest: int,
+        content: bytes | None = None,
+    ) -> Response:
+        """Send a request once; `largest` bounds the decompressed body in bytes.
 
-
-class Connection:
-    """One kept connection, for one request at a time, through a proxy where there is one."""
-
-    def __init__(self, ssl_context: ssl.SSLContext | None, proxy: httpcore.Proxy | None) -> None:
-        self.deadline = Deadline()
-        self.pool = httpcore.ConnectionPool(
-            ssl_context=ssl_context,
-            proxy=proxy,
-            max_connections=1,
-            keepalive_expiry=KEEP_ALIVE,
-            network_backend=DeadlineBackend(self.deadline),
-        )
-
-    @property
-    def is_in_step(self) -> bool:
-        """Whether nothing is left of what came: a server that said more would answer the next request with that."""
-        return not any(_left_over(connection) for connection in self.pool.connections)
+        `timeout` is for one read or write, `deadline` for the whole, in seconds. Raises HttpError when no status came.
+        """
+        ends_at = time.monotonic() + deadline
+        timeout = min(timeout, deadline)
+        limits = httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT))
+        headers = {"User-Agent": f"socap/{__version__}", "Accept-Encoding": "gzip, deflate", **headers}
+        try:
+            transport = self._idle.pop()
+        except IndexError:
+            transport = self._open()
+        try:
+            request = httpx.Request(
+                method, url, headers=headers, content=content, extensions={"timeout": limits.as_dict()}
+            )
+            response = transport.handle_request(request)
+            try:
+                body, failure = _read(response, ends_at, largest)
+            finally:
+                response.close()
+        except FAILURES as error:
+            raise _translated(error) from None
+        finally:
+            self._idle.append(transport)
+        stream = response.extensions["network_stream"]
+        return Response(response.status_code, response.headers, body, failure, stream)
 
     def close(self) -> None:
-        """Close it."""
-        self.pool.close()
+        """Close the idle connections."""
+        while self._idle:
+            self._idle.pop().close()
 
 
-HTTP_PROXIES = ("http", "https")
+def request(method: str, url: str, *, timeout: float, **options: Any) -> Response:
+    """Send one request over a connection of its own; see `Client`. Raises ConfigError, HttpError."""
+    client = Client(url)
+    try:
+        return client.request(method, url, timeout=timeout, deadline=timeout, **options)
+    finally:
+        client.close()
 
 
-SOCKS_PROXIES = ("socks5", "socks5h")
+def _read(response: httpx.Response, ends_at: float, largest: int) -> tuple[bytes, HttpError | None]:
+    body = bytearray()
+    try:
+        for part in response.iter_bytes():
+            if len(body) + len(part) > largest:
+                body += part[: largest - len(body)]
+                return bytes(body), BadBody(f"the answer is larger than {largest:,} bytes")
+            body += part
+            if time.monotonic() > ends_at:
+                return bytes(body), HttpError(TIMED_OUT)
+    except httpx.DecodingError as error:
+        return bytes(body), BadBody(f"the answer cannot be decompressed: {error}")
+    except FAILURES as error:
+        return bytes(body), _translated(error)
+    return bytes(body), None
 
 
-SOCKS_PACKAGE = "socksio"
+def _translated(error: Exception) -> HttpError:
+    reason = TIMED_OUT if isinstance(error, httpx.TimeoutException) else str(error) or type(error).__name__
+    return HttpError(reason, sent=not isinstance(error, NOT_SENT))
 
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
+def http_date(value: str) -> datetime | None:
+    """A moment as HTTP headers write it; None for anything else."""
+    try:
+        moment = parsedate_to_datetime(value.strip()[:64])
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
 
 
-def _left_over(connection: object) -> bytes:
-    """What the HTTP library has received beyond the answer; it shows this nowhere."""
-    while (inner := getattr(connection, "_connection", None)) is not None:
-        connection = inner
-    state = getattr(connection, "_h11_state", None)
-    left: bytes = state.trailing_data[0] if state is not None else b""
-    return left
+def seconds_of(value: str) -> float | None:
+    """A number as HTTP headers write it; None for anything else."""
+    try:
+        number = float(value.strip()[:64])
+    except ValueError:
+        return None
+    return None if isnan(number) else number
 
 
-def proxy_at(url: str) -> httpcore.Proxy:
-    """A proxy by its URL, which may hold a user and a password."""
-    parts = urlsplit(url)
-    user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    bare = url.replace(f"{parts.netloc.rpartition('@')[0]}@", "", 1) if "@" in parts.netloc else url
-    auth = (user.encode(), password.encode()) if user or password else None
-    return httpcore.Proxy(bare, auth=auth)
-
-
-def tls_for(url: str, proxy: str | None) -> ssl.SSLContext | None:
-    """Certificates are verified wherever TLS is spoken; none are loaded where it is not."""
-    spoken = any(address.lower().startswith("https:") for address in (url, proxy or ""))
-    return httpx.create_ssl_context() if spoken else None
-
-
-def check_http_environment(url: str) -> None:
-    """Raise ConfigError when a request to this URL would fail because of a variable, and name it.
-
-    Asked where clients are made: for an HTTP address, and for a mail server too (certificates only).
-    """
-    proxy_for(url)
-    if not url.startswith("http://"):
-        _check_certificates()
-    _check_key_log()
+def retry_after(headers: Mapping[str, str], *, shortest: float, longest: float) -> float | None:
+    """The seconds that `Retry-After` asks for, by the server's clock where it sends `Date`, within these bounds."""
+    value = headers.get("retry-after", "")
+    if until := http_date(value):
+        seconds: float | None = (
+            until - (http_date(headers.get("date", "")) or datetime.now(UTC))
+        ).total_seconds()
+    else:
+        seconds = seconds_of(value)
+    return None if seconds is None else min(max(seconds, shortest), longest)
 
 
 def proxy_for(url: str) -> str | None:
-    """The proxy for this URL, as httpx takes it; None to go straight. Raises ConfigError for an unusable one."""
-    target = urlsplit(url)
-    proxies = getproxies_environment()
-    for scheme in (target.scheme, "all"):
-        if target.scheme in HTTP_PROXIES and (value := proxies.get(scheme)):
-            return None if _is_bypassed(target, proxies.get("no", "")) else _usable(value, scheme)
-    return None
+    """The proxy of the environment for this URL; None for a direct connection. Raises ConfigError.
 
-
-def _usable(value: str, scheme: str) -> str:
-    name = next((n for n in (f"{scheme}_proxy", f"{scheme}_PROXY") if os.environ.get(n)), f"{scheme}_proxy")
-    name = name if os.environ.get(name) else name.upper()
-    proxy = value if "://" in value else f"http://{value}"
-    kind = proxy.partition("://")[0].lower()
-    if kind not in HTTP_PROXIES + SOCKS_PROXIES:
+    By urllib's rules: httpx refuses NO_PROXY with an IPv6 address or network in it.
+    """
+    target, proxies = urlsplit(url), getproxies_environment()
+    scheme = next((name for name in (target.scheme, "all") if proxies.get(name)), None)
+    if target.scheme not in ("http", "https") or scheme is None:
+        return None
+    if proxy_bypass(target.netloc.rpartition("@")[2]):
+        return None
+    proxy = proxies[scheme] if "://" in proxies[scheme] else f"http://{proxies[scheme]}"
+    name = next(
+        n
+        for n in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "proxy")
+        if os.environ.get(n) or n == "proxy"
+    )
+    if not _is_proxy(proxy):
         raise ConfigError(
-            f"{name}: no such kind of proxy", hint="it looks like http://host:port or socks5://…"
+            f"{name} is not a proxy address", hint="use http://host:port or socks5://…, or unset it"
         )
-    if not _has_host(proxy):
+    if proxy.lower().startswith(SOCKS) and importlib.util.find_spec("socksio") is None:
         raise ConfigError(
-            f"{name} is no usable proxy address", hint="it looks like http://host:port; or unset it"
-        )
-    if kind in SOCKS_PROXIES and importlib.util.find_spec(SOCKS_PACKAGE) is None:
-        raise ConfigError(
-            f"{name} names a SOCKS proxy, which needs the package {SOCKS_PACKAGE}",
+            f"{name} names a SOCKS proxy, which needs the package socksio",
             hint=f"pip install 'socap[socks]'; or unset {name}, or name the host in NO_PROXY",
         )
     return proxy
 
 
-def _has_host(url: str) -> bool:
+def _is_proxy(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, _ = parts.hostname or "", parts.port
     except ValueError:
         return False
-    clean = url.isascii() and url.isprintable() and " " not in url
-    return clean and bool(host) and is_host(host or "")
+    printable = url.isascii() and url.isprintable() and " " not in url
+    return printable and parts.scheme in ("http", "https", *SOCKS) and bool(host) and is_host(host)
 
 
-def _is_bypassed(target: SplitResult, no_proxy: str) -> bool:
-    """Whether NO_PROXY names this host: `*`, a name and what is under it, an address or network, each with a port."""
-    host = (target.hostname or "").lower().rstrip(".")
-    port = target.port or DEFAULT_PORTS.get(target.scheme)
-    return any(_matches(entry, host, port) for entry in no_proxy.lower().replace(",", " ").split())
-
-
-def _matches(entry: str, host: str, port: int | None) -> bool:
-    if entry == "*":
-        return True
-    name, wanted = _without_port(entry.partition("://")[2] or entry)
-    if wanted is not None and wanted != str(port):
-        return False
-    try:
-        return ipaddress.ip_address(host) in ipaddress.ip_network(name, strict=False)
-    except ValueError:
-        name = name.removeprefix("*").strip(".")
-        return bool(name) and (host == name or host.endswith(f".{name}"))
-
-
-def _without_port(entry: str) -> tuple[str, str | None]:
-    """Split `host:port` and `[address]:port`; a bare IPv6 address or network has colons of its own."""
-    if entry.startswith("["):
-        address, _, rest = entry[1:].partition("]")
-        return address + rest.partition(":")[0], rest.partition(":")[2] or None
-    if entry.count(":") == 1:
-        name, _, port = entry.partition(":")
-        return name, port or None
-    return entry, None
-
-
-def _check_certificates() -> None:
-    """SSL_CERT_FILE and SSL_CERT_DIR take the place of the usual authorities, in Python and in OpenSSL."""
-    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    if file:
+def check_environment(url: str) -> None:
+    """Raise ConfigError that names the variable which would make requests to this URL fail; also for mail servers."""
+    proxy_for(url)
+    if url.startswith("http:"):
+        return
+    for name, check in CHECKS.items():
+        value = os.environ.get(name)
         try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=file)
+            if value:
+                check(value)
         except (OSError, ValueError) as error:  # SSLError is an OSError
-            reason = "no certificates in it" if isinstance(error, ssl.SSLError) else _reason(error)
-            raise ConfigError(
-                f"SSL_CERT_FILE: cannot use {file}: {reason}", hint="name a file of certificates, or unset it"
-            ) from None
-    for part in (folder or "").split(os.pathsep) if folder else ():
-        if not _is_folder(part):
-            raise ConfigError(
-                f"SSL_CERT_DIR: no folder {part}", hint="name a folder of certificates, or unset it"
-            )
+            reason = "no certificates in it" if isinstance(error, ssl.SSLError) else error
+            raise ConfigError(f"{name} cannot be used: {reason}", hint="correct it, or unset it") from None
 
 
-def _check_key_log() -> None:
-    """SSLKEYLOGFILE is opened by every TLS connection of Python."""
-    if name := os.environ.get("SSLKEYLOGFILE"):
-        try:
-            with Path(name).open("ab"):
-                pass
-        except (OSError, ValueError) as error:
-            raise ConfigError(
-                f"SSLKEYLOGFILE: cannot write {name}: {_reason(error)}", hint="unset it"
-            ) from None
+def _check_folders(value: str) -> None:
+    for folder in value.split(os.pathsep):
+        os.scandir(folder).close()
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
-
-
-def _is_folder(path: str) -> bool:
-    try:
-        return Path(path).is_dir() and os.access(path, os.R_OK | os.X_OK)
-    except (OSError, ValueError):
-        return False
+CHECKS: dict[str, Callable[[str], object]] = {
+    "SSLKEYLOGFILE": lambda file: Path(file).open("ab").close(),
+    "SSL_CERT_FILE": lambda file: ssl.create_default_context(cafile=file),
+    "SSL_CERT_DIR": _check_folders,
+}
+"""Each raises OSError or ValueError for a value that TLS connections would fail with."""

@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from socap_cli.channels.protocol import post, raise_for_status
+from socap_cli.channels.common import post, raise_for_status
 from socap_cli.errors import SocapError
 
 log = logging.getLogger("socap.pings")

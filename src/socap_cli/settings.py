@@ -307,8 +307,6 @@ class Alerts(Section):
     """Receivers of signed JSON."""
     webhook_secret: Annotated[SecretText | None, Stripped] = None
     """What the JSON is signed with; behind `whsec_` it is base64."""
-    webhook_key_id: Text = Field("1", pattern=r"^[A-Za-z0-9._-]{1,64}$")
-    """Tells a receiver which secret signed."""
     apprise: SecretWords = ()
     to: Receivers = ()
     """More receivers of every campaign that names none."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.send import SendResult, send_alerts
-from socap_cli.channels.table import open_channels
+from socap_cli.channels import open_channels
 from socap_cli.model.kinds import REPLIES, Kind
 from socap_cli.settings import Alerts
 from socap_cli.store import Db

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from socap_cli.channels.protocol import Reply
+from socap_cli.channels.common import Reply
 from socap_cli.channels.slack import judge
 from socap_cli.errors import (
     ChannelDead,

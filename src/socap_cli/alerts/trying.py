@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from socap_cli.alerts.compose import background, compose
 from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.rules import Target, nobody, targets_of
-from socap_cli.channels.protocol import Templates
+from socap_cli.channels.common import Templates
 from socap_cli.errors import ConfigError, UsageError
 from socap_cli.model.account import Profile
 from socap_cli.model.alert import ClaimedMessage

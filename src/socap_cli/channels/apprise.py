@@ -1,4 +1,4 @@
-"""Whatever Apprise speaks: Telegram, Discord, Teams, ntfy, PagerDuty and a hundred more; the extra `apprise`."""
+"""Whatever Apprise sends to: Telegram, Discord, Teams, ntfy, PagerDuty and a hundred more; the extra `apprise`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import logging
 import re
 from typing import Any
 
-from socap_cli.channels.protocol import Templates, without_mentions
+from socap_cli.channels.common import Templates, without_mentions
 from socap_cli.errors import ChannelError, ConfigError, DeliveryFailed, DeliveryUnknown
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message
 from socap_cli.settings import Alerts
 
 REFUSED = re.compile(r"error=(\d{3})\b")
+PART_SENT = re.compile(r"^.*\bsent\b.*\bnotification", re.IGNORECASE | re.MULTILINE)
+"""What Apprise logs of each part that a service took."""
 LONGEST_STEP = 10.0
 """Seconds that Apprise may wait for one read."""
 
@@ -46,8 +48,7 @@ class Apprise:
         plugin = self._plugin(address)
         goes_anywhere = any("{host}" in template for template in plugin.templates)
         host = plugin.host if goes_anywhere and isinstance(plugin.host, str) else ""
-        named = {host, f"{host}:{plugin.port}"}
-        if host and address not in self._addresses and not named & set(self._hosts):
+        if host and address not in self._addresses and not {host, f"{host}:{plugin.port}"} & set(self._hosts):
             raise ConfigError(
                 f"webhooks may not go to {host}",
                 hint=f"allow it: SOCAP_ALERTS__WEBHOOK_HOSTS={','.join((*self._hosts, host))}",
@@ -73,18 +74,21 @@ class Apprise:
         self._notify(address, "", text)
 
     def _notify(self, address: str, title: str, body: str) -> None:
+        """Only yes or no comes back: what went out, and the status, are read from Apprise's log."""
         library, plugin = _library(), self._plugin(self.check(address))
         plugin.overflow_mode = library.OverflowMode.SPLIT
         plugin.socket_connect_timeout = plugin.socket_read_timeout = self._step
+        service = library.Apprise()
+        service.add(plugin)
         with library.LogCapture(level=logging.INFO) as log:
-            taken = plugin.notify(
+            taken = service.notify(
                 title=without_mentions(title),
                 body=without_mentions(body).strip(),
                 body_format=library.NotifyFormat.TEXT,
             )
-            said = log.getvalue()
+            logged = log.getvalue()
         if not taken:
-            raise _failure(self.shown(address), said)
+            raise _failure(self.shown(address), logged)
 
     def _plugin(self, address: str) -> Any:
         plugin = _library().Apprise.instantiate(address, suppress_exceptions=True)
@@ -95,12 +99,13 @@ class Apprise:
         return plugin
 
 
-def _failure(service: str, said: str) -> ChannelError:
-    """Only yes or no comes back; of what was logged, nothing is repeated but the status."""
-    refused = REFUSED.search(said)
+def _failure(service: str, logged: str) -> ChannelError:
+    refused = REFUSED.search(logged)
+    if PART_SENT.search(logged):
+        return DeliveryUnknown(f"{service} took a part of the message only")
     if refused:
         return DeliveryFailed(f"{service} answered {refused[1]}")
-    return DeliveryUnknown(f"{service} did not take it, or did not answer: it may have arrived")
+    return DeliveryUnknown(f"{service} refused the message or did not answer: it may have arrived")
 
 
 def _library() -> Any:

@@ -1,4 +1,4 @@
-"""E-mail: one receiver a mail, a Message-ID that stays the same when one is sent again."""
+"""E-mail: one recipient a mail, a Message-ID that stays the same when one is sent again. smtplib sends it."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ import re
 import smtplib
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
-from email.utils import format_datetime
-from typing import BinaryIO
+from email.utils import format_datetime, quote
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from socap_cli.channels.protocol import Templates, is_loopback
+from socap_cli.channels.common import Templates, is_loopback
 from socap_cli.errors import (
     ChannelDead,
     ChannelError,
@@ -28,12 +27,23 @@ from socap_cli.errors import (
     DeliveryUnknown,
     MessageRefused,
 )
-from socap_cli.http import check_http_environment
+from socap_cli.http import check_environment
 from socap_cli.model import cleaning
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message
 from socap_cli.settings import Alerts, MailAddress, check_address, parse_address
 from socap_cli.text import Mask
+
+SEVEN_BITS = SMTP.clone(cte_type="7bit")
+LONGEST_SUBJECT = 200
+LONGEST_NAME = 100
+LONGEST_TEXT = 1_000_000
+LONGEST_SHOWN = 150
+PLAIN = re.compile(r"[\x20-\x7e]*")
+ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
+MAILBOX_FULL = 552
+"""Passes by itself: RFC 5321, 4.5.3.1.10 asks to take this answer to RCPT for 452."""
+CHECK = "check SOCAP_ALERT_EMAIL_SMTP"
 
 
 def _now() -> datetime:
@@ -102,151 +112,14 @@ class Email:
             raise ConfigError("no mail server", hint="set SOCAP_ALERT_EMAIL_SMTP")
         return self._server
 
-    def submit(self, address: str, subject: str, identity: tuple[str, ...], body: EmailMessage) -> None:
-        """Hand in a mail with a body of the caller's own, a report. Raises ConfigError, ChannelError."""
-        self._submit(address, subject, identity, body, unsubscribe=f"unsubscribe {identity[0]}")
-
     def _submit(
-        self, address: str, subject: str, identity: tuple[str, ...], body: EmailMessage, **more: str
+        self, address: str, subject: str, identity: tuple[str, ...], body: EmailMessage, *, thread: str = ""
     ) -> None:
-        receiver = parse_address(self.check(address))
-        heading = Heading(self._sender, receiver, subject, identity, self._now(), **more)
-        submit(self._ready_server(), write_letter(heading, body), timeout=self._settings.timeout)
-
-
-SEVEN_BITS = SMTP.clone(cte_type="7bit")
-
-
-LONGEST_SUBJECT = 200
-
-
-LONGEST_NAME = 100
-
-
-BYTES_OF_A_WORD = 45
-"""Of UTF-8 in one encoded word, which may have 75 characters."""
-
-
-PLAIN = re.compile(r"[\x20-\x7e]*")
-
-
-ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
-
-
-LONGEST_TEXT = 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """What the headers of a mail say."""
-
-    sender: MailAddress
-    receiver: MailAddress
-    subject: str
-    identity: tuple[str, ...]
-    """What makes this mail this one: the same again gives the same Message-ID."""
-    now: datetime
-    thread: str = ""
-    """Mails of one thread are shown together."""
-    unsubscribe: str = ""
-    """The subject of a mail to the sender that asks for no more of these."""
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A mail for one receiver, ready to be handed to a server."""
-
-    sender: MailAddress
-    receiver: MailAddress
-    content: bytes
-    """ASCII, unless an address needs SMTPUTF8."""
-
-    @property
-    def needs_smtputf8(self) -> bool:
-        """Whether one of its addresses is international."""
-        return self.sender.needs_smtputf8 or self.receiver.needs_smtputf8
-
-
-LONGEST_SHOWN = 150
-
-
-GOODBYE = 1.0
-"""Seconds that a server has to say goodbye."""
-
-
-MAILBOX_FULL = 552
-"""Answers to a receiver that pass: RFC 5321, 4.5.3.1.10 asks to take this one for 452."""
-
-
-CHECK = "check SOCAP_ALERT_EMAIL_SMTP"
-
-
-@dataclass(slots=True)
-class _Progress:
-    """How far an exchange came, and what of it nobody may see."""
-
-    mask: Mask
-    written: bool = False
-    """From then on it may have arrived."""
-    out_of_time: bool = False
-
-
-MOST_SAID = 256 * 1024
-"""Bytes that a server may say in a session; a mail takes some hundred."""
-
-
-class Session(smtplib.SMTP):
-    """One connection, to a socket of ours."""
-
-    def __init__(self, server: Server, connection: socket.socket, timeout: float) -> None:
-        super().__init__(timeout=timeout, local_hostname=_own_name())
-        self._host = server.host
-        self.sock = connection
-        self.file = None
-        code, said = self.getreply()
-        if code != 220:
-            raise smtplib.SMTPConnectError(code, said)
-
-    def getreply(self) -> tuple[int, bytes]:
-        """See smtplib, which would keep a reply without end."""
-        if self.file is None and self.sock is not None:
-            self.file = _Limited(self.sock.makefile("rb"))
-        return super().getreply()
-
-    def authenticate(self, username: str, password: str) -> None:
-        """Log in; unlike the library's login also with what is not ASCII."""
-        offered = str(self.esmtp_features.get("auth", "")).upper().split()
-        if "PLAIN" in offered:
-            self._expect_login(self.docmd("AUTH", f"PLAIN {_plain(username, password)}"))
-        elif "LOGIN" in offered:
-            code, said = self.docmd("AUTH", f"LOGIN {_base64(username)}")
-            self._expect_login(self.docmd(_base64(password)) if code == 334 else (code, said))
-        else:
-            self.login(username, password)
-
-    def _expect_login(self, reply: tuple[int, bytes]) -> None:
-        if reply[0] not in (235, 503):  # 503: already logged in
-            raise smtplib.SMTPAuthenticationError(*reply)
-
-
-class _Limited:
-    """What a server says, up to so many bytes."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._left = MOST_SAID
-
-    def readline(self, size: int) -> bytes:
-        """A line. Raises OSError when it was too much."""
-        line = self._stream.readline(size)
-        self._left -= len(line)
-        if self._left < 0:
-            raise OSError(f"it says more than {MOST_SAID // 1024} KB")
-        return line
-
-    def close(self) -> None:
-        """Let go of the stream."""
-        self._stream.close()
+        recipient = parse_address(self.check(address))
+        letter = write_letter(
+            body, self._sender, recipient, subject, identity, now=self._now(), thread=thread
+        )
+        submit(self._ready_server(), letter, self._sender, recipient, timeout=self._settings.timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,21 +131,50 @@ class Server:
     tls: bool
     """From the start; else STARTTLS."""
     plain: bool = False
-    """Whether the address says in words that no TLS is wanted."""
+    """Whether the address asks for no TLS."""
     username: str | None = None
     password: str | None = field(default=None, repr=False)
 
     @property
-    def may_be_plain(self) -> bool:
-        """Whether login and mail may go over a line that is not encrypted."""
-        return self.plain or is_loopback(self.host)
+    def secrets(self) -> tuple[str, ...]:
+        """The password, and the words that a login sends for it; a server may repeat them without their padding."""
+        if not self.password:
+            return ()
+        words = (self.password, f"\0{self.username or ''}\0{self.password}")
+        return (self.password, *(_base64(word).rstrip("=") for word in words))
 
 
-def write_letter(heading: Heading, body: EmailMessage) -> Letter:
-    """A mail of these headers and a body that has none of its own but those of MIME."""
-    head = "".join(f"{name}: {value}\r\n" for name, value in _headers(heading))
-    content = head.encode() + body.as_bytes(policy=SEVEN_BITS)
-    return Letter(heading.sender, heading.receiver, content)
+def parse_server(url: str) -> Server:
+    """`smtp://user:password@host:port` (STARTTLS), with `?tls=no` plain; `smtps://…`: TLS from the start.
+
+    Raises ConfigError without repeating the URL.
+    """
+    unusable = ConfigError(
+        "SOCAP_ALERT_EMAIL_SMTP is not an SMTP URL",
+        hint="it looks like smtp://user:password@host:587 or smtps://host, with / ? # @ in the password written as "
+        "%2F %3F %23 %40; ?tls=no for a plain connection",
+    )
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+    except ValueError:
+        raise unusable from None
+    plain = query.pop("tls", "yes")
+    is_misread = parts.path not in ("", "/") or parts.fragment or query or plain not in ("yes", "no")
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or is_misread:
+        raise unusable
+    tls = parts.scheme == "smtps"
+    if tls and plain == "no":
+        raise ConfigError("SOCAP_ALERT_EMAIL_SMTP asks for smtps:// and for tls=no", hint="choose one")
+    return Server(
+        host=parts.hostname,
+        port=port or (465 if tls else 587 if parts.username else 25),
+        tls=tls,
+        plain=plain == "no",
+        username=unquote(parts.username) if parts.username else None,
+        password=unquote(parts.password) if parts.password else None,
+    )
 
 
 def text_body(text: str, html: str = "") -> EmailMessage:
@@ -284,48 +186,50 @@ def text_body(text: str, html: str = "") -> EmailMessage:
     return body
 
 
-def message_id(identity: tuple[str, ...], receiver: str, domain: str) -> str:
-    """An id that is the same for the same mail to the same receiver."""
-    digest = hashlib.sha256("|".join((*identity, receiver)).encode("utf-8", "replace")).hexdigest()
-    return f"<{digest[:32]}@{domain}>"
+def write_letter(
+    body: EmailMessage,
+    sender: MailAddress,
+    recipient: MailAddress,
+    subject: str,
+    identity: tuple[str, ...],
+    *,
+    now: datetime,
+    thread: str = "",
+    unsubscribe: str = "",
+) -> bytes:
+    """A mail as bytes: ASCII, unless an address needs SMTPUTF8. The body has no headers but those of MIME.
 
+    The same `identity` gives the same Message-ID. Mails of one `thread` are shown together. `unsubscribe` is the
+    subject of a mail to the sender that asks for no more of these. The headers are written here because EmailMessage
+    decodes encoded words in a value, so that a stranger's name could become another text or a header line.
+    """
 
-def _headers(heading: Heading) -> Iterator[tuple[str, str]]:
-    domain, receiver = heading.sender.domain, heading.receiver.address
-    yield "From", mailbox(heading.sender)
-    yield "To", mailbox(heading.receiver)
-    yield "Subject", literal(heading.subject, limit=LONGEST_SUBJECT)
-    yield "Date", format_datetime(heading.now)
-    yield "Message-ID", message_id(heading.identity, receiver, domain)
-    if heading.thread:
-        root = message_id(("thread", heading.thread), receiver, domain)
-        yield "In-Reply-To", root
-        yield "References", root
-    if heading.unsubscribe:
-        subject = re.sub(r"[^A-Za-z0-9._-]", "-", heading.unsubscribe)
-        yield "List-Unsubscribe", f"<mailto:{heading.sender.address}?subject={subject}>"
-    yield "Auto-Submitted", "auto-generated"
-    yield "X-Auto-Response-Suppress", "All"
+    def message_id(*parts: str) -> str:
+        digest = hashlib.sha256("|".join((*parts, recipient.address)).encode("utf-8", "replace")).hexdigest()
+        return f"<{digest[:32]}@{sender.domain}>"
+
+    headers = {
+        "From": mailbox(sender),
+        "To": mailbox(recipient),
+        "Subject": literal(subject, limit=LONGEST_SUBJECT),
+        "Date": format_datetime(now),
+        "Message-ID": message_id(*identity),
+    }
+    if thread:
+        headers["In-Reply-To"] = headers["References"] = message_id("thread", thread)
+    if unsubscribe:
+        words = re.sub(r"[^A-Za-z0-9._-]", "-", unsubscribe)
+        headers["List-Unsubscribe"] = f"<mailto:{sender.address}?subject={words}>"
+    headers |= {"Auto-Submitted": "auto-generated", "X-Auto-Response-Suppress": "All"}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return lines.encode() + body.as_bytes(policy=SEVEN_BITS)
 
 
 def literal(text: str, *, limit: int) -> str:
     """A header's value that is shown as exactly this text, in one line."""
     line = cleaning.one_line(text, limit=limit)
-    if PLAIN.fullmatch(line) and "=?" not in line:
-        return line
-    return "\r\n ".join(f"=?utf-8?b?{base64.b64encode(part).decode()}?=" for part in _parts(line))
-
-
-def _parts(text: str) -> Iterator[bytes]:
-    """Whole characters, so many bytes at a time."""
-    part = b""
-    for character in text:
-        encoded = character.encode("utf-8", "replace")
-        if len(part) + len(encoded) > BYTES_OF_A_WORD:
-            yield part
-            part = b""
-        part += encoded
-    yield part
+    is_plain = PLAIN.fullmatch(line) and "=?" not in line
+    return line if is_plain else Header(line, "utf-8").encode(linesep="\r\n")
 
 
 def mailbox(address: MailAddress) -> str:
@@ -334,220 +238,140 @@ def mailbox(address: MailAddress) -> str:
         return address.address
     name = literal(address.name, limit=LONGEST_NAME)
     if not name.startswith("=?") and not ATOMS.fullmatch(name):
-        name = '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        name = f'"{quote(name)}"'
     return f"{name} <{address.address}>"
 
 
-def submit(server: Server, letter: Letter, *, timeout: float) -> None:
-    """Hand one mail in, within `timeout` seconds. Raises ChannelError: DeliveryUnknown when it may have arrived."""
-    with _translated(server) as progress, _session(server, timeout, progress) as session:
-        options = ["SMTPUTF8"] if letter.needs_smtputf8 else []
-        if options and not session.has_extn("smtputf8"):
+def submit(
+    server: Server, letter: bytes, sender: MailAddress, recipient: MailAddress, *, timeout: float
+) -> None:
+    """Hand one mail in. `timeout` is for one step, in seconds.
+
+    Raises ChannelError: DeliveryUnknown when the mail may have arrived.
+    """
+    with _session(server, timeout) as smtp:
+        options = ["SMTPUTF8"] if sender.needs_smtputf8 or recipient.needs_smtputf8 else []
+        if options and not smtp.has_extn("smtputf8"):
             raise MessageRefused("the mail server takes no international addresses (SMTPUTF8)")
-        mask = progress.mask
-        _expect(session.mail(letter.sender.address, options), MessageRefused, mask)
-        code, said = session.rcpt(letter.receiver.address)
-        _expect((451 if code == MAILBOX_FULL else code, said), ChannelDead, mask)
-        _expect(session.docmd("DATA"), MessageRefused, mask, wanted=354)
-        progress.written = True
-        session.send(_dotted(letter.content))
-        reply = session.getreply()
-        if not 200 <= reply[0] < 600 or 300 <= reply[0] < 400:
+        mask = Mask(server.secrets)
+        _expect(smtp.mail(sender.address, options), MessageRefused, mask)
+        code, text = smtp.rcpt(recipient.address)
+        _expect((452 if code == MAILBOX_FULL else code, text), ChannelDead, mask)
+        try:
+            reply = smtp.data(letter)
+        except smtplib.SMTPDataError as error:  # instead of "go ahead": nothing of the mail was sent
+            code = error.smtp_code if 500 <= error.smtp_code < 600 else 451
+            reply = code, _text(error.smtp_error, mask).encode()
+        except (OSError, smtplib.SMTPException, ValueError) as error:
+            reason = _reason(error, mask)
             raise DeliveryUnknown(
-                f"the mail server's answer is neither yes nor no, it may have arrived: {_text(reply[1], mask)}"
-            )
+                f"the mail server did not answer, the mail may have arrived: {reason}"
+            ) from None
+        else:
+            if not (200 <= reply[0] < 300 or 400 <= reply[0] < 600):
+                answer = _text(reply[1], mask)
+                raise DeliveryUnknown(f"ambiguous response of the mail server, it may have arrived: {answer}")
         _expect(reply, MessageRefused, mask)
 
 
 def examine(server: Server, *, timeout: float) -> str:
-    """Connect, speak TLS and log in, send nothing; say in a line what was found. Raises ChannelError."""
-    with _translated(server) as progress, _session(server, timeout, progress) as session:
-        secured = "TLS" if isinstance(session.sock, ssl.SSLSocket) else "a plain line"
+    """Connect, start TLS and log in, send nothing; a line that says how it went. Raises ChannelError."""
+    with _session(server, timeout) as smtp:
+        secured = "TLS" if isinstance(smtp.sock, ssl.SSLSocket) else "a plain connection"
     login = ", logged in" if server.username else ""
     return f"{server.host}:{server.port} answers over {secured}{login}"
 
 
-def _dotted(content: bytes) -> bytes:
-    """The data with its lines' first dots doubled, and its end."""
-    lines = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip(b"\n").split(b"\n")
-    return b"".join((b"." if line.startswith(b".") else b"") + line + b"\r\n" for line in lines) + b".\r\n"
-
-
 @contextmanager
-def _session(server: Server, timeout: float, progress: _Progress) -> Iterator[Session]:
-    """A session that is encrypted where it must be, logged in, and cut off when its time is over."""
-    check_http_environment(f"https://{server.host}")
-    with _connected(server, timeout, progress) as connection:
-        session = Session(server, connection, timeout)
-        _greet(session)
-        if not server.tls and not server.plain and session.has_extn("starttls"):
-            session.starttls(context=ssl.create_default_context())
-            _greet(session)
-        elif not server.tls and not server.may_be_plain:
-            raise DeliveryFailed(
-                "the mail server offers no STARTTLS, and nothing is sent over a plain line",
-                hint=f"{CHECK}: smtps://…, or ?tls=no if a plain line is wanted",
-            )
-        if server.username:
-            session.authenticate(server.username, server.password or "")
-        try:
-            yield session
-        finally:
-            _leave(session)
-
-
-def _leave(session: Session) -> None:
-    """Say goodbye without asking whether that worked: by now the mail is decided."""
-    with suppress(OSError, smtplib.SMTPException, ValueError):
-        if session.sock:
-            session.sock.settimeout(GOODBYE)
-        session.quit()
-    session.close()
-
-
-def _greet(session: Session) -> None:
-    code, said = session.ehlo()
-    if not 200 <= code < 300:
-        code, said = session.helo()
-    if not 200 <= code < 300:
-        raise smtplib.SMTPHeloError(code, said)
-
-
-@contextmanager
-def _connected(server: Server, timeout: float, progress: _Progress) -> Iterator[socket.socket]:
-    """A connection that is shut down after so many seconds, however steadily its bytes trickle in."""
-    with socket.create_connection((server.host, server.port), timeout) as raw, raw.dup() as twin:
-
-        def cut() -> None:
-            progress.out_of_time = True
-            with suppress(OSError):
-                twin.shutdown(socket.SHUT_RDWR)
-
-        timer = threading.Timer(timeout, cut)
-        timer.daemon = True
-        timer.start()
-        try:
-            if server.tls:
-                context = ssl.create_default_context()
-                with context.wrap_socket(raw, server_hostname=server.host) as secure:
-                    yield secure
-            else:
-                yield raw
-        finally:
-            timer.cancel()
-
-
-@contextmanager
-def _translated(server: Server) -> Iterator[_Progress]:
-    """Foreign errors as ours, judged by how far the exchange came."""
-    mask = Mask(secrets_of(server))
-    progress = _Progress(mask)
+def _session(server: Server, timeout: float) -> Iterator[smtplib.SMTP]:
+    """A session that is encrypted where it must be, and logged in. Foreign errors leave as ours."""
+    mask, place = Mask(server.secrets), f"{server.host}:{server.port}"
     try:
-        yield progress
-    except ChannelError:
-        raise
+        check_environment(f"https://{server.host}")
+        smtp = _connect(server, timeout)
+        try:
+            if server.username:
+                _log_in(smtp, server.username, server.password or "")
+            yield smtp
+        finally:
+            with suppress(OSError, smtplib.SMTPException, ValueError):
+                smtp.quit()
+            smtp.close()
     except ConfigError as error:
         raise DeliveryFailed(error.message, hint=error.hint) from None
     except smtplib.SMTPAuthenticationError as error:
-        raise _refused_login(error, mask) from None
+        reason = (
+            f"the mail server refused the login: {error.smtp_code} {_text(error.smtp_error, mask)}".rstrip()
+        )
+        if 500 <= error.smtp_code < 600:
+            raise ChannelDead(reason, hint=f"{CHECK}, then: socap alerts retry") from None
+        raise DeliveryFailed(reason) from None
     except ssl.SSLCertVerificationError as error:
         raise DeliveryFailed(
             f"the mail server's certificate is not trusted: {error.verify_message}", hint=CHECK
         ) from None
-    except (OSError, smtplib.SMTPException, UnicodeError, ValueError) as error:
-        said = _why(error, mask, out_of_time=progress.out_of_time)
-        if progress.written:
-            raise DeliveryUnknown(f"the mail server did not answer, it may have arrived: {said}") from None
-        place = f"{server.host}:{server.port}"
-        raise DeliveryFailed(f"{place}: the mail server cannot be used: {said}", hint=CHECK) from None
+    except (OSError, smtplib.SMTPException, ValueError) as error:
+        reason = _reason(error, mask)
+        raise DeliveryFailed(f"{place}: the mail server cannot be used: {reason}", hint=CHECK) from None
 
 
-def _refused_login(error: smtplib.SMTPAuthenticationError, mask: Mask) -> ChannelError:
-    said = f"the mail server refused the login: {error.smtp_code} {_text(error.smtp_error, mask)}".rstrip()
-    if 500 <= error.smtp_code < 600:
-        return ChannelDead(said, hint=f"{CHECK}, then: socap alerts retry")
-    return DeliveryFailed(said)
+def _connect(server: Server, timeout: float) -> smtplib.SMTP:
+    own_name = socket.gethostname()  # smtplib would ask the network for it
+    if not own_name.isascii() or "." not in own_name or " " in own_name:
+        own_name = "[127.0.0.1]"
+    context = ssl.create_default_context()
+    if server.tls:
+        return smtplib.SMTP_SSL(server.host, server.port, own_name, timeout=timeout, context=context)
+    smtp = smtplib.SMTP(server.host, server.port, own_name, timeout=timeout)
+    try:
+        smtp.ehlo_or_helo_if_needed()
+        if not server.plain and smtp.has_extn("starttls"):
+            smtp.starttls(context=context)
+            smtp.ehlo_or_helo_if_needed()
+        elif not server.plain and not is_loopback(server.host):
+            raise DeliveryFailed(
+                "the mail server offers no STARTTLS, and nothing is sent over a plain connection",
+                hint=f"{CHECK}: smtps://…, or ?tls=no if a plain connection is intended",
+            )
+    except BaseException:
+        smtp.close()
+        raise
+    return smtp
 
 
-def _why(error: Exception, mask: Mask, *, out_of_time: bool) -> str:
-    if out_of_time or isinstance(error, TimeoutError):
+def _log_in(smtp: smtplib.SMTP, username: str, password: str) -> None:
+    """Raises SMTPAuthenticationError. What is not ASCII is sent here: smtplib cannot (cpython issue 73936)."""
+    if f"{username}{password}".isascii():
+        smtp.login(username, password)
+        return
+    smtp.ehlo_or_helo_if_needed()
+    code, text = smtp.docmd("AUTH", f"PLAIN {_base64(f'{chr(0)}{username}{chr(0)}{password}')}")
+    if code not in (235, 503):  # 503: already logged in
+        raise smtplib.SMTPAuthenticationError(code, text)
+
+
+def _reason(error: Exception, mask: Mask) -> str:
+    if isinstance(error, TimeoutError):
         return "no complete answer in time"
     if isinstance(error, smtplib.SMTPResponseException):
         return f"{error.smtp_code} {_text(error.smtp_error, mask)}"
-    return cleaning.one_line(mask(str(error) or type(error).__name__), limit=LONGEST_SHOWN)
+    return _text(str(error) or type(error).__name__, mask)
 
 
-def _text(said: bytes | str, mask: Mask) -> str:
-    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+def _text(text: bytes | str, mask: Mask) -> str:
+    text = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
     return cleaning.one_line(mask(text), limit=LONGEST_SHOWN)
 
 
-def _expect(
-    reply: tuple[int, bytes], refusal: type[ChannelError], mask: Mask, *, wanted: int | None = None
-) -> None:
-    """Nothing for the reply that is wanted, `refusal` for a plain no; whatever else comes may pass."""
-    code, said = reply
-    text = _text(said, mask)
-    if code == wanted or (wanted is None and 200 <= code < 300):
+def _expect(reply: tuple[int, bytes | str], refusal: type[ChannelError], mask: Mask) -> None:
+    """Nothing for a 2xx, `refusal` for a 5xx; whatever else comes may pass by itself."""
+    code, text = reply
+    if 200 <= code < 300:
         return
     if 500 <= code < 600:
-        raise refusal(f"the mail server refused: {code} {text}")
-    raise DeliveryFailed(f"the mail server asks to try later: {code} {text}")
-
-
-def secrets_of(server: Server) -> tuple[str, ...]:
-    """The password, and the words that a login sends for it; a server may repeat them without their padding."""
-    if not server.password:
-        return ()
-    sent = (_base64(server.password), _plain(server.username or "", server.password))
-    return (server.password, *(word.rstrip("=") for word in sent))
-
-
-def _plain(username: str, password: str) -> str:
-    return _base64(f"\0{username}\0{password}")
+        raise refusal(f"the mail server refused: {code} {_text(text, mask)}")
+    raise DeliveryFailed(f"the mail server asks to try later: {code} {_text(text, mask)}")
 
 
 def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
-
-
-def _own_name() -> str:
-    """What we call ourselves: a name that may be looked up, else an address literal, without asking the network."""
-    name = socket.gethostname()
-    return name if name.isascii() and "." in name and " " not in name else "[127.0.0.1]"
-
-
-def parse_server(url: str) -> Server:
-    """`smtp://user:password@host:port` (STARTTLS), with `?tls=no` plain; `smtps://…`: TLS from the start.
-
-    Raises ConfigError without repeating the URL.
-    """
-    try:
-        parts = urlsplit(url)
-        port, query = (
-            parts.port,
-            dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))),
-        )
-    except ValueError:
-        raise _unusable() from None
-    plain = query.pop("tls", "yes")
-    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or query or plain not in ("yes", "no"):
-        raise _unusable()
-    if parts.scheme == "smtps" and plain == "no":
-        raise ConfigError("SOCAP_ALERT_EMAIL_SMTP asks for smtps:// and for tls=no", hint="choose one")
-    tls = parts.scheme == "smtps"
-    return Server(
-        host=parts.hostname,
-        port=port or (465 if tls else 587 if parts.username else 25),
-        tls=tls,
-        plain=plain == "no",
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-    )
-
-
-def _unusable() -> ConfigError:
-    return ConfigError(
-        "SOCAP_ALERT_EMAIL_SMTP is no SMTP URL",
-        hint="it looks like smtp://user:password@host:587 or smtps://host; ?tls=no for a plain line",
-    )

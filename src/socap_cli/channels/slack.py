@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from socap_cli.channels.protocol import (
+from socap_cli.channels.common import (
     LIMITED_FOR,
     LONGEST_WAIT,
     MEND_ADDRESS,
@@ -30,8 +30,8 @@ LONGEST_MESSAGE = 9500
 """Characters in all sections together: Slack took 9,600, and refused 11,300 (`msg_blocks_too_long`)."""
 CUT = "…"
 LONGEST_HEADER = 150
-LONGEST_TEXT = 4000
-"""Characters that Slack shows in a notification's text; it takes 40,000."""
+LONGEST_TEXT = 16_000
+"""Slack takes 40,000 characters of text, Mattermost 16,383."""
 REFUSES_MESSAGE = frozenset(
     {
         "invalid_payload", "invalid_blocks", "invalid_blocks_format", "no_text", "user_not_found",
@@ -46,6 +46,7 @@ REFUSES_CHANNEL = frozenset(
         "token_revoked", "invalid_auth", "account_inactive",
     }
 )  # fmt: skip
+POSSIBLE_DUPLICATE = " (possible duplicate: repeated, it may have arrived before)"
 LIMITS = frozenset({"rate_limited", "ratelimited"})
 
 
@@ -106,9 +107,7 @@ def judge(reply: Reply) -> None:
     """Nothing when the message was taken; else raises the ChannelError that the reply stands for."""
     word, is_refusal, wait = _refusal(reply.body)
     if word in REFUSES_CHANNEL:
-        raise ChannelDead(
-            f"Slack refuses this webhook for good: HTTP {reply.status} {word}", hint=MEND_ADDRESS
-        )
+        raise ChannelDead(f"Slack refuses this webhook: HTTP {reply.status} {word}", hint=MEND_ADDRESS)
     if word in REFUSES_MESSAGE:
         raise MessageRefused(f"Slack refused the message: HTTP {reply.status} {word}")
     if word in LIMITS or reply.status == 429:
@@ -116,7 +115,7 @@ def judge(reply: Reply) -> None:
             "Slack limits this webhook", retry_after=reply.retry_after or wait or LIMITED_FOR
         )
     if reply.is_taken and is_refusal:
-        raise DeliveryUnknown(f"Slack answered HTTP {reply.status}, but not ok: {reply.said}")
+        raise DeliveryUnknown(f"ambiguous response of Slack: HTTP {reply.status} {reply.text}")
     raise_for_status(reply, "Slack")
 
 
@@ -135,19 +134,24 @@ def _refusal(body: bytes) -> tuple[str, bool, float | None]:
 
 
 def payload(message: Message, templates: SlackTemplates) -> dict[str, Any]:
-    """The message as blocks, within Slack's limits, with everything that strangers wrote escaped."""
+    """The message as blocks, within Slack's limits, and as text for receivers that show no blocks.
+
+    Everything that strangers wrote is escaped.
+    """
     title = templates.title(message)
-    told = [templates.rows(message, person) for person in message.people]
-    most = _share([_length(rows) for rows in told])
+    people = [templates.rows(message, person) for person in message.people]
+    most = _share([_length(rows) for rows in people])
+    sections = [_joined(rows, most) for rows in people]
+    footer = _joined([_footer(message)])
     return {
-        "text": escape(title)[:LONGEST_TEXT],
+        "text": "\n\n".join([escape(title), *sections, footer])[:LONGEST_TEXT],
         "blocks": [
             {
                 "type": "header",
                 "text": {"type": "plain_text", "text": without_mentions(title)[:LONGEST_HEADER]},
             },
-            *(_markup(rows, most) for rows in told),
-            {"type": "context", "elements": [_text([_footer(message)])]},
+            *({"type": "section", "text": _markup(section)} for section in sections),
+            {"type": "context", "elements": [_markup(footer)]},
         ],
         "unfurl_links": False,
         "unfurl_media": False,
@@ -173,7 +177,11 @@ class SlackTemplates:
     def title(self, message: Message) -> str:
         """The title, as plain text."""
         title = cleaning.one_line(self._plain.render("subject.txt", message))
-        return f"{title} (repeated: it may have arrived before)" if message.may_be_repeated else title
+        return (
+            f"{title} (possible duplicate: repeated, it may have arrived before)"
+            if message.may_be_repeated
+            else title
+        )
 
     def rows(self, message: Message, person: ToldPerson) -> list[str]:
         """What is said of one person, as lines of markup."""
@@ -195,19 +203,19 @@ def _share(lengths: Sequence[int]) -> int:
     return LONGEST_SECTION
 
 
-def _markup(rows: Sequence[str], most: int) -> dict[str, Any]:
-    return {"type": "section", "text": _text(rows, most)}
+def _markup(text: str) -> dict[str, Any]:
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
-def _text(rows: Sequence[str], most: int = LONGEST_SECTION) -> dict[str, Any]:
-    """As many whole rows as there is room for, who it is in any case: no link and no entity is cut."""
+def _joined(rows: Sequence[str], most: int = LONGEST_SECTION) -> str:
+    """As many whole rows as there is room for, the first in any case: no link and no entity is cut."""
     kept: list[str] = []
     for row in rows:
         if _length([*kept, row]) > (most if kept else LONGEST_SECTION):
             kept += [CUT] if kept else []
             break
         kept.append(row)
-    return {"type": "mrkdwn", "text": "\n".join(kept) or "(too long to be shown)", "verbatim": True}
+    return "\n".join(kept) or "(too long to be shown)"
 
 
 def escape(text: str) -> str:

@@ -1,9 +1,7 @@
-"""A JSON webhook, signed as Standard Webhooks (standardwebhooks.com) says.
+"""A JSON webhook, signed as Standard Webhooks (standardwebhooks.com) specifies.
 
-Headers: `webhook-id` (the same when a message is sent again), `webhook-timestamp` (seconds since 1970),
-`webhook-signature`: `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`, and `webhook-key-id`: which
-key signed it. The body is documented in docs/alerts.md; its `schema_version` grows with every change that a
-reader could stumble over.
+Headers: `webhook-id` (the same when a message is sent again), `webhook-timestamp` and `webhook-signature`. The body is
+documented in docs/alerts.md; `SCHEMA_VERSION` grows with every change that a reader could stumble over.
 """
 
 from __future__ import annotations
@@ -11,20 +9,21 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import hmac
 import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from socap_cli.channels.protocol import check_webhook, host_of, post, raise_for_status
+import standardwebhooks
+
+from socap_cli.channels.common import check_webhook, host_of, post, raise_for_status
 from socap_cli.errors import ConfigError
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message, ToldEngagement, ToldPerson
 from socap_cli.settings import Alerts
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 PREFIX = "whsec_"
 
 
@@ -39,17 +38,17 @@ class Webhook:
         self._settings = settings
         self._clock = clock
         secret = settings.webhook_secret
-        self._key = signing_key(secret.get_secret_value()) if secret else None
+        self._signer = signer(secret.get_secret_value()) if secret else None
 
     @property
     def is_ready(self) -> bool:
         """Whether there is a key to sign with."""
-        return self._key is not None
+        return self._signer is not None
 
     @property
     def missing(self) -> str:
         """What to set."""
-        if self._settings.webhooks and self._key is None:
+        if self._settings.webhooks and self._signer is None:
             return "webhooks are signed, and there is no key; set SOCAP_ALERTS__WEBHOOK_SECRET"
         return "no webhook; set SOCAP_ALERTS__WEBHOOKS and SOCAP_ALERTS__WEBHOOK_SECRET"
 
@@ -82,43 +81,35 @@ class Webhook:
 
     def _post(self, address: str, message_id: str, body: dict[str, Any]) -> None:
         url = self.check(address)
-        if self._key is None:  # nothing is sent unsigned
+        if self._signer is None:  # nothing is sent unsigned
             raise ConfigError(
                 "webhooks are signed, and there is no key", hint="set SOCAP_ALERTS__WEBHOOK_SECRET"
             )
-        key_id = self._settings.webhook_key_id
-        content = json.dumps({"schema_version": SCHEMA_VERSION, "key_id": key_id, **body}).encode()
-        stamp = int(self._clock())
+        content = json.dumps({"schema_version": SCHEMA_VERSION, **body})
+        at = datetime.fromtimestamp(self._clock(), UTC)
         headers = {
             "Content-Type": "application/json",
             "webhook-id": message_id,
-            "webhook-timestamp": str(stamp),
-            "webhook-key-id": key_id,
-            "webhook-signature": sign(self._key, message_id, stamp, content),
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": self._signer.sign(message_id, at, content),
         }
+        name = "the webhook"
         raise_for_status(
-            post(url, content, headers, timeout=self._settings.timeout, name="the webhook"), "the webhook"
+            post(url, content.encode(), headers, timeout=self._settings.timeout, name=name), name
         )
 
 
-def signing_key(secret: str) -> bytes:
-    """The key of a secret: base64 behind `whsec_`, else its own characters. Raises ConfigError."""
-    if not secret.startswith(PREFIX):
-        return secret.encode()
-    text = secret.removeprefix(PREFIX).rstrip("=")
+def signer(secret: str) -> standardwebhooks.Webhook:
+    """Signs with a secret: base64 behind `whsec_`, else its own characters. Raises ConfigError."""
     try:
-        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        key = base64.b64decode(f"{secret.removeprefix(PREFIX).rstrip('=')}==", validate=True)
     except (binascii.Error, ValueError):
-        raise ConfigError("the webhooks' secret behind whsec_ is no base64") from None
+        key = b""
+    if not secret.startswith(PREFIX):
+        key = secret.encode()
     if not key:
-        raise ConfigError("there is no webhooks' secret behind whsec_")
-    return key
-
-
-def sign(key: bytes, message_id: str, timestamp: int, content: bytes) -> str:
-    """The `webhook-signature` of a body."""
-    signed = f"{message_id}.{timestamp}.".encode() + content
-    return f"v1,{base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()}"
+        raise ConfigError("SOCAP_ALERTS__WEBHOOK_SECRET is not base64 after whsec_")
+    return standardwebhooks.Webhook(key)
 
 
 def payload(message: Message) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from socap_cli.alerts.rules import Target
 from socap_cli.alerts.trying import Tried
 from socap_cli.bootstrap import alert_context, channels_of
 from socap_cli.campaigns import adding
-from socap_cli.channels.table import CHANNELS
+from socap_cli.channels import CHANNELS
 from socap_cli.cli import tables
 from socap_cli.cli.campaign import tweet_id_of
 from socap_cli.cli.options import DryRun, Limit, MinImportance, OnlyCampaign, account, category_named, one_of

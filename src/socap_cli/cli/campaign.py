@@ -44,8 +44,7 @@ from socap_cli.campaigns.settings import (
 )
 from socap_cli.campaigns.source import Line, Rejected, category_of, from_options, read
 from socap_cli.campaigns.urls import tweet_id
-from socap_cli.channels import Channel
-from socap_cli.channels.table import CHANNELS
+from socap_cli.channels import CHANNELS, Channel
 from socap_cli.cli import tables
 from socap_cli.cli.options import DryRun, Slug, Yes, one_of, write_out
 from socap_cli.cli.run import PARTLY_DONE, Run, bootstrap, one_line

@@ -61,7 +61,7 @@ CHOICE = re.compile(r"[a-z0-9_-]+(?:\|[a-z0-9_-]+)*")
 
 def channels(incomplete: str) -> list[str]:
     """The channels that there are."""
-    from socap_cli.channels.table import CHANNELS
+    from socap_cli.channels import CHANNELS
 
     return [name for name in CHANNELS if name.startswith(incomplete)]
 

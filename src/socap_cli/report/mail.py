@@ -89,18 +89,20 @@ class PostOffice:
 
     def post(self, slug: str, edition: MailEdition, receiver: str, *, mark: str, now: datetime) -> None:
         """Hand one mail in. Raises SocapError."""
-        from socap_cli.channels.email import Heading, submit, write_letter
+        from socap_cli.channels.email import submit, write_letter
 
-        heading = Heading(
-            sender=self.sender,
-            receiver=parse_address(receiver),
-            subject=edition.subject,
-            identity=("report", slug, mark),
+        recipient = parse_address(receiver)
+        letter = write_letter(
+            edition.body(),
+            self.sender,
+            recipient,
+            edition.subject,
+            ("report", slug, mark),
             now=now,
             thread=f"report {slug}",
             unsubscribe=f"unsubscribe {slug}",
         )
-        submit(self.server, write_letter(heading, edition.body()), timeout=self.timeout)
+        submit(self.server, letter, self.sender, recipient, timeout=self.timeout)
 
 
 def compose(

@@ -12,21 +12,14 @@ from socap_cli.errors import RequestRefused
 from socap_cli.model import cleaning
 from socap_cli.model.account import ListItem, Page, TweetsAnswer
 from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
-from socap_cli.providers.http_provider import HttpProvider, Transport, page_of, read_rows, tweets_answer
+from socap_cli.providers.http_provider import HttpProvider, read_page, read_rows
 from socap_cli.providers.protocol import FOLLOWINGS, AllowedRate, Prices
 from socap_cli.providers.twitterapi_io import rows
-from socap_cli.providers.twitterapi_io import rows as twitterapi_io_rows
 from socap_cli.settings import Provider as Settings
 
 URL = "https://api.twitterapi.io"
-
-
 LARGEST_BATCH = 50
-
-
 FOLLOWINGS_A_PAGE = 200
-
-
 ACCOUNT = "account"
 
 
@@ -65,8 +58,6 @@ ENDPOINTS: dict[str, Endpoint] = {
     FOLLOWINGS: Endpoint("/twitter/user/followings", ("followings", "users"), rows_are_posts=False),
     ACCOUNT: Endpoint("/oapi/my/info"),
 }
-
-
 PRICES = Prices(tweet=15.0, user=18.0, minimum=15.0)
 
 
@@ -83,8 +74,9 @@ class TwitterApiIo(HttpProvider):
     ) -> None:  # fmt: skip
         """`timeout` in seconds. Raises ConfigError."""
         headers = {"X-API-Key": key} if key else {}
-        transport = Transport(url, headers, timeout=timeout, secrets=(key,))
-        super().__init__(transport, batch=min(batch, LARGEST_BATCH), prices=prices)
+        super().__init__(
+            url, headers, key=key, timeout=timeout, batch=min(batch, LARGEST_BATCH), prices=prices
+        )
 
     def limit_scope(self, operation: str) -> str:  # noqa: ARG002
         """The limit is the account's: all endpoints share it."""
@@ -92,9 +84,10 @@ class TwitterApiIo(HttpProvider):
 
     def credits_left(self) -> float | None:
         """Credits on the account; None when it does not say. Raises ProviderError."""
-        body = twitterapi_io_rows.object_in(self._transport.get(ENDPOINTS[ACCOUNT].path, {}))
-        told = [cleaning.real(body.get(name)) for name in ("recharge_credits", "total_bonus_credits")]
-        known = [amount for amount in told if amount is not None]
+        with self.ask(ENDPOINTS[ACCOUNT].path, {}) as answer:
+            body = rows.object_in(answer)
+        amounts = [cleaning.real(body.get(name)) for name in ("recharge_credits", "total_bonus_credits")]
+        known = [amount for amount in amounts if amount is not None]
         return sum(known) if known else None
 
     def allowed_rate(self, scope: str) -> AllowedRate | None:  # noqa: ARG002
@@ -105,11 +98,12 @@ class TwitterApiIo(HttpProvider):
     def tweets(self, tweet_ids: Sequence[str]) -> TweetsAnswer:
         """Look up to `batch` tweets up at once. Raises ProviderError."""
         endpoint = ENDPOINTS[METRICS]
-        answer = self._transport.get(endpoint.path, {"tweet_ids": ",".join(tweet_ids)})
-        rows = twitterapi_io_rows.rows_in(answer, endpoint.row_keys)
-        read = partial(twitterapi_io_rows.read_tweet, counter_fields=counter_fields())
-        found = read_rows(rows, read, endpoint=endpoint.path, clean=self._transport.clean)
-        return tweets_answer(found, tweet_ids, len(rows))
+        with self.ask(endpoint.path, {"tweet_ids": ",".join(tweet_ids)}) as answer:
+            listed = rows.rows_in(answer, endpoint.row_keys)
+            read = partial(rows.read_tweet, counter_fields=counter_fields())
+            tweets, unreadable = read_rows(answer, listed, read)
+        asked = {tweet.tweet_id: tweet for tweet in tweets if tweet.tweet_id in tweet_ids}
+        return TweetsAnswer(asked, len(listed), unreadable)
 
     def page(
         self,
@@ -136,25 +130,19 @@ class TwitterApiIo(HttpProvider):
         return self._page(FOLLOWINGS, params, tweet_id="", cursor=cursor)
 
     def _page(self, operation: str, params: dict[str, str], *, tweet_id: str, cursor: str | None) -> Page:
-        endpoint, transport = ENDPOINTS[operation], self._transport
-        asked = {**params, "cursor": cursor} if cursor else params
-        answer = transport.get(endpoint.path, asked, has_cursor=bool(cursor))
-        rows = twitterapi_io_rows.rows_in(answer, endpoint.row_keys)
-        read = partial(_read, endpoint, tweet_id)
-        found = read_rows(rows, read, endpoint=endpoint.path, clean=transport.clean)
-        following, cut_off = twitterapi_io_rows.next_cursor(answer.body)
-        return page_of(found, len(rows), following, cut_off=cut_off)
+        endpoint = ENDPOINTS[operation]
+        if cursor:
+            params["cursor"] = cursor
+        with self.ask(endpoint.path, params, has_cursor=bool(cursor)) as answer:
+            listed = rows.rows_in(answer, endpoint.row_keys)
+            return read_page(
+                answer, listed, lambda row: endpoint.read(row, tweet_id), rows.next_cursor(answer.body)
+            )
 
 
 TIERS = ((50_000.0, 20.0), (10_000.0, 10.0), (5_000.0, 6.0), (1_000.0, 3.0))
 """Requests a second of an account by the credits on it."""
-
-
 LOWEST_TIER = 0.2
-
-
-def _read(endpoint: Endpoint, tweet_id: str, row: Any) -> ListItem | None:
-    return endpoint.read(row, tweet_id)
 
 
 def build(settings: Settings) -> TwitterApiIo:

@@ -32,36 +32,18 @@ from socap_cli.providers.http_provider import (
 
 COUNTER_FIELDS = {"likes": "likeCount", "views": "viewCount", "bookmarks": "bookmarkCount"}
 """Counters without a list that is read; those of lists stand in the table of endpoints."""
-
-
 GONE_TYPES = frozenset({"tombstone", "unavailable", "tweet_unavailable"})
-
-
 LONGEST_NAME = 100
-
-
 LONGEST_BIO = 2_000
-
-
 MESSAGE_FIELDS = ("message", "msg", "detail", "error")
-
-
 ROW_KEYS = ("tweets", "replies", "quotes", "users", "retweeters", "followings")
 """Where rows may stand when they do not stand where their endpoint promises them."""
-
-
 RATE_WORDS = re.compile(r"too many requests|rate.?limit|\bqps\b", re.IGNORECASE)
-
-
 CREDIT_WORDS = re.compile(r"credits? (?:is|are) not enough|not enough credits?|recharge", re.IGNORECASE)
-
-
 OUTAGE_WORDS = re.compile(
     r"try again|something went wrong|internal (?:server )?error|timed? ?out|temporarily|unavailable right now",
     re.IGNORECASE,
 )
-
-
 NO_CURSOR = frozenset({"", "0", "-1"})
 """How providers write that there is no next page, null aside."""
 
@@ -96,7 +78,7 @@ def read_profile(row: Any) -> Profile:
     user_id = cleaning.user_id(row.get("id"))
     if user_id is None:
         if _is_gone(row):
-            reason = cleaning.one_line(row.get("unavailableReason")) or "no reason told"
+            reason = cleaning.one_line(row.get("unavailableReason")) or "no reason given"
             raise Unreadable(f"unavailable: {reason}", is_gone=True)
         raise Unreadable("its id is missing or no id")
     bio = row.get("profile_bio")
@@ -213,10 +195,8 @@ def rows_in(answer: Answer, keys: Sequence[str]) -> list[Any]:
     places = [body, nested] if isinstance(nested, dict) else [body]
     found = [place[key] for place in places for key in dict.fromkeys((*keys, *ROW_KEYS)) if key in place]
     lists = [value for value in found if isinstance(value, list)]
-    if not found:
-        raise MalformedAnswer("the answer holds no list", endpoint=answer.path)
-    if not lists and any(value is not None for value in found):
-        raise MalformedAnswer("where its list should stand is none", endpoint=answer.path)
+    if not found or (not lists and any(value is not None for value in found)):
+        raise MalformedAnswer("the response contains no list", endpoint=answer.path)
     return next((rows for rows in lists if rows), [])
 
 

@@ -14,34 +14,20 @@ from functools import partial
 from socap_cli.errors import RequestRefused
 from socap_cli.model.account import ListItem, Page, TweetsAnswer
 from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
-from socap_cli.providers.http_provider import HttpProvider, Transport, page_of, read_rows, tweets_answer
+from socap_cli.providers.http_provider import HttpProvider, read_page, read_rows
 from socap_cli.providers.protocol import FOLLOWINGS, AllowedRate, Prices
-from socap_cli.providers.x_api import rows as x_api_rows
+from socap_cli.providers.x_api import rows
 from socap_cli.settings import Provider as Settings
 
 URL = "https://api.x.com"
-
-
 LARGEST_BATCH = 100
-
-
 NO_TWEET = "1"
-
-
 LARGEST_PAGE = 100
-
-
 SEARCHED = timedelta(days=7)
-
-
 SHOWN_AFTER = timedelta(seconds=30)
 """What is newer is not found, and a time that is newer is refused."""
-
-
 MARGIN = timedelta(minutes=5)
 """Clocks differ, and the seven days pass while a request is on its way."""
-
-
 RELATIONS = {REPLIES: "replied_to", QUOTES: "quoted"}
 
 
@@ -81,8 +67,6 @@ ENDPOINTS: dict[str, Endpoint] = {
     QUOTES: Endpoint("/2/tweets/{tweet_id}/quote_tweets", 75, ("quote_count",)),
     FOLLOWINGS: Endpoint("/2/users/{user_id}/following", 15, rows_are_posts=False),
 }
-
-
 PRICES = Prices(tweet=500.0, user=1_000.0, minimum=0.0)
 """What fails, or finds nothing, is free.
 
@@ -104,8 +88,9 @@ class XApi(HttpProvider):
         """`timeout` in seconds. Raises ConfigError."""
         self.now: Callable[[], datetime] = _utc_now
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        transport = Transport(url, headers, timeout=timeout, secrets=(key,))
-        super().__init__(transport, batch=min(batch, LARGEST_BATCH), prices=prices)
+        super().__init__(
+            url, headers, key=key, timeout=timeout, batch=min(batch, LARGEST_BATCH), prices=prices
+        )
 
     def reaches_back(self, kind: Kind) -> timedelta | None:
         """Replies are searched for, as far back as search goes."""
@@ -116,7 +101,7 @@ class XApi(HttpProvider):
         return ENDPOINTS[operation].path
 
     def credits_left(self) -> float | None:
-        """X does not say. A tweet that never was is asked for, which is free, so that a wrong token is told.
+        """X does not say. A tweet that never was is asked for, which is free, so that a wrong token is noticed.
 
         Raises ProviderError.
         """
@@ -134,14 +119,14 @@ class XApi(HttpProvider):
     def tweets(self, tweet_ids: Sequence[str]) -> TweetsAnswer:
         """Look up to `batch` tweets up at once. Raises ProviderError."""
         endpoint = ENDPOINTS[METRICS]
-        answer = self._transport.get(endpoint.path, {"ids": ",".join(tweet_ids), **endpoint.fields})
-        body = x_api_rows.object_in(answer)
-        rows = [] if not body.get("data") and x_api_rows.problems_of(body) else x_api_rows.rows_in(answer)
-        read = partial(
-            x_api_rows.read_tweet, accounts=x_api_rows.accounts_in(answer), counters=counter_names()
-        )
-        found = read_rows(rows, read, endpoint=endpoint.path, clean=self._transport.clean)
-        return tweets_answer(found, tweet_ids, len(rows))
+        with self.ask(endpoint.path, {"ids": ",".join(tweet_ids), **endpoint.fields}) as answer:
+            body = rows.object_in(answer)
+            listed = [] if not body.get("data") and rows.problems_of(body) else rows.rows_in(answer)
+            accounts = rows.accounts_in(answer)
+            read = partial(rows.read_tweet, accounts=accounts, counters=counter_names())
+            tweets, unreadable = read_rows(answer, listed, read)
+        asked = {tweet.tweet_id: tweet for tweet in tweets if tweet.tweet_id in tweet_ids}
+        return TweetsAnswer(asked, len(listed), unreadable)
 
     def page(
         self,
@@ -161,18 +146,13 @@ class XApi(HttpProvider):
             params |= {"query": f"in_reply_to_tweet_id:{tweet_id}", **self._times(since, until)}
         if cursor:
             params[endpoint.cursor_parameter] = cursor
-        answer = self._transport.get(endpoint.path.format(tweet_id=tweet_id), params, has_cursor=bool(cursor))
-        rows = x_api_rows.rows_in(answer)
-        accounts = x_api_rows.accounts_in(answer)
-        if kind == RETWEETS:
-            read: Callable[[object], ListItem | None] = x_api_rows.read_account
-        else:
-            read = partial(
-                x_api_rows.read_post, accounts=accounts, relation=RELATIONS[kind], tweet_id=tweet_id
-            )
-        found = read_rows(rows, read, endpoint=endpoint.path, clean=self._transport.clean)
-        following, cut_off = x_api_rows.next_token(answer)
-        return page_of(found, len(rows), following, cut_off=cut_off)
+        path = endpoint.path.format(tweet_id=tweet_id)
+        with self.ask(path, params, has_cursor=bool(cursor)) as answer:
+            read: Callable[[object], ListItem | None] = rows.read_account
+            if kind != RETWEETS:
+                accounts = rows.accounts_in(answer)
+                read = partial(rows.read_post, accounts=accounts, relation=RELATIONS[kind], tweet_id=tweet_id)
+            return read_page(answer, rows.rows_in(answer), read, rows.next_token(answer))
 
     def followings(self, username: str, *, cursor: str | None = None) -> Page:  # noqa: ARG002
         """Not read: X gives 15 pages in 15 minutes, at a cent an account."""
@@ -193,17 +173,11 @@ class XApi(HttpProvider):
 
 WINDOW = 900.0
 """Seconds in which X counts requests."""
-
-
 POST_FIELDS = {
     "tweet.fields": "created_at,author_id,conversation_id,in_reply_to_user_id,referenced_tweets,public_metrics",
     "expansions": "author_id",
 }
-
-
 USER_FIELDS = {"user.fields": "username,name,description,public_metrics,verified,verified_type"}
-
-
 COUNTERS = {"likes": ("like_count",), "views": ("impression_count",), "bookmarks": ("bookmark_count",)}
 """The public metrics of counters without a list that is read."""
 

@@ -29,24 +29,14 @@ from socap_cli.providers.http_provider import (
 )
 
 LONGEST_NAME = 100
-
-
 LONGEST_BIO = 2_000
-
-
 VERIFIED_TYPES = frozenset({"blue", "business", "government"})
 
 
 Accounts = Mapping[str, Any]
 """Rows of accounts by id, as they stand beside the posts."""
-
-
 LOOK = "look at the project's usage and credits in X's developer console"
-
-
 GONE = ("resource-not-found", "resource-unavailable")
-
-
 HIDDEN = ("not-authorized-for-resource", "disallowed-resource")
 """Of a tweet whose author is protected or suspended."""
 
@@ -153,13 +143,11 @@ def rows_in(answer: Answer) -> list[Any]:
     rows = body.get("data")
     if isinstance(rows, list):
         return rows
-    if rows is not None:
-        raise MalformedAnswer("where its list should stand is none", endpoint=answer.path)
-    if isinstance(body.get("meta"), dict):
+    if rows is None and isinstance(body.get("meta"), dict):
         return []
     problems = problems_of(body)
-    if not problems:
-        raise MalformedAnswer("the answer holds no list", endpoint=answer.path)
+    if rows is not None or not problems:
+        raise MalformedAnswer("the response contains no list", endpoint=answer.path)
     detail = _said(answer, problems[0])
     if kind_of(problems[0]).endswith((*GONE, *HIDDEN)):
         raise NotFound(detail, endpoint=answer.path)
