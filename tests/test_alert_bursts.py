@@ -138,7 +138,7 @@ def test_a_channel_that_never_comes_back_is_left_alone(watched: Db) -> None:
     made = context(watched, slack_webhook="http://127.0.0.1:9/x")
     result = send_alerts(replace(made, channels={"slack": Stuck(made.settings)}, lease=0.2))
     assert result.sent == 0
-    assert any("does not come back" in warning for warning in result.warnings)
+    assert any("does not return" in warning for warning in result.warnings)
     asleep.set()
 
 

@@ -14,8 +14,7 @@ from support.alerting import Alerting
 from support.lab import SLUG, START, Lab, campaign, change
 from support.servers import Hook, hook, reply
 
-from socap_cli.alerts.pipeline import preview
-from socap_cli.alerts.send import SendResult, send_alerts
+from socap_cli.alerts.send import SendResult, preview, send_alerts
 from socap_cli.model.alert import Silence
 from socap_cli.model.campaign import CampaignStatus, CampaignTweet, TweetCategory
 from socap_cli.model.engagement import Engagement
@@ -94,7 +93,7 @@ def test_a_receiver_that_was_away_for_a_while_is_told(alerting: Alerting, boss: 
     send(alerting)
     change(alerting.lab.db, SLUG, channels=("pigeon",))
     send(alerting)
-    assert status_and_reason(alerting) == ("held", "there is no channel 'pigeon'")
+    assert status_and_reason(alerting) == ("held", "no channel 'pigeon'")
     boss.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     change(alerting.lab.db, SLUG, channels=to(boss))
     assert send(alerting).sent == 1
@@ -109,7 +108,7 @@ def test_what_waits_for_its_turn_at_a_channel_says_so(alerting: Alerting, team: 
     context = alerting.context(**with_no_sender)
     context.stop.set()
     send_alerts(context)
-    assert status_and_reason(alerting) == ("sending", "waits for its turn at slack")
+    assert status_and_reason(alerting) == ("sending", "queued for slack")
     (listing,) = alert_queue.listed(alerting.lab.db, AlertFilter(), limit=5)
     assert listing.due == alerting.lab.now()
 
@@ -158,7 +157,7 @@ def test_a_vip_waits_for_no_digest_of_a_receiver(alerting: Alerting, boss: Hook)
 )
 def test_a_receiver_is_read_as_it_is_written(text: str, spelling: str | None) -> None:
     if spelling is None:
-        with pytest.raises(ValueError, match=r"digest|twice|receiver"):
+        with pytest.raises(ValueError, match=r"digest|duplicate|recipient"):
             parse_receiver(text)
     else:
         assert parse_receiver(text).spelling == spelling
@@ -324,7 +323,7 @@ def test_several_runs_report_a_dead_channel_once(alerting: Alerting, team: Hook,
     for run in runs:
         run.join()
     send_alerts(context)
-    assert sum(b"switched off" in body for _, body in boss.requests) == 1
+    assert sum(b"is disabled" in body for _, body in boss.requests) == 1
 
 
 def test_a_report_that_a_run_died_over_is_made_by_a_later_one(
@@ -339,7 +338,7 @@ def test_a_report_that_a_run_died_over_is_made_by_a_later_one(
     for until, reports in ((9e15, 0), (1.0, 1), (1.0, 1)):
         db.channels.update_many({"off_since": {"$ne": None}}, {"$set": {"reporting_until": until}})
         send_alone(alerting)
-        assert sum(b"switched off" in body for _, body in boss.requests[2:]) == reports
+        assert sum(b"is disabled" in body for _, body in boss.requests[2:]) == reports
 
 
 def test_a_dead_channel_is_reported_to_no_other_clients_receivers(
@@ -350,7 +349,7 @@ def test_a_dead_channel_is_reported_to_no_other_clients_receivers(
     change(db, SLUG, channels=to(team))
     refuse_for_good(team)
     result = send_alone(alerting)
-    assert any("is switched off" in warning for warning in result.warnings)
+    assert any("is disabled" in warning for warning in result.warnings)
     assert boss.requests == []
 
 

@@ -293,7 +293,8 @@ class AlertHistories(RuleBasedStateMachine):
     # What must hold.
 
     def alerts_of(self, message_id: str) -> frozenset[str]:
-        return frozenset(self.db.alert_history.distinct("alert_id", {"message_id": message_id}))
+        message = self.db.alert_messages.find_one({"_id": message_id}) or {"rows": []}
+        return frozenset(row["alert_id"] for row in message["rows"] if "status" not in row)
 
     def watching(self) -> list[Campaign]:
         return [found for slug in SLUGS if (found := campaigns.find(self.db, slug)) is not None]
@@ -351,9 +352,9 @@ class AlertHistories(RuleBasedStateMachine):
             "silenced": any(s.covers(alert) for s in alert_queue.active(self.db, now=self.now)),
             "quiet hours": self.quiet_until(one) is not None,
             "digest": one.digest is not None or any(",digest=" in name for name in one.channels),
-            "told lately": one.frequency_window_minutes > 0,
+            "repeat window": one.frequency_window_minutes > 0,
             "no channel": any(name in ("nowhere", "memory=") for name in one.channels),
-            "no receiver": one.channels == ("memory=boss,min=20",),
+            "no recipient": one.channels == ("memory=boss,min=20",),
         }[hold.reason.value]
 
     def quiet_until(self, one: Campaign) -> datetime | None:
@@ -367,7 +368,7 @@ class AlertHistories(RuleBasedStateMachine):
         by_slug = {one.slug: one for one in self.watching()}
         owed = self.owed()
         for alert_id in {alert for one in taken if not one.is_marked for alert in one.alerts}:
-            listing = alert_queue.find_alerts(self.db, alert_id)
+            listing = alert_queue.find_alert(self.db, alert_id)
             assert listing is not None
             alert, one = listing.alert, by_slug[listing.alert.campaign_id]
             assert one.status is CampaignStatus.ACTIVE

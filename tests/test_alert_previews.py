@@ -15,8 +15,7 @@ from support.mortal import Killed, MortalDb
 from support.servers import Hook, reply
 
 from socap_cli.alerts.context import AlertContext
-from socap_cli.alerts.pipeline import Preview, preview
-from socap_cli.alerts.send import SendResult, send_alerts
+from socap_cli.alerts.send import Preview, SendResult, preview, send_alerts
 from socap_cli.model.alert import DeliveryStatus, Silence
 from socap_cli.model.campaign import CampaignStatus, CampaignTweet, TweetCategory
 from socap_cli.model.kinds import QUOTES
@@ -148,5 +147,5 @@ def test_a_preview_says_that_a_receiver_is_switched_off(alerting: Alerting, team
     alerting.collect()
     found, result = foreseen(alerting)
     assert (len(found.messages), result.dead) == (1, 1)
-    assert any("is switched off, its messages will be dead" in said for said in found.warnings)
-    assert alert_messages.count(alerting.lab.db) == 3
+    assert any("is disabled, its messages will be dead" in said for said in found.warnings)
+    assert len(alert_messages.ended(alerting.lab.db)) == 3

@@ -205,7 +205,7 @@ def test_a_webhook_that_answers_404_loses_no_alert(
     cli("work")
     simulator.slack.status = 404
     _, err = cli.text("alerts", "send", code=4)
-    assert "slack (webhook at 127.0.0.1) is switched off" in err
+    assert "slack (webhook at 127.0.0.1) is disabled" in err
     assert "hush" not in err
     simulator.slack.status = 200
     tried_again = cli("alerts", "retry")["result"]["deliveries"]

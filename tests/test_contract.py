@@ -45,7 +45,6 @@ CONTRACT = {
     "jobs list": "--campaign --status",
     "jobs show": "JOB",
     "jobs retry": "[JOB]… --dry-run",
-    "alerts plan": "--dry-run",
     "alerts send": "--campaign --dry-run",
     "alerts list": "--campaign --status",
     "alerts show": "ALERT",

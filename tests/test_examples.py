@@ -43,7 +43,7 @@ FIRST = (
     "campaign edit-tweet",
     "enqueue",
     "work",
-    "alerts plan",
+    "alerts send",
     "campaign export",
     "db backup",
 )
@@ -153,7 +153,7 @@ def test_the_examples_run_and_none_touches_the_firms_collections(
     for name in FIRST[1:]:
         run(EXAMPLES[name][0], capsys)
         assert snapshot(db) == before, name
-        if name == "alerts plan":
+        if name == "alerts send":
             insert_alert(db)
     for name in (*names, *LATE):
         run(EXAMPLES[name][0], capsys)

@@ -63,7 +63,7 @@ def messages(draw: st.DrawFn) -> Message:
         organisations={found[0].profile.user_id: "of Fund Z"}, report_url="https://reports.example/launch.html",
     )  # fmt: skip
     kind = MessageKind.PERSON if len(found) == 1 else MessageKind.DIGEST
-    claimed = ClaimedMessage("launch-1", "launch", "", "", kind, False, AT, 1, 0, "")
+    claimed = ClaimedMessage("launch-1", "launch", "", "", kind, AT)
     return compose(claimed, found, campaign(at=AT, name=name), known)
 
 

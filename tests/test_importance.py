@@ -391,7 +391,7 @@ def test_the_estimate_counts_pages_and_leaves_out_what_is_read(db: Db) -> None:
 
 COMMANDS = (
     "init", "doctor --offline", "campaign add c --tweet 1996518988151706110 --no-verify --days 3", "campaign list",
-    "campaign show c", "enqueue", "work", "status", "alerts plan", "alerts send", "alerts list", "report render",
+    "campaign show c", "enqueue", "work", "status", "alerts send", "alerts list", "report render",
     "engagements list c", "jobs list", "usage", "importance show gracebyron", "importance list",
     "importance list --index", "importance rescore", "importance export --out x.json", "categories test founder",
     "importance import people.json --dry-run", "importance remove boss --dry-run", "campaign pause c",

@@ -83,7 +83,6 @@ def test_no_command_scans_a_collection(
         f"jobs show launch:{some_tweet}:metrics",
         "jobs retry",
         "status",
-        "alerts plan",
         "alerts send",
         "alerts list",
         "alerts retry",

@@ -58,7 +58,7 @@ WRITES = (
     "campaign edit one --threshold 3 --add-vip ada --clear end", "campaign apply two.toml",
     "campaign add-tweets one --tweet https://x.com/i/status/1996518988151706111",
     "campaign edit-tweet one 1996518988151706110 --category investor",
-    "campaign remove-tweet one 1996518988151706110", "enqueue", "jobs retry", "alerts plan", "alerts send",
+    "campaign remove-tweet one 1996518988151706110", "enqueue", "jobs retry", "alerts send",
     "alerts retry", "alerts silence one --minutes 5", "alerts silence --person bob --minutes 0",
     "importance import people.csv", "importance remove ada", "importance rescore", "importance init", "db prune",
     "db restore saved.tar.gz", "report render", "report send one --to a@b.example", "report send --final",
@@ -184,8 +184,9 @@ def test_an_empty_list_is_told_and_a_dry_run_says_would(cli: Cli) -> None:
     tweet = "https://x.com/i/status/1996518988151706110"
     cli("campaign", "add", "one", "--days", "1", "--no-verify", "--tweet", tweet)
     assert cli.text("jobs", "list")[1] == "no job is like that\n"
-    assert cli.text("alerts", "list")[1] == "no alert is like that\n"
-    assert cli.text("alerts", "plan", "--dry-run")[0] == "would plan 0 alerts, 0 waiting already\n"
+    assert cli.text("alerts", "list")[1] == "no matching alerts\n"
+    would = "would plan 0 alerts, send 0 messages, hold 0\n"
+    assert cli.text("alerts", "send", "--dry-run")[0] == would
     more = ("campaign", "add-tweets", "one", "--tweet", f"{tweet[:-1]}1", "--dry-run")
     assert cli.text(*more)[0] == "one: would add 1 tweet\n"
     both = ("campaign", "edit", "one", "--threshold", "3", "--tweet", f"{tweet[:-1]}1", "--dry-run")

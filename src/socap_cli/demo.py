@@ -166,7 +166,7 @@ class Scenario:
 
     def send_rest(self) -> None:
         """Let the last alerts' times come."""
-        while alert_queue.next_time(self.environment.db, after=self.environment.now()):
+        while alert_queue.due_later(self.environment.db, after=self.environment.now())[0]:
             self.environment.advance(CYCLE)
             self._alert()
 

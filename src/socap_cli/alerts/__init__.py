@@ -1,8 +1,6 @@
-"""Tell people about important engagements: plan (pure), then send. At least once, and written down when twice.
+"""Alerts about important engagements: planned by pure rules, stored, then sent at least once.
 
-The promise: an engagement at or over its campaign's threshold is told to every channel of the campaign at
-least once. It can be told twice only when a delivery's answer was lost: the process died, or the
-connection broke, between the channel's taking a message and our writing that down. Such a delivery is
-`unknown`; it is sent again with a note that says so (or left alone with `alerts.resend_unknown = false`).
-An e-mail carries the same Message-ID both times.
+A message is sent a second time only when the response was lost: the process died, or the connection broke, between
+the channel's taking it and our writing that down. It then says that it may be a duplicate (or, with
+`alerts.resend_unknown = false`, is not sent again). An e-mail carries the same Message-ID both times.
 """

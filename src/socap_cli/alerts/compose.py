@@ -1,4 +1,4 @@
-"""From what is stored to what a message says. Pure; what strangers wrote is cleaned here once more."""
+"""What a message says, from what is stored."""
 
 from __future__ import annotations
 
@@ -7,38 +7,33 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import quote
 
-from socap_cli.alerts.context import AlertContext, told_unreadable
+from socap_cli.alerts.context import AlertContext, index_warning
 from socap_cli.alerts.rules import is_vip
 from socap_cli.model import cleaning, links
-from socap_cli.model.alert import ClaimedMessage, Delivery
+from socap_cli.model.alert import ClaimedMessage
 from socap_cli.model.campaign import Campaign, CampaignTweet
 from socap_cli.model.engagement import OTHERS, Engagement
 from socap_cli.model.important import fold_handle
 from socap_cli.model.kinds import LISTS
 from socap_cli.model.message import Message, MessageKind, ToldEngagement, ToldPerson
-from socap_cli.store import alert_messages, campaigns, engagements, importance
+from socap_cli.store import campaigns, engagements, importance
+from socap_cli.text import counted
 
 MOST_OF_A_PERSON = 5
-
-
 MOST_IN_A_DIGEST = 2
-
-
 LONGEST_TEXT = 280
-
-
 LONGEST_BIO = 160
-
-
 LONGEST_NAME = 80
+NAMES_IN_THE_TITLE = 3
+REASONS_SHOWN = 3
+ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
-
-FIRST_NAMED = 3
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What is known beside the engagements."""
+    """What a message says beside the engagements."""
 
     tweets: Mapping[str, CampaignTweet]
     """By tweet id."""
@@ -49,46 +44,86 @@ class Background:
     organisations: Mapping[str, str] = field(default_factory=dict)
     """By user id: "third of Fund Z in this campaign"."""
     report_url: str = ""
-    """The campaign's page; behind `#q=` it shows what one account did."""
-
-
-Found = TypeVar("Found")
-
-
-SHOWN = 3
-
-
-ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+    """The campaign's page; with `#q=` it shows what one account did."""
 
 
 class Gone(Exception):
-    """What a message was to tell is not there any more, or, a fault, cannot be read."""
+    """What a message is about was deleted or, a fault, cannot be read."""
 
-    def __init__(self, said: str, *, is_fault: bool = False) -> None:
-        super().__init__(said)
+    def __init__(self, text: str, *, is_fault: bool = False) -> None:
+        super().__init__(text)
         self.is_fault = is_fault
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A message, and the rows of it that it cannot tell."""
+    """A message, and the ids of its alerts that it cannot show."""
 
     message: Message
-    unreadable: tuple[Delivery, ...]
-    gone: tuple[Delivery, ...]
+    unreadable: tuple[str, ...]
+    gone: tuple[str, ...]
     problems: tuple[str, ...] = ()
-    """What it could not say, and why."""
+
+
+def load_message(context: AlertContext, claimed: ClaimedMessage) -> Loaded:
+    """A message with everything that it says. Raises Gone when nothing of that is there."""
+    campaign = campaigns.find(context.db, claimed.campaign_id)
+    if campaign is None:
+        is_there = campaigns.exists(context.db, claimed.campaign_id)
+        raise Gone(
+            "its campaign cannot be read" if is_there else "its campaign was deleted", is_fault=is_there
+        )
+    wanted = claimed.engagements or {}
+    found = engagements.of_ids(context.db, list(wanted.values()))
+    readable = {one.engagement_id for one in found}
+    stored = engagements.existing(context.db, [key for key in wanted.values() if key not in readable])
+    if not found:
+        text = "its engagements cannot be read" if stored else "its engagements were deleted"
+        raise Gone(text, is_fault=bool(stored))
+    channel = context.channels.get(claimed.channel)
+    shown, left_out = most_important(found, campaign, channel.most_people if channel else len(found))
+    problems: list[str] = []
+    known = background(context, campaign, shown, problems)
+    return Loaded(
+        compose(claimed, shown, campaign, known, left_out=left_out),
+        tuple(alert_id for alert_id, key in wanted.items() if key in stored),
+        tuple(alert_id for alert_id, key in wanted.items() if key not in readable | stored),
+        tuple(dict.fromkeys(problems)),
+    )
+
+
+def most_important(
+    found: Sequence[Engagement], campaign: Campaign, most_people: int
+) -> tuple[list[Engagement], int]:
+    """(the engagements of so many people, VIPs first, how many people are left out)"""
+    by_person: dict[str, list[Engagement]] = {}
+    for one in found:
+        by_person.setdefault(one.profile.user_id, []).append(one)
+    people = sorted(
+        by_person.values(),
+        key=lambda own: (
+            not any(is_vip(campaign, one.profile.username) for one in own),
+            -max(one.importance.score or 0.0 for one in own),
+            own[0].profile.user_id,
+        ),
+    )
+    return [one for own in people[:most_people] for one in own], max(0, len(people) - most_people)
 
 
 def compose(
-    message: ClaimedMessage, engagements: Sequence[Engagement], campaign: Campaign, known: Background
+    message: ClaimedMessage,
+    shown: Sequence[Engagement],
+    campaign: Campaign,
+    known: Background,
+    *,
+    left_out: int = 0,
 ) -> Message:
-    """A message that tells these engagements, the most important person first."""
+    """A message about these engagements, the most important person first. Pure; texts are cleaned once more."""
     by_person: dict[str, list[Engagement]] = {}
-    for one in engagements:
+    for one in shown:
         by_person.setdefault(one.profile.user_id, []).append(one)
     most = MOST_OF_A_PERSON if message.kind is MessageKind.PERSON else MOST_IN_A_DIGEST
-    people = [_person(found, known, most) for found in by_person.values()]
+    people = [_person(own, known, most) for own in by_person.values()]
     people.sort(key=lambda person: (not person.is_vip, -(person.score or 0.0), person.user_id))
     name = _name(campaign.name) or campaign.slug
     return Message(
@@ -96,29 +131,26 @@ def compose(
         kind=message.kind,
         campaign_id=campaign.slug,
         campaign_name=name,
-        title=f"{name}: {_headline(message.kind, people)}",
+        title=f"{name}: {_headline(message.kind, people, left_out)}",
         people=tuple(people),
         thread=f"{campaign.slug}-{message.created_at:%Y%m%d}",
         created_at=message.created_at,
         may_be_repeated=message.repeats > 0,
         report_url=known.report_url,
+        left_out=left_out,
     )
 
 
-def _headline(kind: MessageKind, people: Sequence[ToldPerson]) -> str:
-    count = f"{len(people):,} important {'person' if len(people) == 1 else 'people'}"
+def _headline(kind: MessageKind, people: Sequence[ToldPerson], left_out: int) -> str:
+    count = f"{counted(len(people) + left_out, 'important person', 'important people')} engaged"
     if kind is MessageKind.BACKLOG:
-        return f"{count} had engaged before monitoring began"
+        return f"{count} before monitoring started"
     if len(people) > 1:
-        return f"{count} engaged: {_named(people)}"
+        names = ", ".join(f"@{person.username}" for person in people[:NAMES_IN_THE_TITLE])
+        more = len(people) + left_out - NAMES_IN_THE_TITLE
+        return f"{count}: {names} and {more:,} more" if more > 0 else f"{count}: {names}"
     first = people[0]
     return f"{'VIP ' if first.is_vip else ''}{first.name} (@{first.username}) {first.deed}"
-
-
-def _named(people: Sequence[ToldPerson]) -> str:
-    names = ", ".join(f"@{person.username}" for person in people[:FIRST_NAMED])
-    more = len(people) - FIRST_NAMED
-    return f"{names} and {more:,} more" if more > 0 else names
 
 
 def _person(engagements: Sequence[Engagement], known: Background, most: int) -> ToldPerson:
@@ -176,34 +208,10 @@ def _verb(action_type: str) -> str:
     return next((kind.verb for kind in LISTS.values() if kind.action_type == action_type), "engaged with")
 
 
-def load_message(context: AlertContext, claimed: ClaimedMessage) -> Loaded:
-    """A message with everything that it says. Raises Gone when nothing of that is there."""
-    rows = alert_messages.of_message(context.db, claimed.message_id)
-    ids = [row.engagement_id for row in rows]
-    told = engagements.of_ids(context.db, ids)
-    campaign = campaigns.find(context.db, claimed.campaign_id)
-    if campaign is None:
-        is_there = campaigns.exists(context.db, claimed.campaign_id)
-        raise Gone("its campaign cannot be read" if is_there else "its campaign is gone", is_fault=is_there)
-    readable = {one.engagement_id for one in told}
-    stored = engagements.existing(context.db, [key for key in ids if key not in readable])
-    problems: list[str] = []
-    if not told:
-        raise Gone(
-            "its engagements cannot be read" if stored else "its engagements are gone", is_fault=bool(stored)
-        )
-    return Loaded(
-        compose(claimed, told, campaign, background(context, campaign, told, problems)),
-        tuple(row for row in rows if row.engagement_id in stored),
-        tuple(row for row in rows if row.engagement_id not in readable | stored),
-        tuple(dict.fromkeys(problems)),
-    )
-
-
 def background(
     context: AlertContext, campaign: Campaign, told: Sequence[Engagement], problems: list[str]
 ) -> Background:
-    """What is known beside these engagements of a campaign; what cannot be read is told in `problems`."""
+    """What a message says beside these engagements; what cannot be read goes to `problems`."""
     page = context.report_url
     return Background(
         tweets=_tweets(context, campaign, told),
@@ -214,11 +222,11 @@ def background(
     )
 
 
-def _readable(read: Callable[[], dict[str, Found]], problems: list[str]) -> dict[str, Found]:
+def _readable(read: Callable[[], dict[str, Read]], problems: list[str]) -> dict[str, Read]:
     try:
         return read()
     except Exception as error:
-        problems.append(told_unreadable(error))
+        problems.append(index_warning(error))
         return {}
 
 
@@ -242,7 +250,9 @@ def _followers(
     found = {}
     for user_id, entry in zip(people, entries, strict=True):
         if entry is not None and entry.followers:
-            heaviest = sorted(entry.followers, key=lambda f: (-f.weight, fold_handle(f.username)))[:SHOWN]
+            heaviest = sorted(entry.followers, key=lambda f: (-f.weight, fold_handle(f.username)))[
+                :REASONS_SHOWN
+            ]
             found[user_id] = (len(entry.followers), tuple((f.username, f.weight) for f in heaviest))
     return found
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
+from socap_cli.alerts.rules import Targets, targets_of
 from socap_cli.channels import Channel
 from socap_cli.errors import DatabaseUnreachable
-from socap_cli.model.message import Receiver, parse_receiver
+from socap_cli.model.campaign import Campaign
+from socap_cli.model.message import parse_receiver
 from socap_cli.settings import Alerts
 from socap_cli.store import Db, retry_until_available, translate_error
 from socap_cli.store.importance import ImportanceCollections
@@ -21,8 +23,6 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class AlertContext:
-    """Everything that telling people needs."""
-
     db: Db
     channels: Mapping[str, Channel]
     settings: Alerts
@@ -32,30 +32,30 @@ class AlertContext:
     sleep: Callable[[float], object] = time.sleep
     stop: threading.Event = field(default_factory=threading.Event)
     patience: float = 60.0
-    """Seconds for which an outcome waits for a database that went away."""
+    """Seconds to wait for the database when an outcome is to be written."""
     restart: Callable[[], None] = lambda: None
-    """Brings back a database that is ours to start."""
+    """Brings back an embedded database."""
     lease: float = 60.0
-    """Seconds for which a message is claimed, and after which a channel that does not come back is left alone."""
+    """Seconds for which a message is claimed; a channel that does not return by then is abandoned."""
     report_url: str = ""
-    """Where the folder of report pages is published."""
+    """Where the report pages are published."""
     lock_patience: float = 10.0
-    """Seconds for which a run waits while another one plans."""
+    """Seconds to wait while another run plans."""
 
     def until_available(self, call: Callable[[], Result]) -> Result:
-        """Do what can be repeated until the database answers, with patience."""
+        """Retry an idempotent call until the database answers."""
         return retry_until_available(call, patience=self.patience, stop=self.stop, restart=self.restart)
 
-    @property
-    def usual_receivers(self) -> list[Receiver]:
-        """More receivers of campaigns that name none."""
-        return [parse_receiver(text.get_secret_value()) for text in self.settings.to]
+    def targets_of(self, campaign: Campaign) -> Targets:
+        """A campaign's recipients under this configuration."""
+        usual = [parse_receiver(text.get_secret_value()) for text in self.settings.to]
+        return targets_of(campaign, self.channels, usual)
 
 
-def told_unreadable(error: Exception) -> str:
-    """What to say of importance that could not be looked up. Raises the error when the whole database is away."""
+def index_warning(error: Exception) -> str:
+    """The warning for an importance index that cannot be read. Raises the error when the whole database is down."""
     fault = translate_error(error)
     if isinstance(fault, DatabaseUnreachable):
         raise error
-    said = fault.message if fault is not None else f"{type(error).__name__}: {error}"
-    return f"importance could not be looked up: {said}"
+    text = fault.message if fault is not None else f"{type(error).__name__}: {error}"
+    return f"importance could not be looked up: {text}"

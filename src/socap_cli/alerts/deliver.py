@@ -1,4 +1,4 @@
-"""Stage three: messages go out, each address in a thread of its own, so that none waits for another."""
+"""Sends stored messages: each address in a thread of its own, so that no slow channel delays another."""
 
 from __future__ import annotations
 
@@ -8,39 +8,23 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from socap_cli.alerts.compose import Gone, Loaded, load_message
+from socap_cli.alerts.compose import Gone, load_message
 from socap_cli.alerts.context import AlertContext
-from socap_cli.alerts.pipeline import record_outcomes, write_statuses
-from socap_cli.alerts.rules import Target, after_failure, after_success, nobody, targets_of
+from socap_cli.alerts.rules import Target, after_failure, default_campaign
 from socap_cli.errors import ChannelDead, ConfigError, SocapError
 from socap_cli.model.alert import ClaimedMessage, DeliveryStatus, Settlement
-from socap_cli.model.message import Message
 from socap_cli.store import alert_messages, campaigns, rate_limits, translate_error
 from socap_cli.store.rate_limits import SwitchedOff
 from socap_cli.text import Mask, secrets_of
 
 LONGEST_WAIT = 60.0
-"""Seconds that a run waits for an address that asked for a rest; after a longer one the next run goes on."""
-
-
+"""Seconds to wait for an address's rate limit; a longer one is left to the next run."""
 FAILURES_IN_A_ROW = 3
 """After so many an address is left to the next run."""
-
-
 MOST_THREADS = 128
-"""Addresses that are served at the same time; what never answers holds its thread for a few seconds."""
-
-
-@dataclass
-class Sent:
-    """What a sending did, by outcome."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    warnings: list[str] = field(default_factory=list)
-    error: BaseException | None = None
-    """What concerns all: the database."""
+"""Addresses served at once; one that never responds blocks its thread for a few seconds."""
 
 
 class Sender:
@@ -50,13 +34,18 @@ class Sender:
         self._context = context
         self._campaign_id = campaign_id
         self._lock = threading.Lock()
-        self._sent = Sent()
-        self._busy_until: dict[int, float] = {}
+        self._error: BaseException | None = None
+        self._abandon_at: dict[int, float] = {}
+        """By thread that is inside a channel."""
+        self.counts: Counter[str] = Counter()
+        """Messages by status."""
+        self.warnings: list[str] = []
 
-    def run(self) -> Sent:
-        """Send everything that is due. Raises what concerns all."""
-        db, now = self._context.db, self._context.now()
-        addresses = alert_messages.due_addresses(db, now=now, campaign_id=self._campaign_id)
+    def run(self) -> Sender:
+        """Send everything that is due. Raises what concerns the whole run: the database."""
+        addresses = alert_messages.due_addresses(
+            self._context.db, now=self._context.now(), campaign_id=self._campaign_id
+        )
         threads = [
             threading.Thread(target=self._work, args=(addresses,), daemon=True, name=f"alerts-{number}")
             for number in range(min(MOST_THREADS, len(addresses)))
@@ -64,75 +53,60 @@ class Sender:
         for thread in threads:
             thread.start()
         for thread in threads:
-            self._wait_for(thread)
-        if self._sent.error is not None:
-            raise self._sent.error
-        return self._sent
-
-    def _wait_for(self, thread: threading.Thread) -> None:
-        """A channel that never comes back is left alone: its message may have arrived, and will be told so."""
-        while thread.is_alive():
-            thread.join(0.1)
-            busy_until = self._busy_until.get(thread.ident or 0)
-            if busy_until is not None and time.monotonic() > busy_until:
-                self._warn(f"{thread.name}: a channel does not come back; its message may have arrived")
-                return
+            while thread.is_alive():
+                thread.join(0.1)
+                abandon_at = self._abandon_at.get(thread.ident or 0)
+                if abandon_at is not None and time.monotonic() > abandon_at:
+                    self._warn(f"{thread.name}: the channel does not return; its message may have arrived")
+                    break
+        if self._error is not None:
+            raise self._error
+        return self
 
     def _work(self, addresses: list[str]) -> None:
-        """Serve one address after another, until none is left."""
         while True:
             with self._lock:
-                if not addresses or self._sent.error is not None:
+                if not addresses or self._error is not None:
                     return
                 address = addresses.pop(0)
             try:
                 self._serve(address)
-            except BaseException as error:  # raised where the run waits for its threads
+            except BaseException as error:  # raised in run()
                 with self._lock:
-                    self._sent.error = error
+                    self._error = error
                 return
 
     def _serve(self, address: str) -> None:
-        """Send what is due for an address, at its pace, until nothing is, or it fails too often."""
+        """Send what is due for an address, at its pace, until nothing is or it fails too often."""
+        context, only = self._context, self._campaign_id
+        channel = context.channels.get(address.partition(":")[0])
         failures = 0
-        while failures < FAILURES_IN_A_ROW and not self._context.stop.is_set():
-            if not self._is_due(address) or not self._wait_for_turn(address):
+        while failures < FAILURES_IN_A_ROW and not context.stop.is_set():
+            if not alert_messages.is_due(context.db, address, now=context.now(), campaign_id=only):
                 return
+            interval = channel.interval if channel else 0.0
+            wait = rate_limits.reserve_channel(context.db, address, interval=interval, max_wait=LONGEST_WAIT)
+            if wait > LONGEST_WAIT:
+                return
+            if wait > 0:
+                context.sleep(wait)
+            if context.stop.is_set():
+                return
+            token, now = secrets.token_hex(8), context.now()
             claimed = alert_messages.claim(
-                self._context.db,
-                address,
-                token=secrets.token_hex(8),
-                now=self._context.now(),
-                lease=self._context.lease,
-                campaign_id=self._campaign_id,
+                context.db, address, token=token, now=now, lease=context.lease, campaign_id=only
             )
             if claimed is None:
                 return
             status = self._deliver(claimed)
             failures = failures + 1 if status in (DeliveryStatus.FAILED, DeliveryStatus.UNKNOWN) else 0
 
-    def _is_due(self, address: str) -> bool:
-        return alert_messages.is_due(
-            self._context.db, address, now=self._context.now(), campaign_id=self._campaign_id
-        )
-
-    def _wait_for_turn(self, address: str) -> bool:
-        """Wait for the address's pace, shared with all senders; False when it rests for too long."""
-        channel = self._context.channels.get(address.partition(":")[0])
-        wait = rate_limits.reserve_channel(
-            self._context.db, address, interval=channel.interval if channel else 0.0, max_wait=LONGEST_WAIT
-        )
-        if wait > LONGEST_WAIT:
-            return False
-        if wait > 0:
-            self._context.sleep(wait)
-        return not self._context.stop.is_set()
-
     def _deliver(self, claimed: ClaimedMessage) -> DeliveryStatus:
-        """Send one message and write what became of it. Whatever goes wrong with it concerns it alone."""
+        """Send one message and write the outcome. A failure concerns this message only."""
+        context = self._context
         try:
             self._send(claimed)
-            settlement = after_success()
+            settlement = Settlement(DeliveryStatus.SENT)
         except Gone as error:
             status = DeliveryStatus.DEAD if error.is_fault else DeliveryStatus.DROPPED
             settlement = Settlement(status, str(error))
@@ -140,50 +114,43 @@ class Sender:
             if translate_error(error) is not None:
                 raise
             settlement = self._after_failure(claimed, error)
-        self._settle(claimed, settlement)
+        # With patience: an outcome that is not written is a message that is sent twice.
+        now = context.now()
+        context.until_available(lambda: alert_messages.settle(context.db, claimed, settlement, now=now))
+        with self._lock:
+            self.counts[settlement.status.value] += 1
         return settlement.status
 
     def _send(self, claimed: ClaimedMessage) -> None:
+        db = self._context.db
         loaded = load_message(self._context, claimed)
-        self._leave_out(loaded)
+        for ids, status, said in (
+            (loaded.unreadable, DeliveryStatus.DEAD, "its engagement cannot be read"),
+            (loaded.gone, DeliveryStatus.DROPPED, "its engagement was deleted"),
+        ):
+            if ids:
+                alert_messages.leave_out(db, claimed.message_id, ids, status, said)
         for problem in loaded.problems:
             self._warn(problem)
         address = self._address_of(claimed)
-        off = rate_limits.switched_off(self._context.db).get(claimed.address_id)
+        off = rate_limits.switched_off(db).get(claimed.address_id)
         if off is not None:
             raise ChannelDead(off.reason)
-        thread = threading.get_ident()
-        self._busy_until[thread] = time.monotonic() + self._context.lease
-        try:
-            self._hand_over(claimed, address, loaded.message)
-        finally:
-            del self._busy_until[thread]
-
-    def _hand_over(self, claimed: ClaimedMessage, address: str, message: Message) -> None:
         channel = self._context.channels[claimed.channel]
-        channel.send(channel.check(address), message)
+        thread = threading.get_ident()
+        self._abandon_at[thread] = time.monotonic() + self._context.lease
+        try:
+            channel.send(channel.check(address), loaded.message)
+        finally:
+            del self._abandon_at[thread]
 
     def _address_of(self, claimed: ClaimedMessage) -> str:
-        """The address behind an id, which does not tell it. Raises ConfigError when nobody has it any more."""
+        """The address behind an id, which does not reveal it. Raises ConfigError when nobody has it any more."""
         campaign = campaigns.find(self._context.db, claimed.campaign_id)
-        targets = (
-            targets_of(campaign, self._context.channels, self._context.usual_receivers) if campaign else None
-        )
-        for target in targets.found if targets else ():
+        for target in self._context.targets_of(campaign).found if campaign else ():
             if target.address_id == claimed.address_id:
                 return target.address
-        raise ConfigError("its receiver is not configured any more", hint="then: socap alerts retry")
-
-    def _leave_out(self, loaded: Loaded) -> None:
-        """Rows that cannot be told leave the message, each with its reason; the rest of it goes out."""
-        db = self._context.db
-        for rows, status, said in (
-            (loaded.unreadable, DeliveryStatus.DEAD, "its engagement cannot be read"),
-            (loaded.gone, DeliveryStatus.DROPPED, "its engagement is gone"),
-        ):
-            if rows:
-                alert_messages.leave_out(db, [row.delivery_id for row in rows], status, said)
-                write_statuses(db, [row.alert_id for row in rows])
+        raise ConfigError("its recipient is not configured any more", hint="then: socap alerts retry")
 
     def _after_failure(self, claimed: ClaimedMessage, error: Exception) -> Settlement:
         context = self._context
@@ -195,112 +162,77 @@ class Sender:
             resend_unknown=context.settings.resend_unknown,
         )
         if not isinstance(error, SocapError):
-            settlement = self._masked(settlement, claimed)
+            with suppress(ConfigError):  # an unforeseen error may hold the address, which may be a secret
+                mask = Mask(secrets_of(self._address_of(claimed)))
+                said, trace = mask(settlement.said or ""), mask(settlement.traceback or "")
+                settlement = replace(settlement, said=said, traceback=trace)
         elif error.ends_channel:
-            self._switch_off(claimed, error)
+            now = context.now()
+            off = SwitchedOff(
+                claimed.address_id, claimed.channel, claimed.campaign_id, claimed.receiver, error.message, now, False
+            )  # fmt: skip
+            rate_limits.switch_off(context.db, off)
+            alert_messages.end_address(context.db, claimed.address_id, said=error.message, now=now)
         elif error.retry_after:
             rate_limits.rest(context.db, claimed.address_id, seconds=error.retry_after)
-        self._warn(f"{claimed.channel}, {claimed.campaign_id}: {settlement.said}{_what_next(settlement)}")
+        then = "; will be retried" if settlement.due is not None else ""
+        if settlement.status is DeliveryStatus.DEAD:
+            then = "; see: socap alerts list --status dead"
+        self._warn(f"{claimed.channel}, {claimed.campaign_id}: {settlement.said}{then}")
         return settlement
 
-    def _masked(self, settlement: Settlement, claimed: ClaimedMessage) -> Settlement:
-        """What an unforeseen error says may hold the address, which may be a secret."""
-        with suppress(ConfigError):  # nobody has the address any more
-            mask = Mask(secrets_of(self._address_of(claimed)))
-            said, trace = mask(settlement.said or ""), mask(settlement.traceback or "")
-            return replace(settlement, said=said, traceback=trace)
-        return settlement
-
-    def _switch_off(self, claimed: ClaimedMessage, error: SocapError) -> None:
-        db, now = self._context.db, self._context.now()
-        receiver = alert_messages.receiver_of(db, claimed.message_id)
-        rate_limits.switch_off(
-            db,
-            SwitchedOff(
-                claimed.address_id, claimed.channel, claimed.campaign_id, receiver, error.message, now, False
-            ),
-        )
-        alert_messages.end_address(db, claimed.address_id, said=error.message, now=now)
-        record_outcomes(self._context)
-
-    def _settle(self, claimed: ClaimedMessage, settlement: Settlement) -> None:
-        """Written with patience: what is forgotten here is sent a second time."""
-        context = self._context
-        now = context.now()
-        context.until_available(lambda: alert_messages.settle(context.db, claimed, settlement, now=now))
-        record_outcomes(context, claimed.message_id)
+    def _warn(self, text: str) -> None:
         with self._lock:
-            self._sent.counts[settlement.status.value] += 1
-
-    def _warn(self, said: str) -> None:
-        with self._lock:
-            if said not in self._sent.warnings:
-                self._sent.warnings.append(said)
-
-
-def _what_next(settlement: Settlement) -> str:
-    if settlement.due is not None:
-        return "; tried again later"
-    return "; see: socap alerts list --status dead" if settlement.status is DeliveryStatus.DEAD else ""
+            if text not in self.warnings:
+                self.warnings.append(text)
 
 
 def report_dead(context: AlertContext) -> list[str]:
-    """Report every address that was switched off and is not reported yet; returns warnings.
+    """Report every disabled address once, over another one; returns warnings.
 
-    What could not be reported to anybody is tried again by the next run; what is nobody's any more is forgotten.
+    What nobody could be told of is reported by the next run; an address that nobody uses any more is forgotten.
     """
     off = rate_limits.switched_off(context.db)
     if not off:
         return []
-    groups = _groups(context)
-    everybody = {address for group in groups.values() for address in group}
-    rate_limits.switch_on(context.db, set(off) - everybody)
+    known = {"": default_campaign(context.now()), **{one.slug: one for one in campaigns.listed(context.db)}}
+    groups = {
+        slug: {target.address_id: target for target in context.targets_of(campaign).found}
+        for slug, campaign in known.items()
+    }
+    used = {address for group in groups.values() for address in group}
+    rate_limits.switch_on(context.db, set(off) - used)
     warnings = []
     for one in off.values():
-        if one.address_id in everybody:
-            warnings.append(f"{one.channel} ({one.receiver}) is switched off: {one.reason}")
-            if not one.is_reported:
-                others = [t for address, t in _who_may_know(one, groups).items() if address not in off]
-                _report(context, one, others, warnings)
+        if one.address_id not in used:
+            continue
+        warnings.append(f"{one.channel} ({one.receiver}) is disabled: {one.reason}")
+        others = [target for id_, target in _who_may_know(one, groups).items() if id_ not in off]
+        if one.is_reported or not others:
+            continue
+        if not rate_limits.claim_report(context.db, one.address_id, lease=context.lease):
+            continue
+        others.sort(key=lambda target: target.channel == one.channel)  # other channels first
+        is_reported = any(_report(context, target, one, warnings) for target in others)
+        rate_limits.note_reported(context.db, one.address_id, is_reported=is_reported)
+        if not is_reported:
+            warnings.append("this could not be reported over another channel")
     return warnings
 
 
-def _groups(context: AlertContext) -> dict[str, dict[str, Target]]:
-    """Whom each campaign tells, by address id; under no name whom the configuration tells."""
-    who = {"": nobody(context.now()), **{one.slug: one for one in campaigns.listed(context.db)}}
-    return {
-        slug: {
-            target.address_id: target
-            for target in targets_of(campaign, context.channels, context.usual_receivers).found
-        }
-        for slug, campaign in who.items()
-    }
-
-
-def _who_may_know(one: SwitchedOff, groups: Mapping[str, Mapping[str, Target]]) -> dict[str, Target]:
-    """The receivers of the configuration, then those of the campaigns that it is about: no other client's."""
+def _who_may_know(off: SwitchedOff, groups: Mapping[str, Mapping[str, Target]]) -> dict[str, Target]:
+    """The recipients of the configuration and of the campaigns concerned: no other client's."""
     found = dict(groups[""])
     for slug, group in groups.items():
-        if slug == one.campaign_id or one.address_id in group:
+        if slug == off.campaign_id or off.address_id in group:
             found.update(group)
     return found
 
 
-def _report(context: AlertContext, off: SwitchedOff, others: list[Target], warnings: list[str]) -> None:
-    """Other channels first; one receiver that takes it is enough. Of several runs one does it."""
-    others.sort(key=lambda target: target.channel == off.channel)
-    if not others or not rate_limits.claim_report(context.db, off.address_id, lease=context.lease):
-        return
-    is_told = any(_told(context, target, off, warnings) for target in others)
-    rate_limits.note_reported(context.db, off.address_id, is_reported=is_told)
-    if not is_told:
-        warnings.append("that could not be reported over another channel")
-
-
-def _told(context: AlertContext, target: Target, off: SwitchedOff, warnings: list[str]) -> bool:
+def _report(context: AlertContext, target: Target, off: SwitchedOff, warnings: list[str]) -> bool:
     text = (
-        f"socap: the {off.channel} channel of {off.campaign_id} ({off.receiver}) is switched off: {off.reason}. "
-        f"Its alerts wait; mend it, then: socap alerts retry"
+        f"socap: the {off.channel} channel of {off.campaign_id} ({off.receiver}) is disabled: {off.reason}. "
+        f"Its alerts wait. Fix it, then run: socap alerts retry"
     )
     channel = context.channels[target.channel]
     try:
@@ -308,7 +240,7 @@ def _told(context: AlertContext, target: Target, off: SwitchedOff, warnings: lis
     except Exception as error:
         if translate_error(error) is not None:
             raise
-        said = error.message if isinstance(error, SocapError) else type(error).__name__
-        warnings.append(f"{target.channel}: {said}")
+        text = error.message if isinstance(error, SocapError) else type(error).__name__
+        warnings.append(f"{target.channel}: {text}")
         return False
     return True

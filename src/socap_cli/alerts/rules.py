@@ -1,11 +1,14 @@
-"""Which engagements deserve an alert, and when. Pure rules; every plan made twice is the same plan."""
+"""Which engagements deserve an alert, what holds one back, who gets it, and in which message. Pure functions.
+
+Every rule made twice from the same values gives the same result.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from socap_cli.channels import Channel
@@ -34,137 +37,28 @@ from socap_cli.model.message import (
     parse_receiver,
 )
 
-LastNotified = Mapping[tuple[str, str, str], datetime]
-"""(campaign, user, action) to when it was told last."""
-
-
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """Everything beside the alert itself that decides whether it may be told now."""
-
-    now: datetime
-    silences: Sequence[Silence] = ()
-    last_notified: LastNotified = field(default_factory=dict)
-    quiet_hours: QuietHours | None = None
-    digest: Digest = field(default_factory=Digest)
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One address of one channel."""
-
-    channel: str
-    address: str = field(repr=False)
-    shown: str
-    min_importance: float = 0.0
-    digest: Digest = AT_ONCE
-
-    @property
-    def address_id(self) -> str:
-        """Names it without telling the address."""
-        return address_id(self.channel, self.address)
-
-    def wants(self, alert: Alert) -> bool:
-        """Whether this importance is enough for it; of VIPs everybody is told."""
-        return alert.is_vip or (alert.importance_score or 0.0) >= self.min_importance
-
-    def waits_until(self, alert: Alert, *, now: datetime) -> datetime | None:
-        """When its digest comes that tells this; None when that is now. Of VIPs everybody is told at once."""
-        until = None if alert.is_vip else self.digest.next_after(alert.planned_at)
-        return until if until is not None and until > now else None
-
-
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """Everybody who is told, and what is missing: channels that are named and reach nobody.
-
-    An address may stand here twice, to be told of some at once and of the others in a digest.
-    """
-
-    found: tuple[Target, ...]
-    missing: Mapping[str, str] = field(default_factory=dict)
-    """By channel, what to do about it."""
-
-    def of(self, channels: Sequence[str]) -> tuple[Target, ...]:
-        """Those of these channels."""
-        return tuple(target for target in self.found if target.channel in channels)
-
-
 NOTHING_CONFIGURED = "no channel is configured; set SOCAP_ALERT_SLACK_WEBHOOK or SOCAP_ALERT_EMAIL_SMTP"
-
-
-@dataclass
-class Dispatched:
-    """What came of the alerts of one campaign, or of all."""
-
-    deliveries: list[Delivery] = field(default_factory=list)
-    complete: list[str] = field(default_factory=list)
-    """Alerts that have a row for everybody."""
-    waiting: dict[str, tuple[Sequence[str], Hold]] = field(default_factory=dict)
-    """Alerts that have rows, but for these channels, and why."""
-    held: list[tuple[Alert, Hold]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def holds(self) -> list[Hold]:
-        """Of every alert that waits, for all its receivers or for some."""
-        return [hold for _, hold in self.held] + [hold for _, hold in self.waiting.values()]
-
-    def add(self, other: Dispatched) -> None:
-        """What came of another campaign."""
-        self.deliveries += other.deliveries
-        self.complete += other.complete
-        self.waiting.update(other.waiting)
-        self.held += other.held
-        self.warnings += other.warnings
-
-
-USUAL_PEOPLE = 10
-
-
-People = list[list[Delivery]]
-"""Deliveries by person."""
-
-
-Part = tuple[list[Delivery], MessageKind]
-"""What one message tells, and why together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Capacity:
-    """What the channels can bear."""
-
-    digest_after: int
-    """From more people at once than this on they are told together."""
-    most_people: Mapping[str, int] = field(default_factory=dict)
-    """By channel, how many people one message can tell about."""
-    waiting: Mapping[str, int] = field(default_factory=dict)
-    """By address id, how many messages wait already."""
-    salt: str = ""
-    """Makes the ids of these messages their own: the same rows may come back in another message."""
-
-
+PEOPLE_IN_A_MESSAGE = 10
+"""In a digest, for a channel that does not say."""
+ALERTS_IN_A_MESSAGE = 20_000
+"""A message is one document, of at most 16 MB."""
 BACK_OFF = timedelta(minutes=1)
-
-
 LONGEST_BACK_OFF = timedelta(hours=2)
-
-
 MOST_REPEATS = 2
-"""How often a message that may have arrived is sent again by itself."""
+"""How often a message that may have arrived is sent again automatically."""
+RETRY_AFTER_HONOURED = 3
+"""For so many attempts the recipient's Retry-After is taken as it is."""
 
 
-TAKEN_AT_ITS_WORD = 3
-"""How often a receiver that says when to come back is asked again just then."""
+# What is owed.
 
 
 def is_vip(campaign: Campaign, username: str) -> bool:
-    """Whether a campaign is told of everything that this account does."""
     return fold_handle(username) in {fold_handle(name) for name in campaign.vips}
 
 
 def is_ignored(campaign: Campaign, username: str) -> bool:
-    """Whether a campaign is never told of this account; a VIP is."""
+    """A VIP is never ignored."""
     ignored = {fold_handle(name) for name in campaign.ignores}
     return fold_handle(username) in ignored and not is_vip(campaign, username)
 
@@ -179,9 +73,8 @@ def plan(
 ) -> Alert | None:
     """The alert that an engagement deserves in a campaign, or None.
 
-    Owed is everything from the campaign's threshold on, and whatever a VIP did; a pause only makes it wait.
-    What was there before the tweet joined the campaign, or before its settings made it count
-    (`considered_until`), is backlog: it is told in one summary.
+    Owed is everything from the campaign's threshold on, and whatever a VIP did. What was there before the tweet
+    joined the campaign, or before its settings made it count (`considered_until`), is baseline: one summary.
     """
     if campaign.completed_at is not None and engagement.first_seen_at > campaign.completed_at:
         return None
@@ -217,21 +110,19 @@ def plan(
 
 
 def spread(key: str, spacing: timedelta) -> timedelta:
-    """A delay within the spacing window that looks random and is the same each time it is asked for."""
+    """A delay within the spacing that looks random and is the same for the same key."""
     drawn = int.from_bytes(hashlib.sha256(key.encode("utf-8", "replace")).digest()[:8], "big")
     return timedelta(seconds=int(spacing.total_seconds() * drawn / 2**64))
 
 
 def run_batch(moment: datetime) -> str:
     """The 30-minute slot of a moment, as its start."""
-    start = moment - timedelta(
-        minutes=moment.minute % 30, seconds=moment.second, microseconds=moment.microsecond
-    )
+    start = moment.replace(minute=moment.minute // 30 * 30)
     return f"{start:%Y-%m-%dT%H:%MZ}"
 
 
 def fingerprint(campaign: Campaign, tweets: list[CampaignTweet]) -> str:
-    """A short text that differs whenever a campaign may be owed alerts that it was not owed before."""
+    """Differs whenever a campaign may be owed alerts that it was not owed before."""
     settings = (
         campaign.threshold,
         sorted(map(fold_handle, campaign.vips)),
@@ -242,34 +133,161 @@ def fingerprint(campaign: Campaign, tweets: list[CampaignTweet]) -> str:
     return hashlib.sha256(repr(settings).encode("utf-8", "replace")).hexdigest()[:16]
 
 
-def hold(campaign: Campaign, alert: Alert, given: Circumstances) -> Hold | None:
-    """Why an alert of this campaign must wait; None when nothing holds it. Whether its time has come is not asked."""
-    for rule in (_paused, _unwanted, _silenced, _quiet, _digest, _told_lately):
-        if found := rule(campaign, alert, given):
-            return found
-    return None
+# Who gets it.
 
 
-def _paused(campaign: Campaign, alert: Alert, given: Circumstances) -> Hold | None:  # noqa: ARG001
-    if campaign.status is CampaignStatus.PAUSED:
-        return Hold(HoldReason.PAUSED, "the campaign is paused")
-    return None
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One address of one channel."""
+
+    channel: str
+    address: str = field(repr=False)
+    shown: str
+    min_importance: float = 0.0
+    digest: Digest = AT_ONCE
+
+    @property
+    def address_id(self) -> str:
+        """Names the address, which may be a secret, without revealing it."""
+        return address_id(self.channel, self.address)
+
+    def accepts(self, alert: Alert) -> bool:
+        """Whether the importance reaches this recipient's minimum; VIPs always do."""
+        return alert.is_vip or (alert.importance_score or 0.0) >= self.min_importance
+
+    def waits_until(self, alert: Alert, *, now: datetime) -> datetime | None:
+        """The time of its own digest for this alert; None: at once, as for VIPs."""
+        until = None if alert.is_vip else self.digest.next_after(alert.planned_at)
+        return until if until is not None and until > now else None
 
 
-def _unwanted(campaign: Campaign, alert: Alert, given: Circumstances) -> Hold | None:  # noqa: ARG001
-    """Planned under other settings: it waits for the day when these hold again."""
-    if is_ignored(campaign, alert.username):
-        return Hold(HoldReason.IGNORED, "on the campaign's ignore list")
-    score = alert.importance_score or 0.0
-    if not is_vip(campaign, alert.username) and score < campaign.threshold:
-        said = f"importance {score:g} is below the campaign's threshold of {campaign.threshold:g}"
-        return Hold(HoldReason.THRESHOLD, said)
-    return None
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """A campaign's recipients. An address may be here twice: for some alerts at once, for the others in a digest."""
+
+    found: tuple[Target, ...]
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Channels without an address, and what to do about it."""
 
 
-def _silenced(campaign: Campaign, alert: Alert, given: Circumstances) -> Hold | None:  # noqa: ARG001
+def default_campaign(now: datetime) -> Campaign:
+    """A campaign without settings: its recipients are those of the configuration."""
+    return Campaign("sample", "Sample", CampaignStatus.ACTIVE, now, None, 0.0, (), 0, 0, now)
+
+
+def targets_of(
+    campaign: Campaign, channels: Mapping[str, Channel], usual: Sequence[Receiver] = ()
+) -> Targets:
+    """The recipients that a campaign names, else those of the configuration: every channel's own and `usual`."""
+    named: list[Receiver] = []
+    missing: dict[str, str] = {}
+    for text in campaign.channels:
+        try:
+            named.append(parse_receiver(text))
+        except ValueError as error:
+            channel_name = text.partition("=")[0][:30]
+            missing[channel_name] = f"channel {channel_name!r} {error}"
+    named.sort(key=lambda receiver: receiver.min_importance)
+    found: dict[Target, None] = {}
+    for receiver in named or [*map(Receiver, channels), *usual]:
+        channel = channels.get(receiver.channel)
+        addresses: Sequence[str] = ()
+        if channel is not None and channel.is_ready:
+            addresses = (receiver.address,) if receiver.address else channel.receivers(campaign)
+            for address in addresses:
+                shown = channel.shown(address)
+                found[Target(channel.name, address, shown, receiver.min_importance, receiver.digest)] = None
+        if not addresses and named:
+            missing[receiver.channel] = channel.missing if channel else f"no channel {receiver.channel!r}"
+    return Targets(tuple(found), missing)
+
+
+# What holds it back.
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What decides, beside the alerts themselves, whether a campaign's alerts go out now."""
+
+    campaign: Campaign
+    now: datetime
+    targets: Targets
+    silences: Sequence[Silence] = ()
+    last_notified: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    """When each (user id, action) was alerted last."""
+    quiet_hours: QuietHours | None = None
+    digest: Digest = AT_ONCE
+    in_messages: Collection[str] = ()
+    """Alerts that some recipients have in a message already."""
+
+    def is_vip(self, alert: Alert) -> bool:
+        return is_vip(self.campaign, alert.username)
+
+    def recipients(self, alert: Alert) -> list[Target]:
+        """Each address once, at the earliest of its times; the rest of them for an alert that some have."""
+        targets = [
+            target
+            for target in self.targets.found
+            if target.accepts(alert) and self._is_missed(alert, target.channel)
+        ]
+        targets.sort(key=lambda target: target.waits_until(alert, now=self.now) or self.now)
+        first: dict[str, Target] = {}
+        for target in targets:
+            first.setdefault(target.address_id, target)
+        return list(first.values())
+
+    def missing(self, alert: Alert) -> dict[str, str]:
+        """The channels without an address that this alert waits for."""
+        return {name: why for name, why in self.targets.missing.items() if self._is_missed(alert, name)}
+
+    def _is_missed(self, alert: Alert, channel: str) -> bool:
+        rest = alert.waits_for if alert.alert_id in self.in_messages else ()
+        return not rest or channel in rest
+
+
+Held = tuple[Alert, Hold]
+Stage = Callable[[Situation, Sequence[Alert]], tuple[list[Alert], list[Held]]]
+"""(the alerts that pass, those that are held)"""
+
+
+def stage(rule: Callable[[Situation, Alert], Hold | None]) -> Stage:
+    """A stage that judges each alert by itself."""
+
+    def split(situation: Situation, alerts: Sequence[Alert]) -> tuple[list[Alert], list[Held]]:
+        judged = [(alert, rule(situation, alert)) for alert in alerts]
+        passed = [alert for alert, hold in judged if hold is None]
+        return passed, [(alert, hold) for alert, hold in judged if hold is not None]
+
+    return split
+
+
+@stage
+def paused(situation: Situation, _: Alert) -> Hold | None:
+    is_paused = situation.campaign.status is CampaignStatus.PAUSED
+    return Hold(HoldReason.PAUSED, "the campaign is paused") if is_paused else None
+
+
+@stage
+def ignored(situation: Situation, alert: Alert) -> Hold | None:
+    """Planned before the account was ignored: waits in case that is taken back."""
+    is_held = is_ignored(situation.campaign, alert.username)
+    return Hold(HoldReason.IGNORED, "on the campaign's ignore list") if is_held else None
+
+
+@stage
+def below_threshold(situation: Situation, alert: Alert) -> Hold | None:
+    """Planned under a lower threshold, or with a higher score."""
+    threshold, score = situation.campaign.threshold, alert.importance_score or 0.0
+    if situation.is_vip(alert) or score >= threshold:
+        return None
+    text = f"importance {score:g} is below the campaign's threshold of {threshold:g}"
+    return Hold(HoldReason.THRESHOLD, text)
+
+
+@stage
+def silenced(situation: Situation, alert: Alert) -> Hold | None:
     """Of several silences the one that lasts longest counts."""
-    active = [silence for silence in given.silences if silence.until > given.now and silence.covers(alert)]
+    active = [one for one in situation.silences if one.until > situation.now and one.covers(alert)]
     if not active:
         return None
     last = max(active, key=lambda silence: silence.until)
@@ -277,218 +295,174 @@ def _silenced(campaign: Campaign, alert: Alert, given: Circumstances) -> Hold | 
     return Hold(HoldReason.SILENCED, f"silenced ({last.scope}) by {last.author}{comment}", last.until)
 
 
-def _quiet(campaign: Campaign, alert: Alert, given: Circumstances) -> Hold | None:
-    quiet = given.quiet_hours
-    until = quiet.until(given.now) if quiet else None
-    if quiet is None or until is None or (is_vip(campaign, alert.username) and not quiet.hold_vips):
+@stage
+def quiet_hours(situation: Situation, alert: Alert) -> Hold | None:
+    quiet = situation.quiet_hours
+    until = quiet.until(situation.now) if quiet else None
+    if quiet is None or until is None or (situation.is_vip(alert) and not quiet.hold_vips):
         return None
     return Hold(HoldReason.QUIET_HOURS, f"quiet hours {quiet}", until)
 
 
-def _digest(campaign: Campaign, alert: Alert, given: Circumstances) -> Hold | None:
-    until = given.digest.next_after(alert.planned_at)
-    if until is None or until <= given.now or is_vip(campaign, alert.username):
+@stage
+def campaign_digest(situation: Situation, alert: Alert) -> Hold | None:
+    until = situation.digest.next_after(alert.planned_at)
+    if until is None or until <= situation.now or situation.is_vip(alert):
         return None
-    return Hold(HoldReason.DIGEST, f"waits for the digest ({given.digest})", until)
+    return Hold(HoldReason.DIGEST, f"waits for the digest ({situation.digest})", until)
 
 
-def _told_lately(campaign: Campaign, alert: Alert, given: Circumstances) -> Hold | None:
-    """Judged on times, not on clock hours."""
-    told_at = given.last_notified.get((alert.campaign_id, alert.user_id, alert.action_type))
-    until = told_at + timedelta(minutes=campaign.frequency_window_minutes) if told_at else None
-    if alert.is_backlog or until is None or until <= given.now:
+@stage
+def repeat_window(situation: Situation, alert: Alert) -> Hold | None:
+    """By times, not clock hours. An alert that is in a message already does not hold itself back."""
+    minutes = situation.campaign.frequency_window_minutes
+    last = situation.last_notified.get((alert.user_id, alert.action_type))
+    if last is None or alert.is_backlog or alert.alert_id in situation.in_messages:
         return None
-    return Hold(HoldReason.TOLD_LATELY, f"{alert.action_type} of @{alert.username} was told lately", until)
+    until = last + timedelta(minutes=minutes)
+    text = f"the last alert about a {alert.action_type} of @{alert.username} is under {minutes} min old"
+    return Hold(HoldReason.REPEAT_WINDOW, text, until) if until > situation.now else None
 
 
-def sort_out(
-    campaign: Campaign, alerts: Sequence[Alert], given: Circumstances
-) -> tuple[list[Alert], list[tuple[Alert, Hold]]]:
-    """(what is told now, what is held and why) of a campaign's open alerts; the rest waits for its time.
+@stage
+def without_recipient(situation: Situation, alert: Alert) -> Hold | None:
+    found, missing = situation.targets.found, situation.missing(alert)
+    if situation.recipients(alert) or (alert.alert_id in situation.in_messages and (found or missing)):
+        return None
+    if found and not missing:
+        least = min(target.min_importance for target in found)
+        return Hold(HoldReason.NO_RECIPIENT, f"no recipient takes importance below {least:g}")
+    return Hold(HoldReason.NO_CHANNEL, "; ".join(missing.values()) or NOTHING_CONFIGURED)
+
+
+STAGES = (
+    paused, ignored, below_threshold, silenced, quiet_hours, campaign_digest, repeat_window, without_recipient,
+)  # fmt: skip
+"""What holds an alert back, in this order: the first that does is its hold reason."""
+
+
+def run_stages(situation: Situation, alerts: Sequence[Alert]) -> tuple[list[Alert], list[Held]]:
+    """(the alerts that nothing holds, the others with why)"""
+    all_held: list[Held] = []
+    passed = list(alerts)
+    for one in STAGES:
+        passed, held = one(situation, passed)
+        all_held += held
+    return passed, all_held
+
+
+def release(situation: Situation, alerts: Sequence[Alert]) -> tuple[list[Alert], list[Held]]:
+    """(the alerts to send now, those that are due and held); the others wait for their time.
 
     When one alert about a person is due, whatever else that person did and nothing holds goes with it.
     """
-    held = {alert.alert_id: found for alert in alerts if (found := hold(campaign, alert, given))}
-    free = [alert for alert in alerts if alert.alert_id not in held]
-    due = {alert.person for alert in free if _is_due(campaign, alert, given.now)}
-    told = [alert for alert in free if alert.person in due]
-    waiting = [
-        (alert, held[alert.alert_id])
-        for alert in alerts
-        if alert.alert_id in held and _is_due(campaign, alert, given.now)
-    ]
-    return told, waiting
+    spacing = timedelta(minutes=situation.campaign.spacing_minutes)
+
+    def is_due(alert: Alert) -> bool:
+        # A spacing that was shortened counts at once, and what was held or is in messages was due before.
+        is_time = min(alert.scheduled_send_time, alert.planned_at + spacing) <= situation.now
+        was_due = alert.hold is not None or alert.alert_id in situation.in_messages
+        return is_time or was_due or situation.is_vip(alert)
+
+    passed, held = run_stages(situation, alerts)
+    people = {alert.person for alert in passed if is_due(alert)}
+    return [alert for alert in passed if alert.person in people], [one for one in held if is_due(one[0])]
 
 
-def _is_due(campaign: Campaign, alert: Alert, now: datetime) -> bool:
-    """By its time, or by the campaign's spacing of today when that is shorter; one that was held was due before."""
-    latest = alert.planned_at + timedelta(minutes=campaign.spacing_minutes)
-    came = min(alert.scheduled_send_time, latest) <= now
-    return came or alert.hold is not None or is_vip(campaign, alert.username)
+def assign_deliveries(
+    situation: Situation, alerts: Sequence[Alert]
+) -> tuple[list[Delivery], list[Alert], list[Held]]:
+    """(deliveries to make, alerts that thereby reach everybody, alerts that still wait for some recipients).
+
+    An alert waits for a recipient whose own digest comes later, and for a channel without an address.
+    """
+    deliveries: list[Delivery] = []
+    complete: list[Alert] = []
+    waiting: list[Held] = []
+    quiet = situation.quiet_hours
+    for alert in alerts:
+        was_held = alert.hold is not None and alert.hold.reason.gathers
+        was_quiet = quiet is not None and quiet.until(alert.scheduled_send_time) is not None
+        later: dict[Target, datetime] = {}
+        for target in situation.recipients(alert):
+            if until := target.waits_until(alert, now=situation.now):
+                later[target] = until
+                continue
+            gathered = (was_held or was_quiet or target.digest != AT_ONCE) and not alert.is_vip
+            deliveries.append(Delivery(alert, target.channel, target.address_id, target.shown, gathered))
+        missing = situation.missing(alert)
+        if missing:
+            why = Hold(HoldReason.NO_CHANNEL, "; ".join(missing.values()))
+        elif later:
+            first = min(later, key=lambda target: later[target])
+            why = Hold(HoldReason.DIGEST, f"waits for {first.shown}'s digest ({first.digest})", later[first])
+        else:
+            complete.append(alert)
+            continue
+        channels = tuple(dict.fromkeys([*missing, *(target.channel for target in later)]))
+        waiting.append((replace(alert, waits_for=channels), why))
+    return deliveries, complete, waiting
 
 
-def nobody(now: datetime) -> Campaign:
-    """A campaign of which nothing was said: its receivers are those of the configuration."""
-    return Campaign("sample", "Sample", CampaignStatus.ACTIVE, now, None, 0.0, (), 0, 0, now)
+# In which message.
+
+People = list[list[Delivery]]
+"""Deliveries by person, the most important first."""
 
 
-def targets_of(
-    campaign: Campaign, channels: Mapping[str, Channel], usual: Sequence[Receiver] = ()
-) -> Targets:
-    """Everybody whom a campaign tells: those whom it names, else every channel's usual ones and `usual`."""
-    named, problems = _named(campaign)
-    wanted = named or [*map(Receiver, channels), *usual]
-    found: dict[Target, None] = {}
-    missing = dict(problems)
-    for receiver in wanted:
-        targets = list(_addressed(receiver, campaign, channels))
-        if not targets and named:
-            channel = channels.get(receiver.channel)
-            missing[receiver.channel] = (
-                channel.missing if channel else f"there is no channel {receiver.channel!r}"
-            )
-        found.update(dict.fromkeys(targets))
-    return Targets(tuple(found), missing)
+def group(
+    deliveries: Iterable[Delivery],
+    *,
+    digest_after: int,
+    most_people: Mapping[str, int],
+    waiting: Mapping[str, int],
+    salt: str,
+) -> list[OutgoingMessage]:
+    """Messages with these deliveries, each exactly once: one for a person, a digest where that is too much.
 
-
-def _named(campaign: Campaign) -> tuple[list[Receiver], dict[str, str]]:
-    """The receivers that a campaign names, the least demanding first."""
-    named, problems = [], {}
-    for text in campaign.channels:
-        try:
-            named.append(parse_receiver(text))
-        except ValueError as error:
-            channel = text.partition("=")[0][:30]
-            problems[channel] = f"channel {channel!r} {error}"
-    return sorted(named, key=lambda receiver: receiver.min_importance), problems
-
-
-def _addressed(receiver: Receiver, campaign: Campaign, channels: Mapping[str, Channel]) -> Iterator[Target]:
-    channel = channels.get(receiver.channel)
-    if channel is None or not channel.is_ready:
-        return
-    addresses = (receiver.address,) if receiver.address else channel.receivers(campaign)
-    for address in addresses:
-        yield Target(channel.name, address, channel.shown(address), receiver.min_importance, receiver.digest)
-
-
-def give_rows(alert: Alert, targets: Targets, found: Dispatched, given: Circumstances) -> None:
-    """An alert that nobody has a row of."""
-    wanted = _wanting(alert, targets.found, given)
-    if not wanted:
-        found.held.append((alert, _nobody(targets)))
-        if not targets.found and not targets.missing:
-            found.warnings.append(f"{alert.campaign_id}: alerts wait, for {NOTHING_CONFIGURED}")
-        return
-    _tell(alert, wanted, targets.missing, found, given)
-
-
-def _wanting(alert: Alert, targets: Sequence[Target], given: Circumstances) -> list[Target]:
-    """Each address once, at the earliest of its times."""
-    found: dict[str, Target] = {}
-    wanted = (target for target in targets if target.wants(alert))
-    for target in sorted(wanted, key=lambda one: one.waits_until(alert, now=given.now) or given.now):
-        found.setdefault(target.address_id, target)
-    return list(found.values())
-
-
-def _tell(
-    alert: Alert,
-    wanted: Sequence[Target],
-    missing: Mapping[str, str],
-    found: Dispatched,
-    given: Circumstances,
-) -> None:
-    """Rows for those who are told now; the alert waits for those whose digest comes later, and for who is missing."""
-    later = {target: until for target in wanted if (until := target.waits_until(alert, now=given.now))}
-    found.deliveries += [_delivery(alert, target, given) for target in wanted if target not in later]
-    if missing:
-        why = Hold(HoldReason.NO_CHANNEL, "; ".join(missing.values()))
-    elif later:
-        first = min(later, key=lambda target: later[target])
-        why = Hold(HoldReason.DIGEST, f"waits for {first.shown}'s digest ({first.digest})", later[first])
-    else:
-        found.complete.append(alert.alert_id)
-        return
-    channels = dict.fromkeys([*missing, *(target.channel for target in later)])
-    found.waiting[alert.alert_id] = (tuple(channels), why)
-
-
-def _nobody(targets: Targets) -> Hold:
-    if targets.found and not targets.missing:
-        least = min(target.min_importance for target in targets.found)
-        return Hold(HoldReason.NO_RECEIVER, f"no receiver wants less than importance {least:g}")
-    return Hold(HoldReason.NO_CHANNEL, "; ".join(targets.missing.values()) or NOTHING_CONFIGURED)
-
-
-def give_the_rest(alert: Alert, targets: Targets, found: Dispatched, given: Circumstances) -> None:
-    """An alert that some have rows of: a run was killed, a channel reached nobody then, a digest comes later."""
-    chosen = targets.of(alert.waits_for) if alert.waits_for else targets.found
-    missing = {
-        channel: said
-        for channel, said in targets.missing.items()
-        if not alert.waits_for or channel in alert.waits_for
-    }
-    if not targets.found and not missing:
-        found.held.append((alert, _nobody(targets)))
-    else:
-        _tell(alert, _wanting(alert, chosen, given), missing, found, given)
-
-
-def _delivery(alert: Alert, target: Target, given: Circumstances) -> Delivery:
-    was_held = alert.hold is not None and alert.hold.reason.gathers
-    was_quiet = (
-        given.quiet_hours is not None and given.quiet_hours.until(alert.scheduled_send_time) is not None
-    )
-    return Delivery(
-        delivery_id=f"{alert.alert_id}|{target.address_id}",
-        alert_id=alert.alert_id,
-        campaign_id=alert.campaign_id,
-        engagement_id=alert.engagement_id,
-        user_id=alert.user_id,
-        action_type=alert.action_type,
-        importance_score=alert.importance_score,
-        is_vip=alert.is_vip,
-        is_backlog=alert.is_backlog,
-        is_gathered=(was_held or was_quiet or target.digest != AT_ONCE) and not alert.is_vip,
-        channel=target.channel,
-        address_id=target.address_id,
-        receiver=target.shown,
-        run_batch=alert.run_batch,
-        created_at=given.now,
-    )
-
-
-def group(deliveries: Iterable[Delivery], capacity: Capacity) -> list[OutgoingMessage]:
-    """Messages that tell these deliveries, each exactly once: one a person, and together what is too much for that.
-
-    What was held back is told together; what was there before is one summary; VIPs are told by themselves.
+    The baseline is one summary, what was held together is a digest, VIPs are never grouped with others.
+    `digest_after`: more people at once are a digest; `most_people` in one digest, by channel; `waiting` messages
+    at an address already count; `salt` keeps ids apart, since a delivery can come back in another message.
     """
     by_address: dict[tuple[str, str], list[Delivery]] = {}
     for delivery in deliveries:
-        by_address.setdefault((delivery.campaign_id, delivery.address_id), []).append(delivery)
-    return [
-        _message(part, kind, capacity.salt)
-        for found in by_address.values()
-        for part, kind in _parts(found, capacity)
-    ]
+        by_address.setdefault((delivery.alert.campaign_id, delivery.address_id), []).append(delivery)
+    messages = []
+    for (slug, address), found in by_address.items():
+        most = max(1, most_people.get(found[0].channel, PEOPLE_IN_A_MESSAGE))
+        for part, kind in _parts(found, most, digest_after, waiting.get(address, 0)):
+            ids = sorted(delivery.delivery_id for delivery in part)
+            digest = hashlib.sha256("\n".join([salt, *ids]).encode("utf-8", "replace")).hexdigest()
+            messages.append(OutgoingMessage(f"{slug}-{digest[:20]}", kind, tuple(part)))
+    return messages
 
 
-def _parts(deliveries: Sequence[Delivery], capacity: Capacity) -> Iterator[Part]:
-    first = deliveries[0]
-    most = max(1, capacity.most_people.get(first.channel, USUAL_PEOPLE))
-    backlog = _people(d for d in deliveries if d.is_backlog)
-    yield from _together(backlog, most, MessageKind.BACKLOG)
-    others = _people(d for d in deliveries if not d.is_backlog)
-    vips = [person for person in others if any(d.is_vip for d in person)]
-    gathered = [p for p in others if p not in vips and any(d.is_gathered for d in p)]
-    singles = [p for p in others if p not in vips and p not in gathered]
-    if len(singles) + capacity.waiting.get(first.address_id, 0) > capacity.digest_after:
-        gathered, singles = gathered + singles, []
-    if len(vips) > capacity.digest_after:
-        yield from _together(vips, most, MessageKind.DIGEST)
-        vips = []
-    yield from _together(gathered, most, MessageKind.DIGEST)
+def _parts(
+    deliveries: Sequence[Delivery], most: int, digest_after: int, waiting: int
+) -> Iterator[tuple[list[Delivery], MessageKind]]:
+    backlog = [one for person in _people(d for d in deliveries if d.alert.is_backlog) for one in person]
+    for start in range(0, len(backlog), ALERTS_IN_A_MESSAGE):
+        yield backlog[start : start + ALERTS_IN_A_MESSAGE], MessageKind.BACKLOG
+    vips: People = []
+    gathered: People = []
+    singles: People = []
+    for person in _people(d for d in deliveries if not d.alert.is_backlog):
+        if any(d.alert.is_vip for d in person):
+            vips.append(person)
+        else:
+            (gathered if any(d.is_gathered for d in person) else singles).append(person)
+    if len(singles) + waiting > digest_after:
+        gathered, singles = sorted(gathered + singles, key=_rank), []
+    digests = [gathered]
+    if len(vips) > digest_after:
+        digests, vips = [vips, gathered], []
+    for people in digests:
+        for start in range(0, len(people), most):
+            part = people[start : start + most]
+            yield (
+                [d for one in part for d in one],
+                MessageKind.DIGEST if len(part) > 1 else MessageKind.PERSON,
+            )
     for person in [*vips, *singles]:
         yield person, MessageKind.PERSON
 
@@ -496,72 +470,41 @@ def _parts(deliveries: Sequence[Delivery], capacity: Capacity) -> Iterator[Part]
 def _people(deliveries: Iterable[Delivery]) -> People:
     found: dict[str, list[Delivery]] = {}
     for delivery in deliveries:
-        found.setdefault(delivery.user_id, []).append(delivery)
-    return sorted(found.values(), key=lambda person: (-_score(person), person[0].delivery_id))
+        found.setdefault(delivery.alert.user_id, []).append(delivery)
+    return sorted(found.values(), key=_rank)
 
 
-def _together(people: People, most: int, kind: MessageKind) -> Iterator[Part]:
-    """The most important first, so many people a message."""
-    for start in range(0, len(people), most):
-        part = sorted(people, key=lambda p: (-_score(p), p[0].delivery_id))[start : start + most]
-        one = len(part) == 1 and kind is MessageKind.DIGEST
-        yield [d for person in part for d in person], MessageKind.PERSON if one else kind
+def _rank(person: Sequence[Delivery]) -> tuple[float, str]:
+    return -max(d.alert.importance_score or 0.0 for d in person), person[0].delivery_id
 
 
-def _score(person: Sequence[Delivery]) -> float:
-    return max(delivery.importance_score or 0.0 for delivery in person)
-
-
-def _message(deliveries: Sequence[Delivery], kind: MessageKind, salt: str) -> OutgoingMessage:
-    first = deliveries[0]
-    ids = tuple(delivery.delivery_id for delivery in deliveries)
-    digest = hashlib.sha256("\n".join([salt, *sorted(ids)]).encode("utf-8", "replace")).hexdigest()
-    return OutgoingMessage(
-        message_id=f"{first.campaign_id}-{digest[:20]}",
-        campaign_id=first.campaign_id,
-        channel=first.channel,
-        address_id=first.address_id,
-        receiver=first.receiver,
-        kind=kind,
-        is_vip=any(delivery.is_vip and not delivery.is_backlog for delivery in deliveries),
-        importance_score=_score(deliveries),
-        delivery_ids=ids,
-        may_be_repeated=any(delivery.may_have_arrived for delivery in deliveries),
-    )
-
-
-def after_success() -> Settlement:
-    """The channel took it."""
-    return Settlement(DeliveryStatus.SENT)
+# What follows from an attempt.
 
 
 def after_failure(
     message: ClaimedMessage, error: Exception, *, now: datetime, max_attempts: int, resend_unknown: bool
 ) -> Settlement:
-    """Tried again, or not any more: by whether it may have arrived, whether it is final, and how often it was tried.
+    """Tried again or not: by whether it may have arrived, whether that is final, and how often it was tried.
 
-    An error that is none of ours is a fault of this message; its traceback is kept.
+    An unforeseen error is a fault in this message; its traceback is kept.
     """
     if not isinstance(error, SocapError):
-        said = f"{type(error).__name__}: {error}"
-        return Settlement(DeliveryStatus.DEAD, said, traceback="".join(traceback.format_exception(error)))
-    said = f"{error.message} ({error.hint})" if error.hint else error.message
+        text = f"{type(error).__name__}: {error}"
+        return Settlement(DeliveryStatus.DEAD, text, traceback="".join(traceback.format_exception(error)))
+    text = f"{error.message} ({error.hint})" if error.hint else error.message
     if not isinstance(error, ChannelError) or error.final:
-        return Settlement(DeliveryStatus.DEAD, said)
+        return Settlement(DeliveryStatus.DEAD, text)
     if error.may_have_arrived:
         again = resend_unknown and message.repeats < MOST_REPEATS
         due = now + back_off(message.attempts) if again else None
-        return Settlement(DeliveryStatus.UNKNOWN, said, due, may_have_arrived=True)
+        return Settlement(DeliveryStatus.UNKNOWN, text, due, may_have_arrived=True)
     if message.attempts >= max_attempts:
-        return Settlement(DeliveryStatus.DEAD, f"given up after {message.attempts} attempts: {said}")
-    return Settlement(DeliveryStatus.FAILED, said, now + _wait(message.attempts, error.retry_after))
-
-
-def _wait(attempts: int, asked: float | None) -> timedelta:
-    """What was asked for, the first times; then at least our pauses, or a night of it uses all attempts up."""
-    if asked and attempts <= TAKEN_AT_ITS_WORD:
-        return timedelta(seconds=asked)
-    return max(timedelta(seconds=asked or 0.0), back_off(attempts))
+        return Settlement(DeliveryStatus.DEAD, f"given up after {message.attempts} attempts: {text}")
+    wait = timedelta(seconds=error.retry_after or 0.0)
+    if not wait or message.attempts > RETRY_AFTER_HONOURED:
+        # At least our own pauses, or one night of a short Retry-After uses all attempts up.
+        wait = max(wait, back_off(message.attempts))
+    return Settlement(DeliveryStatus.FAILED, text, now + wait)
 
 
 def back_off(attempts: int) -> timedelta:

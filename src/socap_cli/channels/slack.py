@@ -160,7 +160,10 @@ def payload(message: Message, templates: SlackTemplates) -> dict[str, Any]:
 
 def _footer(message: Message) -> str:
     parts = [f"Campaign {escape(message.campaign_name)}"]
-    if len(message.people) > 1:
+    if message.left_out:
+        everybody = len(message.people) + message.left_out
+        parts.append(f"the {len(message.people)} most important of {everybody:,} people")
+    elif len(message.people) > 1:
         parts.append(f"{len(message.people)} people")
     if message.report_url:
         parts.append(f"<{escape(message.report_url)}|report>")

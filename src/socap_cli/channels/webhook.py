@@ -124,6 +124,7 @@ def payload(message: Message) -> dict[str, Any]:
         "campaign": {"slug": message.campaign_id, "name": message.campaign_name},
         "report_url": message.report_url or None,
         "people": [_person(person) for person in message.people],
+        "left_out_people": message.left_out,
     }
 
 

@@ -282,11 +282,11 @@ def _used_in_a_day(db: Db) -> float:
 
 def _channels(built: Bootstrap) -> Iterator[Check]:
     """Every address of the configuration, without sending anything."""
-    from socap_cli.alerts.rules import nobody, targets_of  # HTTP, only for this check
+    from socap_cli.alerts.rules import default_campaign, targets_of  # HTTP, only for this check
 
     named = [parse_receiver(text.get_secret_value()) for text in built.settings.alerts.to]
     channels = channels_of(built)
-    found = targets_of(nobody(datetime.now(UTC)), channels, named).found
+    found = targets_of(default_campaign(datetime.now(UTC)), channels, named).found
     for name, channel in channels.items():
         addresses = [target.address for target in found if target.channel == name]
         if not addresses:

@@ -64,7 +64,8 @@ class Table:
     def remainders(self, width: int) -> list[str]:
         """Of each row in one line what `lines` has no room for."""
         kept, _ = self._fitted(width)
-        others = [at for at in range(len(self.columns.names)) if at not in kept]
+        names = list(self.columns.names)
+        others = [at for at in map(names.index, self.columns.drop) if at not in kept]
         texts = (" · ".join(row[at] for at in others if row[at] not in ("", NOTHING)) for row in self.rows)
         return [_shortened(text, width - GAP) for text in texts]
 

@@ -1,4 +1,4 @@
-"""Alerts: what one campaign is owed about one engagement, and what became of it on its way to each receiver."""
+"""Alerts: what a campaign is owed about an engagement, why it is held, and the messages that deliver it."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from socap_cli.model.message import MessageKind
 
 
 class AlertStatus(StrEnum):
-    """Where an alert stands, over all its receivers: the worst of them counts."""
+    """Over all recipients of an alert; the worst delivery decides."""
 
     PENDING = "pending"
-    """Waits for its time."""
+    """Waits for its scheduled time."""
     HELD = "held"
-    """Would be due, and waits for what its hold says."""
+    """Due, and waits for what its hold names."""
     SENDING = "sending"
-    """In messages that are not all taken yet."""
+    """In messages that were not all delivered yet."""
     SENT = "sent"
     DEAD = "dead"
-    """One of its messages was refused for good: needs a person."""
+    """A message was refused for good: needs a person."""
     UNKNOWN = "unknown"
-    """One of its messages may or may not have arrived, and is not sent again by itself."""
+    """A message may have arrived and is not sent again automatically."""
     DROPPED = "dropped"
-    """Its campaign or its engagement was deleted."""
+    """The campaign or the engagement was deleted."""
 
 
 OPEN_ALERTS = (AlertStatus.PENDING, AlertStatus.HELD)
 
 
 class DeliveryStatus(StrEnum):
-    """Where a message to one receiver stands."""
+    """Of a message to one recipient, and of each alert in it."""
 
     PENDING = "pending"
     SENDING = "sending"
     SENT = "sent"
     FAILED = "failed"
-    """Not taken; tried again."""
+    """Not delivered; will be retried."""
     DEAD = "dead"
     """Refused for good: needs a person."""
     UNKNOWN = "unknown"
-    """It may have arrived: the answer was lost."""
+    """May have arrived: the response was lost."""
     DROPPED = "dropped"
-    """What it was to tell was deleted."""
+    """Withdrawn, or what it was about was deleted."""
 
 
 class HoldReason(StrEnum):
-    """Why an alert waits although its time has come."""
+    """Why a due alert waits."""
 
     PAUSED = "paused"
     IGNORED = "ignored"
@@ -57,19 +57,24 @@ class HoldReason(StrEnum):
     SILENCED = "silenced"
     QUIET_HOURS = "quiet hours"
     DIGEST = "digest"
-    TOLD_LATELY = "told lately"
+    REPEAT_WINDOW = "repeat window"
     NO_CHANNEL = "no channel"
-    NO_RECEIVER = "no receiver"
+    NO_RECIPIENT = "no recipient"
+
+    @classmethod
+    def _missing_(cls, value: object) -> HoldReason | None:
+        """Earlier versions stored two reasons under other names."""
+        return {"told lately": cls.REPEAT_WINDOW, "no receiver": cls.NO_RECIPIENT}.get(str(value))
 
     @property
     def gathers(self) -> bool:
-        """Whether what this held back is told together when it ends."""
+        """Whether the alerts that this held go out in one digest when it ends."""
         return self in (HoldReason.PAUSED, HoldReason.SILENCED, HoldReason.QUIET_HOURS, HoldReason.DIGEST)
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why an alert waits, in words, and until when; None: until somebody changes something."""
+    """Why an alert waits, and until when; None: until somebody changes something."""
 
     reason: HoldReason
     said: str
@@ -78,7 +83,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One engagement that one campaign is told about."""
+    """One engagement owed to one campaign."""
 
     alert_id: str
     campaign_id: str
@@ -90,7 +95,7 @@ class Alert:
     importance_score: float | None
     is_vip: bool
     is_backlog: bool
-    """Whether it was there before the campaign watched for it: told in one summary."""
+    """Part of the baseline: goes out in the summary."""
     scheduled_send_time: datetime
     run_batch: str
     """The half hour in which it was planned."""
@@ -100,79 +105,85 @@ class Alert:
     status: AlertStatus = AlertStatus.PENDING
     hold: Hold | None = None
     waits_for: tuple[str, ...] = ()
-    """Channels that reach nobody yet or tell it later; the others have their messages."""
+    """Channels without an address yet, or with a later digest; the others have their messages."""
 
     @property
     def person(self) -> tuple[str, str]:
-        """Who it is about, in which campaign: what one message tells together."""
+        """Alerts of one person in one campaign go out in one message."""
         return self.campaign_id, self.user_id
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One alert for one receiver."""
+    """One alert for one recipient."""
 
-    delivery_id: str
-    alert_id: str
-    campaign_id: str
-    engagement_id: str
-    user_id: str
-    action_type: str
-    importance_score: float | None
-    is_vip: bool
-    is_backlog: bool
-    is_gathered: bool
-    """Whether it was held back with others, and is told together with them."""
+    alert: Alert
     channel: str
     address_id: str
     receiver: str
     """The address as it may be shown."""
-    run_batch: str
-    created_at: datetime
-    message_id: str | None = None
+    is_gathered: bool
+    """Was held with others, and goes out with them in one digest."""
     may_have_arrived: bool = False
-    """Whether a message told it that was let go after its answer was lost."""
+    """Was in an earlier message whose response was lost."""
+
+    @property
+    def delivery_id(self) -> str:
+        return f"{self.alert.alert_id}|{self.address_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class OutgoingMessage:
-    """What one message is to tell one receiver; its deliveries carry its id."""
+    """The alerts that one message brings to one recipient."""
+
+    message_id: str
+    kind: MessageKind
+    deliveries: tuple[Delivery, ...]
+
+    @property
+    def campaign_id(self) -> str:
+        return self.deliveries[0].alert.campaign_id
+
+    @property
+    def is_vip(self) -> bool:
+        return any(one.alert.is_vip and not one.alert.is_backlog for one in self.deliveries)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMessage:
+    """A stored message that may still be sent."""
 
     message_id: str
     campaign_id: str
-    channel: str
     address_id: str
-    receiver: str
-    kind: MessageKind
-    is_vip: bool
-    importance_score: float
-    """The highest of what it tells: goes first."""
-    delivery_ids: tuple[str, ...]
-    may_be_repeated: bool = False
-    """Whether some of it may have arrived by another message."""
+    alert_ids: tuple[str, ...]
+    is_due: bool
+    may_have_arrived: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedMessage:
-    """A message that this process may send, until its lease runs out."""
+    """A message that this process may send until its lease expires."""
 
     message_id: str
     campaign_id: str
     channel: str
     address_id: str
     kind: MessageKind
-    is_vip: bool
     created_at: datetime
-    attempts: int
-    """This one included."""
-    repeats: int
+    attempts: int = 1
+    """Including this one."""
+    repeats: int = 0
     """How often it may have arrived already."""
-    token: str
+    token: str = ""
+    receiver: str = ""
+    engagements: Mapping[str, str] | None = None
+    """Engagement ids by alert id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What became of an attempt, and when the next one is due; None: not by itself."""
+    """The outcome of an attempt, and when the next is due; None: not automatically."""
 
     status: DeliveryStatus
     said: str | None = None
@@ -183,7 +194,7 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """What is not told for a while. None: whichever."""
+    """Holds matching alerts for a while. None matches everything."""
 
     silence_id: str
     until: datetime
@@ -197,7 +208,6 @@ class Silence:
 
     @property
     def scope(self) -> str:
-        """What it silences, in words."""
         parts = [
             self.campaign_id and f"campaign {self.campaign_id}",
             self.username and f"@{self.username}",
@@ -207,7 +217,6 @@ class Silence:
         return ", ".join(part for part in parts if part) or "everything"
 
     def covers(self, alert: Alert) -> bool:
-        """Whether it silences this alert."""
         return (
             self.campaign_id in (None, alert.campaign_id)
             and (self.username is None or self.username.lower() == alert.username.lower())
@@ -217,22 +226,11 @@ class Silence:
 
 
 LONG_SILENCE = timedelta(days=3650)
-"""The longest that anybody can mean."""
-
-
-NEEDS_A_PERSON = (DeliveryStatus.DEAD, DeliveryStatus.UNKNOWN)
-
-
-WAITS = {
-    DeliveryStatus.PENDING: "waits for its turn at {channel}",
-    DeliveryStatus.SENDING: "is being sent over {channel}",
-}
-"""What is said of a delivery that no attempt came to anything of yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRecord:
-    """What became of an alert on its way to one receiver."""
+    """What became of an alert on its way to one recipient."""
 
     channel: str
     receiver: str
@@ -240,17 +238,21 @@ class DeliveryRecord:
     created_at: datetime
     sent_at: datetime | None = None
     said: str | None = None
-    """What the last attempt came to."""
+    """The error of the last attempt."""
     message_id: str | None = None
     due: datetime | None = None
     """When its message is tried next."""
 
     @property
     def reason(self) -> str:
-        """Why it is not sent, in words; empty when it is."""
+        """Why it is not sent; empty when it is."""
         if self.status is DeliveryStatus.SENT:
             return ""
-        return self.said or WAITS.get(self.status, "").format(channel=self.channel)
+        if self.said:
+            return self.said
+        if self.status is DeliveryStatus.PENDING:
+            return f"queued for {self.channel}"
+        return f"being sent over {self.channel}" if self.status is DeliveryStatus.SENDING else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +266,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class MessageRecord:
-    """A message with all that was tried."""
+    """A message with its attempts."""
 
     message_id: str
     kind: str
@@ -273,7 +275,7 @@ class MessageRecord:
     status: DeliveryStatus
     attempts: int
     repeats: int
-    """How often it may have arrived unheard."""
+    """How often it may have arrived without a response."""
     due: datetime | None
     log: tuple[Attempt, ...]
     traceback: str | None = None
@@ -281,23 +283,23 @@ class MessageRecord:
 
 @dataclass(frozen=True, slots=True)
 class AlertListing:
-    """An alert, what it is about, and its receivers; none while it waits."""
+    """An alert with its engagement (None: deleted or unreadable) and its deliveries (none while it waits)."""
 
     alert: Alert
     engagement: Engagement | None
-    """None when it was deleted, or cannot be read."""
     deliveries: tuple[DeliveryRecord, ...]
 
     @property
     def reason(self) -> str:
-        """Why it stands where it stands, in words; empty for what was sent."""
+        """Why it is not sent; empty when it is."""
         held = [self.alert.hold.said] if self.alert.hold is not None else []
-        wrong = [d.reason for d in self.deliveries if d.reason and (not held or d.status in NEEDS_A_PERSON)]
-        return "; ".join(dict.fromkeys([*held, *wrong]))
+        needs_a_person = (DeliveryStatus.DEAD, DeliveryStatus.UNKNOWN)
+        failed = [d.reason for d in self.deliveries if d.reason and (not held or d.status in needs_a_person)]
+        return "; ".join(dict.fromkeys([*held, *failed]))
 
     @property
     def due(self) -> datetime | None:
-        """When it goes out; None when that hangs on something else, or it went."""
+        """When it goes out; None when that depends on something else, or it went."""
         hold = self.alert.hold
         if hold is not None:
             return hold.until
@@ -306,23 +308,15 @@ class AlertListing:
         return min((delivery.due for delivery in self.deliveries if delivery.due), default=None)
 
     @property
-    def waits(self) -> bool:
-        """Whether some receiver is still to be told, whoever was told already."""
-        return self.alert.hold is not None
-
-    @property
     def sent_at(self) -> datetime | None:
-        """When the last receiver had it."""
+        """When the last recipient had it."""
         return max((d.sent_at for d in self.deliveries if d.sent_at), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class AlertTotals:
-    """How many alerts stand where, why they are held, and what became of deliveries."""
+    """How many alerts by status and hold reason, and deliveries by status."""
 
     alerts: Mapping[str, int]
-    """By status."""
     holds: Mapping[str, int]
-    """By reason."""
     deliveries: Mapping[str, int]
-    """By status, a delivery for each alert and receiver."""

@@ -1,4 +1,4 @@
-"""What an alert says, before any channel's own format: who did what, on which tweet, and why it matters."""
+"""The content of a message (who did what, on which tweet, why it matters), and how recipients are written."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ SHOWN_REASONS = 3
 
 
 class MessageKind(StrEnum):
-    """Why these engagements are told together."""
+    """Why these engagements share a message."""
 
     PERSON = "person"
     """Everything that one person did."""
     DIGEST = "digest"
-    """Several people at once: many were due, or they had been held back."""
+    """Several people: many were due at once, or they were held together."""
     BACKLOG = "backlog"
-    """What was there before the campaign watched for it."""
+    """The baseline: what was there before monitoring started."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToldEngagement:
-    """One thing that a person did."""
+    """One engagement of a person."""
 
     engagement_id: str
     action_type: str
@@ -47,7 +47,7 @@ class ToldEngagement:
 
 @dataclass(frozen=True, slots=True)
 class ToldPerson:
-    """Somebody who engaged, why that matters, and what they did. Texts are clean; no channel's markup is in them."""
+    """Somebody who engaged, and why that matters. Texts are clean and without any channel's markup."""
 
     user_id: str
     username: str
@@ -63,16 +63,15 @@ class ToldPerson:
     reasons: tuple[tuple[str, float], ...] = ()
     """(username of an important follower, weight), heaviest first."""
     important_followers: int = 0
-    """How many important followers there are, shown or not."""
+    """Shown or not."""
     organisation: str = ""
     """"third of Fund Z in this campaign"."""
     report_url: str = ""
     left_out: int = 0
-    """Engagements that are told by number only."""
+    """Engagements that are not listed."""
 
     @property
     def count(self) -> int:
-        """How many engagements are told."""
         return len(self.engagements) + self.left_out
 
     @property
@@ -85,7 +84,6 @@ class ToldPerson:
 
     @property
     def why(self) -> str:
-        """Why it matters, in one phrase."""
         parts = [f"importance {self.score:g}"] if self.score is not None else []
         parts.append(self.followed_by)
         parts.append(self.organisation)
@@ -103,7 +101,6 @@ class ToldPerson:
 
     @property
     def who_they_are(self) -> str:
-        """Verified, followers, labels, in one phrase."""
         parts = ["verified"] if self.is_verified else []
         if self.followers is not None:
             parts.append("1 follower" if self.followers == 1 else f"{self.followers:,} followers")
@@ -112,7 +109,7 @@ class ToldPerson:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message for one receiver. `thread` is the same for a campaign's messages of a day."""
+    """A message for one recipient. `thread` is the same for a campaign's messages of a day."""
 
     message_id: str
     """The same when it is sent again."""
@@ -120,18 +117,14 @@ class Message:
     campaign_id: str
     campaign_name: str
     title: str
-    """One line that names the campaign."""
     people: tuple[ToldPerson, ...]
     thread: str
     created_at: datetime
     may_be_repeated: bool = False
-    """Whether it was sent before and may have arrived."""
+    """It was sent before and may have arrived."""
     report_url: str = ""
-
-    @property
-    def engagements(self) -> int:
-        """How many engagements it tells."""
-        return sum(person.count for person in self.people)
+    left_out: int = 0
+    """People in it who are not listed: a summary lists the most important."""
 
 
 MORNING = time(8, 0)
@@ -149,7 +142,7 @@ class Digest:
         return f"daily {self.at:%H:%M} {self.zone}" if self.every == "daily" else self.every
 
     def next_after(self, moment: datetime) -> datetime | None:
-        """When what comes up at this moment is told; None for at once."""
+        """When an alert of this moment goes out; None for at once."""
         if self.every == "hourly":
             return moment.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
         if self.every != "daily":
@@ -161,7 +154,6 @@ class Digest:
 
 
 AT_ONCE = Digest()
-
 
 RECEIVER_NOTATION = re.compile(
     r"(?P<channel>[A-Za-z][A-Za-z0-9_-]{0,29})(?:=(?P<address>.+?))?(?P<options>(?:,(?:min|digest)=[^,=]+)*)",
@@ -175,11 +167,11 @@ class Receiver:
 
     channel: str
     address: str | None = field(default=None, repr=False)
-    """None: those that the channel has for the campaign."""
+    """None: the channel's own for the campaign."""
     min_importance: float = 0.0
-    """Told from this importance on; VIPs always."""
+    """VIPs always."""
     digest: Digest = AT_ONCE
-    """When this receiver is told of what is not urgent."""
+    """For all but VIPs."""
 
     @property
     def spelling(self) -> str:
@@ -190,7 +182,6 @@ class Receiver:
 
 
 DIGEST_NOTATION = re.compile(r"daily(?:\s+([0-2]?[0-9]):([0-5][0-9])(?:\s+([A-Za-z0-9_+/-]{1,64}))?)?")
-
 
 QUIET_HOURS_NOTATION = re.compile(
     r"([0-2]?[0-9]):([0-5][0-9])\s*-\s*([0-2]?[0-9]):([0-5][0-9])(?:\s+([A-Za-z0-9_+/-]{1,64}))?(\s+vips)?"
@@ -205,14 +196,13 @@ class QuietHours:
     end: time
     zone: str = "UTC"
     hold_vips: bool = False
-    """Whether VIPs wait too."""
 
     def __str__(self) -> str:
         vips = " vips" if self.hold_vips else ""
         return f"{self.start:%H:%M}-{self.end:%H:%M} {self.zone}{vips}"
 
     def until(self, now: datetime) -> datetime | None:
-        """When the quiet hours end that hold at this moment; None when none do."""
+        """When the quiet hours of this moment end; None outside of them."""
         local = now.astimezone(ZoneInfo(self.zone))
         clock = local.time().replace(tzinfo=None)
         crosses = self.end < self.start
@@ -221,7 +211,7 @@ class QuietHours:
             return None
         day = local.date() + timedelta(days=1 if crosses and clock >= self.start else 0)
         end = datetime.combine(day, self.end, ZoneInfo(self.zone)).astimezone(UTC)
-        # Where the clock was put back within the hour, the end of that name may lie behind us: the later one holds.
+        # When the clock was put back within the hour, the first of two ends may be over: the second one counts.
         return (
             end
             if end > now
@@ -230,7 +220,7 @@ class QuietHours:
 
 
 def public_spelling(text: str) -> str:
-    """A receiver as people may see it: an address that is a URL is a secret, and only said to be set."""
+    """A recipient as people may see it: an address that is a URL is a secret."""
     try:
         receiver = parse_receiver(text)
     except ValueError:
@@ -244,25 +234,25 @@ def parse_receiver(text: str) -> Receiver:
     match = RECEIVER_NOTATION.fullmatch(text.strip())
     if match is None:
         raise ValueError(
-            "is no receiver: write CHANNEL, CHANNEL=ADDRESS, and ,min=IMPORTANCE or ,digest=WHEN behind it"
+            "is not a recipient: write CHANNEL or CHANNEL=ADDRESS, then ,min=IMPORTANCE or ,digest=WHEN"
         )
     pairs = [option.partition("=")[::2] for option in match["options"].split(",")[1:]]
     options = dict(pairs)
     if len(options) < len(pairs):
-        raise ValueError("says the same twice")
+        raise ValueError("has a duplicate option")
     try:
         minimum = float(options.get("min", 0))
     except ValueError:
         minimum = math.nan
     if not 0 <= minimum < math.inf:
-        raise ValueError("has a min= that is no importance")
+        raise ValueError("min= must be a number")
     return Receiver(
         match["channel"].lower(), match["address"], minimum, parse_digest(options.get("digest", "off"))
     )
 
 
 def address_id(channel: str, address: str) -> str:
-    """Names an address without telling it: it may be a secret."""
+    """Names an address, which may be a secret, without revealing it."""
     return f"{channel}:{hashlib.sha256(address.encode('utf-8', 'replace')).hexdigest()[:12]}"
 
 
@@ -274,7 +264,7 @@ def parse_digest(text: str) -> Digest:
         return Digest(text)
     match = DIGEST_NOTATION.fullmatch(text)
     if match is None or int(match[1] or 0) > 23:
-        raise ValueError("is no digest: there are off, hourly, daily, daily 08:00 Europe/Berlin")
+        raise ValueError("is not a digest: use off, hourly, daily or daily 08:00 Europe/Berlin")
     zone = match[3] or "UTC"
     zone_of(zone)
     return Digest("daily", time(int(match[1]), int(match[2])) if match[1] else MORNING, zone)
@@ -282,26 +272,24 @@ def parse_digest(text: str) -> Digest:
 
 @lru_cache(maxsize=256)
 def parse_quiet_hours(text: str) -> QuietHours:
-    """`22:00-07:00 Europe/Berlin`; without a zone UTC; `vips` behind it holds VIPs too. Raises ValueError."""
+    """`22:00-07:00 Europe/Berlin`; without a zone UTC; with ` vips` it holds VIPs too. Raises ValueError."""
     match = QUIET_HOURS_NOTATION.fullmatch(text.strip())
     if match is None:
-        raise ValueError("is no span of hours: write it like 22:00-07:00 Europe/Berlin")
+        raise ValueError("is not a span of hours: write it like 22:00-07:00 Europe/Berlin")
     hours = [int(part) for part in match.groups()[:4]]
     if hours[0] > 23 or hours[2] > 23:
-        raise ValueError("has an hour that no clock shows")
+        raise ValueError("has an invalid time")
     start, end = time(hours[0], hours[1]), time(hours[2], hours[3])
     if start == end:
-        raise ValueError("begins when it ends: leave it out for no quiet hours")
+        raise ValueError("starts when it ends: leave it out for no quiet hours")
     zone = match[5] or "UTC"
     zone_of(zone)
     return QuietHours(start, end, zone, hold_vips=bool(match[6]))
 
 
 def zone_of(text: str) -> ZoneInfo:
-    """The zone of that name. Raises ValueError."""
+    """Raises ValueError."""
     try:
         return ZoneInfo(text)
     except (KeyError, ValueError, OSError):
-        raise ValueError(
-            f"names no time zone that is known here: {text}; write it like Europe/Berlin"
-        ) from None
+        raise ValueError(f"has an unknown time zone: {text}; write it like Europe/Berlin") from None

@@ -80,7 +80,9 @@ def taken_back(before: datetime) -> Row:
 def _delete(db: Db, ids: Sequence[str], alerts: Sequence[str]) -> None:
     lists = {key.rpartition(":")[0] for key in ids}
     note_changed(db, (key.partition(":")[0] for key in lists))
-    db.alert_history.delete_many({"alert_id": {"$in": list(alerts)}})
+    of_them = {"alert_id": {"$in": list(alerts)}}
+    db.alert_messages.update_many({"rows.alert_id": {"$in": list(alerts)}}, {"$pull": {"rows": of_them}})
+    db.alert_history.delete_many(of_them)
     db.alert_queue.delete_many({"_id": {"$in": list(alerts)}})
     db.engagement_columns.delete_many({"_id": {"$in": list(lists)}})
     db.engagements.delete_many({"_id": {"$in": list(ids)}})

@@ -57,7 +57,6 @@ INDEXES: dict[str, tuple[Index, ...]] = {
         Index((("planned_at", DOWN), ("_id", UP))),
     ),
     "alert_history": (
-        up("status", "message_id"),
         up("message_id"),
         up("alert_id"),
         up("campaign_id", "user_id", "action_type", "sent_at"),
@@ -68,6 +67,13 @@ INDEXES: dict[str, tuple[Index, ...]] = {
         # The claim: what is open for an address; its sort is over what waits there.
         up("address_id", "status", "due"),
         up("status", "due"),
+        # No alert stands in two messages to one address.
+        up(
+            "rows.alert_id",
+            "address_id",
+            unique=True,
+            partialFilterExpression={"rows.alert_id": {"$exists": True}},
+        ),
         up("is_recorded", partialFilterExpression={"is_recorded": False}),
     ),
     "alert_plans": (),
