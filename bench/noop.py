@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from socap_cli.client.limiter import Limiter
 from socap_cli.client.metered import Budget, Meter, MeteredClient
-from socap_cli.importance.accounts import default_rules
+from socap_cli.importance import default_rules
 from socap_cli.model.queue import Outcome, Unit
 from socap_cli.providers.twitterapi_io import TwitterApiIo
 from socap_cli.store import open_database

@@ -34,6 +34,7 @@ from socap_cli.store import (
     alert_messages,
     alert_queue,
     campaigns,
+    engagements,
     importance,
     indexes,
     open_database,
@@ -200,16 +201,10 @@ class AlertHistories(RuleBasedStateMachine):
     @precondition(lambda self: self.made)
     @rule(user=st.sampled_from(USERS), score=st.sampled_from([0.0, 20.0, 100.0]))
     def rescore(self, user: str, score: float) -> None:
-        rows = list(self.db.engagements.find({"username": user}))
-        changes = [
-            importance.Rescored(
-                row["_id"], Importance(score), ("founders",), (),
-                is_higher=row["importance_score"] is None or score > row["importance_score"],
-            )
-            for row in rows
-        ]  # fmt: skip
-        if changes:
-            importance.write(self.db, changes)
+        stored = engagements.read_rows(self.db.engagements.find({"username": user}))[0]
+        importance.write_scores(
+            self.db, [(one, replace(one, importance=Importance(score))) for one in stored]
+        )
 
     @rule(is_broken=st.booleans())
     def break_the_index(self, is_broken: bool) -> None:

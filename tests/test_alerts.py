@@ -192,10 +192,7 @@ EDITS: dict[str, Callable[[Alerting], None]] = {
 
 def rescored(desk: Alerting, score: float) -> None:
     (one,) = engagements.read_rows(desk.lab.db.engagements.find())[0]
-    new = importance.Rescored(
-        one.engagement_id, type(one.importance)(score), one.categories, one.organisations, is_higher=True
-    )
-    importance.write(desk.lab.db, [new])
+    importance.write_scores(desk.lab.db, [(one, replace(one, importance=type(one.importance)(score)))])
 
 
 @pytest.mark.parametrize("edit", list(EDITS))

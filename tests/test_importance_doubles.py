@@ -74,4 +74,4 @@ def test_a_person_with_two_documents_is_read_once(cli: Cli, db: Db, simulator: o
 def test_who_is_a_reason_only_is_removed_as_well(cli: Cli, db: Db) -> None:
     db.following_index.insert_one({"followed_username": "x", "followed_by": ["gone", "bob"]})
     assert cli("importance", "remove", "Gone")["result"]["entries_changed"] == 1
-    assert "nowhere" in cli("importance", "remove", "gone", code=1)["error"]["message"]
+    assert "not found" in cli("importance", "remove", "gone", code=1)["error"]["message"]

@@ -56,13 +56,13 @@ def people(content: str) -> dict[str, float | None]:
         "# ours\n@Ada 5\n\n@bob\n",
         '[{"username":"Ada","weight":5},"@bob"]',
         '{"important_people":[{"handle":"@Ada","weight":"5"},{"username":"https://x.com/bob","weight":null}]}',
-        '{"people":[{"userName":"Ada","weight":{"$numberInt":"5"}},{"screen_name":"bob","weight":""}]}',
+        '{"people":[{"userName":"Ada","weight":5.0},{"screen_name":"bob","weight":""}]}',
         '{"username":"Ada","weight":5}\n{"username":"bob"}\n',
         f"username,weight,notes\nAda,5,{'x' * 140_000}\nbob,,\n",
         '{\n "username": "Ada",\n "weight": 5\n}\n{\n "username": "bob"\n}\n',
         '{"username":"Ada","weight":5},\n{"username":"bob"},\n',
         '{"important_people":[{"username":"Ada","weight":5},"bob"],"following_index":null}',
-        "Compte;Poids\nAda;5\nbob;\n",
+        "Name;Profile URL;Score\nAda Example;https://x.com/Ada;5\nBob;https://x.com/bob;\n",
     ],
 )
 def test_every_usual_form_of_a_list_is_read(content: str) -> None:
@@ -72,24 +72,24 @@ def test_every_usual_form_of_a_list_is_read(content: str) -> None:
 @pytest.mark.parametrize(
     ("content", "place", "reason"),
     [
-        ("username,weight\nada,5\nbob,nan\n", "line 3", "no finite number"),
-        ("username,weight\nada,5\nbob,inf\n", "line 3", "no finite number"),
+        ("username,weight\nada,5\nbob,nan\n", "line 3", "not a finite number"),
+        ("username,weight\nada,5\nbob,inf\n", "line 3", "not a finite number"),
         ("username,weight\nada,5\nbob,-1\n", "line 3", "not between 0"),
         ("username,weight\nada,5\nbob,1e10\n", "line 3", "not between 0"),
-        ("username,weight\nada,5\nbob,high\n", "line 3", "no finite number"),
+        ("username,weight\nada,5\nbob,high\n", "line 3", "not a finite number"),
         ("username,weight\nada,5\n,3\n", "line 3", "no username"),
-        ("username\nada\n@bob; https://x.com/carl\n", "line 3", "beyond the last title"),
+        ("username\nada\n@bob; https://x.com/carl\n", "line 3", "beyond the last column"),
         ("ada\n@bob https://x.com/carl\n", "line 2", "2 accounts in one"),
         ("username,weight\nada,5\nBob Example,3\n", "line 3", "a name, not a handle"),
         ("username,weight\nada,5\nADA,3\n", "line 3", "listed twice"),
         ('username,weight\nada,5\nbob,"3\ncarl,"4"\n', "line 3", "never closed"),
-        ('[{"username":"ada"},{"username":"bob","weight":NaN}]', "important_people 2", "no finite number"),
-        ('[{"username":"ada"},{"username":"bob","weight":1e999}]', "important_people 2", "no finite number"),
-        ('[{"username":"ada"},{"username":"bob","weight":true}]', "important_people 2", "no finite number"),
-        ('[{"username":"ada"},{"username":"bob","weight":[1]}]', "important_people 2", "no finite number"),
-        ('[{"username":"ada"},{"username":"\\ud800"}]', "important_people 2", "no handle"),
-        ('[{"username":"ada"},null]', "important_people 2", "no username"),
-        ('[{"username":"ada"},{"username":{"a":1}}]', "important_people 2", "no text"),
+        ('[{"username":"ada"},{"username":"bob","weight":NaN}]', "line 1", "not a finite number"),
+        ('[{"username":"ada"},{"username":"bob","weight":1e999}]', "line 1", "not a finite number"),
+        ('[{"username":"ada"},{"username":"bob","weight":true}]', "line 1", "not a finite number"),
+        ('[{"username":"ada"},{"username":"bob","weight":[1]}]', "line 1", "not a finite number"),
+        ('[{"username":"ada"},{"username":"\\ud800"}]', "line 1", "no handle"),
+        ('[{"username":"ada"},null]', "line 1", "neither text nor an object"),
+        ('[{"username":"ada"},{"username":{"a":1}}]', "line 1", "not text"),
         ('{"username":"ada"}\n{"username":"bob"\n', "line 2", "not JSON"),
         ('{"username":"ada",\n{"username":"bob"}\n', "line 1", "not JSON"),
         (
@@ -97,14 +97,17 @@ def test_every_usual_form_of_a_list_is_read(content: str) -> None:
             "line 2",
             "nested too deeply",
         ),
-        ('{"important_people":[{"username":"ada"}],"following_index":"x"}', "following_index", "no list"),
-        ("Wer;Wieviel\n@ada;5\n@bob;3\n", "line 1", "titles"),
+        (
+            '{"important_people":[{"username":"ada"}],"following_index":"x"}',
+            "following_index 1",
+            "followed_by is empty",
+        ),
         ("followed_username,followed_by\nada,vc1\nbob,\n", "line 3", "followed_by is empty"),
         ("followed_username,followed_by\nada,vc1\nbob,[1\n", "line 3", "followed_by"),
         (
             '{"following_index":[{"followed_username":"a","followed_by":["v",{"username":"w","weight":"x"}]}]}',
             "following_index 1: followed_by 2",
-            "no finite number",
+            "not a finite number",
         ),
         (
             '{"following_index":[{"followed_username":"a","followed_by":["v"]},{"followed_username":"b"}]}',
@@ -122,7 +125,7 @@ def test_a_bad_row_is_named_and_the_good_ones_are_kept(content: str, place: str,
 @pytest.mark.parametrize(
     "content",
     [
-        "", "{}", "[]", '{"a":1}', '"x"', "username\n", "username,weight\nada,nan\n", "[" * 100_000,
+        "", "{}", "[]", '{"a":1}', "username\n", "username,weight\nada,nan\n", "[" * 100_000,
         '{"a":' * 50_000, '[{"username":"ada","weight":' + "9" * 5_001 + "}]", '{"important_people":5}', '{"x":[1,',
         "Name,Town\nAda,Paris\n",
     ],
@@ -152,8 +155,20 @@ def test_who_is_followed_is_never_taken_for_somebody_important(cell: str) -> Non
 
 def test_what_no_database_can_hold_is_mended_and_told() -> None:
     listed = read(json.dumps([{"username": "a", "user_id": 10**30, "name": "x\ud83d", "tags": {"\0": 1}}]))
-    assert list(listed.people.values()) == [ImportantPerson("a", name="x\ufffd")]
-    assert [note.split(":")[0] for note in listed.notes] == ["important_people 1", "important_people 1"]
+    (one,) = listed.people.values()
+    assert (one.username, one.user_id, one.name, one.tags) == ("a", None, "x\ufffd", ())
+    assert listed.notes == ["line 1: left out: user_id: (a huge number) is not an id (at most 19 digits)"]
+
+
+def test_accounts_under_an_unusual_column_are_found_by_their_form_or_by_its_name() -> None:
+    content = "Wer;Wieviel\n@ada;5\n@bob;3\n"
+    listed = read(content)
+    assert list(listed.people) == ["ada", "bob"]
+    assert listed.notes == ["no column is named username; not read: wer, wieviel"]
+    assert [one.username for one in read(content.replace("@", ""), column="wer").people.values()] == [
+        "ada",
+        "bob",
+    ]
 
 
 json_values = st.recursive(
@@ -243,7 +258,7 @@ def test_an_id_is_the_same_however_it_is_kept(value: object) -> None:
 
 @pytest.mark.parametrize("value", [True, "abc", -1, 0, 1.5, 1e20, 10**25, [], {}, "٣"])
 def test_what_is_no_id_is_refused(value: object) -> None:
-    with pytest.raises(Unreadable, match="no id"):
+    with pytest.raises(Unreadable, match="not an id"):
         id_of(value)
 
 

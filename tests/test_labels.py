@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socap_cli.errors import ConfigError
-from socap_cli.importance.accounts import default_rules, default_text, parse_rules
+from socap_cli.importance import default_rules, default_text, parse_rules
 from socap_cli.model.account import Profile
 from socap_cli.model.engagement import LabelRules, Rule, categorize, matches, organisations_of
 
@@ -74,16 +74,16 @@ def test_organisations_are_found_by_the_same_rules() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("[categories.x]\nwords = 1", "not a list of words"),
-        ("[categories.x]\npatterns = ['(']", "not a pattern"),
+        ("[categories.x]\nwords = 1", "x.words: Input should be a valid list"),
+        ("[categories.x]\npatterns = ['(']", "invalid pattern"),
         ("[categories.x]\npatterns = ['a*']", "matches everybody"),
-        ("[categories.x]\nwords = ['']", "not a list of words"),
-        ("[categories.x]\nwrods = ['a']", "no key wrods"),
+        ("[categories.x]\nwords = ['']", "x.words.0: String should have at least 1 character"),
+        ("[categories.x]\nwrods = ['a']", "x.wrods: unknown key"),
         ("[categories.x]", "neither words nor patterns"),
-        ("[categories.others]\nwords = ['a']", "no usable label"),
-        ("[categories]\nx = 1", "not a table"),
-        ("[organisations]\nFund = 'fund'", "not a list of words"),
-        ("[labels]", "no section"),
+        ("[categories.others]\nwords = ['a']", "others is the category"),
+        ("[categories]\nx = 1", "x: should be a table"),
+        ("[organisations]\nFund = 'fund'", "Fund: Input should be a valid list"),
+        ("[labels]", "labels: unknown key"),
         ("a = oops", "line 1"),
         ("a = " + "[" * 5000, "nested too deeply"),
     ],

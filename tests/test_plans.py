@@ -62,9 +62,17 @@ def test_no_command_scans_a_collection(
     (tmp_path / "people.json").write_text(json.dumps(tree))
     some_tweet = next(iter(simulator.world.tweets))
     person = simulator.world.following_index[0]["followed_username"]
+    without_case: dict[str, Any] = {"collation": {"locale": "en", "strength": 2}}
+    for collection, field, options in (
+        ("following_index", "followed_user_id", {}),
+        ("following_index", "followed_username", without_case),
+        ("following_index", "importance_score", {}),
+        ("following_index", "updated_at", {}),
+        ("important_people", "username", without_case),
+    ):
+        watched[collection].create_index(field, **options)
     for line in (
         "init",
-        "importance init",
         "doctor --offline",
         f"importance import {tmp_path / 'people.json'}",
         f"importance show @{person}",

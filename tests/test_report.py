@@ -19,7 +19,7 @@ from support.lab import SLUG, START, Lab, campaign, change
 from support.pages import PageReader, read_page
 from support.terminal import Cli
 
-from socap_cli.importance.accounts import default_rules
+from socap_cli.importance import default_rules
 from socap_cli.model.account import Profile
 from socap_cli.model.campaign import CampaignStatus
 from socap_cli.model.engagement import categorize

@@ -60,7 +60,7 @@ WRITES = (
     "campaign edit-tweet one 1996518988151706110 --category investor",
     "campaign remove-tweet one 1996518988151706110", "enqueue", "jobs retry", "alerts send",
     "alerts retry", "alerts silence one --minutes 5", "alerts silence --person bob --minutes 0",
-    "importance import people.csv", "importance remove ada", "importance rescore", "importance init", "db prune",
+    "importance import people.csv", "importance remove ada", "importance rescore", "db prune",
     "db restore saved.tar.gz", "report render", "report send one --to a@b.example", "report send --final",
 )  # fmt: skip
 

@@ -177,7 +177,7 @@ def _attribute_texts(section: type[BaseModel]) -> dict[str, str]:
 
 def _comments() -> dict[tuple[str, ...], str]:
     """What stands behind each key in the example, for those whose name says it in the code."""
-    example = Path(inspect.getfile(errors)).parent.parent / "config.example.toml"
+    example = Path(inspect.getfile(errors)).parent / "config.example.toml"
     found: dict[tuple[str, ...], str] = {}
     section: tuple[str, ...] = ()
     for line in example.read_text("utf-8").splitlines():

@@ -139,7 +139,7 @@ class Bootstrap:
 
     def rules(self) -> LabelRules:
         """The rules for categories: those of the file that is named, else the package's. Raises UsageError."""
-        from socap_cli.importance.accounts import default_rules, load_rules
+        from socap_cli.importance import default_rules, load_rules
 
         path = self.rules_file()
         return load_rules(str(path)) if path else default_rules()

@@ -433,7 +433,11 @@ def tree_rows(value: Any, text: str, is_group: IsGroup, *, first_line: int = 1) 
                 rows.append(ListRow(line, shown, fields=fields, group=group, position=position))
             else:
                 shown = str(entry)
-                rows.append(ListRow(line, shown, cells=(shown,), group=group, position=position))
+                error = (
+                    "neither text nor an object" if entry is None or isinstance(entry, (bool, float)) else ""
+                )
+                cells = () if error else (shown,)
+                rows.append(ListRow(line, shown, cells, group=group, position=position, error=error))
     return rows
 
 

@@ -12,7 +12,7 @@ from socap_cli.client.limiter import Limiter
 from socap_cli.client.looks import LookPolicy
 from socap_cli.client.metered import Budget, Meter, MeteredClient
 from socap_cli.enqueue import EnqueueResult, Wanted, enqueue
-from socap_cli.importance.accounts import default_rules
+from socap_cli.importance import default_rules
 from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet
 from socap_cli.model.kinds import LISTS, Kind, kinds
 from socap_cli.providers.twitterapi_io import TwitterApiIo

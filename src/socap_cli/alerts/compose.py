@@ -250,10 +250,8 @@ def _followers(
     found = {}
     for user_id, entry in zip(people, entries, strict=True):
         if entry is not None and entry.followers:
-            heaviest = sorted(entry.followers, key=lambda f: (-f.weight, fold_handle(f.username)))[
-                :REASONS_SHOWN
-            ]
-            found[user_id] = (len(entry.followers), tuple((f.username, f.weight) for f in heaviest))
+            heaviest = tuple((f.username, f.weight) for f in entry.heaviest[:REASONS_SHOWN])
+            found[user_id] = (len(entry.followers), heaviest)
     return found
 
 

@@ -249,11 +249,10 @@ def _scored(
     except Exception as error:
         warnings.append(index_warning(error))
         return batch
-    by_id = {one.engagement_id: scores[one.profile.user_id] for one in unknown}
+    scored = {one.engagement_id: replace(one, importance=scores[one.profile.user_id]) for one in unknown}
     if not dry_run:
-        known = {key: value for key, value in by_id.items() if value.score is not None}
-        engagements.rescore(context.db, known)
-    return [replace(one, importance=by_id.get(one.engagement_id, one.importance)) for one in batch]
+        importance.write_scores(context.db, [(one, scored[one.engagement_id]) for one in unknown])
+    return [scored.get(one.engagement_id, one) for one in batch]
 
 
 def _with_more_recipients(

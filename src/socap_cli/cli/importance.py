@@ -1,10 +1,10 @@
-"""socap importance …"""
+"""socap importance …, socap categories …"""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import islice
@@ -12,160 +12,181 @@ from typing import Annotated, Any
 
 import typer
 
-from socap_cli.bootstrap import Bootstrap, open_client, open_provider
+from socap_cli.bootstrap import open_client, open_provider
 from socap_cli.campaigns import adding
 from socap_cli.cli import tables
 from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, account, one_of, write_out
 from socap_cli.cli.run import PARTLY_DONE, Run, bootstrap
 from socap_cli.errors import SocapError, UsageError
 from socap_cli.files import display_name, read_text
-from socap_cli.importance import accounts, building, importing
-from socap_cli.importance.accounts import Account, Removal, RescoreResult, change_row, default_text, entry_row
+from socap_cli.importance import accounts, building, default_text, importing
+from socap_cli.importance.accounts import Account, entry_row, person_row
 from socap_cli.importance.building import USUAL_FOLLOWINGS, BuildEstimate, BuildResult, Terms
-from socap_cli.importance.importing import Listed, MergeResult
+from socap_cli.importance.importing import MergeResult
 from socap_cli.model.engagement import OTHERS, Match, matches
-from socap_cli.model.important import Change, Follower, ImportantPerson, IndexEntry
-from socap_cli.store import campaigns, connect, importance
-from socap_cli.store import importance as index
-from socap_cli.store.importance import ImportanceCollections, Scope
-from socap_cli.text import escape_formulas, json_text
+from socap_cli.model.important import Change, ImportantPerson, IndexEntry
+from socap_cli.store import campaigns, connect
+from socap_cli.store import importance as store
+from socap_cli.store.importance import ImportanceCollections
+from socap_cli.text import counted, escape_formulas, json_text
 
 app = typer.Typer(help="Who is important, and why.", no_args_is_help=True)
-
+categories_app = typer.Typer(help="What kind of account engaged: the rules.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="@NAME", help="An account: @name, name or its link.")]
+Out = Annotated[str, typer.Option(metavar="FILE", help="Write here instead of stdout.")]
 
-
-File = Annotated[
-    str,
-    typer.Argument(
-        metavar="FILE|-", help="A table with username,weight, JSON, or a handle a line; - is stdin."
-    ),
-]
-
-
-MostFollowings = Annotated[
-    int | None, typer.Option("--limit", min=1, help="Followings read of each person at most.")
-]
-
-
-RefreshAfter = Annotated[
-    float | None,
-    typer.Option(min=0, max=3650, metavar="DAYS", help="Who was read within this time is left out."),
-]
-
-
-Exported = Iterable[tuple[str, dict[str, Any]]]
-
-
-def as_csv(rows: Exported) -> tuple[str, int]:
-    """The important people as a table."""
-    columns = ("username", "weight", "user_id", "name", "organisation", "tags", "is_active")
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream)
-    writer.writerow(columns)
-    count = 0
-    for name, row in rows:
-        if name == "important_people":
-            cells = {**row, "tags": "; ".join(row.get("tags", ()))}
-            writer.writerow([escape_formulas(str(cells.get(column, ""))) for column in columns])
-            count += 1
-    return stream.getvalue(), count
-
-
-def as_json(rows: Exported) -> tuple[str, int]:
-    """Both lists as one JSON object."""
-    tree: dict[str, list[dict[str, Any]]] = {"important_people": [], "following_index": []}
-    for name, row in rows:
-        tree[name].append(row)
-    text = json_text(tree, indent=1)
-    return text + "\n", sum(map(len, tree.values()))
-
-
-FORMATS: dict[str, Callable[[Exported], tuple[str, int]]] = {"json": as_json, "csv": as_csv}
-
-
-SHOWN = 30
-"""Changes that are printed one by one."""
-
-
-REASONS = 4
-
-
-BATCH = 1000
-
-
-WORDS = {
-    "user_id": "id",
-    "is_active": "active",
-    "followed_by": "followed by",
-    "importance_score": "importance",
-}
-"""Fields of the collections as people say them."""
-
-
-categories_app = typer.Typer(help="What kind of account engaged: the rules.", no_args_is_help=True)
+CSV_COLUMNS = ("username", "weight", "user_id", "name", "organisation", "tags", "is_active")
+SHOWN_CHANGES = 30
+SHOWN_REASONS = 4
+PROGRESS_STEP = 10_000
+FIELD_WORDS = {"user_id": "id", "is_active": "active", "importance_score": "importance"}
 
 
 @app.command("import")
-def import_(ctx: typer.Context, file: File, dry_run: DryRun = False) -> None:
-    """Merge a list into important_people, or into following_index. What others wrote stays.
+def import_(
+    ctx: typer.Context,
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|-", help="A table with username,weight, JSON, or a handle per line; - is stdin."
+        ),
+    ],
+    column: Annotated[
+        str, typer.Option(metavar="NAME", help="The column with the accounts, if its name is unusual.")
+    ] = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Merge a list into important_people, or into following_index. Fields that it does not name stay.
 
     Example: socap importance import people.csv --dry-run
     """
     run: Run = ctx.obj
-    listed = importing.read(read_text(file), name=display_name(file))
+    imported = importing.read(read_text(file), name=display_name(file), column=column)
     built = bootstrap(run)
+    names = built.importance()
     with built.database() as db:
-        merged = importing.import_list(db, built.importance(), listed, now=_now(run), dry_run=dry_run)
-    left_out(run, listed, merged)
+        merged = importing.import_list(db, names, imported, now=_now(run), dry_run=dry_run)
+    for row in imported.rejected:
+        run.info(f"rejected: {row.place}: {row.text}: {row.reason}")
+    for name in merged.refused:
+        run.info(f"rejected: {name}: another document has its name or id")
     run.done(
-        merge_result(built.importance(), listed, merged, dry_run=dry_run),
+        {
+            "important_people": merged.count(names.important_people),
+            "following_index": merged.count(names.following_index),
+            "unchanged": merged.unchanged,
+            "changes": [_change_row(change) for change in merged.changes],
+            "rejected": [asdict(row) for row in imported.rejected],
+            "refused": list(merged.refused),
+            "dry_run": dry_run,
+        },
         text=lambda: show_changes(run, merged, dry_run=dry_run),
-        warnings=[*listed.notes, *weights_changed(built.importance(), merged)],
-        exit_code=PARTLY_DONE if listed.rejected or merged.refused else 0,
+        warnings=[*imported.notes, *_changed_weights(names, merged)],
+        exit_code=PARTLY_DONE if imported.rejected or merged.refused else 0,
     )
+
+
+def _change_row(change: Change) -> dict[str, Any]:
+    differences = [
+        {"field": field, "before": before, "after": after} for field, before, after in change.differences
+    ]
+    return {
+        "collection": change.collection,
+        "username": change.username,
+        "new": change.is_new,
+        "differences": differences,
+    }
+
+
+def show_changes(run: Run, merged: MergeResult, *, dry_run: bool) -> None:
+    """Each change on a line, then the totals."""
+    for change in merged.changes[:SHOWN_CHANGES]:
+        parts = [
+            f"{FIELD_WORDS.get(field, field)} {'' if before is None else f'{_value(before)} → '}{_value(after)}"
+            for field, before, after in change.differences
+        ]
+        run.info(f"{'+' if change.is_new else '~'} @{change.username}: {', '.join(parts) or 'new'}")
+    if len(merged.changes) > SHOWN_CHANGES:
+        run.info(f"… and {len(merged.changes) - SHOWN_CHANGES:,} more")
+    counts = {name: merged.count(name) for name in dict.fromkeys(c.collection for c in merged.changes)}
+    done = ", ".join(f"{count:,} in {name}" for name, count in counts.items()) or "no changes"
+    run.print(f"{'would change ' if dry_run and counts else ''}{done}, {merged.unchanged:,} unchanged")
+
+
+def _value(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else tables.cell_text(value)
+
+
+def _changed_weights(names: ImportanceCollections, merged: MergeResult) -> list[str]:
+    changes = [one for one in merged.changes if one.collection == names.important_people and not one.is_new]
+    if any(field == "weight" for change in changes for field, _, _ in change.differences):
+        return ["changed weights count in scores from the next build on: socap importance build"]
+    return []
 
 
 @app.command("build")
 def build(
     ctx: typer.Context,
-    limit: MostFollowings = None,
-    refresh_after: RefreshAfter = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Most followings to read of each person.", show_default="5000")
+    ] = None,
+    refresh_after: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=3650, metavar="DAYS", help="Skip who was read within this time.", show_default="7"
+        ),
+    ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Read whom each important person follows, into following_index. Costs requests, and says before how many.
+    """Read whom each important person follows, into following_index. Costs requests; prints the estimate first.
 
-    Stopped anywhere, it goes on where it was. What others wrote stays; what a build wrote and no build confirms
-    expires.
+    An interrupted build continues where it stopped. What others wrote stays; what a build wrote expires when no
+    later build confirms it.
 
     Example: socap importance build --dry-run
     """
     run: Run = ctx.obj
     built = bootstrap(run)
-    terms = _terms(built, limit, refresh_after)
+    configured = built.settings.importance
+    terms = Terms(
+        limit or configured.followings_limit,
+        timedelta(days=configured.refresh_after_days if refresh_after is None else refresh_after),
+        timedelta(days=configured.expire_after_days),
+    )
     with built.database() as db, open_provider(built) as provider:
         due, fresh = building.due_people(db, built.importance(), terms, now=_now(run))
         if not due and not fresh:
-            raise SocapError("there are no important people yet", hint="socap importance import FILE")
-        expected = building.estimate(due, fresh, provider, terms)
-        line = estimate_line(expected, built.settings.provider.usd_per_credit)
+            raise SocapError("no important people configured", hint="socap importance import FILE")
+        estimate = building.estimate(due, fresh, provider, terms)
+        line = _estimate_line(estimate, built.settings.provider.usd_per_credit)
         done = BuildResult()
         client = open_client(built, db, provider, now=run.now)
         if not dry_run:
             run.info(line)
             with connect.held(db, "importance build"):
                 done = building.Builder(db, built.importance(), client, terms, inform=run.info).run(due)
-    not_read(run, done)
+    for name, problem in done.problems.items():
+        run.info(f"not read: @{name}: {problem}")
+    requests = client.counts.requests
+    summary = (
+        f"{counted(done.people, 'person', 'people')} read, {done.accounts:,} followings: "
+        f"{counted(done.entries_changed, 'entry', 'entries')} changed, {done.followers_expired:,} expired, "
+        f"{done.entries_removed:,} removed; {counted(requests, 'request')}"
+    )
     run.done(
-        {
-            **asdict(done),
-            "requests": client.counts.requests,
-            "cost": client.counts.cost,
-            "estimate": asdict(expected),
-        },
-        text=line if dry_run else build_line(done, client.counts.requests),
+        {**asdict(done), "requests": requests, "cost": client.counts.cost, "estimate": asdict(estimate)},
+        text=line if dry_run else summary,
         exit_code=PARTLY_DONE if done.problems else 0,
+    )
+
+
+def _estimate_line(estimate: BuildEstimate, usd_per_credit: float) -> str:
+    unknown = f"; {USUAL_FOLLOWINGS:,} followings assumed for {estimate.assumed}" if estimate.assumed else ""
+    return (
+        f"{counted(estimate.people, 'person', 'people')} to read ({estimate.up_to_date} up to date): about "
+        f"{counted(estimate.requests, 'request')}, {estimate.cost:,.0f} credits "
+        f"(${estimate.cost * usd_per_credit:.2f}){unknown}"
     )
 
 
@@ -173,7 +194,7 @@ def build(
 def list_(
     ctx: typer.Context,
     by_score: Annotated[
-        bool, typer.Option("--index", help="The accounts that they follow, by score, instead of the people.")
+        bool, typer.Option("--index", help="List the accounts that they follow, by score, instead.")
     ] = False,
     limit: Limit = 50,
 ) -> None:
@@ -184,187 +205,20 @@ def list_(
     run: Run = ctx.obj
     built = bootstrap(run)
     with built.database() as db:
-        entries = index.highest(db, built.importance(), limit=limit) if by_score else []
-        people = [] if by_score else list(islice(importance.listed(db, built.importance()), limit))
+        entries = store.highest(db, built.importance(), limit=limit) if by_score else []
+        people = [] if by_score else list(islice(store.listed(db, built.importance()), limit))
     if by_score:
-        run.done(
-            {"following_index": [entry_row(entry) for entry in entries]},
-            text=lambda: show_entries(run, entries),
-        )
+        rows = [entry_row(entry) for entry in entries]
+        run.done({"following_index": rows}, text=lambda: show_entries(run, entries))
     else:
-        run.done(
-            {"important_people": [accounts.person_row(person) for person in people]},
-            text=lambda: show_people(run, people),
-        )
-
-
-@app.command("show")
-def show(ctx: typer.Context, name: Name) -> None:
-    """Show an account's importance with all its reasons.
-
-    Example: socap importance show @ada
-    """
-    run: Run = ctx.obj
-    built = bootstrap(run)
-    with built.database() as db:
-        found = accounts.find_account(db, built.importance(), account(name, "@NAME"))
-    run.done(accounts.account_row(found), text=lambda: show_account(run, found, now=run.now()))
-
-
-@app.command("remove")
-def remove(ctx: typer.Context, name: Name, dry_run: DryRun = False) -> None:
-    """Forget an account: as an important person, in the reasons of those it follows, and its own score.
-
-    Example: socap importance remove @ada --dry-run
-    """
-    run: Run = ctx.obj
-    built = bootstrap(run)
-    with built.database() as db:
-        found = accounts.find_account(db, built.importance(), account(name, "@NAME"))
-        would = accounts.remove_account(db, built.importance(), found, now=_now(run), dry_run=True)
-        if would == accounts.Removal(0, 0, 0):
-            raise SocapError(f"@{found.username} is nowhere", hint="socap importance list")
-        done = would if dry_run else accounts.remove_account(db, built.importance(), found, now=_now(run))
-    run.done(
-        {"username": found.username, **asdict(done), "dry_run": dry_run},
-        text=removal_line(found.username, done, dry_run=dry_run),
-    )
-
-
-@app.command("export")
-def export(
-    ctx: typer.Context,
-    form: Annotated[
-        str, typer.Option("--format", metavar="json|csv", help="csv holds the people only.")
-    ] = "json",
-    out: Annotated[str, typer.Option(metavar="FILE", help="Write here instead of stdout.")] = "",
-) -> None:
-    """Write both collections in the form that `importance import` reads.
-
-    Example: socap importance export --out importance.json
-    """
-    run: Run = ctx.obj
-    write = FORMATS[one_of(form, FORMATS, "format")]
-    built = bootstrap(run)
-    with built.database() as db:
-        content, count = write(accounts.exported(db, built.importance()))
-    write_out(run, content, out, count)
-
-
-@app.command("rescore")
-def rescore(ctx: typer.Context, campaign: OnlyCampaign = "", dry_run: DryRun = False) -> None:
-    """Score and categorize what is collected anew, by the index and the rules of today.
-
-    Example: socap importance rescore --campaign launch
-    """
-    run: Run = ctx.obj
-    built = bootstrap(run)
-    rules = built.rules()
-    with built.database() as db:
-        scope = Scope()
-        if campaign:
-            adding.find(db, campaign)
-            scope = Scope(tweet_ids=campaigns.tweet_ids_of(db, campaign))
-        progress = rescoring_progress(run)
-        done = accounts.rescore(
-            db, built.importance(), rules, scope=scope, dry_run=dry_run, progress=progress
-        )
-    run.done({**asdict(done), "dry_run": dry_run}, text=rescore_line(done, dry_run=dry_run))
-
-
-@app.command("init")
-def init(ctx: typer.Context, dry_run: DryRun = False) -> None:
-    """Make indexes in the firm's own collections, so that look-ups are fast. Nothing else ever does.
-
-    Example: socap importance init --dry-run
-    """
-    run: Run = ctx.obj
-    built = bootstrap(run)
-    with built.database() as db:
-        made = importance.create_indexes(db, built.importance(), dry_run=dry_run)
-    would = "would make" if dry_run else "made"
-    run.done(
-        {"indexes": made, "dry_run": dry_run},
-        text=f"{would} {', '.join(made)}" if made else "every index that helps is there",
-    )
-
-
-def _terms(built: Bootstrap, limit: int | None, refresh_after: float | None) -> Terms:
-    wanted = built.settings.importance
-    return Terms(
-        limit or wanted.followings_limit,
-        timedelta(days=wanted.refresh_after_days if refresh_after is None else refresh_after),
-        timedelta(days=wanted.expire_after_days),
-    )
-
-
-def _now(run: Run) -> datetime:
-    return run.now().replace(microsecond=0)
-
-
-def merge_result(
-    names: ImportanceCollections, listed: Listed, merged: MergeResult, *, dry_run: bool
-) -> dict[str, Any]:
-    """What an import did, for a machine."""
-    return {
-        "important_people": merged.count(names.important_people),
-        "following_index": merged.count(names.following_index),
-        "unchanged": merged.unchanged,
-        "changes": [change_row(change) for change in merged.changes],
-        "rejected": [{"place": row.place, "text": row.text, "reason": row.reason} for row in listed.rejected],
-        "refused": list(merged.refused),
-        "dry_run": dry_run,
-    }
-
-
-def left_out(run: Run, listed: Listed, merged: MergeResult) -> None:
-    """Name every row that was not taken."""
-    for row in listed.rejected:
-        run.info(f"left out: {row.place}: {row.text}: {row.reason}")
-    for name in merged.refused:
-        run.info(f"left out: {name}: another document stands under its name or id")
-
-
-def show_changes(run: Run, merged: MergeResult, *, dry_run: bool) -> None:
-    """Each change on a line, then how many."""
-    for change in merged.changes[:SHOWN]:
-        run.info(_change_line(change))
-    if len(merged.changes) > SHOWN:
-        run.info(f"… and {len(merged.changes) - SHOWN:,} more")
-    counts = {name: merged.count(name) for name in dict.fromkeys(c.collection for c in merged.changes)}
-    done = ", ".join(f"{count:,} in {name}" for name, count in counts.items()) or "nothing new"
-    run.print(f"{'would change ' if dry_run and counts else ''}{done}, {merged.unchanged:,} unchanged")
-
-
-def weights_changed(names: ImportanceCollections, merged: MergeResult) -> list[str]:
-    """That another weight of somebody who is known reaches the scores by the next build only."""
-    people = (
-        change
-        for change in merged.changes
-        if change.collection == names.important_people and not change.is_new
-    )
-    if not any(name == "weight" for change in people for name, _, _ in change.differences):
-        return []
-    return ["changed weights count in scores from the next build on: socap importance build"]
-
-
-def _change_line(change: Change) -> str:
-    mark = "+" if change.is_new else "~"
-    said = [
-        f"{WORDS.get(field, field)} {_value(after) if before is None else f'{_value(before)} → {_value(after)}'}"
-        for field, before, after in change.differences
-    ]
-    return f"{mark} @{change.username}: {', '.join(said) or 'new'}"
-
-
-def _value(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else tables.cell_text(value)
+        rows = [person_row(person) for person in people]
+        run.done({"important_people": rows}, text=lambda: show_people(run, people))
 
 
 def show_people(run: Run, people: Sequence[ImportantPerson]) -> None:
-    """A row for each important person."""
+    """A row per important person."""
     if not people:
-        run.info("there are no important people yet: socap importance import FILE")
+        run.info("no important people configured: socap importance import FILE")
         return
     tables.show(
         tables.Columns(
@@ -388,7 +242,7 @@ def show_people(run: Run, people: Sequence[ImportantPerson]) -> None:
 
 
 def show_entries(run: Run, entries: Sequence[IndexEntry]) -> None:
-    """A row for each account in the index."""
+    """A row per account in the index."""
     if not entries:
         run.info("the index is empty: socap importance build, or import")
         return
@@ -399,22 +253,34 @@ def show_entries(run: Run, entries: Sequence[IndexEntry]) -> None:
             cut=("followed by",),
             drop=("followed by", "importance"),
         ),
-        ([entry.score, entry.display_name, _why(entry.followers)] for entry in entries),
+        ([entry.score, entry.display_name, _followers(entry)] for entry in entries),
     )
 
 
-def _why(followers: Sequence[Follower]) -> str:
-    heaviest = sorted(followers, key=lambda f: -f.weight)
-    named = ", ".join(f"@{f.username} ({f.weight:g})" for f in heaviest[:REASONS])
-    return f"{named} and {len(heaviest) - REASONS} more" if len(heaviest) > REASONS else named
+def _followers(entry: IndexEntry) -> str:
+    named = ", ".join(f"@{f.username} ({f.weight:g})" for f in entry.heaviest[:SHOWN_REASONS])
+    more = len(entry.followers) - SHOWN_REASONS
+    return f"{named} and {more} more" if more > 0 else named
+
+
+@app.command("show")
+def show(ctx: typer.Context, name: Name) -> None:
+    """Show an account's importance with all its reasons.
+
+    Example: socap importance show @ada
+    """
+    run: Run = ctx.obj
+    built = bootstrap(run)
+    with built.database() as db:
+        found = accounts.find_account(db, built.importance(), account(name, "@NAME"))
+    run.done(accounts.account_row(found), text=lambda: show_account(run, found, now=run.now()))
 
 
 def show_account(run: Run, found: Account, *, now: datetime) -> None:
-    """An account's score, and a row for each reason."""
-    who = (
-        "followed by nobody important" if not found.reasons else f"followed by {len(found.reasons)} important"
-    )
-    run.print(f"@{found.username}: {found.score:g} – {who}")
+    """An account's score, and a row per reason."""
+    count = len(found.reasons)
+    people = counted(count, "important person", "important people") if count else "no important people"
+    run.print(f"@{found.username}: {found.score:g} – followed by {people}")
     if found.person:
         of = f" ({found.person.organisation})" if found.person.organisation else ""
         run.print(f"an important person{of}, weight {found.person.effective_weight:g}")
@@ -429,72 +295,100 @@ def show_account(run: Run, found: Account, *, now: datetime) -> None:
             ([f.weight, f"@{f.username}", f.name, f.source, f.seen_at] for f in found.reasons),
             now=now,
         )
-    for document in (found.entry, found.person):
-        for problem in document.problems if document else ():
-            run.info(f"cannot be read: {problem}")
+    for problem in accounts.account_row(found)["problems"]:
+        run.info(f"unreadable: {problem}")
 
 
-def removal_line(username: str, done: Removal, *, dry_run: bool) -> str:
-    """What a removal did."""
-    parts = [
-        f"{done.people} in important_people",
-        f"{done.entries} in following_index",
-        f"a reason less for {done.entries_changed:,}",
-    ]
-    return f"{'would remove' if dry_run else 'removed'} @{username}: {', '.join(parts)}"
+@app.command("remove")
+def remove(ctx: typer.Context, name: Name, dry_run: DryRun = False) -> None:
+    """Remove an account: as an important person, from the reasons of those it follows, and its own score.
 
-
-def estimate_line(expected: BuildEstimate, usd_per_credit: float) -> str:
-    """What a build will cost."""
-    unknown = f"; {USUAL_FOLLOWINGS:,} followings assumed of {expected.assumed}" if expected.assumed else ""
-    return (
-        f"{_count(expected.people, 'person', 'people')} to read ({expected.up_to_date} up to date): about "
-        f"{_count(expected.requests, 'request', 'requests')}, {expected.cost:,.0f} credits "
-        f"(${expected.cost * usd_per_credit:.2f}){unknown}"
+    Example: socap importance remove @ada --dry-run
+    """
+    run: Run = ctx.obj
+    built = bootstrap(run)
+    with built.database() as db:
+        found = accounts.find_account(db, built.importance(), account(name, "@NAME"))
+        done = accounts.remove_account(db, built.importance(), found, now=_now(run), dry_run=True)
+        if done == accounts.Removal(0, 0, 0):
+            raise SocapError(f"@{found.username} not found", hint="socap importance list")
+        if not dry_run:
+            done = accounts.remove_account(db, built.importance(), found, now=_now(run))
+    run.done(
+        {"username": found.username, **asdict(done), "dry_run": dry_run},
+        text=f"{'would remove' if dry_run else 'removed'} @{found.username}: {done.people} in important_people, "
+        f"{done.entries} in following_index, one reason less for {counted(done.entries_changed, 'account')}",
     )
 
 
-def build_line(done: BuildResult, requests: int) -> str:
-    """What a build did."""
-    return (
-        f"{_count(done.people, 'person', 'people')} read, {done.accounts:,} followings: "
-        f"{_count(done.entries_changed, 'entry', 'entries')} changed, {done.followers_expired:,} expired, "
-        f"{done.entries_removed:,} removed; {_count(requests, 'request', 'requests')}"
+@app.command("export")
+def export(
+    ctx: typer.Context,
+    form: Annotated[
+        str, typer.Option("--format", metavar="json|csv", help="csv holds the people only.")
+    ] = "json",
+    out: Out = "",
+) -> None:
+    """Write both collections in the form that `importance import` reads.
+
+    Example: socap importance export --out importance.json
+    """
+    run: Run = ctx.obj
+    is_csv = one_of(form, ("json", "csv"), "format") == "csv"
+    lists: dict[str, list[dict[str, Any]]] = {"important_people": [], "following_index": []}
+    built = bootstrap(run)
+    with built.database() as db:
+        for name, row in accounts.exported(db, built.importance()):
+            lists[name].append(row)
+    if not is_csv:
+        write_out(run, json_text(lists, indent=1) + "\n", out, sum(map(len, lists.values())))
+        return
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(CSV_COLUMNS)
+    for row in lists["important_people"]:
+        cells = {**row, "tags": "; ".join(row.get("tags", ()))}
+        writer.writerow([escape_formulas(str(cells.get(column, ""))) for column in CSV_COLUMNS])
+    write_out(run, stream.getvalue(), out, len(lists["important_people"]))
+
+
+@app.command("rescore")
+def rescore(ctx: typer.Context, campaign: OnlyCampaign = "", dry_run: DryRun = False) -> None:
+    """Score and categorize what is collected again, by the index and the rules of today.
+
+    Example: socap importance rescore --campaign launch
+    """
+    run: Run = ctx.obj
+    built = bootstrap(run)
+    rules = built.rules()
+
+    def report_progress(engagements: int) -> None:
+        if engagements % PROGRESS_STEP == 0:
+            run.info(f"{engagements:,} engagements compared")
+
+    with built.database() as db:
+        tweet_ids = None
+        if campaign:
+            adding.find(db, campaign)
+            tweet_ids = campaigns.tweet_ids_of(db, campaign)
+        done = accounts.rescore(
+            db, built.importance(), rules, tweet_ids=tweet_ids, dry_run=dry_run, progress=report_progress
+        )
+    run.done(
+        {**asdict(done), "dry_run": dry_run},
+        text=f"{'would change' if dry_run else 'changed'} {done.changed:,} of "
+        f"{counted(done.engagements, 'engagement')}: {done.higher:,} score higher, "
+        f"{done.recategorized:,} have other categories",
     )
 
 
-def not_read(run: Run, done: BuildResult) -> None:
-    """Name everybody whose followings could not be read."""
-    for name, problem in done.problems.items():
-        run.info(f"not read: @{name}: {problem}")
-
-
-def rescoring_progress(run: Run) -> Callable[[int], None]:
-    """A line every ten thousand engagements."""
-
-    def tell(engagements: int) -> None:
-        if engagements % 10_000 < BATCH <= engagements:
-            run.info(f"{engagements:,} engagements looked at")
-
-    return tell
-
-
-def rescore_line(done: RescoreResult, *, dry_run: bool) -> str:
-    """What a rescoring did."""
-    return (
-        f"{'would change' if dry_run else 'changed'} {done.changed:,} of "
-        f"{_count(done.engagements, 'engagement', 'engagements')}: {done.higher:,} score higher, "
-        f"{done.recategorized:,} have other categories"
-    )
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
+def _now(run: Run) -> datetime:
+    return run.now().replace(microsecond=0)
 
 
 @categories_app.command("test")
 def test(ctx: typer.Context, text: Annotated[str, typer.Argument(metavar="TEXT", help="A bio.")]) -> None:
-    """Show which categories and organisations the rules find in a text, and by which words.
+    """Show which categories and organisations match a text, and by which words.
 
     Example: socap categories test "Partner at Fund Z, once a founder"
     """
@@ -504,28 +398,25 @@ def test(ctx: typer.Context, text: Annotated[str, typer.Argument(metavar="TEXT",
     built = bootstrap(run)
     rules = built.rules()
     categories, organisations = matches(text, rules.categories), matches(text, rules.organisations)
-    held = [match.label for match in categories if match.overruled_by is None] or [OTHERS]
+    labels = [match.label for match in categories if match.overruled_by is None] or [OTHERS]
     run.done(
         {
-            "categories": held,
+            "categories": labels,
             "organisations": [match.label for match in organisations],
             "matches": [asdict(match) for match in (*categories, *organisations)],
             "rules": str(built.settings.importance.categories or "default"),
         },
-        text="\n".join([", ".join(held), *(_line(match) for match in (*categories, *organisations))]),
+        text="\n".join([", ".join(labels), *(_match_line(match) for match in (*categories, *organisations))]),
     )
 
 
-def _line(match: Match) -> str:
+def _match_line(match: Match) -> str:
     overruled = f", but not beside {match.overruled_by}" if match.overruled_by else ""
     return f"  {match.label}: {match.found!r}{overruled}"
 
 
 @categories_app.command("export")
-def export_rules(
-    ctx: typer.Context,
-    out: Annotated[str, typer.Option(metavar="FILE", help="Write here instead of stdout.")] = "",
-) -> None:
+def export_rules(ctx: typer.Context, out: Out = "") -> None:
     """Write the rules as TOML, to be edited and named as [importance] categories in the configuration.
 
     Example: socap categories export --out categories.toml

@@ -193,18 +193,20 @@ def _importance(built: Bootstrap) -> Iterator[Check]:
         found = importance.survey(db, built.importance())
     what = f"{found.people:,} important people, {found.entries:,} accounts in the index"
     if found.unreadable:
-        names = (f"{one.collection} {one.key}: {'; '.join(one.problems)}" for one in found.samples[:SHOWN])
-        said = f"mend {' | '.join(names)}"
-        yield Check("importance", "warn", f"{what}; {found.unreadable:,} cannot be read whole", said)
+        hint = f"correct {' | '.join(found.samples[:SHOWN])}"
+        yield Check("importance", "warn", f"{what}; {found.unreadable:,} cannot be read whole", hint)
     elif not found.entries:
         yield Check(
-            "importance", "warn", f"{what}: nobody is important", "socap importance import, then build"
+            "importance",
+            "warn",
+            f"{what}: no important people configured",
+            "socap importance import, then build",
         )
     else:
         yield Check("importance", "ok", what)
     if found.missing_indexes and found.entries > MANY_ENTRIES:
         said = f"look-ups read all {found.entries:,} entries: no index on {', '.join(found.missing_indexes)}"
-        yield Check("importance", "warn", said, "make them with: socap importance init")
+        yield Check("importance", "warn", said, "docs/importance.md shows how to create it")
 
 
 def _disk(built: Bootstrap) -> Iterator[Check]:

@@ -1,4 +1,4 @@
-"""Fill the index from the provider: read whom each important person follows, page by page, and go on where it ended."""
+"""Fill the index from the provider: read whom each important person follows, page by page."""
 
 from __future__ import annotations
 
@@ -19,31 +19,29 @@ from socap_cli.store.importance import BuildState, ImportanceCollections
 PAGE = 200
 """Accounts in one page of followings."""
 TRIES = 6
-"""A build may run unattended: it waits out longer than a person would."""
+"""A build may run unattended, so it waits longer than a person would."""
 USUAL_FOLLOWINGS = 1000
-"""Taken for somebody of whom no number is known."""
+"""Assumed for a person whose number of followings is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a build reads and how long its statements hold."""
+    """What a build reads, and how long the followers that it writes hold."""
 
     limit: int = 5000
-    """Followings read of each person at most."""
+    """Most followings to read of each person."""
     refresh_after: timedelta = timedelta(days=7)
-    """Who was read since then is left out."""
+    """A person who was read within this time is skipped."""
     expire_after: timedelta = timedelta(days=90)
-    """A statement that no later build confirmed is dropped after this time."""
+    """A follower that no later build confirmed is dropped after this time."""
 
 
 @dataclass(frozen=True, slots=True)
 class BuildEstimate:
-    """What a build will cost, from the numbers that are known."""
-
     people: int
     up_to_date: int
     assumed: int
-    """People of whom nobody knows how many they follow."""
+    """People whose number of followings is unknown."""
     requests: int
     cost: float
     """Credits."""
@@ -51,8 +49,6 @@ class BuildEstimate:
 
 @dataclass
 class BuildResult:
-    """What a build did."""
-
     people: int = 0
     accounts: int = 0
     entries_changed: int = 0
@@ -65,27 +61,31 @@ class BuildResult:
 def due_people(
     db: Db, names: ImportanceCollections, terms: Terms, *, now: datetime
 ) -> tuple[list[tuple[ImportantPerson, BuildState]], int]:
-    """Who is to be read, with how far that is, and how many are up to date."""
-    states = importance.load(db)
-    found, fresh = [], 0
-    seen: set[str] = set()
-    for person in importance.listed(db, names, active=True):
-        handle = fold_handle(person.username)
-        if not person.username or handle in seen:  # of several documents the first counts
-            continue
-        seen.add(handle)
+    """The people to read, with how far each is read, and how many are up to date."""
+    states = importance.load_builds(db)
+    due, fresh = [], 0
+    for handle, person in _active_people(db, names).items():
         state = states.get(handle, BuildState(handle))
         if state.started_at is None and state.read_at and now - state.read_at < terms.refresh_after:
             fresh += 1
         else:
-            found.append((person, state))
-    return found, fresh
+            due.append((person, state))
+    return due, fresh
+
+
+def _active_people(db: Db, names: ImportanceCollections) -> dict[str, ImportantPerson]:
+    """By folded handle; of several documents the first counts."""
+    people: dict[str, ImportantPerson] = {}
+    for person in importance.listed(db, names):
+        if person.username and person.is_active is not False:
+            people.setdefault(fold_handle(person.username), person)
+    return people
 
 
 def estimate(
     due: Sequence[tuple[ImportantPerson, BuildState]], up_to_date: int, provider: Provider, terms: Terms
 ) -> BuildEstimate:
-    """Pages of 200 accounts each, up to the limit a person; what an open reading has read is not read again."""
+    """The pages left to read of each person, up to the limit; an unfinished reading continues at its cursor."""
     requests, cost, assumed = 0, 0.0, 0
     for person, state in due:
         known = person.following_count or (state.accounts if state.read_at else 0)
@@ -99,7 +99,7 @@ def estimate(
 
 
 class Builder:
-    """One run of building. Killed or failed anywhere, the next goes on with the page after the last stored."""
+    """One run of building. After a kill or failure the next run continues after the last stored page."""
 
     def __init__(
         self,
@@ -115,9 +115,9 @@ class Builder:
         self.result = BuildResult()
 
     def run(self, due: Iterable[tuple[ImportantPerson, BuildState]]) -> BuildResult:
-        """Read everybody who is due, then drop what no longer holds.
+        """Read the people who are due, then drop what no longer holds.
 
-        Raises ProviderError, BudgetReached, Stopping; what was asked is metered and what was read is kept then.
+        Raises ProviderError, BudgetReached, Stopping; by then requests are metered and the pages read are stored.
         """
         try:
             for person, state in due:
@@ -144,7 +144,7 @@ class Builder:
                 state = replace(state, started_at=None, read_at=self._client.now(), problem=error.message)
             else:
                 state = self._store(person, state, page)
-            importance.save(self._db, state)
+            importance.save_build(self._db, state)
             self._inform(f"@{person.username}: {state.accounts:,} followings")
         self.result.people += person.username not in self.result.problems
 
@@ -169,32 +169,25 @@ class Builder:
         return replace(after, started_at=None, cursor=None, read_at=now, whole_since=whole_since)
 
     def _expire(self) -> None:
-        """Take out followers that no longer hold, and entries of ours that nobody is left in."""
+        """Drop followers that no longer hold, and our entries without any follower."""
         now = self._client.now()
-        states = importance.load(self._db)
-        people = importance.listed(self._db, self._names, active=True)
-        whole = {
-            name: _since(states.get(name)) for name in (fold_handle(person.username) for person in people)
-        }
-        expire_after = self._terms.expire_after
+        states = importance.load_builds(self._db)
+        people = _active_people(self._db, self._names)
+        complete = {name: states[name].whole_since if name in states else None for name in people}
         updates = []
         for entry in importance.written_by(self._db, self._names, BUILD):
-            gone = stale_followers(entry, complete=whole, now=now, expire_after=expire_after)
-            if (update := drop_followers(entry, gone)) is not None:
+            stale = stale_followers(entry, complete=complete, now=now, expire_after=self._terms.expire_after)
+            if (update := drop_followers(entry, stale)) is not None:
                 updates.append(update)
         for at in range(0, len(updates), BATCH):
-            late = importance.apply_updates(self._db, self._names, updates[at : at + BATCH], now=now)
-            done = len(updates[at : at + BATCH]) - len(late)  # what was overtaken is met by the next build
-            self.result.followers_expired += done
+            chunk = updates[at : at + BATCH]
+            late = importance.apply_updates(self._db, self._names, chunk, now=now)
+            self.result.followers_expired += len(chunk) - len(late)  # the next build decides late ones again
         empty = importance.without_followers(self._db, self._names)
         importance.note_removed(self._db, [account for entry in empty for account in accounts_of(entry)])
         self.result.entries_removed = importance.remove(self._db, self._names, empty)
 
 
 def accounts_of(entry: IndexEntry) -> list[str]:
-    """The names under which engagements may know an account: its id, its folded handle."""
+    """The names by which engagements may know an account: its id and its folded handle."""
     return [name for name in (entry.user_id, fold_handle(entry.username or "")) if name]
-
-
-def _since(state: BuildState | None) -> datetime | None:
-    return state.whole_since if state else None

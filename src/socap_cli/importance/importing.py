@@ -1,29 +1,16 @@
-"""Write what a list says into the firm's collections, merged with what stands there."""
+"""Read lists of important people and of followed accounts, and merge them into the customer's collections."""
 
 from __future__ import annotations
 
 import json
 import math
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from socap_cli.errors import UsageError
-from socap_cli.files import (
-    Document,
-    NotAHandle,
-    NotJson,
-    Row,
-    Table,
-    documents,
-    fold_column,
-    handle,
-    handles,
-    read_table,
-)
-from socap_cli.model import cleaning
+from socap_cli.files import ListRow, NotAHandle, fold_column, handle, handles, read_rows
 from socap_cli.model.important import (
     Change,
     EntryUpdate,
@@ -33,22 +20,75 @@ from socap_cli.model.important import (
     PersonUpdate,
     Unreadable,
     fold_handle,
-    id_of,
     weight_of,
     weights_of,
 )
 from socap_cli.store import Db, importance
 from socap_cli.store.importance import ImportanceCollections
 
+IMPORT, BUILD = "import", "build"
+PEOPLE, INDEX = "important_people", "following_index"
+GROUPS = {"importantpeople": PEOPLE, "people": PEOPLE, "followingindex": INDEX, "index": INDEX}
+"""Folded names of the lists in a JSON object."""
+COLUMNS = {
+    "username": (
+        "username", "handle", "screenname", "twitterhandle", "twitterusername", "xhandle", "xusername", "twitter",
+        "account", "followedusername", "profileurl", "twitterurl",
+    ),
+    "user_id": ("userid", "twitterid", "accountid", "followeduserid", "idstr"),
+    "weight": ("weight", "score", "points", "importance"),
+    "name": ("name", "fullname", "displayname"),
+    "organisation": ("organisation", "organization", "company"),
+    "tags": ("tags", "labels"),
+    "is_active": ("isactive", "active"),
+    "followed_by": ("followedby",),
+    "importance_score": ("importancescore",),
+}  # fmt: skip
+"""Our fields, and the folded names that exports of X, of CRMs and of this program give them, the surest first."""
+OPTIONAL = ("user_id", "followed_user_id", "name", "organisation")
+"""Fields that are left out of a row when they cannot be read; anything else costs the row."""
+FORMS = 'CSV with username,weight, {"important_people": […]} or {"following_index": […]}'
+LONGEST_TEXT = 200
 BATCH = 500
 """Accounts that are looked up and written in one round trip."""
-
-
 ROUNDS = 6
-"""How often an account is decided anew when somebody else writes it at the same time."""
-
+"""How often an account is decided again when somebody else writes it at the same time."""
 
 Item = TypeVar("Item")
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row, or a follower in one, that is left out."""
+
+    place: str
+    text: str
+    reason: str
+
+
+@dataclass
+class ImportedList:
+    """The readable rows of a file, and what is wrong with the others."""
+
+    people: dict[str, ImportantPerson] = field(default_factory=dict)
+    """By folded handle, in the order of the file."""
+    entries: list[IndexEntry] = field(default_factory=list)
+    rejected: list[RejectedRow] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """Fields that were left out of rows that are kept."""
+
+    def reject(self, place: str, text: object, reason: object) -> None:
+        shown = str(text)
+        shown = shown if len(shown) <= LONGEST_TEXT else f"{shown[: LONGEST_TEXT - 1]}…"
+        self.rejected.append(RejectedRow(place, shown, str(reason)))
+
+    def note(self, place: str, problems: Sequence[str]) -> None:
+        """Note the fields that are left out. Raises Unreadable for one that the row cannot do without."""
+        for problem in problems:
+            if problem.partition(":")[0] not in OPTIONAL:
+                raise Unreadable(problem)
+            self.notes.append(f"{place}: left out: {problem}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,189 +98,225 @@ class MergeResult:
     changes: tuple[Change, ...]
     unchanged: int
     refused: tuple[str, ...] = ()
-    """Accounts that another document stands in the way of, under a unique index of the firm's."""
+    """Accounts for which a unique index of the customer's holds another document."""
 
     def count(self, collection: str) -> int:
-        """Documents of a collection that were changed."""
+        """Changed documents of a collection."""
         return sum(change.collection == collection for change in self.changes)
 
 
-class _Merge:
-    """One chunk of entries, decided and written in rounds until nobody else's write is in the way."""
+def read(content: str, *, name: str = "-", column: str = "") -> ImportedList:
+    """Read a list; rows that cannot be read are rejected one by one. `column` names the one with the accounts.
 
-    def __init__(
-        self, db: Db, names: ImportanceCollections, source: str, now: datetime, dry_run: bool
-    ) -> None:
-        self._db, self._names, self._source, self._now, self._dry_run = db, names, source, now, dry_run
-        self.refused: tuple[str, ...] = ()
-
-    def run(self, wanted: Sequence[IndexEntry]) -> Iterator[Change]:
-        """Write; yields the changes that were made."""
-        rest = list(wanted)
-        for _ in range(ROUNDS):
-            decided, rest = self._decide(rest)
-            if not self._dry_run and decided:
-                late = importance.apply_updates(
-                    self._db, self._names, [update for _, update in decided], now=self._now
-                )
-                lost = {id(update) for update in late}
-                rest.extend(entry for entry, update in decided if id(update) in lost)
-                decided = [(entry, update) for entry, update in decided if id(update) not in lost]
-            yield from (entry_change(self._names.following_index, update) for _, update in decided)
-            if not rest:
-                return
-        self.refused = tuple(entry.display_name for entry in rest)
-
-    def _decide(
-        self, wanted: Sequence[IndexEntry]
-    ) -> tuple[list[tuple[IndexEntry, EntryUpdate]], list[IndexEntry]]:
-        """The updates of this round, one a document, and the entries that wait for the next."""
-        known = importance.find(self._db, self._names, [(entry.user_id, entry.username) for entry in wanted])
-        decided, later, taken = [], [], set()
-        for entry, before in zip(wanted, known, strict=True):
-            if before and before.user_id and entry.user_id not in (None, before.user_id):
-                before = None  # the handle has moved on to another account
-            name = str(before.key) if before else entry.user_id or fold_handle(entry.username or "")
-            if name in taken:
-                later.append(entry)
-                continue
-            taken.add(name)
-            if (update := merge_entry(before, entry, source=self._source, now=self._now)) is not None:
-                decided.append((entry, update))
-        return decided, later
-
-
-IMPORT, BUILD = "import", "build"
+    Raises UsageError when the file as a whole cannot be read, or no row of it.
+    """
+    names = {**COLUMNS, "username": (fold_column(column),)} if column else COLUMNS
+    columns = {alias for aliases in names.values() for alias in aliases}
+    imported, guessed = ImportedList(), ""
+    for row in read_rows(
+        content,
+        name=name,
+        columns=columns,
+        is_key=_is_mention,
+        is_group=lambda key, _: fold_column(key) in GROUPS,
+    ):
+        place = f"{row.group} {row.position}" if row.group else f"line {row.line}"
+        try:
+            if row.error:
+                raise Unreadable(row.error)
+            is_index = {"followedby", "followedusername", "followeduserid"} & row.fields.keys()
+            for fields in [_named(row, names)] if row.fields else _unnamed(row):
+                if GROUPS.get(fold_column(row.group), INDEX if is_index else PEOPLE) == INDEX:
+                    imported.entries.append(_entry(fields, place, imported))
+                    continue
+                person = importance.person_of({**fields, "username": _handle(fields.get("username"))})
+                imported.note(place, person.problems)
+                if imported.people.setdefault(fold_handle(person.username), person) is not person:
+                    raise Unreadable("listed twice; the first counts")
+        except (Unreadable, NotAHandle) as reason:
+            imported.reject(place, row.text, reason)
+        if row.cells and row.fields and not row.fields.keys() & {*names["username"], *names["user_id"]}:
+            unread = [column for column in row.fields if column not in columns]
+            guessed = f"no column is named username; not read: {', '.join(unread)}"
+    if guessed:
+        imported.notes.append(guessed)
+    if not imported.people and not imported.entries:
+        if not imported.rejected:
+            raise UsageError(f"{name} lists no accounts", hint=f"use {FORMS}")
+        first, more = imported.rejected[0], len(imported.rejected) - 1
+        rest = f" (and {more} more)" if more else ""
+        raise UsageError(
+            f"{name}: {first.place}: {first.reason}{rest}", hint="correct these rows and import again"
+        )
+    return imported
 
 
-PEOPLE, INDEX = "important_people", "following_index"
+def _named(row: ListRow, names: Mapping[str, Sequence[str]] = COLUMNS) -> Fields:
+    """A row with a header, or an object. Without a column of accounts the first link or @name counts."""
+    fields = _by_field(row.fields, names)
+    if not row.fields.keys() & {*names["username"], *names["user_id"]}:
+        fields["username"] = next(filter(_is_mention, row.cells), None)
+    if any(map(_is_mention, row.cells[len(row.fields) :])):
+        raise Unreadable("an account beyond the last column; write each account on a line of its own")
+    return fields
 
 
-LISTS = {"importantpeople": PEOPLE, "people": PEOPLE, "followingindex": INDEX, "index": INDEX}
-"""Folded names of the lists in a JSON object."""
+def _by_field(folded: Mapping[str, Any], names: Mapping[str, Sequence[str]] = COLUMNS) -> Fields:
+    """Values by our field names; of several columns for one field the surest that is not blank."""
+    return {
+        name: folded[alias]
+        for name, aliases in names.items()
+        for alias in reversed(aliases)
+        if folded.get(alias) not in (None, "")
+    }
 
 
-NAMES = {
-    "username": (
-        "username", "handle", "screenname", "twitterhandle", "twitterusername", "xhandle", "xusername", "account",
-        "user", "twitter", "x", "followedusername", "profile", "profileurl", "profilelink", "twitterurl",
-        "twitterlink", "link", "url", "nutzername", "benutzername", "konto", "compte", "cuenta", "usuario",
-    ),
-    "user_id": ("userid", "twitterid", "accountid", "followeduserid", "restid", "idstr"),
-    "weight": ("weight", "score", "points", "importance", "gewicht", "gewichtung", "poids", "peso"),
-    "name": ("name", "fullname", "displayname"),
-    "organisation": ("organisation", "organization", "org", "company", "firm", "fund", "employer"),
-    "tags": ("tags", "tag", "labels", "label", "categories", "category"),
-    "is_active": ("isactive", "active"),
-    "followed_by": ("followedby", "followers"),
-    "importance_score": ("importancescore",),
-}  # fmt: skip
-"""Fields, and the folded names under which files hold them, the surest first."""
+def _unnamed(row: ListRow) -> list[Fields]:
+    """A row without a header: a handle, and a weight or a name beside it; or handles alone."""
+    cells = [cell.strip() for cell in row.cells if cell.strip()]
+    if len(cells) > 1 and all(map(_is_mention, cells)):
+        return [{"username": cell} for cell in cells]
+    words = cells[0].split() if cells else []
+    if len(cells) == 1 and len(words) == 2 and _is_weight(words[1]):
+        cells = words
+    fields: Fields = {"username": cells[0] if cells else None}
+    for cell in cells[1:]:
+        fields.setdefault("weight" if _is_weight(cell) else "name", cell)
+    return [fields]
 
 
-COLUMNS = frozenset(alias for aliases in NAMES.values() for alias in aliases)
+def _entry(fields: Fields, place: str, imported: ImportedList) -> IndexEntry:
+    """An account with who follows it; a follower that cannot be read is left out and named. Raises Unreadable."""
+    document = {
+        "followed_username": _handle(fields["username"]) if "username" in fields else None,
+        "followed_user_id": fields.get("user_id"),
+        "importance_score": fields.get("importance_score"),
+    }
+    entry = importance.entry_of(document)
+    imported.note(place, entry.problems)
+    if not entry.username and not entry.user_id:
+        raise Unreadable("neither followed_username nor followed_user_id")
+    rows = fields.get("followed_by") or []
+    if isinstance(rows, str):  # a cell: JSON as databases export it, or handles with commas or semicolons
+        try:
+            rows = json.loads(rows) if rows.strip().startswith("[") else handles(rows)
+        except (ValueError, RecursionError) as reason:
+            raise Unreadable(f"followed_by: {reason}") from None
+    if not isinstance(rows, list):
+        raise Unreadable("followed_by is not a list")
+    followers: dict[str, Follower] = {}
+    for number, one in enumerate(rows, start=1):
+        try:
+            folded = (
+                {fold_column(str(key)): value for key, value in one.items()} if isinstance(one, dict) else {}
+            )
+            named = _by_field(folded) if isinstance(one, dict) else {"username": one}
+            follower = importance.follower_of({**named, "username": _handle(named.get("username"))})
+            followers.setdefault(fold_handle(follower.username), follower)
+        except (Unreadable, NotAHandle) as reason:
+            imported.reject(f"{place}: followed_by {number}", one, reason)
+    if not followers and (rows or entry.stated_score is None):
+        raise Unreadable("nobody in followed_by can be read" if rows else "followed_by is empty")
+    return replace(entry, followers=tuple(followers.values()))
 
 
-FORMS = 'CSV with username,weight, {"important_people": […]} or {"following_index": […]}'
+def _handle(value: Any) -> str:
+    if value is None:
+        raise Unreadable("no username")
+    if isinstance(value, (bool, float, list, dict)):
+        raise Unreadable("the username is not text")
+    return handle(str(value))
 
 
-LONGEST_TEXT = 200
+def _is_mention(text: str) -> bool:
+    """Whether a cell is clearly an account: a link or @name."""
+    if not text.strip().startswith(("@", "http")):
+        return False
+    try:
+        return bool(handle(text))
+    except NotAHandle:
+        return False
 
 
-TAG_MARKS = re.compile(r"[;,|]")
-
-
-ANSWERS = {"": None, "true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-
-
-Fields = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A row, or a follower in one, that is left out: where it stands, what it says, why."""
-
-    place: str
-    text: str
-    reason: str
-
-
-@dataclass
-class Listed:
-    """What a file says, and what of it could not be read."""
-
-    people: dict[str, ImportantPerson] = field(default_factory=dict)
-    """By folded handle, in the order of the file."""
-    entries: list[IndexEntry] = field(default_factory=list)
-    rejected: list[Rejected] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    """What was mended in rows that are kept, or left out of them."""
-
-    def add(self, one: ImportantPerson, place: str) -> None:
-        """Take a person in; who was listed before is left out here."""
-        if self.people.setdefault(one.username.lower(), one) is not one:
-            self.reject(place, f"@{one.username}", "listed twice; the first counts")
-
-    def reject(self, place: str, text: object, reason: object) -> None:
-        """Leave a row out."""
-        self.rejected.append(Rejected(place, shortened(str(text)), str(reason)))
+def _is_weight(text: str) -> bool:
+    try:
+        return weight_of(text) is not None
+    except Unreadable:
+        return False
 
 
 def import_list(
-    db: Db, names: ImportanceCollections, listed: Listed, *, now: datetime, dry_run: bool = False
+    db: Db, names: ImportanceCollections, imported: ImportedList, *, now: datetime, dry_run: bool = False
 ) -> MergeResult:
-    """Merge people and entries; with `dry_run` only say what that would change. Repeating it changes nothing."""
-    people = import_people(db, names, list(listed.people.values()), now=now, dry_run=dry_run)
-    index = merge_entries(db, names, listed.entries, source=IMPORT, now=now, dry_run=dry_run)
+    """Merge people and entries. Repeating it changes nothing."""
+    people = _merge_people(db, names, list(imported.people.values()), now=now, dry_run=dry_run)
+    index = merge_entries(db, names, imported.entries, source=IMPORT, now=now, dry_run=dry_run)
     return MergeResult(
         people.changes + index.changes, people.unchanged + index.unchanged, people.refused + index.refused
     )
 
 
-def import_people(
-    db: Db,
-    names: ImportanceCollections,
-    wanted: Sequence[ImportantPerson],
-    *,
-    now: datetime,
-    dry_run: bool = False,
+def _merge_people(
+    db: Db, names: ImportanceCollections, people: Sequence[ImportantPerson], *, now: datetime, dry_run: bool
 ) -> MergeResult:
-    """Merge important people by handle, field by field."""
     changes: list[Change] = []
     refused: list[str] = []
-    for chunk in _chunks(wanted):
-        known = importance.find_person(db, names, [person.username for person in chunk])
-        updates = [
-            update
-            for person in chunk
-            if (update := merge_person(known.get(fold_handle(person.username)), person)) is not None
+    for chunk in _chunks(people):
+        stored = importance.find_person(db, names, [person.username for person in chunk])
+        merged = (merge_person(stored.get(fold_handle(person.username)), person) for person in chunk)
+        updates = [update for update in merged if update is not None]
+        late = [] if dry_run else importance.update_people(db, names, updates, now=now)
+        refused += [f"@{update.username}" for update in late]
+        changes += [
+            _person_change(names.important_people, update) for update in updates if update not in late
         ]
-        in_the_way = [] if dry_run else importance.update_people(db, names, updates, now=now)
-        refused.extend(f"@{update.username}" for update in in_the_way)
-        done = {id(update) for update in updates} - {id(update) for update in in_the_way}
-        changes.extend(
-            person_change(names.important_people, update) for update in updates if id(update) in done
-        )
-    return MergeResult(tuple(changes), len(wanted) - len(changes) - len(refused), tuple(refused))
+    return MergeResult(tuple(changes), len(people) - len(changes) - len(refused), tuple(refused))
 
 
 def merge_entries(
     db: Db,
     names: ImportanceCollections,
-    wanted: Sequence[IndexEntry],
+    entries: Sequence[IndexEntry],
     *,
     source: str,
     now: datetime,
     dry_run: bool = False,
 ) -> MergeResult:
-    """Merge entries of the index, follower by follower."""
+    """Merge entries of the index, follower by follower, in rounds until no other write is in the way."""
     changes: list[Change] = []
     refused: list[str] = []
-    for chunk in _chunks(wanted):
-        update = _Merge(db, names, source, now, dry_run)
-        changes.extend(update.run(chunk))
-        refused.extend(update.refused)
-    return MergeResult(tuple(changes), len(wanted) - len(changes) - len(refused), tuple(refused))
+    for chunk in _chunks(entries):
+        waiting = list(chunk)
+        for _ in range(ROUNDS):
+            decided, waiting = _decide(db, names, waiting, source=source, now=now)
+            updates = [update for _, update in decided]
+            late = [] if dry_run else importance.apply_updates(db, names, updates, now=now)
+            lost = {id(update) for update in late}
+            waiting += [entry for entry, update in decided if id(update) in lost]
+            changes += [_entry_change(names.following_index, one) for one in updates if id(one) not in lost]
+            if not waiting:
+                break
+        refused += [entry.display_name for entry in waiting]
+    return MergeResult(tuple(changes), len(entries) - len(changes) - len(refused), tuple(refused))
+
+
+def _decide(
+    db: Db, names: ImportanceCollections, entries: Sequence[IndexEntry], *, source: str, now: datetime
+) -> tuple[list[tuple[IndexEntry, EntryUpdate]], list[IndexEntry]]:
+    """The updates of this round, one per document, and the entries that wait for the next round."""
+    stored = importance.find(db, names, [(entry.user_id, entry.username) for entry in entries])
+    decided, later, taken = [], [], set()
+    for entry, before in zip(entries, stored, strict=True):
+        if before and before.user_id and entry.user_id not in (None, before.user_id):
+            before = None  # the handle has moved on to another account
+        key = str(before.document["_id"]) if before else entry.user_id or fold_handle(entry.username or "")
+        if key in taken:
+            later.append(entry)
+            continue
+        taken.add(key)
+        if (update := merge_entry(before, entry, source=source, now=now)) is not None:
+            decided.append((entry, update))
+    return decided, later
 
 
 def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
@@ -249,36 +325,46 @@ def _chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
 
 
 def merge_entry(
-    before: IndexEntry | None, wanted: IndexEntry, *, source: str, now: datetime
+    before: IndexEntry | None, entry: IndexEntry, *, source: str, now: datetime
 ) -> EntryUpdate | None:
-    """What these followers add to an account's entry; None when it says all of it already.
+    """What the followers of `entry` add to the stored one; None when it holds all of it already.
 
-    Followers are merged by handle. One who was there keeps the source that stands there, unless that was a
-    build: what the firm or an import wrote is never made to expire. What a build confirms gets its time anew.
+    Followers are merged by handle. One who was there keeps the stored source, unless that was a build: what the
+    customer or an import wrote never expires. What a build confirms gets its time anew.
     """
-    known = {fold_handle(follower.username): follower for follower in before.followers} if before else {}
-    put = []
-    for follower in wanted.followers:
-        old = known.get(fold_handle(follower.username))
-        if old is None or _says_more(follower, old) or (source == BUILD == old.source):
-            put.append(_merged(old, follower, source, now))
-    has_score = not wanted.followers and wanted.stated_score is not None
-    if before and not put and not (has_score and wanted.stated_score != before.score):
+    stored = {fold_handle(follower.username): follower for follower in before.followers} if before else {}
+    put = {}
+    for follower in entry.followers:
+        key = fold_handle(follower.username)
+        old = stored.get(key)
+        is_changed = old is None or follower.weight != old.weight or follower.name not in (None, old.name)
+        if is_changed or (source == BUILD and old is not None and old.source == BUILD):
+            kept = source if old is None or old.source == BUILD else old.source
+            put[key] = replace(follower, source=kept, seen_at=now if kept is not None else None)
+    score = entry.stated_score if not entry.followers else None
+    if before and not put and score in (None, before.score):
         return None
-    after = {**known, **{fold_handle(follower.username): follower for follower in put}}
-    score = _score(before, after.values())
-    if has_score and wanted.stated_score is not None:
-        score = wanted.stated_score
-    return EntryUpdate(before, wanted.username, wanted.user_id, tuple(put), (), score)
+    if score is None:
+        score = _score(before, {**stored, **put}.values())
+    return EntryUpdate(before, entry.username, entry.user_id, tuple(put.values()), (), score)
 
 
-def drop_followers(before: IndexEntry, handles: Iterable[str]) -> EntryUpdate | None:
+def drop_followers(before: IndexEntry, usernames: Iterable[str]) -> EntryUpdate | None:
     """Take followers out of an entry; None when none of them is in it."""
-    gone = {fold_handle(handle) for handle in handles}
+    gone = {fold_handle(username) for username in usernames}
     rest = [follower for follower in before.followers if fold_handle(follower.username) not in gone]
     if len(rest) == len(before.followers):
         return None
     return EntryUpdate(before, None, None, (), tuple(sorted(gone)), _score(before, rest))
+
+
+def _score(before: IndexEntry | None, followers: Iterable[Follower]) -> float:
+    """The sum of the weights; a stated score that differs from the sum is moved by as much as the sum moves."""
+    total = weights_of(tuple(followers))
+    old = weights_of(before.followers) if before else 0.0
+    if before is None or before.stated_score is None or math.isclose(before.stated_score, old):
+        return total
+    return max(0.0, before.stated_score + total - old)
 
 
 def stale_followers(
@@ -286,44 +372,35 @@ def stale_followers(
 ) -> list[str]:
     """Handles of followers that a build wrote and that no longer hold.
 
-    `complete` names the important people of today (folded) and when the last reading of their followings that
-    came to its end began: who was not seen since then follows no more. Who is no important person any more goes
-    at once; without a whole reading a statement holds for `expire_after`.
+    `complete` names the important people of today (folded), and when the last reading of their followings began
+    that reached the end: a follower not seen since then follows no more. One who is no longer an important person
+    goes at once. Without a complete reading a follower holds for `expire_after`.
     """
-    gone = []
+    oldest = now - expire_after
+    stale = []
     for follower in entry.followers:
         person = fold_handle(follower.username)
-        oldest = now - expire_after
         since = max(complete.get(person) or oldest, oldest)
-        is_stale = person not in complete or follower.seen_at is None or follower.seen_at < since
-        if follower.source == BUILD and is_stale:
-            gone.append(follower.username)
-    return gone
+        is_old = person not in complete or follower.seen_at is None or follower.seen_at < since
+        if follower.source == BUILD and is_old:
+            stale.append(follower.username)
+    return stale
 
 
-def merge_person(before: ImportantPerson | None, wanted: ImportantPerson) -> PersonUpdate | None:
-    """The fields that a statement changes; None when there is nothing new. Tags are added, never taken away."""
-    said: dict[str, object] = {
-        "weight": wanted.weight,
-        "user_id": wanted.user_id,
-        "name": wanted.name,
-        "organisation": wanted.organisation,
-        "is_active": wanted.is_active,
-    }
-    values = {
-        field: value
-        for field, value in said.items()
-        if value is not None and (before is None or value != getattr(before, field))
-    }
-    tags = list(before.tags) if before else []
-    new_tags = [tag for tag in wanted.tags if tag not in tags]
-    if new_tags:
-        values["tags"] = tags + new_tags
-    return PersonUpdate(before, wanted.username, values) if values or before is None else None
+def merge_person(before: ImportantPerson | None, person: ImportantPerson) -> PersonUpdate | None:
+    """The fields that a list changes; None when there is nothing new. Tags are added, never taken away."""
+    values: dict[str, object] = {}
+    for name in ("weight", "user_id", "name", "organisation", "is_active"):
+        value = getattr(person, name)
+        if value is not None and (before is None or value != getattr(before, name)):
+            values[name] = value
+    tags = before.tags if before else ()
+    if not set(person.tags) <= set(tags):
+        values["tags"] = list(dict.fromkeys((*tags, *person.tags)))
+    return PersonUpdate(before, person.username, values) if values or before is None else None
 
 
-def entry_change(collection: str, update: EntryUpdate) -> Change:
-    """What an update changes, for a person to read."""
+def _entry_change(collection: str, update: EntryUpdate) -> Change:
     before = update.before
     name = update.username or (before.username if before else None) or f"id {update.user_id}"
     old = {fold_handle(f.username): f.weight for f in before.followers} if before else {}
@@ -338,322 +415,9 @@ def entry_change(collection: str, update: EntryUpdate) -> Change:
     return Change(collection, name, before is None, tuple(differences))
 
 
-def person_change(collection: str, update: PersonUpdate) -> Change:
-    """What an update changes, for a person to read."""
+def _person_change(collection: str, update: PersonUpdate) -> Change:
     before = update.before
-    name = before.username if before else update.username
     differences = tuple(
-        (field, getattr(before, field) if before else None, value) for field, value in update.values.items()
+        (name, getattr(before, name) if before else None, value) for name, value in update.values.items()
     )
-    return Change(collection, name, before is None, differences)
-
-
-def _says_more(follower: Follower, old: Follower) -> bool:
-    return follower.weight != old.weight or follower.name not in (None, old.name)
-
-
-def _merged(old: Follower | None, follower: Follower, source: str, now: datetime) -> Follower:
-    kept = source if old is None or old.source == BUILD else old.source
-    return replace(follower, source=kept, seen_at=now if kept is not None else None)
-
-
-def _score(before: IndexEntry | None, followers: Iterable[Follower]) -> float:
-    """The sum of the weights; a stated score that was another is moved by as much as the sum moves."""
-    total = weights_of(tuple(followers))
-    if before is None or before.stated_score is None:
-        return total
-    old = weights_of(before.followers)
-    if math.isclose(before.stated_score, old):
-        return total
-    return max(0.0, before.stated_score + total - old)
-
-
-def read(content: str, *, name: str = "-") -> Listed:
-    """What a file lists, row by row; rows that cannot be read are named and left out.
-
-    Raises UsageError when the file as a whole cannot be read, or nothing in it can.
-    """
-    listed = Listed()
-    if content.lstrip()[:1] in ("{", "["):
-        _read_json(content, name, listed)
-    else:
-        _read_table(content, name, listed)
-    if not listed.people and not listed.entries:
-        raise _nobody(name, listed)
-    return listed
-
-
-def _nobody(name: str, listed: Listed) -> UsageError:
-    if not listed.rejected:
-        return UsageError(f"{name} holds nobody", hint=f"use {FORMS}")
-    first, more = listed.rejected[0], len(listed.rejected) - 1
-    rest = f" (and {more} more)" if more else ""
-    return UsageError(f"{name}: {first.place}: {first.reason}{rest}", hint="mend these rows and import again")
-
-
-def _read_json(content: str, name: str, listed: Listed) -> None:
-    for where, number, row in _json_rows(content, name, listed):
-        place = f"{where} {number}"
-        try:
-            fields = fields_of(row) if isinstance(row, Mapping) else {"username": row}
-            if where == PEOPLE:
-                listed.add(person(fields, place, listed), place)
-            else:
-                listed.entries.append(entry(fields, place, listed))
-        except Unreadable as reason:
-            listed.reject(place, json.dumps(row)[:200], reason)
-
-
-def _json_rows(content: str, name: str, listed: Listed) -> Iterator[tuple[str, int, Any]]:
-    """(list, position, row) of an object with lists, of one list, or of an object a line."""
-    found = _documents(content, name)
-    tree = found[0].value if len(found) == 1 else [one.value for one in found if not one.unreadable]
-    for one in found:
-        if one.unreadable:
-            listed.reject(f"line {one.line}", one.text, one.unreadable)
-    if isinstance(tree, dict) and any(fold_column(key) in LISTS for key in tree):
-        for key, rows in tree.items():
-            if fold_column(key) in LISTS and not isinstance(rows, list | None):
-                listed.reject(key, json.dumps(rows), "no list")
-            elif fold_column(key) in LISTS:
-                yield from (
-                    (LISTS[fold_column(key)], number, row) for number, row in enumerate(rows or (), start=1)
-                )
-        return
-    if not isinstance(tree, (list, dict)):
-        raise UsageError(f"{name}: neither a list nor an object", hint=f"use {FORMS}")
-    rows = tree if isinstance(tree, list) else [tree] if tree else []
-    for number, row in enumerate(rows, start=1):
-        yield (INDEX if _is_entry(row) else PEOPLE), number, row
-
-
-def _is_entry(row: Any) -> bool:
-    names = {fold_column(key) for key in row} if isinstance(row, Mapping) else set()
-    return bool(names & {"followedby", "followedusername", "followeduserid"})
-
-
-def _documents(content: str, name: str) -> list[Document]:
-    try:
-        return documents(content)
-    except NotJson as reason:
-        raise UsageError(f"{name}: {reason}", hint="mend that line; write long ids as text") from None
-
-
-def _read_table(content: str, name: str, listed: Listed) -> None:
-    table = read_table(content, names=COLUMNS, is_key=_is_mention)
-    for unreadable in table.unreadable:
-        listed.reject(f"line {unreadable.line}", unreadable.text, unreadable.reason)
-    names = _columns(table, name)
-    is_index = bool({"followedusername", "followeduserid"} & set(table.header))
-    for row in _data(table, listed):
-        place = f"line {row.line}"
-        try:
-            for fields in [_titled(names, row)] if names else _bare(row):
-                if is_index:
-                    listed.entries.append(entry(_with_followers(fields), place, listed))
-                elif any(str(value).strip() for value in fields.values()):
-                    listed.add(person(fields, place, listed), place)
-        except Unreadable as reason:
-            listed.reject(place, row.text, reason)
-
-
-def _titled(names: Sequence[str], row: Row) -> dict[str, Any]:
-    """The cells of a row under their titles. Raises Unreadable for an account that no title stands above."""
-    if any(map(_is_mention, row.cells[len(names) :])):
-        raise Unreadable("an account beyond the last title; write each on a line of its own")
-    return fields_of(dict(zip(names, row.cells, strict=False)))
-
-
-def _columns(table: Table, name: str) -> Sequence[str]:
-    """The header, with the column of accounts found by what stands in it when no name tells. Raises UsageError."""
-    if not table.header or set(table.header) & set(NAMES["username"]):
-        return table.header
-    counts = [
-        sum(at < len(row.cells) and _is_mention(row.cells[at]) for row in table.rows)
-        for at in range(len(table.header))
-    ]
-    if not any(counts):
-        raise UsageError(f"{name}: no column with accounts", hint="call it username")
-    at = counts.index(max(counts))
-    return [*table.header[:at], "username", *table.header[at + 1 :]]
-
-
-def _data(table: Table, listed: Listed) -> Sequence[Row]:
-    """The rows without one of unknown titles: it holds no account where each after it does."""
-    first, *rest = table.rows or (None,)
-    if table.header or first is None or not rest or first.has_key(_is_mention):
-        return table.rows
-    if len(first.cells) < 2 or not all(row.has_key(_is_mention) for row in rest):
-        return table.rows
-    listed.reject(f"line {first.line}", first.text, "titles that are not known; write username and weight")
-    return rest
-
-
-def _with_followers(fields: dict[str, Any]) -> dict[str, Any]:
-    """Who follows an account, from one cell: JSON as databases export it, or handles with marks between them."""
-    cell = str(fields.get("followed_by", "")).strip()
-    try:
-        return {
-            **fields,
-            "followed_by": json.loads(cell) if cell[:1] == "[" else handles(cell) if cell else [],
-        }
-    except (NotAHandle, ValueError, RecursionError) as reason:
-        raise Unreadable(f"followed_by: {reason}") from None
-
-
-def _bare(row: Row) -> list[dict[str, Any]]:
-    """A row without a header: a handle, and a weight or a name beside it; or handles alone."""
-    cells = [cell.strip() for cell in row.cells if cell.strip()]
-    if len(cells) > 1 and all(map(_is_mention, cells)):
-        return [{"username": cell} for cell in cells]
-    words = cells[0].split()
-    if len(cells) == 1 and len(words) == 2 and _is_weight(words[1]):
-        cells = words
-    fields: dict[str, Any] = {"username": cells[0]}
-    for cell in cells[1:]:
-        fields.setdefault("weight" if _is_weight(cell) else "name", cell)
-    return [fields]
-
-
-def _is_weight(text: str) -> bool:
-    try:
-        return weight_of(text) is not None
-    except Unreadable:
-        return False
-
-
-def _is_mention(text: str) -> bool:
-    """Whether a cell is clearly an account: a link or @name."""
-    return text.strip().startswith(("@", "http")) and _is_handle(text)
-
-
-def _is_handle(text: str) -> bool:
-    try:
-        handle(text)
-    except NotAHandle:
-        return False
-    return True
-
-
-def fields_of(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row by the names of our fields; of several columns for one field the surest that is not blank."""
-    folded = {fold_column(str(name)): value for name, value in row.items()}
-    found: dict[str, Any] = {}
-    for name, aliases in NAMES.items():
-        given = [folded[alias] for alias in aliases if folded.get(alias) not in (None, "")]
-        if given:
-            found[name] = given[0]
-    return found
-
-
-def person(fields: Fields, place: str, listed: Listed) -> ImportantPerson:
-    """An important person. Raises Unreadable when the handle or the weight cannot be read."""
-    return ImportantPerson(
-        username=_handle(fields.get("username")),
-        weight=weight_of(plain(fields.get("weight"))),
-        user_id=_id(fields, place, listed),
-        name=_text(fields, "name", place, listed),
-        organisation=_text(fields, "organisation", place, listed),
-        tags=_tags(fields.get("tags")),
-        is_active=_answer(fields.get("is_active")),
-    )
-
-
-def entry(fields: Fields, place: str, listed: Listed) -> IndexEntry:
-    """An account with who follows it; a follower that cannot be read is left out and named. Raises Unreadable."""
-    username = fields.get("username")
-    user_id = _id(fields, place, listed)
-    stated = weight_of(plain(fields.get("importance_score")))
-    given = fields.get("followed_by") or ()
-    if not isinstance(given, Sequence) or isinstance(given, str):
-        raise Unreadable("followed_by is no list")
-    followers = _each(given, lambda row, at: _follower(row, at, listed), f"{place}: followed_by", listed)
-    if not username and not user_id:
-        raise Unreadable("neither followed_username nor followed_user_id")
-    if not followers and (given or stated is None):
-        raise Unreadable("nobody in followed_by can be read" if given else "followed_by is empty")
-    return IndexEntry(_handle(username) if username else None, user_id, tuple(followers), stated)
-
-
-def _each(
-    rows: Sequence[Any], read: Callable[[Any, str], Follower], place: str, listed: Listed
-) -> list[Follower]:
-    found: dict[str, Follower] = {}
-    for number, row in enumerate(rows, start=1):
-        try:
-            follower = read(row, f"{place} {number}")
-        except Unreadable as reason:
-            listed.reject(f"{place} {number}", row, reason)
-        else:
-            found.setdefault(follower.username.lower(), follower)
-    return list(found.values())
-
-
-def _follower(row: Any, place: str, listed: Listed) -> Follower:
-    fields = fields_of(row) if isinstance(row, Mapping) else {"username": row}
-    weight = weight_of(plain(fields.get("weight")))
-    return Follower(
-        _handle(fields.get("username")),
-        1.0 if weight is None else weight,
-        _id(fields, place, listed),
-        _text(fields, "name", place, listed),
-    )
-
-
-def plain(value: Any) -> Any:
-    """A number in MongoDB's extended JSON, {"$numberLong": "5"}, as the number that it is."""
-    if isinstance(value, Mapping) and len(value) == 1:
-        name, inner = next(iter(value.items()))
-        return inner if name in ("$numberInt", "$numberLong", "$numberDouble", "$numberDecimal") else value
-    return value
-
-
-def shortened(text: str) -> str:
-    """The beginning of a text, for a line of a report."""
-    return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 1]}…"
-
-
-def _handle(value: Any) -> str:
-    if value is None or isinstance(value, (bool, float, list, Mapping)):
-        raise Unreadable("no username" if value is None else "the username is no text")
-    try:
-        return handle(str(value))
-    except NotAHandle as reason:
-        raise Unreadable(str(reason)) from None
-    except ValueError:  # a number of more digits than Python writes
-        raise Unreadable("the username is a number of many digits") from None
-
-
-def _id(fields: Fields, place: str, listed: Listed) -> str | None:
-    try:
-        return id_of(plain(fields.get("user_id")))
-    except Unreadable as reason:
-        listed.notes.append(f"{place}: user_id left out: {reason}")
-        return None
-
-
-def _text(fields: Fields, name: str, place: str, listed: Listed) -> str | None:
-    """A text that a database and a page can hold."""
-    value = fields.get(name)
-    if not isinstance(value, str):
-        if value is not None:
-            listed.notes.append(f"{place}: {name} left out: no text")
-        return None
-    if any("\ud800" <= character <= "\udfff" for character in value):
-        listed.notes.append(f"{place}: {name}: half a character replaced")
-    return cleaning.one_line(value, limit=LONGEST_TEXT) or None
-
-
-def _tags(value: Any) -> tuple[str, ...]:
-    words = TAG_MARKS.split(value) if isinstance(value, str) else value if isinstance(value, list) else ()
-    clean = (word.strip() for word in words if isinstance(word, str) and word.isprintable())
-    return tuple(dict.fromkeys(word[:LONGEST_TEXT] for word in clean if word))
-
-
-def _answer(value: Any) -> bool | None:
-    if value is None or isinstance(value, bool):
-        return value
-    try:
-        return ANSWERS[str(value).strip().lower()]
-    except KeyError:
-        raise Unreadable(f"is_active: {shortened(ascii(value))} is neither yes nor no") from None
+    return Change(collection, before.username if before else update.username, before is None, differences)

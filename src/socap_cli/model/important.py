@@ -1,26 +1,28 @@
-"""Who is important to the firm, whom they follow, and the rules by which documents about them are read.
+"""Important people, the accounts they follow, and the rules that read single fields of them.
 
-The documents are the firm's own and may be older than this program: ids as numbers, handles in any case or with
-@, weights as text or null. What a rule can read is read; what it cannot is left out and told.
+The documents are the customer's and may be older than this program: ids as numbers, handles in any case or with @,
+weights as text or null. What a rule can read is read; the rest is left out and named.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from socap_cli.model import cleaning
 
 DEFAULT_WEIGHT = 1.0
 HEAVIEST = 1e9
 WHOLE_DOUBLES = 2**53
-"""Below it a number of a document that is kept as a double has lost no digit."""
+"""Below it a number that is stored as a double has lost no digit."""
 
 
 class Unreadable(ValueError):
-    """A value that no rule can read; says which and why."""
+    """A value that no rule can read; the message names it and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,40 +34,43 @@ class Follower:
     user_id: str | None = None
     name: str | None = None
     source: str | None = None
-    """Who wrote it: `import` or `build`; None when it was there already."""
+    """`import` or `build`; None for what somebody else wrote."""
     seen_at: datetime | None = None
-    """When the source last said so."""
+    """When the source last confirmed it."""
 
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """An account that is followed by at least one important person."""
+    """An account that at least one important person follows."""
 
     username: str | None
     user_id: str | None
     followers: tuple[Follower, ...] = ()
     stated_score: float | None = None
-    """What the document says; None when it says nothing that can be read."""
     updated_at: datetime | None = None
     problems: tuple[str, ...] = ()
-    """What in it could not be read."""
-    key: object = None
-    """The document's own id; None while it is not stored."""
+    """The fields that could not be read, with the reason."""
+    document: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """As it is stored; empty for an account that is not in the index."""
 
     @property
     def score(self) -> float:
-        """The stated score, else the sum of the weights of its followers."""
+        """The stated score, else the sum of the weights of the followers."""
         return self.stated_score if self.stated_score is not None else weights_of(self.followers)
 
     @property
+    def heaviest(self) -> list[Follower]:
+        """The followers in the order in which they are shown."""
+        return sorted(self.followers, key=lambda follower: (-follower.weight, fold_handle(follower.username)))
+
+    @property
     def display_name(self) -> str:
-        """What a person calls the account."""
         return f"@{self.username}" if self.username else f"id {self.user_id}"
 
 
 @dataclass(frozen=True, slots=True)
 class ImportantPerson:
-    """Somebody whose following makes an account important. None: not said."""
+    """Somebody whose following makes an account important. None: not stated."""
 
     username: str
     weight: float | None = None
@@ -76,26 +81,25 @@ class ImportantPerson:
     is_active: bool | None = None
     following_count: int | None = None
     problems: tuple[str, ...] = ()
-    """What in its document could not be read."""
+    """The fields that could not be read, with the reason."""
     key: object = None
-    """The document's own id; None while it is not stored."""
+    """The document's `_id`."""
 
     @property
     def effective_weight(self) -> float:
-        """1 when none is stated."""
         return DEFAULT_WEIGHT if self.weight is None else self.weight
 
 
 @dataclass(frozen=True, slots=True)
 class EntryUpdate:
-    """What is to be written to one entry of the index, and what it was when that was decided."""
+    """What to write to one entry of the index, and the entry that this was decided from."""
 
     before: IndexEntry | None
     """None for an account that is not in the index."""
     username: str | None
     user_id: str | None
     put: tuple[Follower, ...]
-    """Followers that are new or say something new."""
+    """New and changed followers."""
     drop: tuple[str, ...]
     """Folded handles of followers to take out."""
     score: float
@@ -103,7 +107,7 @@ class EntryUpdate:
 
 @dataclass(frozen=True, slots=True)
 class PersonUpdate:
-    """What is to be written to one important person; only these fields."""
+    """The fields to write to one important person."""
 
     before: ImportantPerson | None
     username: str
@@ -112,22 +116,21 @@ class PersonUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What writing does, or would do, to one document."""
+    """What an update changes in one document."""
 
     collection: str
     username: str
     is_new: bool
     differences: tuple[tuple[str, object, object], ...]
-    """(field, before, after); none when nothing changes."""
+    """(field, before, after)."""
 
 
 def weights_of(followers: Sequence[Follower]) -> float:
-    """The score that these followers give: the sum of their weights."""
     return math.fsum(follower.weight for follower in followers)
 
 
 def fold_handle(username: str) -> str:
-    """A handle as it is compared: handles have no case."""
+    """A handle for comparison: handles are case-insensitive."""
     return username.strip().removeprefix("@").lower()
 
 
@@ -136,7 +139,7 @@ def account_of(value: object) -> str | None:
     if _is_blank(value) or value == "@":
         return None
     if (name := cleaning.handle(value)) is None:
-        raise Unreadable(f"{_shown(value)} is no handle")
+        raise Unreadable(f"{cleaning.sample(value, limit=60)} is not a handle")
     return name
 
 
@@ -146,27 +149,45 @@ def id_of(value: object) -> str | None:
         return None
     if isinstance(value, float) and value.is_integer() and abs(value) < WHOLE_DOUBLES:
         value = int(value)
-    if (found := cleaning.user_id(value)) is None:
-        raise Unreadable(f"{_shown(value)} is no id (digits, at most 19)")
-    return found
+    if (digits := cleaning.user_id(value)) is None:
+        raise Unreadable(f"{cleaning.sample(value, limit=60)} is not an id (at most 19 digits)")
+    return digits
 
 
 def weight_of(value: object) -> float | None:
-    """A weight or score: a finite number from 0 on, also as text; None for null or blank. Raises Unreadable."""
+    """A weight or score: a finite number from 0, also as text; None for null or blank. Raises Unreadable."""
     if _is_blank(value):
         return None
     number = cleaning.real(value)
     if number is None:
-        raise Unreadable(f"{_shown(value)} is no finite number")
+        raise Unreadable(f"{cleaning.sample(value, limit=60)} is not a finite number")
     if not 0 <= number <= HEAVIEST:
-        raise Unreadable(f"{_shown(value)} is not between 0 and {HEAVIEST:,.0f}")
+        raise Unreadable(f"{cleaning.sample(value, limit=60)} is not between 0 and {HEAVIEST:,.0f}")
     return number
+
+
+def text_of(value: object) -> str | None:
+    """A name on one line; None for null or blank. Raises Unreadable."""
+    if value is None or isinstance(value, str):
+        return cleaning.one_line(value) or None
+    raise Unreadable(f"{cleaning.sample(value, limit=60)} is not text")
+
+
+def tags_of(value: object) -> tuple[str, ...]:
+    """Tags from a list, or from text with commas, semicolons or bars between them."""
+    words = re.split("[;,|]", value) if isinstance(value, str) else value if isinstance(value, list) else ()
+    tags = (cleaning.one_line(word) for word in words if isinstance(word, str))
+    return tuple(dict.fromkeys(tag for tag in tags if tag))
+
+
+def flag_of(value: object) -> bool | None:
+    """Yes or no; None for null or blank. Raises Unreadable."""
+    if _is_blank(value):
+        return None
+    if (flag := cleaning.flag(value.strip() if isinstance(value, str) else value)) is None:
+        raise Unreadable(f"{cleaning.sample(value, limit=60)} is neither yes nor no")
+    return flag
 
 
 def _is_blank(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
-
-
-def _shown(value: object) -> str:
-    text = ascii(value) if not isinstance(value, int) or abs(value) < 10**40 else "a number of many digits"
-    return text if len(text) <= 60 else f"{text[:59]}…"

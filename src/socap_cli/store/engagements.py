@@ -276,16 +276,6 @@ def mark_planned(db: Db, considered: Iterable[Engagement]) -> None:
         )
 
 
-def rescore(db: Db, scores: Mapping[str, Importance]) -> None:
-    """Write importances by engagement id."""
-    operations = [
-        UpdateOne({"_id": key}, {"$set": importance_fields(importance)}) for key, importance in scores.items()
-    ]
-    if operations:
-        note_changed(db, (key.partition(":")[0] for key in scores))
-        db.engagements.bulk_write(operations, ordered=False)
-
-
 def note_changed(db: Db, tweet_ids: Iterable[str]) -> None:
     """Say that engagements of these tweets are about to be changed outside a hold of their lists: pages cache them."""
     operations = [
