@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist load --maxschedchunk 2
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
-demo: $(VENV)/.runs ## Two simulated days of a launch, and its report
+demo: $(VENV)/.runs ## A simulated launch in 15 seconds, and its report
 	$(BIN)/socap demo
 
 test: $(VENV)/.dev ## The suite, on a real mongod, over real HTTP and SMTP

@@ -23,7 +23,7 @@ OF_A_CAMPAIGN = (
 CONTRACT = {
     "init": "",
     "doctor": "",
-    "demo": "--tweets --cycles --out",
+    "demo": "--tweets --cycles --out --keep",
     "simulate": "--port --tweets --provider --seed",
     "campaign add": f"SLUG {OF_A_CAMPAIGN}",
     "campaign list": "--status",

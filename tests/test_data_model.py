@@ -11,7 +11,7 @@ import pytest
 from support.fields import fields_of
 from support.terminal import Cli
 
-from socap_cli.demo import CYCLE, Scenario, environment
+from socap_cli.demo import open_scenario
 from socap_cli.store import Db
 from socap_cli.store.indexes import INDEXES, prepare
 
@@ -36,17 +36,13 @@ def documented() -> dict[str, dict[str, Field]]:
 
 
 @pytest.fixture(scope="module")
-def stored() -> Iterator[Mapping[str, Mapping[str, set[str]]]]:
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Mapping[str, set[str]]]]:
     """{collection: {field: types}} of a run with its own server."""
-    with environment(tweets=8, cycles=3, seed=7) as here:
-        scenario = Scenario(here, 3)
-        scenario.set_up()
-        for _ in range(3):
-            scenario.cycle()
-            here.advance(CYCLE)
-        scenario.cycle(verify=True)
-        scenario.send_rest()
-        yield {name: fields_of(name, here.db[name].find()) for name in here.db.list_collection_names()}
+    folder = tmp_path_factory.mktemp("demo")
+    with open_scenario(folder / "data", tweets=8, cycles=3, seed=7) as scenario:
+        scenario.run(folder, lambda _: None)
+        db = scenario.db
+        yield {name: fields_of(name, db[name].find()) for name in db.list_collection_names()}
 
 
 @pytest.mark.server

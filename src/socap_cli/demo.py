@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-import tempfile
-import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr
 
-from socap_cli import http
 from socap_cli.alerts.send import send_alerts
 from socap_cli.bootstrap import (
     Bootstrap,
@@ -29,28 +22,26 @@ from socap_cli.bootstrap import (
     work_context,
 )
 from socap_cli.campaigns import adding, source
-from socap_cli.campaigns.adding import Verifier
 from socap_cli.enqueue import Wanted, enqueue
-from socap_cli.errors import SocapError
 from socap_cli.importance import importing
-from socap_cli.importance.importing import import_list
 from socap_cli.model.campaign import Campaign, CampaignStatus
 from socap_cli.model.kinds import LISTS
 from socap_cli.providers import Provider as DataProvider
 from socap_cli.report.publish import Site, publish
 from socap_cli.report.values import Edition
 from socap_cli.settings import Alerts, Provider, Settings
-from socap_cli.simulator.server import Mailbox
-from socap_cli.simulator.world import Comparison, compare, true_keys
+from socap_cli.simulator.server import Mailbox, Simulator
+from socap_cli.simulator.world import Comparison, ItemKey, World, compare, true_keys
 from socap_cli.store import Db, alert_queue, campaigns, engagements
 from socap_cli.work.worker import Worker
 
 SLUG = "launch"
+CYCLE = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """What the demo shows."""
+    """What the demo shows. `exact`: stored is what is true, no job failed, every message arrived."""
 
     exact: bool
     tweets: int
@@ -62,7 +53,7 @@ class DemoResult:
     requests: int
     requests_seen_by_provider: int
     requests_without_gate: int
-    """What reading every list in every cycle would have asked."""
+    """Those that reading every list in every cycle would have taken."""
     cost: int
     """Credits."""
     usd: float
@@ -72,62 +63,62 @@ class DemoResult:
     pages: list[str]
 
 
-@dataclass
-class Environment:
-    """The parts, and the scenario's clock."""
-
-    built: Bootstrap
-    db: Db
-    provider: DataProvider
-    simulator: str
-    """Its address."""
-    mailbox: Mailbox
-    files: Path
-    start: datetime
-    clock: datetime
-
-    def now(self) -> datetime:
-        """The scenario's time."""
-        return self.clock
-
-    def ask(self, path: str, *, method: str = "GET") -> Any:
-        """What the simulator answers. Raises HttpError."""
-        response = http.request(
-            method, f"{self.simulator}{path}", headers={}, timeout=ANSWER_TIMEOUT, largest=LARGEST_ANSWER
+@contextmanager
+def open_scenario(folder: Path, *, tweets: int, cycles: int, seed: int) -> Iterator[Scenario]:
+    """Start everything, with the database in a folder; nothing is left running afterwards. Raises SocapError."""
+    now = datetime.now(UTC)
+    start = now.replace(minute=now.minute // 30 * 30, second=0, microsecond=0) - CYCLE * cycles
+    with ExitStack() as stack:
+        simulator = stack.enter_context(Simulator(World(start=start, tweets=tweets, seed=seed), seed=seed))
+        mailbox = stack.enter_context(Mailbox())
+        # Nothing of the operator's own configuration reaches the demo, and the demo reaches nothing of it.
+        alerts = Alerts(
+            slack_webhook=SecretStr(f"{simulator.url}/sim/slack"),
+            webhook_hosts=(simulator.url.removeprefix("http://"),),
+            email_smtp=SecretStr(mailbox.url),
+            email_from="alerts@agency.example",
+            email_to=("launch-team@agency.example",),
         )
-        if response.failure or response.status != 200:
-            raise response.failure or http.HttpError(f"{path}: HTTP {response.status}")
-        return json.loads(response.body)
-
-    def advance(self, step: timedelta) -> None:
-        """Let time go by, for the scenario and for the simulator."""
-        minutes = step.total_seconds() / 60
-        self.ask(f"/sim/advance?minutes={minutes}", method="POST")
-        self.clock += step
+        provider = Provider(api_key=SecretStr("demo"), url=simulator.url, rate=0)
+        built = Bootstrap(Settings(data_dir=folder, provider=provider, alerts=alerts))
+        stack.callback(built.embedded().stop)
+        db = stack.enter_context(built.database())
+        client = stack.enter_context(open_provider(built))
+        yield Scenario(built, db, client, simulator, mailbox, cycles)
 
 
 @dataclass
 class Scenario:
-    """The stages, one after the other."""
+    """The stages, one after the other, at the simulator's time."""
 
-    environment: Environment
+    built: Bootstrap
+    db: Db
+    provider: DataProvider
+    simulator: Simulator
+    mailbox: Mailbox
     cycles: int
     totals: Counter[str] = field(default_factory=Counter)
 
+    def run(self, folder: Path, progress: Callable[[str], None]) -> DemoResult:
+        """The whole story, with the report in a folder."""
+        self.set_up()
+        for number in range(1, self.cycles + 1):
+            self.cycle()
+            progress(f"cycle {number} of {self.cycles}, {self.totals['engagements_new']:,} engagements")
+            self.advance()
+        self.cycle(verify=True)
+        truth = true_keys(self.simulator.truth())
+        self.send_rest()
+        progress("full pass over every list, report")
+        return self._result(truth, folder)
+
     def set_up(self) -> None:
         """Important people, the following index, and the campaign from its file."""
-        here = self.environment
-        listed = importing.read((here.files / "importance.json").read_text(encoding="utf-8"))
-        import_list(here.db, here.built.importance(), listed, now=here.now())
-        lines = source.read((here.files / "tweets.csv").read_text(encoding="utf-8"), name="tweets.csv")
-        campaign = self._campaign([person.username for person in listed.people.values()])
-        client = open_client(here.built, here.db, here.provider, now=here.now)
-        adding.add(here.db, campaign, lines, verifier=Verifier(client), now=here.now())
-        self._count(client.counts.requests, client.counts.cost)
-
-    def _campaign(self, people: list[str]) -> Campaign:
-        start = self.environment.start
-        return Campaign(
+        people = importing.read(self.simulator.importance_json())
+        importing.import_list(self.db, self.built.importance(), people, now=self.now())
+        names = [person.username for person in people.people.values()]
+        start = self.now()
+        campaign = Campaign(
             slug=SLUG,
             name="Launch week",
             status=CampaignStatus.ACTIVE,
@@ -139,137 +130,71 @@ class Scenario:
             frequency_window_minutes=30,
             created_at=start,
             client_name="Example Labs",
-            vips=tuple(people[:2]),
-            ignores=tuple(people[2:3]),
+            vips=tuple(names[:2]),
+            ignores=tuple(names[2:3]),
         )
+        lines = source.read(self.simulator.tweets_csv(), name="tweets.csv")
+        client = open_client(self.built, self.db, self.provider, now=self.now)
+        adding.add(self.db, campaign, lines, verifier=adding.Verifier(client), now=start)
+        self.totals.update(requests=client.counts.requests, cost=int(client.counts.cost))
 
     def cycle(self, *, verify: bool = False) -> None:
         """Enqueue, work, alert."""
-        here = self.environment
-        enqueue(here.db, Wanted(verify=verify), now=here.now())
-        client = open_client(here.built, here.db, here.provider, now=here.now, stop=threading.Event())
-        done = Worker(work_context(here.built, here.db, client)).run()
-        self._count(done.requests, done.cost)
+        enqueue(self.db, Wanted(verify=verify), now=self.now())
+        client = open_client(self.built, self.db, self.provider, now=self.now)
+        done = Worker(work_context(self.built, self.db, client)).run()
         self.totals.update(
-            jobs=done.completed + done.unchanged, failed=done.failed, engagements_new=done.engagements_new,
+            requests=done.requests,
+            cost=int(done.cost),
+            jobs=done.completed + done.unchanged,
+            failed=done.failed,
+            engagements_new=done.engagements_new,
             snapshots=done.snapshots,
-        )  # fmt: skip
+        )
         self._alert()
 
-    def _alert(self) -> None:
-        here = self.environment
-        context = replace(alert_context(here.built, here.db, now=here.now), sleep=lambda _: None)
-        done = send_alerts(context)
-        self.totals.update(
-            planned=done.planned, sent=done.sent, troubled=done.failed + done.dead + done.unknown
-        )
+    def advance(self) -> None:
+        """Half an hour later."""
+        self.simulator.clock.advance(CYCLE)
 
     def send_rest(self) -> None:
-        """Let the last alerts' times come."""
-        while alert_queue.due_later(self.environment.db, after=self.environment.now())[0]:
-            self.environment.advance(CYCLE)
+        """Send the alerts that are due later."""
+        while alert_queue.due_later(self.db, after=self.now())[0]:
+            self.advance()
             self._alert()
 
-    def result(self, truth: dict[Any, Any], folder: Path) -> DemoResult:
+    def now(self) -> datetime:
+        return self.simulator.clock.now()
+
+    def _alert(self) -> None:
+        context = replace(alert_context(self.built, self.db, now=self.now), sleep=lambda _: None)
+        done = send_alerts(context)
+        self.totals.update(planned=done.planned, sent=done.sent)
+
+    def _result(self, truth: set[ItemKey], folder: Path) -> DemoResult:
         """Render the report, and compare what is stored with what is true."""
-        here = self.environment
-        price = here.built.settings.provider.usd_per_credit
-        wanted = report_wanted(here.built, Edition.OPERATOR)
-        found = campaigns.listed(here.db)
-        pages = publish(here.db, found, Site(folder, wanted, report_brand(here.built)), now=here.now()).pages
-        stored = list(engagements.stored_ids(here.db, present=True))
-        keys = true_keys(truth)
-        lists = {kind.name: compare(keys, stored, action_type=kind.action_type) for kind in LISTS.values()}
-        tweets = campaigns.count_tweets(here.db, SLUG)
-        received = {
-            "slack": len(here.ask("/sim/messages")["slack"]),
-            "email": len(here.mailbox.messages),
-        }
+        site = Site(folder, report_wanted(self.built, Edition.OPERATOR), report_brand(self.built))
+        pages = publish(self.db, campaigns.listed(self.db), site, now=self.now()).pages
+        stored = list(engagements.stored_ids(self.db, present=True))
+        lists = {kind.name: compare(truth, stored, action_type=kind.action_type) for kind in LISTS.values()}
+        tweets = campaigns.count_tweets(self.db, SLUG)
+        received = {"slack": len(self.simulator.slack.messages), "email": len(self.mailbox.messages)}
         all_received = sum(received.values()) == self.totals["sent"]
-        exact = all(row.exact for row in lists.values()) and not self.totals["failed"] and all_received
         return DemoResult(
-            exact=exact,
+            exact=all(row.exact for row in lists.values()) and not self.totals["failed"] and all_received,
             tweets=tweets,
             cycles=self.cycles,
             lists={str(name): row for name, row in lists.items()},
-            removed=len(list(engagements.stored_ids(here.db, present=False))),
+            removed=len(list(engagements.stored_ids(self.db, present=False))),
             jobs=self.totals["jobs"],
             snapshots=self.totals["snapshots"],
             requests=self.totals["requests"],
-            requests_seen_by_provider=sum(here.ask("/sim/state")["ledger"]["requests"].values()),
+            requests_seen_by_provider=self.simulator.ledger.requests.total(),
             requests_without_gate=(self.cycles + 1) * tweets * (1 + len(LISTS)),
             cost=self.totals["cost"],
-            usd=round(self.totals["cost"] * price, 2),
+            usd=round(self.totals["cost"] * self.built.settings.provider.usd_per_credit, 2),
             alerts_planned=self.totals["planned"],
             alerts_sent=self.totals["sent"],
             alerts_received=received,
             pages=[str(path) for path in pages],
         )
-
-    def _count(self, requests: int, cost: float) -> None:
-        self.totals["requests"] += requests
-        self.totals["cost"] += int(cost)
-
-
-CYCLE = timedelta(minutes=30)
-ANSWER_TIMEOUT = 60.0
-LARGEST_ANSWER = 2**30
-
-
-@contextmanager
-def environment(*, tweets: int, cycles: int, seed: int) -> Iterator[Environment]:
-    """Start everything; nothing is left running afterwards. Raises SocapError."""
-    now = datetime.now(UTC)
-    start = now.replace(minute=now.minute // 30 * 30, second=0, microsecond=0) - CYCLE * cycles
-    with ExitStack() as stack:
-        folder = tempfile.TemporaryDirectory(prefix="socap-demo-", ignore_cleanup_errors=True)
-        scratch = Path(stack.enter_context(folder))
-        url = stack.enter_context(_simulator(scratch, tweets=tweets, seed=seed, start=start))
-        mailbox = stack.enter_context(Mailbox())
-        built = Bootstrap(_settings(scratch, url, mailbox))
-        stack.callback(built.embedded().stop)
-        yield Environment(
-            built=built,
-            db=stack.enter_context(built.database()),
-            provider=stack.enter_context(open_provider(built)),
-            simulator=url,
-            mailbox=mailbox,
-            files=scratch / "files",
-            start=start,
-            clock=start,
-        )
-
-
-def _settings(scratch: Path, url: str, mailbox: Mailbox) -> Settings:
-    """Nothing of the operator's own configuration reaches the demo, and the demo reaches nothing of it."""
-    alerts = Alerts(
-        slack_webhook=SecretStr(f"{url}/sim/slack"),
-        webhook_hosts=(url.removeprefix("http://"),),
-        email_smtp=SecretStr(mailbox.url),
-        email_from="alerts@agency.example",
-        email_to=("launch-team@agency.example",),
-    )
-    provider = Provider(api_key=SecretStr("demo"), url=url, rate=0)
-    return Settings(data_dir=scratch / "data", provider=provider, alerts=alerts)
-
-
-@contextmanager
-def _simulator(scratch: Path, *, tweets: int, seed: int, start: datetime) -> Iterator[str]:
-    """The simulator in a process of its own, which ends with this one; yields its address."""
-    command = [
-        sys.executable, "-m", "socap_cli", "simulate", "--port", "0", "--speed", "0", "--tweets", str(tweets),
-        "--seed", str(seed), "--start", start.isoformat(), "--files", str(scratch / "files"), "--end-with-stdin",
-    ]  # fmt: skip
-    process = subprocess.Popen(  # noqa: S603
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert process.stdout is not None
-    try:
-        words = process.stdout.readline().split()
-        url = next((word for word in words if word.startswith("http://")), None)
-        if url is None:
-            raise SocapError("the simulator did not start", hint="try it alone: socap simulate")
-        yield url
-    finally:
-        process.kill()
-        process.communicate()

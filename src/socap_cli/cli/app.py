@@ -37,7 +37,7 @@ COMMANDS = {
     "enqueue": ("jobs:enqueue", "Arm the jobs of all active campaigns."),
     "work": ("work:work", "Work the queue until it is dry."),
     "status": ("status:status", "The queue, last runs, coverage, closed endpoints."),
-    "demo": ("demo:demo", "Two simulated days of a launch, everything included."),
+    "demo": ("demo:demo", "Run a simulated launch, everything included."),
     "simulate": ("demo:simulate", "Serve a made-up world in a provider's wire format."),
     "usage": ("status:usage", "Requests, items and money."),
     "help": ("setup:show_topic", "Pages of the documentation."),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import os
-import sys
-import threading
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, astuple, fields
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -23,7 +22,7 @@ from socap_cli.cli import tables
 from socap_cli.cli.options import moment
 from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run, bootstrap
-from socap_cli.demo import CYCLE, DemoResult, Scenario, environment
+from socap_cli.demo import DemoResult, open_scenario
 from socap_cli.errors import SocapError, UsageError
 from socap_cli.settings import Provider as ProviderSettings
 from socap_cli.simulator.faults import Faults
@@ -41,103 +40,31 @@ class LimitPer(StrEnum):
     ENDPOINT = "endpoint"
 
 
-Port = Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")]
-
-
-Tweets = Annotated[int, typer.Option(min=1, help="Tweets of the world.")]
-
-
-Provider = Annotated[str, typer.Option(metavar="|".join(FORMATS), help="Whose wire format to speak.")]
-
-
-Seed = Annotated[int, typer.Option(help="The same seed makes the same world.")]
-
-
-Engagements = Annotated[float, typer.Option(min=0, help="Engagements a tweet, on average.")]
-
-
-Speed = Annotated[
-    float,
-    typer.Option(min=0, help="World seconds in a real one; 0 stands still until POST /sim/advance."),
-]
-
-
-Start = Annotated[str, typer.Option(metavar="ISO", help="The world's time at the start (default: now).")]
-
-
-Key = Annotated[str, typer.Option(help="Accept only this API key (default: any).")]
-
-
-PageSize = Annotated[int, typer.Option(min=1, help="Items on a page.")]
-
-
-Latency = Annotated[
-    float,
-    typer.Option(
-        min=0,
-        metavar="SECONDS",
-        help="How long every answer takes (default: no time).",
-        show_default=False,
-    ),
-]
-
-
-Errors = Annotated[
-    float,
-    typer.Option(min=0, max=1, help="Part of the requests that fail (default: none).", show_default=False),
-]
-
-
-Rate = Annotated[
-    float,
-    typer.Option(min=0, help="Requests a second before 429 (default: no limit).", show_default=False),
-]
-
-
-SharedBy = Annotated[LimitPer, typer.Option("--limit-per", help="What shares the limit of --qps.")]
-
-
-Files = Annotated[
-    str, typer.Option(metavar="DIR", help="Write tweets.csv and importance.json of the world here.")
-]
-
-
-EndWithStdin = Annotated[bool, typer.Option("--end-with-stdin", hidden=True)]
-
-
-Check = Annotated[
-    bool, typer.Option("--check", help="Compare the database with a simulator that runs on --port.")
-]
-
-
 def demo(
     ctx: typer.Context,
-    tweets: Annotated[int, typer.Option(min=1, help="Tweets in the campaign.")] = 300,
-    cycles: Annotated[int, typer.Option(min=1, help="30-minute cycles; 96 are two days.")] = 96,
+    tweets: Annotated[int, typer.Option(min=1, help="Tweets in the campaign.")] = 30,
+    cycles: Annotated[int, typer.Option(min=1, help="Cycles of 30 minutes; 96 are two days.")] = 12,
     out: Annotated[str, typer.Option(metavar="DIR", help="Folder of the report.")] = "socap-demo",
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the database, in DIR/data.")] = False,
     seed: Annotated[int, typer.Option(help="The same seed makes the same world.")] = 7,
 ) -> None:
-    """Two simulated days of a launch: database, provider, webhook and mail server included, nothing left running.
+    """Run a launch on simulated servers: provider, database, webhook and mail, all stopped at the end.
 
-    Example: socap demo --tweets 30 --cycles 4
+    Example: socap demo --tweets 10 --cycles 4
     """
     run: Run = ctx.obj
-    with (
-        environment(tweets=tweets, cycles=cycles, seed=seed) as here,
-        _progress(run, cycles + 1) as progress,
-    ):
-        scenario = Scenario(here, cycles)
-        scenario.set_up()
-        for number in range(cycles):
-            scenario.cycle()
-            progress(f"cycle {number + 1} of {cycles}, {scenario.totals['engagements_new']:,} engagements")
-            here.advance(CYCLE)
-        scenario.cycle(verify=True)
-        progress("full pass over every list, report")
-        truth = here.ask("/sim/truth")
-        scenario.send_rest()
-        result = scenario.result(truth, Path(out))
-    run.done(asdict(result), text=lambda: _show(result), exit_code=0 if result.exact else 1)
+    folder = Path(out)
+    with ExitStack() as stack:
+        data = folder / "data"
+        if not keep:
+            scratch = tempfile.TemporaryDirectory(prefix="socap-demo-", ignore_cleanup_errors=True)
+            data = Path(stack.enter_context(scratch))
+        elif data.exists():
+            raise UsageError(f"{data} exists", hint="delete it, or name another folder with --out")
+        scenario = stack.enter_context(open_scenario(data, tweets=tweets, cycles=cycles, seed=seed))
+        result = scenario.run(folder, stack.enter_context(_progress(run, cycles + 1)))
+    text = functools.partial(_show, result, data if keep else None)
+    run.done(asdict(result), text=text, exit_code=0 if result.exact else 1)
 
 
 @contextmanager
@@ -156,7 +83,7 @@ def _progress(run: Run, total: int) -> Iterator[Callable[[str], None]]:
         yield lambda text: bar.update(task, advance=1, description=text)
 
 
-def _show(result: DemoResult) -> None:
+def _show(result: DemoResult, data: Path | None) -> None:
     rows = [[name, *astuple(row)] for name, row in result.lists.items()]
     rows.append(["all", *(sum(column) for column in zip(*(row[1:] for row in rows), strict=True))])
     title = f"{result.tweets} tweets, {result.cycles} cycles"
@@ -167,35 +94,60 @@ def _show(result: DemoResult) -> None:
     received = ", ".join(f"{count:,} by {name}" for name, count in result.alerts_received.items())
     tables.pairs(
         [
-            ("taken back, and marked so", result.removed),
-            ("requests", f"{result.requests:,} ({saved:.0%} fewer than reading everything)"),
+            ("removed", result.removed),
+            ("requests", f"{result.requests:,} ({saved:.0%} fewer than reading every list)"),
             ("cost", f"{result.cost:,} credits = ${result.usd:.2f}"),
-            ("alerts", f"{result.alerts_planned:,} planned; received {received}"),
+            ("alerts", f"{result.alerts_planned:,} planned; messages received: {received}"),
             ("report", result.pages[-1]),
+            *([("database", f"socap --data-dir {data} status")] if data else []),
         ]
     )
-    every = "Every engagement of the simulated world is in the database, once."
-    print_line(f"\n{every if result.exact else 'NOT EXACT'}")
+    exact = "Every engagement of the simulated world is in the database, once."
+    print_line(f"\n{exact if result.exact else 'NOT EXACT: the database differs from the simulated world.'}")
 
 
 def simulate(
     ctx: typer.Context,
-    port: Port = 8400,
-    tweets: Tweets = 300,
-    provider: Provider = "twitterapi",
-    seed: Seed = 7,
-    engagements: Engagements = 45.0,
-    speed: Speed = 1.0,
-    start: Start = "",
-    key: Key = "",
-    page: PageSize = 20,
-    latency: Latency = 0.0,
-    errors: Errors = 0.0,
-    qps: Rate = 0.0,
-    limit_per: SharedBy = LimitPer.ACCOUNT,
-    files: Files = "",
-    end_with_stdin: EndWithStdin = False,
-    check: Check = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8400,
+    tweets: Annotated[int, typer.Option(min=1, help="Tweets of the world.")] = 300,
+    provider: Annotated[
+        str, typer.Option(metavar="|".join(FORMATS), help="Whose wire format to serve.")
+    ] = "twitterapi",
+    seed: Annotated[int, typer.Option(help="The same seed makes the same world.")] = 7,
+    engagements: Annotated[float, typer.Option(min=0, help="Engagements per tweet, on average.")] = 45.0,
+    speed: Annotated[
+        float, typer.Option(min=0, help="World seconds in a real one; 0: only POST /sim/advance moves it.")
+    ] = 1.0,
+    start: Annotated[
+        str, typer.Option(metavar="ISO", help="The world's time at the start (default: now).")
+    ] = "",
+    key: Annotated[str, typer.Option(help="Accept only this API key (default: any).")] = "",
+    page: Annotated[int, typer.Option(min=1, help="Items on a page.")] = 20,
+    latency: Annotated[
+        float,
+        typer.Option(
+            min=0, metavar="SECONDS", help="Time that every answer takes (default: none).", show_default=False
+        ),
+    ] = 0.0,
+    errors: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="Part of the requests that fail (default: none).", show_default=False
+        ),
+    ] = 0.0,
+    qps: Annotated[
+        float,
+        typer.Option(min=0, help="Requests a second before 429 (default: no limit).", show_default=False),
+    ] = 0.0,
+    limit_per: Annotated[
+        LimitPer, typer.Option("--limit-per", help="What shares the limit of --qps.")
+    ] = LimitPer.ACCOUNT,
+    files: Annotated[
+        str, typer.Option(metavar="DIR", help="Write tweets.csv and importance.json of the world here.")
+    ] = "",
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare the database with a simulator that runs on --port.")
+    ] = False,
 ) -> None:
     """Serve a made-up world in a provider's wire format, on loopback, until Ctrl-C.
 
@@ -203,35 +155,25 @@ def simulate(
     """
     run: Run = ctx.obj
     if provider not in FORMATS:
-        known = ", ".join(FORMATS)
-        raise UsageError(f"the simulator does not speak {provider!r}", hint=f"--provider: one of {known}")
+        hint = f"--provider: one of {', '.join(FORMATS)}"
+        raise UsageError(f"no wire format {provider!r}", hint=hint)
     if check:
         _check(run, port)
         return
     begin = moment(start, "--start") if start else datetime.now(UTC)
-    world = World(seed=seed, tweets=tweets, start=begin, engagements=engagements)
-    faults = Faults(latency=latency, errors=errors, qps=qps, limit_per=limit_per.value)
     simulator = Simulator(
-        world,
+        World(seed=seed, tweets=tweets, start=begin, engagements=engagements),
         port=port,
         speed=speed,
         key=key or None,
         page=page,
         seed=seed,
-        faults=faults,
+        faults=Faults(latency=latency, errors=errors, qps=qps, limit_per=limit_per.value),
         wire_format=provider,
     )
-    if end_with_stdin:
-        threading.Thread(target=_end_with_stdin, daemon=True).start()
     if files:
         _write_files(simulator, Path(files))
-    _serve(run, simulator)
-
-
-def _serve(run: Run, simulator: Simulator) -> None:
-    """Say where it is, and serve until Ctrl-C."""
-    url = simulator.url
-    label = simulator.api.label
+    url, label = simulator.url, simulator.api.label
     named = "" if label == ProviderSettings().name else f" SOCAP_PROVIDER__NAME={label}"
     try:
         if not run.quiet:
@@ -248,28 +190,17 @@ def _serve(run: Run, simulator: Simulator) -> None:
         simulator.close()
 
 
-def _end_with_stdin() -> None:
-    """End with whoever started this, however that ended."""
-    sys.stdin.read()
-    os._exit(0)
-
-
 def _write_files(simulator: Simulator, folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "tweets.csv").write_text(simulator.tweets_csv(), encoding="utf-8")
-        tree = {
-            "important_people": simulator.world.important,
-            "following_index": simulator.world.following_index,
-        }
-        (folder / "importance.json").write_text(json.dumps(tree), encoding="utf-8")
+        (folder / "importance.json").write_text(simulator.importance_json(), encoding="utf-8")
     except OSError as error:
         raise SocapError(f"cannot write to {folder}: {error.strerror}", hint="name another folder") from error
 
 
 def _check(run: Run, port: int) -> None:
     """Compare what is stored with the truth of a running simulator; exit 1 when they differ."""
-
     try:
         with urlopen(f"http://127.0.0.1:{port}/sim/truth", timeout=10) as answer:
             truth = json.load(answer)

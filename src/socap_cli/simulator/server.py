@@ -158,6 +158,11 @@ class Simulator:
         writer.writerows((tweet.url, tweet.category.short) for tweet in self.world.tweets.values())
         return out.getvalue()
 
+    def importance_json(self) -> str:
+        """The important people and the following index, as `importance import` reads them."""
+        world = self.world
+        return json.dumps({"important_people": world.important, "following_index": world.following_index})
+
     def respond(self, request: Request) -> Response:
         """Answer a request to the provider, or to `/sim/...`."""
         if request.path.startswith("/sim/"):
