@@ -221,7 +221,7 @@ def test_blanks_around_a_secret_are_no_part_of_it(monkeypatch: pytest.MonkeyPatc
         ("SOCAP_CONFIG", "x/" * 3000, "File name too long"),
         ("SOCAP_CONFIG", "/", "cannot read /: Is a directory"),
         ("SOCAP_ALERTS__WEBHOOK_HOSTS", "https://hooks.slack.com", "should be hosts"),
-        ("SOCAP_DATABASE__FOLLOWING_INDEX", "system.users", "no collection can be called so"),
+        ("SOCAP_DATABASE__FOLLOWING_INDEX", "system.users", "is not a valid collection name"),
         ("SOCAP_DATABASE__NAME", "a.b", "SOCAP_DATABASE__NAME"),
     ],
 )

@@ -155,7 +155,7 @@ def _settings(section: type[BaseModel], names: set[str], under: tuple[str, ...])
 def _value(section: type[BaseModel], name: str) -> str:
     field = section.model_fields[name]
     if field.default_factory is not None:
-        return "per platform"
+        return "per platform" if name == "data_dir" else "from `uri`, else `socap`"
     value = field.default
     if value is None or value == () or isinstance(value, SecretStr):
         return "not set"

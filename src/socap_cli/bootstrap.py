@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -226,14 +226,14 @@ def look_policy(built: Bootstrap, db: Db) -> LookPolicy:
     from socap_cli.model.cadence import Cadence, Limits
 
     wanted = built.settings.collection
-    shortest, longest = timedelta(minutes=wanted.shortest_minutes), timedelta(hours=wanted.longest_hours)
-    limits = Limits(shortest, longest, wanted.hour_worth)
 
     def prices() -> LookPrices:
         with open_provider(built, needs_key=False) as provider:
             return look_prices(db, provider)
 
-    return LookPolicy(Cadence(wanted.cadence), limits, built.settings.budget, cache(prices))
+    return LookPolicy(
+        Cadence(wanted.cadence), Limits(worth=wanted.hour_worth), built.settings.budget, cache(prices)
+    )
 
 
 def report_wanted(built: Bootstrap, edition: Edition) -> Wanted:

@@ -19,7 +19,7 @@ from socap_cli.cli.run import Run, bootstrap
 from socap_cli.errors import SocapError, UsageError
 from socap_cli.files import write_file
 from socap_cli.model.message import parse_receiver
-from socap_cli.settings import find_file, missing_file, secrets_in
+from socap_cli.settings import find_file, is_secret, missing_file
 from socap_cli.status import RULES, gather, troubles
 from socap_cli.store import Db, importance, indexes, usage
 from socap_cli.store.connect import clock
@@ -152,10 +152,11 @@ def run_checks(built: Bootstrap, *, offline: bool) -> list[Check]:
 
 def _configuration(built: Bootstrap) -> Iterator[Check]:
     file = built.settings.file
+    held = [at for at, origin in built.settings.origins.items() if origin == str(file) and is_secret(at)]
     if file is None:
         yield Check("configuration", "ok", "no file; environment and defaults")
-    elif file.stat().st_mode & OTHERS and (secrets := secrets_in(file)):
-        said = f"{file} can be read by others, and holds {', '.join(secrets)}"
+    elif file.stat().st_mode & OTHERS and held:
+        said = f"{file} can be read by others, and holds {', '.join(map('.'.join, held))}"
         yield Check("configuration", "warn", said, f"chmod 600 {file}")
     else:
         yield Check("configuration", "ok", str(file))
