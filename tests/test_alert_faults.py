@@ -358,6 +358,6 @@ def test_an_address_waits_no_longer_than_it_can_have_been_told_to(alerting: Aler
     db, ahead = alerting.lab.db, (time.time() + 86_400) * 1000
     change(db, SLUG, channels=to(team))
     address = address_id("slack", team.url)
-    for moment in ("next_at", "rests_until"):
+    for moment in ("tat", "blocked_until"):
         db.channels.update_one({"_id": address}, {"$set": {moment: ahead}}, upsert=True)
     assert send(alerting).sent == 1

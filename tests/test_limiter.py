@@ -17,15 +17,17 @@ def test_the_key_is_not_in_the_limiters_name() -> None:
 
 
 def test_turns_are_handed_out_one_interval_apart(db: Db) -> None:
-    waits = [turn.wait for turn in rate_limits.reserve(db, LIMITER, rate=10, max_wait=60, turns=20)]
+    waits = [
+        turn.wait for turn in rate_limits.reserve(db.rate_limits, LIMITER, rate=10, max_wait=60, turns=20)
+    ]
     assert waits[-1] - waits[0] == pytest.approx(19 / (10 * rate_limits.SAFETY))
 
 
 def test_a_refusal_leaves_the_limiter_as_it_was(db: Db) -> None:
     for _ in range(5):
-        rate_limits.reserve(db, LIMITER, rate=1, max_wait=60)
+        rate_limits.reserve(db.rate_limits, LIMITER, rate=1, max_wait=60)
     before = db.rate_limits.find_one({"_id": LIMITER})
-    (turn,) = rate_limits.reserve(db, LIMITER, rate=1, max_wait=1)
+    (turn,) = rate_limits.reserve(db.rate_limits, LIMITER, rate=1, max_wait=1)
     after = db.rate_limits.find_one({"_id": LIMITER})
     assert before is not None
     assert after is not None
@@ -34,12 +36,14 @@ def test_a_refusal_leaves_the_limiter_as_it_was(db: Db) -> None:
 
 
 def test_a_block_holds_for_everybody_and_is_never_shortened(db: Db) -> None:
-    rate_limits.block(db, LIMITER, 30)
-    rate_limits.block(db, LIMITER, 1)
-    (turn,) = rate_limits.reserve(db, LIMITER, rate=0, max_wait=3)
+    rate_limits.block(db.rate_limits, LIMITER, 30)
+    rate_limits.block(db.rate_limits, LIMITER, 1)
+    (turn,) = rate_limits.reserve(db.rate_limits, LIMITER, rate=0, max_wait=3)
     assert not turn.granted
     assert 29 < turn.wait <= 30
-    assert rate_limits.reserve(db, rate_limits.limiter_id("secret-key", "/y"), rate=0, max_wait=3)[0].granted
+    assert rate_limits.reserve(
+        db.rate_limits, rate_limits.limiter_id("secret-key", "/y"), rate=0, max_wait=3
+    )[0].granted
     closed = [one.scope for one in rate_limits.states(db) if one.is_closed]
     assert closed == ["/x"]
 
@@ -49,7 +53,9 @@ def test_a_hundred_threads_are_granted_moments_that_lie_an_interval_apart(db: Db
     waits: list[float] = []
     threads = [
         threading.Thread(
-            target=lambda: waits.append(rate_limits.reserve(db, LIMITER, rate=20, max_wait=60)[0].wait)
+            target=lambda: waits.append(
+                rate_limits.reserve(db.rate_limits, LIMITER, rate=20, max_wait=60)[0].wait
+            )
         )
         for _ in range(100)
     ]
@@ -66,17 +72,20 @@ def test_a_hundred_threads_are_granted_moments_that_lie_an_interval_apart(db: Db
 
 
 def test_turns_reserved_at_once_are_the_turns_reserved_one_by_one(db: Db) -> None:
-    at_once = rate_limits.reserve(db, LIMITER, rate=10, max_wait=0.55, turns=9)
+    at_once = rate_limits.reserve(db.rate_limits, LIMITER, rate=10, max_wait=0.55, turns=9)
     granted = [turn.wait for turn in at_once if turn.granted]
     interval = 1 / (10 * rate_limits.SAFETY)
     assert granted == pytest.approx([number * interval for number in range(6)])
     assert {turn.granted for turn in at_once[6:]} == {False}
-    (later,) = rate_limits.reserve(db, LIMITER, rate=10, max_wait=60)
+    (later,) = rate_limits.reserve(db.rate_limits, LIMITER, rate=10, max_wait=60)
     assert at_once[6].wait - 0.3 < later.wait <= at_once[6].wait
 
 
 def test_without_a_rate_every_turn_is_now(db: Db) -> None:
-    assert rate_limits.reserve(db, LIMITER, rate=0, max_wait=3, turns=3) == [rate_limits.Turn(True, 0.0)] * 3
+    assert (
+        rate_limits.reserve(db.rate_limits, LIMITER, rate=0, max_wait=3, turns=3)
+        == [rate_limits.Turn(True, 0.0)] * 3
+    )
 
 
 @pytest.mark.timeout(30)

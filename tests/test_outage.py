@@ -94,9 +94,9 @@ def test_a_single_lost_answer_is_asked_for_again_and_no_job_waits(lab: MakeLab) 
 def test_a_rate_that_is_refused_is_left_and_what_was_reserved_at_it_is_void(lab: MakeLab) -> None:
     one = lab(tweets=1)
     limiter = rate_limits.limiter_id(KEY, "account")
-    before = rate_limits.reserve(one.db, limiter, rate=20, max_wait=60, turns=20)[-1]
-    refused = rate_limits.cut(one.db, limiter, rate=20, factor=0.5)
-    first, second = rate_limits.reserve(one.db, limiter, rate=20, max_wait=60, turns=2)
+    before = rate_limits.reserve(one.db.rate_limits, limiter, rate=20, max_wait=60, turns=20)[-1]
+    refused = rate_limits.cut(one.db, limiter, rate=20)
+    first, second = rate_limits.reserve(one.db.rate_limits, limiter, rate=20, max_wait=60, turns=2)
     assert (before.refused, first.refused, refused) == (0, 1, 1)
     assert second.wait - first.wait == pytest.approx(1 / (10 * rate_limits.SAFETY), rel=0.05)
     (state,) = rate_limits.states(one.db)
@@ -107,8 +107,8 @@ def test_a_burst_of_refusals_cuts_once(lab: MakeLab) -> None:
     one = lab(tweets=1)
     limiter = rate_limits.limiter_id(KEY, "account")
     for _ in range(5):
-        rate_limits.cut(one.db, limiter, rate=20, factor=0.5)
-    first, second = rate_limits.reserve(one.db, limiter, rate=20, max_wait=60, turns=2)
+        rate_limits.cut(one.db, limiter, rate=20)
+    first, second = rate_limits.reserve(one.db.rate_limits, limiter, rate=20, max_wait=60, turns=2)
     assert second.wait - first.wait == pytest.approx(1 / (10 * rate_limits.SAFETY), rel=0.05)
 
 

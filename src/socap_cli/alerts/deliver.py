@@ -84,12 +84,12 @@ class Sender:
         while failures < FAILURES_IN_A_ROW and not context.stop.is_set():
             if not alert_messages.is_due(context.db, address, now=context.now(), campaign_id=only):
                 return
-            interval = channel.interval if channel else 0.0
-            wait = rate_limits.reserve_channel(context.db, address, interval=interval, max_wait=LONGEST_WAIT)
-            if wait > LONGEST_WAIT:
+            rate = 1 / channel.interval if channel and channel.interval else 0.0
+            (turn,) = rate_limits.reserve(context.db.channels, address, rate=rate, max_wait=LONGEST_WAIT)
+            if not turn.granted:
                 return
-            if wait > 0:
-                context.sleep(wait)
+            if turn.wait > 0:
+                context.sleep(turn.wait)
             if context.stop.is_set():
                 return
             token, now = secrets.token_hex(8), context.now()
@@ -174,7 +174,7 @@ class Sender:
             rate_limits.switch_off(context.db, off)
             alert_messages.end_address(context.db, claimed.address_id, said=error.message, now=now)
         elif error.retry_after:
-            rate_limits.rest(context.db, claimed.address_id, seconds=error.retry_after)
+            rate_limits.block(context.db.channels, claimed.address_id, error.retry_after)
         then = "; will be retried" if settlement.due is not None else ""
         if settlement.status is DeliveryStatus.DEAD:
             then = "; see: socap alerts list --status dead"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -19,20 +19,34 @@ from socap_cli.store.rate_limits import GroupCommit, Turn
 log = logging.getLogger("socap.client")
 
 FAILURES_TO_CLOSE = 6
-"""So many answers in a row that never came close a scope."""
-WINDOW = 20
-"""So many answers are looked back at when one is refused for its rate."""
-TOO_MANY = 6
-"""So many refusals among them say that the rate is far too high; fewer may concern single requests only."""
-CAREFUL_FOR = 120.0
-"""Seconds after such a cut in which two refusals among ten answers are enough for a smaller one."""
+"""So many requests in a row without an answer close a scope."""
+WINDOW, TOO_MANY = 20, 6
+"""So many refusals among the last answers say that the rate is too high; fewer may concern single requests only."""
 FIRST_BLOCK = 0.5
 """Seconds for which nothing is asked when there is no limit of ours that could be lowered."""
 AUTO = "auto"
 FALLBACK_RATE = 3.0
 """Requests a second when the provider does not say what it allows."""
 LOOK_AGAIN, ASK_AGAIN = 600.0, 2.0
-"""Seconds after which the provider is asked again what it allows: once it said so, and when it did not answer."""
+"""Seconds after which the provider is asked again what it allows: once it answered, and when it did not."""
+
+
+@dataclass
+class Scope:
+    """What this process knows of one limit scope."""
+
+    ceiling: float = 0.0
+    ceiling_until: float = 0.0
+    refused: int = 0
+    """Refusals of all processes: what was reserved before the last one is void."""
+    recent: deque[bool] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    """Whether the last answers were refusals."""
+    failures: int = 0
+    """Requests in a row without an answer."""
+    failing_since: float | None = None
+    failing: set[str] = field(default_factory=set)
+    """What was asked about without an answer since the last one."""
+    has_answered: bool = False
 
 
 @dataclass
@@ -42,7 +56,7 @@ class Limiter:
     db: Db
     key: str = field(repr=False)
     rate: float | Literal["auto"]
-    """Requests a second for each limit scope; 0 sets no limit of ours, `auto` finds it."""
+    """Requests a second for each limit scope; 0 sets no limit of ours, `auto` asks the provider."""
     stop: threading.Event
     allowed_rate: Callable[[str], AllowedRate | None] = lambda _: None
     """Asks the provider what it allows now in a scope."""
@@ -51,16 +65,9 @@ class Limiter:
 
     def __post_init__(self) -> None:
         self._reserve_together = GroupCommit[str, Turn](self._reserve)
-        self._failures: dict[str, int] = {}
-        self._recent: dict[str, deque[bool]] = {}
-        self._ceilings: dict[str, tuple[float, float]] = {}
-        self._refused: dict[str, int] = {}
-        self._cut_at: dict[str, float] = {}
-        self._looking = threading.Lock()
-        self._failing_since: dict[str, float] = {}
-        self._failing: dict[str, set[str]] = {}
-        self._has_answered: set[str] = set()
-        self._heard_at = 0.0
+        self._scopes: defaultdict[str, Scope] = defaultdict(Scope)
+        self._asking = threading.Lock()
+        self._answered_at = 0.0
         self._lock = threading.Lock()
 
     @property
@@ -71,52 +78,46 @@ class Limiter:
     def wait(self, scope: str, endpoint: str) -> bool:
         """Sleep until the next turn; True when it is a probe of a scope that did not answer.
 
-        Raises Stopping, TurnTooFar when the turn is too far away, EndpointClosed when only probes pass.
+        A turn is void when the scope refused somebody in the meantime. Raises Stopping, TurnTooFar when the turn is too
+        far away, EndpointClosed when only probes pass.
         """
         while True:
-            turn = self._next_turn(scope, endpoint)
-            if turn.refused == self._refused.get(scope, 0):
+            if self.stop.is_set():
+                raise Stopping
+            self._ceiling(scope)
+            turn = self._reserve_together(scope)
+            wait = max(0.0, turn.wait - time.monotonic())
+            if not turn.granted and turn.closed:
+                why = f": {turn.reason.removeprefix(f'{endpoint}: ')}" if turn.reason else ""
+                raise EndpointClosed(f"no answer at present{why}", endpoint=endpoint, closed_for=wait)
+            if not turn.granted:
+                raise TurnTooFar(f"its next turn is in {wait:.0f} s", endpoint=endpoint, retry_after=wait)
+            if wait > 0 and self.stop.wait(wait):
+                raise Stopping
+            if turn.refused == self._scopes[scope].refused:
                 return turn.closed
-
-    def _next_turn(self, scope: str, endpoint: str) -> Turn:
-        """Reserve a turn and sleep until it. It is void when the scope refused somebody meanwhile."""
-        if self.stop.is_set():
-            raise Stopping
-        self._ceiling(scope)
-        turn = self._reserve_together(scope)
-        wait = turn.wait - time.monotonic()
-        if not turn.granted and turn.closed:
-            why = f": {turn.reason.removeprefix(f'{endpoint}: ')}" if turn.reason else ""
-            said = f"it does not answer for now{why}"
-            raise EndpointClosed(said, endpoint=endpoint, closed_for=max(0.0, wait))
-        if not turn.granted:
-            said = f"its next turn is in {max(0.0, wait):.0f} s"
-            raise TurnTooFar(said, endpoint=endpoint, retry_after=max(0.0, wait))
-        if wait > 0 and self.stop.wait(wait):
-            raise Stopping
-        return turn
 
     def _ceiling(self, scope: str) -> float:
         """The rate that may not be passed; asked for again now and then by one thread, while others go on."""
         if not self.spaced:
             return 0.0
-        known, good_until = self._ceilings.get(scope, (0.0, 0.0))
-        if time.monotonic() < good_until:
-            return known
-        with self._looking:
-            if self._ceilings.get(scope, (0.0, 0.0))[1] == good_until:
-                rate, good_for = self._find_ceiling(scope, known)
-                self._ceilings[scope] = rate, time.monotonic() + good_for
-        return self._ceilings[scope][0]
+        known = self._scopes[scope]
+        good_until = known.ceiling_until
+        if time.monotonic() >= good_until:
+            with self._asking:
+                if known.ceiling_until == good_until:
+                    known.ceiling, good_for = self._find_ceiling(scope, known.ceiling)
+                    known.ceiling_until = time.monotonic() + good_for
+        return known.ceiling
 
     def _find_ceiling(self, scope: str, known: float) -> tuple[float, float]:
-        """What another process found lately, or what the provider says now; and for how many seconds it is good."""
-        limiter = rate_limits.limiter_id(self.key, scope)
+        """What another process learned lately, or what the provider says now; and for how many seconds it is good."""
+        limiter = self._id(scope)
         if self.rate != AUTO:
             rate_limits.remember_ceiling(self.db, limiter, rate=float(self.rate), source="the configuration")
             return float(self.rate), inf
-        if (found := rate_limits.ceiling(self.db, limiter, younger_than=LOOK_AGAIN)) is not None:
-            return found, LOOK_AGAIN
+        if (stored := rate_limits.ceiling(self.db, limiter, younger_than=LOOK_AGAIN)) is not None:
+            return stored, LOOK_AGAIN
         try:
             allowed = self.allowed_rate(scope) or AllowedRate(FALLBACK_RATE, "the provider does not say")
         except ProviderError as error:
@@ -126,41 +127,47 @@ class Limiter:
         return allowed.rate, LOOK_AGAIN
 
     def _reserve(self, scopes: Sequence[str]) -> list[Turn]:
-        """A turn for each, those of one scope in one reservation; `wait` is a moment of this host's clock.
+        """A turn for each, those of one scope in one reservation; `wait` becomes a moment of this host's clock.
 
-        A moment, not a wait: who wakes late from the reservation sleeps so much less for the turn.
+        A moment, so that a late wake-up from the reservation adds no delay.
         """
         turns: dict[str, Iterator[Turn]] = {}
         for scope in dict.fromkeys(scopes):
-            limiter = rate_limits.limiter_id(self.key, scope)
-            rate, count = self._ceiling(scope), scopes.count(scope)
-            known = self._refused.get(scope, 0)
-            reserved = rate_limits.reserve(self.db, limiter, rate=rate, max_wait=self.max_wait, turns=count)
-            now = time.monotonic()
-            refused = reserved[0].refused
+            known = self._scopes[scope]
+            before = known.refused
+            reserved = rate_limits.reserve(
+                self.db.rate_limits,
+                self._id(scope),
+                rate=self._ceiling(scope),
+                max_wait=self.max_wait,
+                turns=scopes.count(scope),
+            )
+            now, refused = time.monotonic(), reserved[0].refused
             # Counts only grow: one below what was known before belongs to another document, since a restore, say.
-            self._refused[scope] = refused if refused < known else max(self._refused.get(scope, 0), refused)
+            known.refused = refused if refused < before else max(known.refused, refused)
             turns[scope] = iter([replace(turn, wait=now + turn.wait) for turn in reserved])
         return [next(turns[scope]) for scope in scopes]
+
+    def _id(self, scope: str) -> str:
+        return rate_limits.limiter_id(self.key, scope)
 
     def answered(self, scope: str, *, probe: bool) -> None:
         """A request was answered: whatever was closed here is open again."""
         with self._lock:
-            self._heard_at = time.monotonic()
-            self._failures[scope] = 0
-            self._failing_since.pop(scope, None)
-            self._failing.pop(scope, None)
-            self._has_answered.add(scope)
-            self._window(scope).append(False)
+            self._answered_at = time.monotonic()
+            known = self._scopes[scope]
+            known.failures, known.failing_since, known.has_answered = 0, None, True
+            known.failing.clear()
+            known.recent.append(False)
         if probe:
-            rate_limits.reopen(self.db, rate_limits.limiter_id(self.key, scope))
+            rate_limits.reopen(self.db, self._id(scope))
 
     def concerns_one(self, scope: str, about: str) -> bool:
-        """Take in that what is about this failed: whether others were answered, and nothing else failed since."""
+        """Note that a request about this failed: whether others were answered, and nothing else failed since."""
         with self._lock:
-            failing = self._failing.setdefault(scope, set())
-            failing.add(about)
-            return len(failing) == 1 and scope in self._has_answered
+            known = self._scopes[scope]
+            known.failing.add(about)
+            return len(known.failing) == 1 and known.has_answered
 
     def failed(self, scope: str, error: ProviderError) -> None:
         """A request was not answered; after several in a row the scope is closed for everybody.
@@ -170,52 +177,38 @@ class Limiter:
         if error.concerns_one:
             return
         with self._lock:
-            self._failures[scope] = self._failures.get(scope, 0) + 1
-            self._failing_since.setdefault(scope, time.monotonic())
-            several = self._failures[scope] >= FAILURES_TO_CLOSE
+            known = self._scopes[scope]
+            known.failures += 1
+            known.failing_since = known.failing_since or time.monotonic()
+            several = known.failures >= FAILURES_TO_CLOSE
         if several:
-            rate_limits.close(self.db, rate_limits.limiter_id(self.key, scope), reason=error.message[:200])
+            rate_limits.close(self.db, self._id(scope), reason=error.message[:200])
 
     def limited(self, scope: str, retry_after: float | None) -> None:
-        """A request was refused for its rate: wait as told, and go on more slowly when that happens again."""
-        factor = self._factor(scope)
-        limiter = rate_limits.limiter_id(self.key, scope)
-        if factor < 1 and self.spaced:
-            rate = self._ceiling(scope)
-            self._refused[scope] = rate_limits.cut(self.db, limiter, rate=rate, factor=factor)
-        elif factor < 1 and retry_after is None:
+        """A request was refused for its rate: wait as asked, and go on more slowly when that happens again."""
+        known = self._scopes[scope]
+        with self._lock:
+            self._answered_at = time.monotonic()
+            known.recent.append(True)
+            too_many = sum(known.recent) >= TOO_MANY
+            if too_many:
+                known.recent.clear()
+        if too_many and self.spaced:
+            known.refused = rate_limits.cut(self.db, self._id(scope), rate=self._ceiling(scope))
+        elif too_many and retry_after is None:
             retry_after = FIRST_BLOCK
         if retry_after is not None:
-            self._refused[scope] = rate_limits.block(self.db, limiter, retry_after)
-
-    def _factor(self, scope: str) -> float:
-        """By how much the rate must fall after one more refusal; 1 when it need not."""
-        with self._lock:
-            recent = self._window(scope)
-            recent.append(True)
-            now = self._heard_at = time.monotonic()
-            if sum(recent) >= TOO_MANY:
-                self._cut_at[scope] = now
-                factor = 0.5
-            elif now - self._cut_at.get(scope, -CAREFUL_FOR) < CAREFUL_FOR and sum(list(recent)[-10:]) >= 2:
-                factor = 0.85
-            else:
-                return 1.0
-            recent.clear()
-            return factor
-
-    def _window(self, scope: str) -> deque[bool]:
-        return self._recent.setdefault(scope, deque(maxlen=WINDOW))
+            known.refused = rate_limits.block(self.db.rate_limits, self._id(scope), retry_after)
 
     def silent_for(self) -> float:
         """Seconds since the first of the failures in a row that no answer has ended; 0 when it answers."""
         with self._lock:
-            begun = list(self._failing_since.values())
+            begun = [scope.failing_since for scope in list(self._scopes.values()) if scope.failing_since]
         return time.monotonic() - min(begun) if begun else 0.0
 
     def unheard_for(self) -> float:
-        """The same of scopes that are closed, but 0 when any was answered since: it is the provider that is away."""
+        """The same of scopes that are closed, but 0 when any was answered since: then the provider is not down."""
         with self._lock:
-            closed = [s for s, failures in self._failures.items() if failures >= FAILURES_TO_CLOSE]
-            begun = [self._failing_since[scope] for scope in closed if scope in self._failing_since]
-            return time.monotonic() - max(min(begun), self._heard_at) if begun else 0.0
+            closed = [scope for scope in list(self._scopes.values()) if scope.failures >= FAILURES_TO_CLOSE]
+            begun = [scope.failing_since for scope in closed if scope.failing_since]
+            return time.monotonic() - max(min(begun), self._answered_at) if begun else 0.0
