@@ -44,7 +44,7 @@ def test_accounts_are_found_by_id_of_any_type_and_by_handle_in_any_case(db: Db) 
     assert look_up(
         db,
         ("9001", "other"),
-        ("1", "gracebyron"),
+        ("", "gracebyron"),
         ("2", "MIXED"),
         ("9003", "x"),
         ("9004", "y"),
@@ -60,7 +60,23 @@ def test_of_two_documents_of_one_account_the_id_goes_first_then_the_higher_score
             {"followed_username": "ADA", "importance_score": 5},
         ]
     )
-    assert look_up(db, ("1", "ada"), ("2", "aDa")) == [2.0, 7.0]
+    assert look_up(db, ("1", "ada"), ("", "aDa")) == [2.0, 7.0]
+
+
+def test_a_handle_that_the_index_knows_under_another_id_matches_nothing(db: Db) -> None:
+    db.following_index.insert_many(
+        [
+            {"followed_user_id": "71001", "followed_username": "ada", "importance_score": 50},
+            {"followed_username": "ada", "importance_score": 40},
+            {"followed_username": "bob", "importance_score": 3},
+        ]
+    )
+    assert look_up(db, ("79999", "Ada"), ("71001", "renamed"), ("5", "bob")) == [0.0, 50.0, 3.0]
+    listed = read(
+        '{"following_index": [{"followed_username": "ADA", "followed_user_id": "79999", "followed_by": ["v"]}]}'
+    )
+    assert import_list(db, FIRM, listed, now=NOW).changes[0].is_new
+    assert look_up(db, ("79999", "ada"), ("71001", "ada")) == [1.0, 50.0]
 
 
 def test_what_cannot_be_read_is_counted_and_named(db: Db) -> None:

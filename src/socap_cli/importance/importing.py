@@ -307,8 +307,6 @@ def _decide(
     stored = importance.find(db, names, [(entry.user_id, entry.username) for entry in entries])
     decided, later, taken = [], [], set()
     for entry, before in zip(entries, stored, strict=True):
-        if before and before.user_id and entry.user_id not in (None, before.user_id):
-            before = None  # the handle has moved on to another account
         key = str(before.document["_id"]) if before else entry.user_id or fold_handle(entry.username or "")
         if key in taken:
             later.append(entry)

@@ -122,27 +122,31 @@ def look_up(db: Db, names: ImportanceCollections, profiles: Iterable[Profile]) -
 def find(
     db: Db, names: ImportanceCollections, accounts: Sequence[tuple[str | None, str | None]]
 ) -> list[IndexEntry | None]:
-    """The entry of each (user id, handle): by id, else by handle; of several the one with the highest score."""
+    """The entry of each (user id, handle): by id, else by handle; of several the one with the highest score.
+
+    Handles are given up and taken by others: one that the index holds with another id matches no entry.
+    """
     by_id, by_handle = defaultdict[str, list[IndexEntry]](list), defaultdict[str, list[IndexEntry]](list)
     for entry in _with_ids(db, names, {user_id for user_id, _ in accounts if user_id}):
         by_id[entry.user_id or ""].append(entry)
     rest = {fold_handle(name) for user_id, name in accounts if name and user_id not in by_id}
     for entry in _with_handles(db, names, rest):
         by_handle[fold_handle(entry.username or "")].append(entry)
-    return [
-        max(
-            by_id.get(user_id or "") or by_handle.get(fold_handle(name or "")) or (),
-            key=lambda entry: entry.score,
-            default=None,
-        )
-        for user_id, name in accounts
-    ]
+    entries = []
+    for user_id, name in accounts:
+        same = by_id.get(user_id or "") or by_handle.get(fold_handle(name or ""), [])
+        if user_id and any(entry.user_id not in (None, user_id) for entry in same):
+            same = []
+        entries.append(max(same, key=lambda entry: entry.score, default=None))
+    return entries
 
 
 def all_of(db: Db, names: ImportanceCollections, entry: IndexEntry) -> list[IndexEntry]:
-    """Every document of an account: those with its id, and those with its handle."""
+    """Every document of an account: those with its id, and those with its handle that have no other id."""
     same = [entry, *_with_ids(db, names, {entry.user_id} if entry.user_id else ())]
-    same.extend(_with_handles(db, names, {fold_handle(entry.username)} if entry.username else ()))
+    for one in _with_handles(db, names, {fold_handle(entry.username)} if entry.username else ()):
+        if entry.user_id is None or one.user_id in (None, entry.user_id):
+            same.append(one)
     return list({str(one.document["_id"]): one for one in same}.values())
 
 
