@@ -97,7 +97,7 @@ def test_a_database_of_another_version_is_refused_before_anything_is_written(
     for words in (["enqueue"], ["status"], ["campaign", "add", "x", "--days", "3", "--no-verify"]):
         error = cli(*words, code=1)["error"]
         assert error["type"] == "SchemaMismatch"
-        assert f"have version {version!r}, this program knows 1" in error["message"]
+        assert f"have version {version!r}, this program needs 1" in error["message"]
         assert hint in error["hint"]
     assert {name: db[name].count_documents({}) for name in db.list_collection_names()} == before
 

@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from socap_cli.report.values import Edition
     from socap_cli.settings import Settings
     from socap_cli.store import Db
-    from socap_cli.store.embedded import Embedded, Restarter
+    from socap_cli.store.embedded import Embedded
     from socap_cli.store.importance import ImportanceCollections
     from socap_cli.work.context import WorkContext
 
 
-RESTART = 15.0
-"""Seconds in which the embedded server comes back, if it does."""
+RESTART = 3.0
+"""Seconds for which one operation waits for the embedded server; whoever can wait longer then starts it again."""
 
 
 LOOK_FOR_IT = "check --data-dir, HOME, MONGODB_URI and the configuration file"
@@ -77,36 +77,14 @@ class Bootstrap:
     def _opened(self, patience: float) -> Iterator[Db]:
         from socap_cli.store import ELECTION, open_database
 
-        wanted = self.settings.database
-        if uri := secret(wanted.uri):
-            with open_database(
-                uri, wanted.name, patience=patience, election=min(ELECTION, wanted.patience)
-            ) as db:
-                yield db
-            return
-        with self._embedded_server() as (uri, restarter):
-            election = min(RESTART, wanted.patience)
-            with open_database(
-                uri, wanted.name, patience=max(patience, election), election=election, listeners=[restarter]
-            ) as db:
-                yield db
-
-    @contextmanager
-    def _embedded_server(self) -> Iterator[tuple[str, Restarter]]:
-        """The embedded server's URI. It is started, again whenever it goes away; a stop waits for the block."""
-        from socap_cli.store.embedded import Restarter
-
-        embedded = self.embedded()
-        restarter = Restarter(self._start)
-        with embedded.in_use():
+        names = self.settings.database
+        uri, election = secret(names.uri), ELECTION
+        if not uri:
             if self._start():
-                self._inform(f"started the embedded database in {embedded.data_dir}")
-            try:
-                yield embedded.uri, restarter
-            except DatabaseUnreachable as error:
-                raise restarter.failure or error from error
-            finally:
-                restarter.close()
+                self._inform(f"started the embedded database in {self.settings.data_dir}")
+            uri, election = self.embedded().uri, RESTART
+        with open_database(uri, names.name, patience=patience, election=min(election, names.patience)) as db:
+            yield db
 
     def _start(self) -> bool:
         """Start the embedded server; True when it did not run. Raises DatabaseUnreachable where it is not ours."""
