@@ -79,7 +79,7 @@ def _fill(db: Db, count: int) -> None:
     db.jobs.drop()
     indexes.ensure(db)
     tweets = [str(n) for n in range(1, count // 4 + 1)]
-    jobs.arm(db, "c", tweets, jobs.Arming(START, max_attempts=3))
+    jobs.arm(db, "c", tweets, asked_at=START, max_attempts=3)
     for at in range(0, len(tweets), 5000):
         jobs.release_lists(db, [(tweet, kind) for tweet in tweets[at : at + 5000] for kind in LISTS], [])
 

@@ -27,7 +27,7 @@ from socap_cli.cli.metrics import show_series
 from socap_cli.cli.report import show_compared
 from socap_cli.cli.run import Run
 from socap_cli.cli.status import show_status, show_usage
-from socap_cli.cli.work import lines, work_warnings, worked_line
+from socap_cli.cli.work import progress_line, work_warnings, worked_line
 from socap_cli.enqueue import EnqueueResult
 from socap_cli.importance.accounts import Account
 from socap_cli.model.alert import (
@@ -53,7 +53,7 @@ from socap_cli.model.queue import JobStatus, LimitState, RunRecord
 from socap_cli.report.analytics import AtAge, CoverageRow, Interval
 from socap_cli.report.gather import Compared
 from socap_cli.status import Status
-from socap_cli.work.context import Progress, WorkResult
+from socap_cli.work.context import WorkResult
 
 JOBS = [
     job(status=JobStatus.PENDING, outcome=None),
@@ -334,24 +334,17 @@ def test_what_work_says() -> None:
     assert worked_line(asdict(DONE)) == (
         "1 job completed, 3 unchanged, 0 requeued, 1 failed in 4.5 s: 1 new engagement, 1 snapshot, 1 request"
     )
-    assert list(work_warnings({**asdict(DONE), "processes_restarted": 1}, early=True)) == [
+    assert list(work_warnings(asdict(DONE), early=True)) == [
         "1 job failed; see: socap jobs list --status failed",
-        "2 jobs not worked, over budget; see: socap usage --by campaign",
-        "1 row of answers could not be read: left out; see the log",
-        "1 worker died; others were started instead",
-        "stopped before the queue was dry; the next run goes on (the last trouble: HTTP 503)",
+        "2 jobs skipped, over budget; see: socap usage --by campaign",
+        "1 row of responses skipped: could not be parsed; see the log",
+        "stopped before the queue was empty; the next run continues (last error: HTTP 503)",
     ]
-    assert list(work_warnings(asdict(WorkResult(*([0] * 10))), early=False)) == []  # type: ignore[arg-type]
+    assert list(work_warnings(asdict(WorkResult()), early=False)) == []
 
 
 def test_what_a_worker_shows_while_it_works() -> None:
-    by_kind = {Kind("metrics"): 1, Kind("retweets"): 0}
-    assert lines(Progress(DONE, by_kind, running=2, left=30)) == [
-        "7 jobs ended, 30 open, 2 claimed, 2 jobs/s",
-        "1 new engagement, 1 request, 300 credits",
-        "metrics 1 · unchanged 3",
-        "last trouble: HTTP 503",
-    ]
+    assert progress_line(DONE) == "1 new engagement, 1 request, 300 credits, last error: HTTP 503"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from socap_cli.model.kinds import RETWEETS, kinds
 from socap_cli.model.queue import MeteredRequest, Outcome, Unit, UsageBatch
 from socap_cli.settings import Budget as Limits
 from socap_cli.store import campaigns, jobs, snapshots, usage
-from socap_cli.store.jobs import Claim
 from socap_cli.work.context import UnitResult, WorkContext
 from socap_cli.work.worker import BUGS_TO_END, Worker, WorkerOptions, work_unit
 
@@ -184,6 +183,5 @@ def test_a_metrics_batch_of_two_campaigns_is_paid_by_the_one_that_may(lab: MakeL
 
 
 def _claimed(one: Lab) -> Unit:
-    wanted = Claim(kinds(), units=1, batch=50, worker="w", lease=60)
-    (unit,) = jobs.claim(one.db, wanted)
+    (unit,) = jobs.claim(one.db, kinds(), units=1, batch=50, worker="w", lease=60)
     return unit

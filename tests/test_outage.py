@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from support.lab import KEY, Lab
@@ -15,7 +16,7 @@ from socap_cli.model.kinds import LISTS
 from socap_cli.model.queue import Unit
 from socap_cli.providers.twitterapi_io import TwitterApiIo
 from socap_cli.status import gather
-from socap_cli.store import Db, jobs, rate_limits
+from socap_cli.store import jobs, rate_limits
 from socap_cli.work.worker import Worker, WorkerOptions
 
 MakeLab = Callable[..., Lab]
@@ -134,8 +135,8 @@ def test_while_a_provider_is_away_jobs_are_claimed_one_at_a_time(
     began, away, claimed = time.monotonic(), 1.0, Counter[int]()
     claim = jobs.claim
 
-    def counted(db: Db, wanted: jobs.Claim) -> list[Unit]:
-        found = claim(db, wanted)
+    def counted(*arguments: Any, **options: Any) -> list[Unit]:
+        found = claim(*arguments, **options)
         claimed[int(time.monotonic() - began)] += len(found)
         return found
 

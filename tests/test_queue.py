@@ -13,18 +13,16 @@ import pytest
 from socap_cli.model.kinds import LISTS, METRICS, QUOTES, REPLIES, RETWEETS, Kind, kinds
 from socap_cli.model.queue import Job, Outcome, Unit
 from socap_cli.store import Db, jobs
-from socap_cli.store.jobs import Claim
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
 def arm(db: Db, slug: str = "c", tweets: int = 3) -> tuple[int, int]:
-    return jobs.arm(db, slug, [str(n) for n in range(1, tweets + 1)], jobs.Arming(AT, max_attempts=3))
+    return jobs.arm(db, slug, [str(n) for n in range(1, tweets + 1)], asked_at=AT, max_attempts=3)
 
 
 def claim(db: Db, units: int = 100, *, batch: int = 50, only: list[Kind] | None = None) -> list[Unit]:
-    wanted = Claim(only or kinds(), units=units, batch=batch, worker="w", lease=60)
-    return jobs.claim(db, wanted)
+    return jobs.claim(db, only or kinds(), units=units, batch=batch, worker="w", lease=60)
 
 
 def claimed(db: Db, units: int = 100, **options: Any) -> list[Job]:

@@ -15,7 +15,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from socap_cli.model.kinds import Kind, kinds
 from socap_cli.model.queue import Job, JobStatus, Outcome, Unit
 from socap_cli.store import indexes, jobs, open_database
-from socap_cli.store.jobs import Claim
 
 EXAMPLES = max(60, int(os.environ.get("SOCAP_FUZZ", "0")) // 5)
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -94,7 +93,7 @@ class Queue(RuleBasedStateMachine):
         for job_id in ended:
             lists = not job_id.endswith("metrics")
             known[job_id] = Known(JobStatus.PENDING, waits=lists, waits_for_metrics=lists)
-        got = jobs.arm(self.db, campaign, TWEETS[:tweets], jobs.Arming(AT, max_attempts=MAX_ATTEMPTS))
+        got = jobs.arm(self.db, campaign, TWEETS[:tweets], asked_at=AT, max_attempts=MAX_ATTEMPTS)
         assert got[0] == len(ended)
 
     def _somebody(self, which: int) -> ClaimedOnce | None:
@@ -120,8 +119,7 @@ class Queue(RuleBasedStateMachine):
             for job_id, known in self.model.jobs.items()
             if known.state is JobStatus.PENDING and not known.waits and Kind(job_id.split(":")[2]) in wanted
         }
-        asked = Claim(sorted(wanted), units=units, batch=BATCH, worker="w", lease=600)
-        claim = jobs.claim(self.db, asked)
+        claim = jobs.claim(self.db, sorted(wanted), units=units, batch=BATCH, worker="w", lease=600)
         got = [job for unit in claim for job in unit.jobs]
         ids = {job.job_id for job in got}
         assert len(ids) == len(got)

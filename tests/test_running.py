@@ -24,7 +24,7 @@ def test_a_run_beside_another_one_joins_it_is_skipped_or_fails(tmp_path: Path, f
             assert joins
         with alone(tmp_path, "skip") as goes_on:
             assert not goes_on
-        with pytest.raises(LockHeld, match="is at work"), alone(tmp_path, "fail"):
+        with pytest.raises(LockHeld, match="is running on this host"), alone(tmp_path, "fail"):
             pass
     with alone(tmp_path, "fail") as free:
         assert free

@@ -63,8 +63,7 @@ def enqueue(
         if campaign.status is not CampaignStatus.ACTIVE or campaign.starts_at > now:
             continue
         try:
-            arming = jobs.Arming(now, max_attempts=max_attempts)
-            one = partial(_enqueue_one, db, campaign, arming, wanted)
+            one = partial(_enqueue_one, db, campaign, wanted, now=now, max_attempts=max_attempts)
             for name, value in retry_until_available(one, patience=patience).items():
                 counts[name] += value
         except Exception as error:
@@ -120,8 +119,9 @@ def _is_past_last_cycle(campaign: Campaign, now: datetime) -> bool:
     return _has_ended(campaign, now) and campaign.last_cycle_at is not None
 
 
-def _enqueue_one(db: Db, campaign: Campaign, arming: jobs.Arming, wanted: Wanted) -> dict[str, int]:
-    now = arming.asked_at
+def _enqueue_one(
+    db: Db, campaign: Campaign, wanted: Wanted, *, now: datetime, max_attempts: int
+) -> dict[str, int]:
     campaign = _ended_when_cold(db, campaign, now)
     ended = _has_ended(campaign, now)
     if _is_past_last_cycle(campaign, now):
@@ -134,8 +134,9 @@ def _enqueue_one(db: Db, campaign: Campaign, arming: jobs.Arming, wanted: Wanted
     if wanted.verify:
         worker_state.ask_full_pass(db, tweet_ids)
     due = _due(db, campaign, wanted, now)
-    arming = replace(arming, last_cycle=ended)
-    armed, already_open = jobs.arm(db, campaign.slug, tweet_ids, arming, looks=due)
+    armed, already_open = jobs.arm(
+        db, campaign.slug, tweet_ids, asked_at=now, last_cycle=ended, max_attempts=max_attempts, looks=due
+    )
     if ended and not already_open:
         campaigns.note_last_cycle(db, campaign.slug, at=now)
     return {"campaigns": 1, "jobs_armed": armed, "jobs_already_open": already_open}

@@ -21,7 +21,6 @@ from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import true_keys
 from socap_cli.store import Db, campaigns, engagements, jobs
 from socap_cli.store.importance import ImportanceCollections
-from socap_cli.store.jobs import Claim
 from socap_cli.work.context import WorkContext, WorkResult
 from socap_cli.work.worker import Worker, WorkerOptions, work_unit
 from socap_cli.work.writer import EngagementWriter
@@ -134,9 +133,8 @@ class Lab:
         """Work the queue in this thread, letting waiting times pass at once; whatever is raised, escapes."""
         context = context or self.context()
         rng = random.Random(0)
-        wanted = Claim(kinds(), units=50, batch=50, worker="by-hand", lease=60)
         for _ in range(rounds):
-            units = jobs.claim(context.db, wanted)
+            units = jobs.claim(context.db, kinds(), units=50, batch=50, worker="by-hand", lease=60)
             for unit in units:
                 done = work_unit(context, unit, rng)
                 if done.fatal or done.bug:

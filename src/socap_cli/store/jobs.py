@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -67,16 +66,6 @@ LIST_INDEX = "tweet_id_1_job_type_1"
 NEXT_FIRST = [("due", 1), ("_id", 1)]
 
 
-@dataclass(frozen=True, slots=True)
-class Arming:
-    """How jobs are armed, whichever they are."""
-
-    asked_at: datetime
-    """By the clock of whoever arms."""
-    last_cycle: bool = False
-    max_attempts: int = 5
-
-
 LARGEST_CLAIM = 2000
 """Jobs of one kind in one claim."""
 
@@ -85,17 +74,6 @@ JOB_FIELDS = [
     "campaign_id", "tweet_id", "job_type", "lease_token", "attempts", "max_attempts", "failures",
     "waits_for_metrics", "last_cycle", "due", "look_due_at",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What to claim: up to `units` of work of these kinds, for a worker, leased for so many seconds."""
-
-    kinds: Sequence[Kind]
-    units: int
-    batch: int
-    worker: str
-    lease: float
 
 
 MAX_LOST_LEASES = 3
@@ -111,53 +89,51 @@ def arm(
     db: Db,
     campaign_id: str,
     tweet_ids: Sequence[str],
-    arming: Arming,
     *,
+    asked_at: datetime,
+    last_cycle: bool = False,
+    max_attempts: int = 5,
     looks: Mapping[str, Look] | None = None,
 ) -> tuple[int, int]:
     """Arm the jobs of every tweet, or those of these looks; return (armed, already open).
 
-    Open jobs are left alone. Jobs are inserted as ended ones and armed like them, by one update, so whoever
-    else does the same meanwhile arms each job once in all. Jobs of tweets that left the campaign are deleted.
+    Open jobs are left alone. New jobs are inserted as ended ones and armed by the same update as the others, so
+    two runs at the same time arm each job once. Jobs of tweets that left the campaign are deleted. `asked_at` is
+    by the caller's clock.
     """
-    wanted = {
+    jobs = {
         f"{campaign_id}:{tweet_id}:{kind}": (tweet_id, kind, number)
         for kind in kinds()
         for number, tweet_id in enumerate(tweet_ids)
     }
-    here = {row["_id"] for row in db.jobs.find({"campaign_id": campaign_id}, {"_id": 1})}
-    if orphans := here - wanted.keys():
+    known = {row["_id"] for row in db.jobs.find({"campaign_id": campaign_id}, {"_id": 1})}
+    if orphans := known - jobs.keys():
         processing = JobStatus.PROCESSING.value
         db.jobs.delete_many({"_id": {"$in": list(orphans)}, "status": {"$ne": processing}})
-    _insert(db, [_new_job(job_id, campaign_id, *wanted[job_id]) for job_id in wanted if job_id not in here])
-    if looks is not None:
-        return _arm_looks(db, campaign_id, looks, arming)
-    armed = db.jobs.update_many(
-        {"campaign_id": campaign_id, "status": {"$in": list(ENDED)}},
-        _armed(_current_rank(db), arming, tweets=len(tweet_ids), number="$tweet_rank", look_due_at=None),
-    ).modified_count
-    return armed, max(0, len(wanted) - armed)
-
-
-def _arm_looks(db: Db, campaign_id: str, looks: Mapping[str, Look], arming: Arming) -> tuple[int, int]:
-    """Arm the jobs of these looks, which follow each other in the order like those of a campaign of as many."""
-    if not looks:
+    _insert(db, [_new_job(job_id, campaign_id, *jobs[job_id]) for job_id in jobs if job_id not in known])
+    if looks is None:
+        looks_or_all: Iterable[tuple[dict[str, Any], int, int | str, datetime | None]] = [
+            ({}, len(tweet_ids), "$tweet_rank", None)
+        ]
+        count = len(jobs)
+    else:
+        # They follow each other in the order like the jobs of a campaign of as many tweets.
+        looks_or_all = [
+            ({"tweet_id": tweet_id, "job_type": {"$in": [METRICS, *look.lists]}}, len(looks), number, look.at)
+            for number, (tweet_id, look) in enumerate(looks.items())
+        ]
+        count = sum(1 + len(look.lists) for look in looks.values())
+    if not count:
         return 0, 0
     current = _current_rank(db)
+    ended = {"campaign_id": campaign_id, "status": {"$in": list(ENDED)}}
+    fixed = {"asked_at": asked_at, "last_cycle": last_cycle, "max_attempts": max_attempts}
     operations = [
-        UpdateMany(
-            {
-                "campaign_id": campaign_id,
-                "tweet_id": tweet_id,
-                "job_type": {"$in": [METRICS, *look.lists]},
-                "status": {"$in": list(ENDED)},
-            },
-            _armed(current, arming, tweets=len(looks), number=number, look_due_at=look.at),
-        )
-        for number, (tweet_id, look) in enumerate(looks.items())
+        UpdateMany({**ended, **which}, _armed(current, tweets, number, {**fixed, "look_due_at": due_at}))
+        for which, tweets, number, due_at in looks_or_all
     ]
     armed = db.jobs.bulk_write(operations, ordered=False).modified_count
-    return armed, max(0, sum(1 + len(look.lists) for look in looks.values()) - armed)
+    return armed, max(0, count - armed)
 
 
 def _new_job(job_id: str, campaign_id: str, tweet_id: str, kind: Kind, number: int) -> dict[str, Any]:
@@ -190,23 +166,18 @@ def _current_rank(db: Db) -> datetime:
     return FIRST_RANK if first is None else max(FIRST_RANK, first["due"])
 
 
-def _armed(
-    current: datetime, arming: Arming, *, tweets: int, number: int | str, look_due_at: datetime | None
-) -> list[dict[str, Any]]:
+def _armed(current: datetime, tweets: int, number: int | str, fixed: dict[str, Any]) -> list[dict[str, Any]]:
     """What arming sets. A job's offset in its campaign is its kind's, then its tweet's `number`."""
     is_metrics = {"$eq": ["$job_type", METRICS]}
     offset = {"$add": [{"$multiply": [{"$indexOfArray": [list(kinds()), "$job_type"]}, tweets]}, number]}
     fields = {
         **NO_LEASE,
+        **fixed,
         "status": JobStatus.PENDING.value,
         "created_at": {"$ifNull": ["$created_at", "$$NOW"]},
         "armed_at": "$$NOW",
         "waits_for_metrics": {"$not": [is_metrics]},
         "due": {"$cond": [is_metrics, "$rank", {"$add": ["$$NOW", METRICS_WAIT_MS]}]},
-        "asked_at": arming.asked_at,
-        "look_due_at": look_due_at,
-        "last_cycle": arming.last_cycle,
-        "max_attempts": arming.max_attempts,
         "attempts": 0,
         "failures": 0,
         "lost_leases": 0,
@@ -281,12 +252,9 @@ def count_failed(db: Db, job_ids: Sequence[str], *, campaign_id: str | None = No
 
 
 def _failed(job_ids: Sequence[str], campaign_id: str | None) -> dict[str, Any]:
-    query: dict[str, Any] = {"status": JobStatus.FAILED.value}
-    if job_ids:
-        query["_id"] = {"$in": list(job_ids)}
-    if campaign_id:
-        query["campaign_id"] = campaign_id
-    return query
+    ids = {"_id": {"$in": list(job_ids)}} if job_ids else {}
+    campaign = {"campaign_id": campaign_id} if campaign_id else {}
+    return {"status": JobStatus.FAILED.value, **ids, **campaign}
 
 
 def delete(db: Db, campaign_id: str, tweet_id: str | None = None) -> int:
@@ -295,39 +263,37 @@ def delete(db: Db, campaign_id: str, tweet_id: str | None = None) -> int:
     return db.jobs.delete_many(query).deleted_count
 
 
-def claim(db: Db, wanted: Claim) -> list[Unit]:
-    """Lease due jobs in order, each with all the others that its request serves."""
-    chosen = _choose(db, wanted)
+def claim(db: Db, wanted: Sequence[Kind], *, units: int, batch: int, worker: str, lease: float) -> list[Unit]:
+    """Lease due jobs of these kinds in order, each with all the others that its request serves.
+
+    At most so many units, a metrics unit of at most `batch` tweets; the lease is in seconds.
+    """
+    chosen = _choose(db, wanted, units, batch)
     if not chosen:
         return []
     token = secrets.token_hex(12)
     these = {"$or": [{"job_type": kind, "tweet_id": {"$in": ids}} for kind, ids in chosen.items()]}
-    free = {**these, "status": JobStatus.PENDING.value, **NOW_DUE}
-    taken = db.jobs.update_many(free, _lease(token, wanted), hint=LIST_INDEX)
-    mine = {**these, "lease_token": token}
-    held = db.jobs.find(mine, JOB_FIELDS, hint=LIST_INDEX) if taken.matched_count else ()
-    return _units([_job(row) for row in held], wanted.batch)
-
-
-def _lease(token: str, wanted: Claim) -> list[dict[str, Any]]:
     fields = {
         "status": JobStatus.PROCESSING.value,
         "lease_token": token,
-        "lease_expires_at": {"$add": ["$$NOW", int(wanted.lease * 1000)]},
-        "claimed_by": literal(wanted.worker),
+        "lease_expires_at": {"$add": ["$$NOW", int(lease * 1000)]},
+        "claimed_by": literal(worker),
         "claimed_at": "$$NOW",
         "updated_at": "$$NOW",
         "epoch": {"$add": [{"$ifNull": ["$epoch", 0]}, 1]},
     }
-    return [{"$set": fields}]
+    free = {**these, "status": JobStatus.PENDING.value, **NOW_DUE}
+    if not db.jobs.update_many(free, [{"$set": fields}], hint=LIST_INDEX).matched_count:
+        return []
+    mine = db.jobs.find({**these, "lease_token": token}, JOB_FIELDS, hint=LIST_INDEX)
+    return _units([_job(row) for row in mine], batch)
 
 
-def _choose(db: Db, wanted: Claim) -> dict[Kind, list[str]]:
+def _choose(db: Db, wanted: Sequence[Kind], units: int, batch: int) -> dict[Kind, list[str]]:
     """Tweets to claim of each kind: those of the first due jobs, whatever their campaign, that fill the units."""
     rows: list[dict[str, Any]] = []
-    for group, limit in (([METRICS], wanted.units * wanted.batch), (list(LISTS), wanted.units)):
-        kinds = [kind for kind in group if kind in wanted.kinds]
-        rows.extend(_head(db, kinds, limit=min(limit, LARGEST_CLAIM)))
+    for group, limit in (([METRICS], units * batch), (list(LISTS), units)):
+        rows.extend(_head(db, [kind for kind in group if kind in wanted], limit=min(limit, LARGEST_CLAIM)))
     rows.sort(key=lambda row: (row["due"], row["_id"]))
     chosen: dict[Kind, dict[str, None]] = {}
     used = 0
@@ -336,8 +302,8 @@ def _choose(db: Db, wanted: Claim) -> dict[Kind, list[str]]:
         tweets = chosen.setdefault(kind, {})
         if tweet_id in tweets:
             continue
-        starts_unit = kind != METRICS or len(tweets) % wanted.batch == 0
-        if starts_unit and used == wanted.units:
+        starts_unit = kind != METRICS or len(tweets) % batch == 0
+        if starts_unit and used == units:
             continue
         used += starts_unit
         tweets[tweet_id] = None
@@ -354,8 +320,7 @@ def _head(db: Db, kinds: Sequence[Kind], *, limit: int) -> list[dict[str, Any]]:
 
 
 def _job(row: dict[str, Any]) -> Job:
-    fields = {name: row[name] for name in JOB_FIELDS if name not in ("job_type", "look_due_at")}
-    fields["look_due_at"] = row.get("look_due_at")
+    fields: dict[str, Any] = {name: row.get(name) for name in JOB_FIELDS if name != "job_type"}
     return Job(job_id=row["_id"], kind=Kind(row["job_type"]), **fields)
 
 

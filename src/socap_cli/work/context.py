@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field
@@ -12,9 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from socap_cli.client.metered import MeteredClient
-from socap_cli.errors import SocapError
-from socap_cli.model.kinds import Kind
-from socap_cli.model.queue import Job, Outcome, Result, Unit
+from socap_cli.model.queue import Outcome, Result, Unit
 from socap_cli.settings import Collection
 from socap_cli.store import Db, retry_until_available
 from socap_cli.work.writer import EngagementWriter
@@ -79,17 +76,17 @@ class UnitResult:
 class WorkResult:
     """What a run did, in jobs, requests and documents."""
 
-    completed: int
-    unchanged: int
-    requeued: int
-    failed: int
-    requests: int
-    items: int
-    cost: float
+    completed: int = 0
+    unchanged: int = 0
+    requeued: int = 0
+    failed: int = 0
+    requests: int = 0
+    items: int = 0
+    cost: float = 0.0
     """Credits."""
-    engagements_new: int
-    snapshots: int
-    seconds: float
+    engagements_new: int = 0
+    snapshots: int = 0
+    seconds: float = 0.0
     stopped: bool = False
     """Whether it ended before the queue was dry."""
     over_budget: int = 0
@@ -98,50 +95,3 @@ class WorkResult:
     """Rows of answers that could not be read and were left out."""
     last_error: str | None = None
     """The last trouble that put a job back or failed it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """A run at one moment: what it did, the jobs it ended of each kind, and the units that run."""
-
-    done: WorkResult
-    by_kind: Mapping[Kind, int]
-    running: int
-    left: int
-    """Jobs that were open when they were last counted."""
-
-
-BASE, CAP = 1.0, 300.0
-
-
-FREE_FAILURES = 3
-"""Failures of one job that cost it nothing, while others are answered; each one more counts as an attempt."""
-
-
-FIRST_RETRY_AT_CAP = 10
-
-
-JITTER = 0.2
-
-
-def back_off(tries: int, rng: random.Random) -> float:
-    """Seconds before try `tries` + 1: doubling from one second to five minutes, give or take a fifth."""
-    return min(CAP, BASE * 2.0 ** min(tries, FIRST_RETRY_AT_CAP)) * rng.uniform(1 - JITTER, 1 + JITTER)
-
-
-def outcome_after(job: Job, error: SocapError, rng: random.Random) -> Outcome:
-    """The job's outcome after an error. Limits and outages are not the job's fault and cost no attempt."""
-    if error.final:
-        return Outcome(job, error=error.message, final=True)
-    delay, is_failure = error.retry_after, error.is_failure or error.concerns_one
-    if delay is None:
-        delay = back_off(job.failures if is_failure else job.attempts, rng)
-    elif delay:
-        delay += rng.uniform(0, JITTER)  # so that not all of them come back at once
-    return Outcome(
-        job,
-        delay=delay,
-        error=error.message,
-        counts_attempt=error.counts_attempt or (error.concerns_one and job.failures >= FREE_FAILURES),
-        is_failure=is_failure,
-    )
