@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -33,72 +32,69 @@ Source = Annotated[str, typer.Argument(metavar="FILE|-", help="What `socap db ba
 
 
 def _own(run: Run) -> Bootstrap:
-    """The program of a run whose database is the embedded one. Raises UsageError."""
+    """Raise UsageError unless the database is the embedded one."""
     built = bootstrap(run)
     if built.settings.database.uri:
         raise UsageError(
-            "MONGODB_URI is set: that database is not run by socap", hint="unset it for the embedded one"
+            "MONGODB_URI is set: socap does not run that database", hint="unset it for the embedded one"
         )
     return built
 
 
 @app.command("start")
 def start(ctx: typer.Context) -> None:
-    """Start it, unless it runs.
+    """Start the embedded database unless it is running.
 
     Example: socap db start
     """
     run: Run = ctx.obj
     embedded = _own(run).embedded()
     started = embedded.start()
-    state = "started" if started else "already runs"
     run.done(
         {"started": started, "pid": embedded.pid(), "uri": embedded.uri},
-        text=f"{state}, pid {embedded.pid()}: {embedded.uri}",
+        text=f"{'started' if started else 'already running'}, pid {embedded.pid()}: {embedded.uri}",
     )
 
 
 @app.command("stop")
 def stop(ctx: typer.Context) -> None:
-    """Shut it down cleanly.
+    """Shut the embedded database down cleanly.
 
     Example: socap db stop
     """
     run: Run = ctx.obj
     stopped = _own(run).embedded().stop()
-    run.done({"stopped": stopped}, text="stopped" if stopped else "it did not run")
+    run.done({"stopped": stopped}, text="stopped" if stopped else "not running")
 
 
 @app.command("status")
 def status(ctx: typer.Context) -> None:
-    """Tell whether it runs and how large it is. Starts nothing.
+    """Show whether the database is running and how large it is. Starts nothing.
 
     Example: socap db status
     """
     run: Run = ctx.obj
     built = bootstrap(run)
-    uri = secret(built.settings.database.uri)
-    embedded = built.embedded()
-    running = bool(uri) or embedded.pid() is not None
-    result: dict[str, Any] = {"embedded": not uri, "running": running, "pid": None if uri else embedded.pid()}
+    uri, embedded = secret(built.settings.database.uri), built.embedded()
+    pid = None if uri else embedded.pid()
+    running = bool(uri) or pid is not None
+    result: dict[str, Any] = {"embedded": not uri, "running": running, "pid": pid}
+    shown: list[tuple[str, Any]] = [
+        ("database", "at MONGODB_URI" if uri else "embedded"),
+        (
+            "running",
+            ("yes" if pid is None else f"yes, pid {pid}") if running else "no; start it: socap db start",
+        ),
+    ]
     if running:
         with open_database(uri or embedded.uri, built.settings.database.name) as db:
-            result |= database_size(db)
+            size = database_size(db)
+        result |= size
+        shown += [("documents", size["documents"]), ("size", f"{size['bytes'] / 1_000_000:,.1f} MB")]
     if not uri:
         result |= {"data_dir": str(embedded.data_dir), "socket": str(embedded.socket_path)}
-    run.done(result, text=lambda: tables.pairs(_status_pairs(result)))
-
-
-def _status_pairs(result: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    yield "database", "the embedded one" if result["embedded"] else "at MONGODB_URI"
-    pid = "" if result["pid"] is None else f", pid {result['pid']}"
-    yield "running", f"yes{pid}" if result["running"] else "no: socap db start, or any command that needs it"
-    if "bytes" in result:
-        yield "documents", result["documents"]
-        yield "size", f"{result['bytes'] / 1_000_000:,.1f} MB"
-    if result["embedded"]:
-        yield "folder", result["data_dir"]
-        yield "socket", result["socket"]
+        shown += [("folder", result["data_dir"]), ("socket", result["socket"])]
+    run.done(result, text=lambda: tables.pairs(shown))
 
 
 @app.command("backup")
@@ -128,7 +124,7 @@ def backup(
 
 @app.command("check")
 def check(ctx: typer.Context, file: Source) -> None:
-    """Read a backup to its end and judge every document. Touches no database.
+    """Read a backup to its end and verify every document. Uses no database.
 
     Example: socap db check socap.tar.gz
     """
@@ -136,28 +132,28 @@ def check(ctx: typer.Context, file: Source) -> None:
     manifest = backups.check(file)
     run.done(
         {"file": file, "created_at": manifest.created_at, "program": manifest.program, **_counts(manifest)},
-        text=f"whole: {manifest.documents:,} documents of {_written(manifest)}",
+        text=f"complete: {manifest.documents:,} documents of {_written(manifest)}",
     )
 
 
 @app.command("restore")
 def restore(ctx: typer.Context, file: Source, yes: Yes = False, dry_run: DryRun = False) -> None:
-    """Replace the database by a backup, whole or not at all. No worker may be at work.
+    """Replace the database by a backup: all of it or nothing. No worker may be running.
 
     Example: socap db restore socap.tar.gz --yes
     """
     run: Run = ctx.obj
     if dry_run:
         manifest = backups.check(file)
-        said = (
+        text = (
             f"would replace the database by {counted(manifest.documents, 'document')} of {_written(manifest)}"
         )
-        run.done({**_counts(manifest), "dry_run": True}, text=said)
+        run.done({**_counts(manifest), "dry_run": True}, text=text)
         return
     if not yes:
         raise UsageError(
             "this replaces everything in the database",
-            hint="say --yes to do it, or --dry-run to judge the backup",
+            hint="add --yes to do it, or --dry-run to verify the backup",
         )
     with bootstrap(run).database(may_be_new=True) as db:
         restored = restore_backup(db, file)
@@ -165,7 +161,7 @@ def restore(ctx: typer.Context, file: Source, yes: Yes = False, dry_run: DryRun 
     run.done(
         {**_counts(restored.manifest), "left": list(restored.left)},
         text=f"{restored.manifest.documents:,} documents restored",
-        warnings=[f"not in the backup, and left as they are: {left}"] if left else [],
+        warnings=[f"collections left alone, which are not in the backup: {left}"] if left else [],
     )
 
 
@@ -198,7 +194,7 @@ def prune(
     old = None if older_than is None else read_days(older_than, "--older-than")
     gone = read_hours(taken_back_for, "--taken-back-for")
     if not yes and not dry_run:
-        raise UsageError("this deletes for good", hint="say --yes to do it, or --dry-run to see what")
+        raise UsageError("this deletes data permanently", hint="add --yes to do it, or --dry-run to see what")
     with bootstrap(run).database() as db:
         done = prune_old(db, now=run.now(), taken_back_for=gone, older_than=old, dry_run=dry_run)
     run.done({**asdict(done), "dry_run": dry_run}, text=_pruned_line(done, dry_run=dry_run))
@@ -217,7 +213,6 @@ def _pruned_line(done: Pruned, *, dry_run: bool) -> str:
 
 
 def _written(manifest: Manifest) -> str:
-    """When a backup was written, as people read it; what is no time stands as it is."""
     try:
         return tables.cell_text(datetime.fromisoformat(manifest.created_at))
     except ValueError:

@@ -12,36 +12,30 @@ from socap_cli.model.engagement import Velocity
 from socap_cli.model.kinds import LISTS, Counters, Kind
 
 MISSES_TO_BELIEVE = 2
-
-
 SCANS_A_HOLD = 1000
-"""More than one holder of a list ever starts: the scans of the hold with epoch n are numbered from n times this."""
+"""Stride of scan numbers per epoch; a holder of a list never starts as many scans."""
 
 
 class Phase(StrEnum):
-    """Which part of a list a pass reads."""
+    """Which part of a list a pass reads: all, only what is newer than `since`, or what is older."""
 
     WHOLE = "whole"
-    """From the top."""
     FRESH = "fresh"
-    """Only what is newer than `since`."""
     OLDER = "older"
-    """What is below `since`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A part of a list by time that is read to its end by itself: `since` inclusive, `until` exclusive, None open."""
+    """A part of a list by time, read to its end by itself. `since` is inclusive, `until` exclusive, None is open."""
 
     since: datetime | None
     until: datetime | None
     cursor: str | None = None
     read: int = 0
-    """Items read of it."""
     expected: int = 0
-    """Items that are probably left in it."""
+    """Items that are probably left."""
     oldest: datetime | None = None
-    """Everything newer than this is read. None when the order of what was read does not tell."""
+    """Everything newer than this was read; None if the order of the items does not show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +44,7 @@ class Pass:
 
     number: int
     full: bool
-    """Whether it goes to the end of the list, and so finds what is gone."""
+    """Whether it reads to the end of the list, and so finds what was removed."""
     phase: Phase
     started_at: datetime
     counter: int | None
@@ -59,18 +53,18 @@ class Pass:
     pages: int = 0
     since: datetime | None = None
     newest: datetime | None = None
-    """The newest engagement that this pass saw: the next pass's `since`."""
+    """The newest engagement in this pass: the next pass's `since`."""
     proven: bool = True
     """False once the list ended in a way that proves nothing."""
     scan: int = 0
-    """The start at the top from which it goes on; later starts have larger numbers, whatever became of them."""
+    """Number of its start at the top; later starts have larger numbers."""
     windows: tuple[Window, ...] = ()
-    """What is left of a long list that is read side by side; its cursors stand in them."""
+    """What is left of a long list that is read in parallel; the cursors are in them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Deferral:
-    """A pass that was due and is not done: the gap that it will have been."""
+    """A pass that was due and not done; the pass that does it records the gap."""
 
     since: datetime
     reason: str
@@ -78,7 +72,7 @@ class Deferral:
 
 @dataclass(frozen=True, slots=True)
 class ListState:
-    """What is known of one list of one tweet."""
+    """One list of one tweet."""
 
     tweet_id: str
     kind: Kind
@@ -89,9 +83,9 @@ class ListState:
     collected: int = 0
     removed: int = 0
     deficit: int = 0
-    """Counter minus collected after the last pass: what it could not find, or (negative) what is gone."""
+    """Counter minus collected after the last pass: what it did not find or, if negative, what was removed."""
     full_deficit: int = 0
-    """The same after the last full pass: what cannot be read at all."""
+    """The same after the last full pass: what cannot be read (protected accounts)."""
     fell: bool = False
     """Whether the counter fell since the last full pass."""
     since: datetime | None = None
@@ -104,7 +98,7 @@ class ListState:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A time for which nobody looked: what happened in it was found later, or is not known."""
+    """A period without readings."""
 
     kind: str
     begins_at: datetime
@@ -114,91 +108,82 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class TweetState:
-    """What is known of one tweet."""
-
     tweet_id: str
     counters: Counters = field(default_factory=dict)
     checked_at: datetime | None = None
     metrics_at: datetime | None = None
-    """When the counters were read, by the database's clock."""
+    """When the counters were read, by the database's clock; `checked_at` is by the host's."""
     misses: int = 0
-    """How often in a row the provider did not know the tweet."""
+    """How often in a row the provider did not return the tweet."""
     lists: Mapping[Kind, ListState] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
-    """When it was not read though it should have been, the latest last."""
     velocity: Velocity = field(default_factory=Velocity)
-    """How fast its engagements came, as of `checked_at`."""
     moved_at: datetime | None = None
-    """When the counter of one of its lists was last seen to move."""
+    """When the counter of one of its lists moved last."""
 
     @property
     def vanished(self) -> bool:
-        """Not in the answer once is no proof that a tweet is gone; twice is believed."""
+        """Missing from one response proves nothing; missing twice in a row does."""
         return self.misses >= MISSES_TO_BELIEVE
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one look at a tweet's counters told; `counters` is None when the provider did not know the tweet."""
+    """One reading of a tweet's counters; None when the provider did not return the tweet."""
 
     tweet_id: str
     counters: Counters | None
     fell: tuple[Kind, ...] = ()
-    """Lists whose counter is lower than it was."""
+    """Lists whose counter fell."""
     empty: tuple[Kind, ...] = ()
-    """Lists that are empty when first observed: they need no pass, and what comes from now on is new."""
+    """Lists that are empty at the first reading: they need no pass, and what comes later is new."""
     unread_since: datetime | None = None
-    """When the counters were read last, if that is too long ago."""
+    """When the counters were read last, if that leaves a gap."""
     velocity: Velocity | None = None
-    """How fast engagements came, with this look."""
     moved: bool = False
-    """Whether the counter of one of its lists did, or this was the first look."""
+    """Whether the counter of one of its lists moved, or this is the first reading."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredCounts:
-    """How many of one list are stored: present, by the scan that saw them last, and removed."""
+    """Stored engagements of one list: present, by the scan that saw them last, and removed."""
 
     seen: Mapping[int, int]
     removed: int
 
     @property
     def present(self) -> int:
-        """How many are there."""
         return sum(self.seen.values())
 
     def unseen(self, *, before: int) -> int:
-        """Present ones that no scan from this one on has seen."""
+        """Present ones that no scan since this one saw."""
         return sum(count for scan, count in self.seen.items() if scan < before)
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of what the counters say was collected, of one kind of list."""
-
     kind: Kind
     counter: int = 0
     collected: int = 0
     removed: int = 0
     unread: int = 0
-    """Lists that no pass has read yet."""
+    """Lists without a completed pass."""
     oldest_pass_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GapRow:
-    """A time for which some of the tweets were not looked at."""
+    """A gap, and how many tweets share it."""
 
     kind: str
     begins_at: datetime
     ends_at: datetime | None
-    """None while it is still open."""
     reason: str
     tweets: int
 
 
 def coverage_of(states: Iterable[TweetState]) -> dict[Kind, Coverage]:
-    """Per kind of list: the sums of counter, collected and removed over tweets, and the oldest last pass."""
+    """Sums over tweets for each kind of list, and the oldest last pass."""
     sums = {kind: Coverage(kind) for kind in LISTS}
     for state in states:
         for kind, known in state.lists.items():
@@ -216,16 +201,16 @@ def coverage_of(states: Iterable[TweetState]) -> dict[Kind, Coverage]:
 
 
 def gaps_of(states: Iterable[TweetState]) -> tuple[GapRow, ...]:
-    """The gaps of all tweets, those of one time together, the latest first."""
-    found: Counter[tuple[str, datetime, datetime | None, str]] = Counter()
+    """The gaps of all tweets, equal ones together, the latest first; `ends_at` is None for an open one."""
+    tweets_of: Counter[tuple[str, datetime, datetime | None, str]] = Counter()
     for state in states:
         for gap in state.gaps:
             end = _minute(gap.ends_at) if gap.ends_at else None
-            found[gap.kind, _minute(gap.begins_at), end, gap.reason] += 1
+            tweets_of[gap.kind, _minute(gap.begins_at), end, gap.reason] += 1
         for kind, known in state.lists.items():
             if known.deferred:
-                found[kind, _minute(known.deferred.since), None, known.deferred.reason] += 1
-    rows = [GapRow(*key, tweets=count) for key, count in found.items()]
+                tweets_of[kind, _minute(known.deferred.since), None, known.deferred.reason] += 1
+    rows = [GapRow(*key, tweets=count) for key, count in tweets_of.items()]
     return tuple(sorted(rows, key=lambda row: (row.begins_at, row.kind), reverse=True))
 
 

@@ -32,16 +32,15 @@ class Job:
     attempts: int
     max_attempts: int
     failures: int
-    """How often in a row its provider did not answer; other waits are not counted."""
+    """How often in a row the provider did not answer."""
     due: datetime
     waits_for_metrics: bool
     last_cycle: bool
     look_due_at: datetime | None = None
-    """When its look was due by an adaptive cadence; None by the fixed one."""
+    """When its poll was due with an adaptive cadence; None with the fixed one."""
 
     @property
     def last_attempt(self) -> bool:
-        """Whether an attempt that counts and fails is the last one."""
         return self.attempts + 1 >= self.max_attempts
 
 
@@ -54,12 +53,11 @@ class Unit:
 
     @property
     def tweet_ids(self) -> tuple[str, ...]:
-        """The tweets that it is about, each once."""
         return tuple(dict.fromkeys(job.tweet_id for job in self.jobs))
 
     @property
     def campaigns(self) -> tuple[str, ...]:
-        """One entry a job: what a request costs is shared in this proportion."""
+        """One entry per job: what a request costs is shared in this proportion."""
         return tuple(job.campaign_id for job in self.jobs)
 
 
@@ -69,7 +67,7 @@ class Result(StrEnum):
     COLLECTED = "collected"
     UNCHANGED = "unchanged"
     MISSING = "missing"
-    """The provider did not know its tweet."""
+    """The provider does not know its tweet."""
     OVER_BUDGET = "over budget"
 
 
@@ -80,26 +78,24 @@ class Outcome:
     job: Job
     result: Result = Result.COLLECTED
     delay: float | None = None
-    """Seconds until it is tried again; None when it ended."""
+    """Seconds until the next attempt; None when it ended."""
     error: str | None = None
     traceback: str | None = field(default=None, repr=False)
     counts_attempt: bool = False
     is_failure: bool = False
-    """Whether the provider did not answer, so that the next wait is longer."""
+    """Whether the provider did not answer, so that the next back-off is longer."""
     final: bool = False
-    """Whether it failed for good."""
     waits: bool = False
-    """Whether it was put back until its turn, which is no trouble."""
+    """Whether it only waits for its turn, which is not an error."""
 
     @property
     def failed(self) -> bool:
-        """Whether the job is `failed` now: for good, or since its last attempt is used up."""
         return self.final or (self.counts_attempt and self.job.last_attempt)
 
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A job as a person looks at it."""
+    """A job as `jobs list` and `jobs show` print it."""
 
     job_id: str
     campaign_id: str
@@ -108,7 +104,7 @@ class JobRecord:
     priority: int
     status: JobStatus
     due: datetime | None
-    """None when only its turn in the order is awaited."""
+    """None when it may run as soon as it is its turn."""
     attempts: int
     max_attempts: int
     outcome: str | None
@@ -123,12 +119,12 @@ class JobRecord:
 
 
 REFUSED = "refused"
-"""The key of a result that tells why the provider refused a whole run: the key, the credits, the address."""
+"""The key under which a run's result says why the provider refused all of it: the key, the credits, the address."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """One run of a command, as `status` remembers it."""
+    """One run of a command, for `status`."""
 
     run_id: str
     command: str
@@ -138,13 +134,12 @@ class RunRecord:
 
     @property
     def refused(self) -> str | None:
-        """Why the provider refused the whole run; None when it did not."""
         return self.result.get(REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
 class MeteredRequest:
-    """One request to a provider; what it cost is shared by the campaigns that it served, an entry a job."""
+    """One request to a provider. The campaigns it served, one entry per job, share its cost."""
 
     endpoint: str
     campaigns: Sequence[str]
@@ -157,7 +152,7 @@ class MeteredRequest:
 
 @dataclass(frozen=True, slots=True)
 class UsageBatch:
-    """Requests that are written together, under a name by which a repeated write is known."""
+    """Requests that are written together; the name makes a repeated write harmless."""
 
     name: str
     requests: Sequence[MeteredRequest]
@@ -165,7 +160,7 @@ class UsageBatch:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Sums of requests; `of` is the campaign, endpoint or day that they are of, None for all."""
+    """Sums of requests of a campaign, an endpoint or a day; `of` is None for all."""
 
     of: str | None
     requests: int = 0
@@ -177,23 +172,22 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class LimitState:
-    """Requests of one scope share a limit: how fast it is asked, and whether it takes requests right now."""
+    """A limit scope: its rate, and whether it accepts requests right now."""
 
     scope: str
     rate: float | None
-    """Requests a second; None when no limit of ours is set."""
+    """Requests a second; None for no limit of ours."""
     source: str | None
     """Where the rate comes from."""
     refused: int
-    """How often the provider refused a request for its rate."""
+    """How often the provider refused a request because of the rate."""
     blocked_for: float
-    """Seconds for which the provider asked not to be asked."""
+    """Seconds for which the provider accepts no requests."""
     silent_for: float | None
-    """Seconds for which it has not answered; None when it answers."""
+    """Seconds since it answered last; None unless there is an outage."""
     reason: str | None
-    """What it answered last, when it does not."""
+    """The last error of an outage."""
 
     @property
     def is_closed(self) -> bool:
-        """Whether it takes no requests, but for a probe now and then."""
         return self.silent_for is not None or self.blocked_for > 0

@@ -1,48 +1,37 @@
-"""Open the database, translate what it complains about, and wait for it when it goes away."""
+"""Open the database, translate its errors, wait for it while it is unreachable; locks and the server's clock."""
 
 from __future__ import annotations
 
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import pymongo
-from pymongo import MongoClient, ReturnDocument, errors
+from pymongo import MongoClient, errors
 from pymongo.database import Database
-from pymongo.monitoring import ServerHeartbeatListener
 
 from socap_cli.errors import ConfigError, DatabaseRefused, DatabaseUnreachable, LockHeld, StoreError
 
 Db = Database[dict[str, Any]]
-
-
 Result = TypeVar("Result")
 
-
-WAYS_OUT = "set MONGODB_URI to a running MongoDB, or unset it to use the embedded one (socap db status tells its state)"
-
-
-ELECTION = 30.0
-"""Seconds that one operation waits for a server to choose; an election takes about 12."""
-
-
+WAYS_OUT = "set MONGODB_URI to a running MongoDB, or unset it to use the embedded one (see: socap db status)"
+ELECTION = 30.0  # seconds that one operation waits for a primary; an election takes about 12
+# What a URI does not set.
 DEFAULTS: dict[str, Any] = {
-    # An outcome counts once it would survive an election; on a standalone server: once it is in the journal.
+    # A write counts once it would survive an election; on a standalone server, once it is in the journal.
     "w": "majority",
-    # A server that was cut off, rather than closed, is noticed within the sum of these two.
+    # A server that is cut off, rather than closed, is noticed within the sum of these two.
     "connectTimeoutMS": 5000,
     "heartbeatFrequencyMS": 5000,
     "maxPoolSize": 128,
 }
-"""What a URI does not say."""
-
-
+# Codes of a server that is stopping, stepping down or not the primary.
 GONE = frozenset({91, 189, 10107, 11600, 11602, 13435, 13436})
-"""Codes of a server that is stopping, stepping down or no primary: another will do it."""
 
 
 @contextmanager
@@ -52,24 +41,20 @@ def open_database(
     *,
     patience: float = 5.0,
     election: float = ELECTION,
-    listeners: Sequence[ServerHeartbeatListener] = (),
 ) -> Iterator[Db]:
     """Yield the database and close the client afterwards; MongoDB's errors leave as StoreError.
 
-    `patience` is how many seconds an unreachable server is waited for at first. One that goes away later is
-    waited for `election` seconds by each operation, since a replica set needs some to choose another primary.
+    The server is waited for `patience` seconds at first, and later `election` seconds by each operation, since a
+    replica set needs time to elect another primary.
     """
-    given = uri.lower()
-    wanted = {**DEFAULTS, "serverSelectionTimeoutMS": int(election * 1000)}
-    options = {key: value for key, value in wanted.items() if f"{key.lower()}=" not in given}
+    defaults = {**DEFAULTS, "serverSelectionTimeoutMS": int(election * 1000)}
+    options = {key: value for key, value in defaults.items() if f"{key.lower()}=" not in uri.lower()}
     try:
-        client: MongoClient[dict[str, Any]] = MongoClient(
-            uri, tz_aware=True, appname="socap", event_listeners=list(listeners), **options
-        )
+        client: MongoClient[dict[str, Any]] = MongoClient(uri, tz_aware=True, appname="socap", **options)
     except (errors.PyMongoError, ValueError) as error:
         raise ConfigError(
-            f"the database URI is not usable: {_without_credentials(str(error), uri)}",
-            hint="it looks like mongodb://user:password@host:27017/",
+            f"invalid database URI: {_without_credentials(str(error), uri)}",
+            hint="expected: mongodb://user:password@host:27017/",
         ) from None
     try:
         _ping(client, patience)
@@ -81,19 +66,19 @@ def open_database(
 
 
 def _ping(client: MongoClient[dict[str, Any]], patience: float) -> None:
-    """Wait until it answers. One that went away while it answered is asked again: it may be starting anew."""
-    for may_ask_again in (True, False):
+    """Wait until the server answers; retry once if it goes away meanwhile, since it may be restarting."""
+    for may_retry in (True, False):
         try:
             with pymongo.timeout(patience):
                 client.admin.command("ping")
             return
         except errors.AutoReconnect as error:
-            if isinstance(error, errors.ServerSelectionTimeoutError) or not may_ask_again:
+            if isinstance(error, errors.ServerSelectionTimeoutError) or not may_retry:
                 raise
 
 
 def translate_error(error: BaseException, *, uri: str = "") -> StoreError | None:
-    """The error as ours, or None when it is not MongoDB's. DatabaseUnreachable is worth waiting for."""
+    """MongoDB's error as one of ours, None for any other. DatabaseUnreachable is worth waiting for."""
     if isinstance(error, StoreError):
         return error
     if not isinstance(error, errors.PyMongoError):
@@ -113,7 +98,7 @@ def translate_error(error: BaseException, *, uri: str = "") -> StoreError | None
 
 
 def _is_outage(error: errors.PyMongoError) -> bool:
-    """Whether the server is away for now, so that the same operation can work later."""
+    """Whether the server is unreachable for now, so that the same operation can work later."""
     if isinstance(error, errors.ConnectionFailure) or error.timeout:
         return True
     if isinstance(error, errors.BulkWriteError):
@@ -124,7 +109,7 @@ def _is_outage(error: errors.PyMongoError) -> bool:
         }
         return bool(codes & GONE)
     if "does not support retryable writes" in str(error):
-        return True  # what the driver makes of a server that went away between two tries
+        return True  # the driver's error for a server that went away between two attempts
     return isinstance(error, errors.OperationFailure) and error.code in GONE
 
 
@@ -135,14 +120,14 @@ def retry_until_available(
     stop: threading.Event | None = None,
     restart: Callable[[], None] = lambda: None,
 ) -> Result:
-    """Do what can be repeated until the database answers; raise its last error after `patience` seconds.
+    """Repeat an idempotent call until the database answers; raise its last error after `patience` seconds.
 
-    `restart` is called between two tries and may bring it back. A stop ends the waiting, not the call.
+    `restart` is called between two attempts and may start the server. A stop ends the waiting, not the call.
     """
     try:
         return call()
     except Exception as error:
-        if not _may_pass(error):
+        if not _is_unreachable(error):
             raise
     from tenacity import (
         Retrying,
@@ -155,12 +140,12 @@ def retry_until_available(
     waiting = stop or threading.Event()
 
     def try_restart(_state: object = None) -> None:
-        with suppress(StoreError):  # a start that fails once is tried again within the patience
+        with suppress(StoreError):  # a failed start is retried within the patience
             restart()
 
     try_restart()
     retrying = Retrying(
-        retry=retry_if_exception(_may_pass),
+        retry=retry_if_exception(_is_unreachable),
         wait=wait_random_exponential(multiplier=0.1, max=2.0),
         stop=lambda state: waiting.is_set() or stop_after_delay(patience)(state),
         sleep=sleep_using_event(waiting),
@@ -170,7 +155,7 @@ def retry_until_available(
     return retrying(call)
 
 
-def _may_pass(error: BaseException) -> bool:
+def _is_unreachable(error: BaseException) -> bool:
     return isinstance(translate_error(error), DatabaseUnreachable)
 
 
@@ -190,7 +175,7 @@ def _without_credentials(text: str, uri: str) -> str:
 
 
 def clock(db: Db) -> Callable[[], datetime]:
-    """A clock that was set by the database's once and goes on by itself, whatever the host's own says."""
+    """A clock that is set by the server's once and then runs by itself, whatever the host's own shows."""
     began = time.monotonic()
     at: datetime = db.command("hello")["localTime"]
     aware = at if at.tzinfo else at.replace(tzinfo=UTC)
@@ -199,10 +184,7 @@ def clock(db: Db) -> Callable[[], datetime]:
 
 @contextmanager
 def heartbeat(renew: Callable[[], object], *, every: float) -> Iterator[None]:
-    """Call `renew` every so many seconds until the block ends.
-
-    A database that is away leaves it to the next beat, and then to whoever takes the lease over.
-    """
+    """Call `renew` every so many seconds until the block ends. A database error leaves it to the next beat."""
     ended = threading.Event()
 
     def beat() -> None:
@@ -224,32 +206,18 @@ def heartbeat(renew: Callable[[], object], *, every: float) -> Iterator[None]:
 
 @contextmanager
 def held(db: Db, name: str, *, lease: float = 60.0) -> Iterator[None]:
-    """Hold a lock for the block, renewed from a thread. Raises LockHeld when another run has it."""
+    """Hold a lock for the block, renewed from a thread. Raises LockHeld when another run holds it."""
     token = secrets.token_hex(8)
     mine = {"_id": name, "token": token}
     until = {"$add": ["$$NOW", int(lease * 1000)]}
-    if not _take(db, name, token, until):
+    db.locks.update_one({"_id": name}, {"$setOnInsert": {"token": None}}, upsert=True)
+    free = {"_id": name, "$or": [{"token": None}, {"$expr": {"$lte": ["$until", "$$NOW"]}}]}
+    if not db.locks.update_one(free, [{"$set": {"token": token, "until": until}}]).matched_count:
         raise LockHeld(
-            f"another run of `{name}` is at work", hint="wait for it, or for its lease to end within a minute"
+            f"another `socap {name}` is running", hint="wait for it, or for its lease to end within a minute"
         )
     try:
         with heartbeat(lambda: db.locks.update_one(mine, [{"$set": {"until": until}}]), every=lease / 3):
             yield
     finally:
         db.locks.update_one(mine, {"$set": {"token": None}})
-
-
-def _take(db: Db, name: str, token: str, until: dict[str, Any]) -> bool:
-    """Write our token if the lock is free or its lease has run out; True when it is ours now."""
-    free = {"$or": [{"$lte": ["$token", None]}, {"$lte": [{"$ifNull": ["$until", "$$NOW"]}, "$$NOW"]}]}
-    taken = {
-        "token": {"$cond": ["$free", token, "$token"]},
-        "until": {"$cond": ["$free", until, "$until"]},
-    }
-    row = db.locks.find_one_and_update(
-        {"_id": name},
-        [{"$set": {"free": free}}, {"$set": taken}, {"$unset": "free"}],
-        upsert=True,
-        return_document=ReturnDocument.AFTER,
-    )
-    return row is not None and row["token"] == token

@@ -1,12 +1,15 @@
-"""The queue: what is armed, in which order it is worked, what waits for its counters.
+"""The queue: which jobs are armed, in which order they run, and their leases.
 
 `due` is both the moment from which a pending job may be claimed and its place in the order. A job that may
 run at once is due at its `rank`, a moment of the queue's own clock, far in the past, which only serves to
 compare. Arming a campaign gives its jobs the ranks that follow the one that is served just then, a
 millisecond each, metrics first. So campaigns alternate whatever their size and whenever they were armed,
-priorities hold within a campaign, and what is left of an earlier cycle goes on while a new one begins
+priorities hold within a campaign, and what is left of an earlier cycle continues while a new one begins
 (start-time fair queueing: Goyal, Vin and Cheng, 1996). A job that waits is due when its wait is over, by
 the database's clock (`$$NOW`), and `promote_due` then gives it its rank back.
+
+A claim is a conditional update that writes a lease token. Every outcome carries the token, and changes nothing
+once the lease is lost.
 """
 
 from __future__ import annotations
@@ -24,65 +27,31 @@ from socap_cli.model.kinds import LISTS, METRICS, Kind, kinds, priority_of
 from socap_cli.model.queue import Job, JobRecord, JobStatus, Outcome, Result, Unit
 from socap_cli.store.connect import Db, literal
 
-FIRST_RANK = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-LAST_RANK = datetime(2010, 1, 1, tzinfo=UTC)
-"""Between them lie all ranks: 300 thousand million."""
-
-
-METRICS_WAIT_MS = 120_000
-"""How long a list job waits for its tweet's metrics before it runs without them."""
-
+# All ranks lie between these two: 300 thousand million.
+FIRST_RANK, LAST_RANK = datetime(2000, 1, 1, tzinfo=UTC), datetime(2010, 1, 1, tzinfo=UTC)
+METRICS_WAIT_MS = 120_000  # how long a list job waits for its tweet's metrics before it runs without them
+MAX_LOST_LEASES = 3
+LARGEST_CLAIM = 2000  # jobs of one kind
+LONGEST_ERROR, LONGEST_TRACEBACK = 500, 8000
 
 OPEN = (JobStatus.PENDING.value, JobStatus.PROCESSING.value)
-
-
 ENDED = (JobStatus.COMPLETED.value, JobStatus.FAILED.value)
-
-
-NO_LEASE: dict[str, Any] = {
-    "lease_token": None,
-    "lease_expires_at": None,
-    "claimed_by": None,
-    "claimed_at": None,
-    "updated_at": "$$NOW",
-}
-"""What ends a lease, as part of an update pipeline."""
-
-
 NOW_DUE: dict[str, Any] = {"$expr": {"$lte": ["$due", "$$NOW"]}}
-
-
-DUPLICATE = 11000
-
-
-CLAIM_INDEX = "status_1_job_type_1_due_1__id_1_tweet_id_1"
-
-
-LIST_INDEX = "tweet_id_1_job_type_1"
-
-
 NEXT_FIRST = [("due", 1), ("_id", 1)]
-
-
-LARGEST_CLAIM = 2000
-"""Jobs of one kind in one claim."""
-
-
+CLAIM_INDEX = "status_1_job_type_1_due_1__id_1_tweet_id_1"
+LIST_INDEX = "tweet_id_1_job_type_1"
+DUPLICATE = 11000
 JOB_FIELDS = [
     "campaign_id", "tweet_id", "job_type", "lease_token", "attempts", "max_attempts", "failures",
     "waits_for_metrics", "last_cycle", "due", "look_due_at",
 ]  # fmt: skip
 
-
-MAX_LOST_LEASES = 3
-
-
-LONGEST_ERROR, LONGEST_TRACEBACK = 500, 8000
-
-
+# Parts of update pipelines: what ends a lease, what puts a job back, what makes it new.
+NO_LEASE: dict[str, Any] = {
+    "lease_token": None, "lease_expires_at": None, "claimed_by": None, "claimed_at": None, "updated_at": "$$NOW",
+}  # fmt: skip
 BACK: dict[str, Any] = {**NO_LEASE, "status": JobStatus.PENDING.value, "due": "$rank"}
+UNTRIED: dict[str, Any] = {"attempts": 0, "failures": 0, "lost_leases": 0, "finished_at": None}
 
 
 def arm(
@@ -110,7 +79,25 @@ def arm(
     if orphans := known - jobs.keys():
         processing = JobStatus.PROCESSING.value
         db.jobs.delete_many({"_id": {"$in": list(orphans)}, "status": {"$ne": processing}})
-    _insert(db, [_new_job(job_id, campaign_id, *jobs[job_id]) for job_id in jobs if job_id not in known])
+    new = [
+        {
+            "_id": job_id,
+            "campaign_id": campaign_id,
+            "tweet_id": tweet_id,
+            "job_type": kind,
+            "priority": priority_of(kind),
+            "tweet_rank": number,
+            "status": JobStatus.COMPLETED.value,
+        }
+        for job_id, (tweet_id, kind, number) in jobs.items()
+        if job_id not in known
+    ]
+    if new:
+        try:
+            db.jobs.insert_many(new, ordered=False)
+        except BulkWriteError as error:  # another run may insert some of them at the same time
+            if any(failed["code"] != DUPLICATE for failed in error.details["writeErrors"]):
+                raise
     if looks is None:
         looks_or_all: Iterable[tuple[dict[str, Any], int, int | str, datetime | None]] = [
             ({}, len(tweet_ids), "$tweet_rank", None)
@@ -136,29 +123,6 @@ def arm(
     return armed, max(0, count - armed)
 
 
-def _new_job(job_id: str, campaign_id: str, tweet_id: str, kind: Kind, number: int) -> dict[str, Any]:
-    return {
-        "_id": job_id,
-        "campaign_id": campaign_id,
-        "tweet_id": tweet_id,
-        "job_type": kind,
-        "priority": priority_of(kind),
-        "tweet_rank": number,
-        "status": JobStatus.COMPLETED.value,
-    }
-
-
-def _insert(db: Db, rows: Sequence[dict[str, Any]]) -> None:
-    """Insert jobs that were never armed; another run may insert some of them at the same time."""
-    if not rows:
-        return
-    try:
-        db.jobs.insert_many(rows, ordered=False)
-    except BulkWriteError as error:
-        if any(failed["code"] != DUPLICATE for failed in error.details["writeErrors"]):
-            raise
-
-
 def _current_rank(db: Db) -> datetime:
     """The rank that is being served: the first among the jobs that may run at once."""
     query = {"status": JobStatus.PENDING.value, "job_type": {"$in": kinds()}, "due": {"$lt": LAST_RANK}}
@@ -178,12 +142,9 @@ def _armed(current: datetime, tweets: int, number: int | str, fixed: dict[str, A
         "armed_at": "$$NOW",
         "waits_for_metrics": {"$not": [is_metrics]},
         "due": {"$cond": [is_metrics, "$rank", {"$add": ["$$NOW", METRICS_WAIT_MS]}]},
-        "attempts": 0,
-        "failures": 0,
-        "lost_leases": 0,
         "outcome": None,
         "last_error": None,
-        "finished_at": None,
+        **UNTRIED,
     }
     return [{"$set": {"rank": {"$add": [current, offset]}}}, {"$set": fields}]
 
@@ -234,20 +195,16 @@ def metrics_open(db: Db, tweet_id: str) -> bool:
 def retry_failed(db: Db, job_ids: Sequence[str], *, campaign_id: str | None = None) -> int:
     """Arm failed jobs again: those named, else all (of a campaign)."""
     again = {
+        **UNTRIED,
         "status": JobStatus.PENDING.value,
         "due": "$rank",
-        "attempts": 0,
-        "failures": 0,
-        "lost_leases": 0,
         "waits_for_metrics": False,
-        "finished_at": None,
         "updated_at": "$$NOW",
     }
     return db.jobs.update_many(_failed(job_ids, campaign_id), [{"$set": again}]).modified_count
 
 
 def count_failed(db: Db, job_ids: Sequence[str], *, campaign_id: str | None = None) -> int:
-    """How many jobs `retry_failed` would arm."""
     return db.jobs.count_documents(_failed(job_ids, campaign_id))
 
 

@@ -1,8 +1,7 @@
 """What is known of each tweet: its counters, and one part for each of its lists. One document a tweet.
 
-A list's part is held like a lease (`lease_until`) and fenced by an epoch that only grows: whoever lost
-it writes nothing. This module reads the documents and keeps what observations told; `list_leases` holds
-lists and writes their passes.
+A list's part is held like a lease (`lease_until`) and fenced by an epoch that only grows: who lost it writes
+nothing.
 """
 
 from __future__ import annotations
@@ -21,19 +20,12 @@ from socap_cli.model.list_state import Deferral, Gap, ListState, Observation, Pa
 from socap_cli.store.connect import Db, literal
 
 GAPS_KEPT = 50
-
-
-EMPTY_LIST = {"completed_passes": 1, "counter_at_pass": 0}
-"""The state of a list that needed no pass."""
-
-
+EMPTY_LIST = {"completed_passes": 1, "counter_at_pass": 0}  # the state of a list that needed no pass
+# What a list's part holds under the name of the value's field, and what closing a pass writes of it.
 PLAIN_FIELDS = (
     "epoch", "completed_passes", "counter_at_pass", "collected", "removed", "deficit", "full_deficit", "fell", "since",
     "last_full_at", "verify",
 )  # fmt: skip
-"""What stands in a list's part under the name of the value's field."""
-
-
 FINISHED_FIELDS = (
     "completed_passes", "counter_at_pass", "collected", "removed", "deficit", "full_deficit", "since", "last_full_at",
 )  # fmt: skip
@@ -46,20 +38,16 @@ class ListChange:
     state: ListState
     update: dict[str, Any] | list[dict[str, Any]]
 
-    @property
-    def key(self) -> tuple[str, Kind, int]:
-        """What must still hold for the change to count."""
-        return self.state.tweet_id, self.state.kind, self.state.epoch
-
 
 def load(db: Db, tweet_ids: Iterable[str]) -> dict[str, TweetState]:
-    """The states of these tweets; a tweet never seen has an empty one."""
-    wanted = list(tweet_ids)
-    found = {row["_id"]: row for row in db.worker_state.find({"_id": {"$in": wanted}})}
-    return {tweet_id: _tweet_state(tweet_id, found.get(tweet_id, {})) for tweet_id in wanted}
+    """The states of these tweets; a tweet never read has an empty one."""
+    ids = list(tweet_ids)
+    rows = {row["_id"]: row for row in db.worker_state.find({"_id": {"$in": ids}})}
+    return {tweet_id: _tweet_state(tweet_id, rows.get(tweet_id, {})) for tweet_id in ids}
 
 
 def _tweet_state(tweet_id: str, row: dict[str, Any]) -> TweetState:
+    velocity = row.get("velocity", {})
     return TweetState(
         tweet_id=tweet_id,
         counters=row.get("counters", {}),
@@ -68,13 +56,9 @@ def _tweet_state(tweet_id: str, row: dict[str, Any]) -> TweetState:
         misses=row.get("misses", 0),
         lists={kind: list_state(tweet_id, kind, row) for kind in LISTS},
         gaps=tuple(Gap(**gap) for gap in row.get("gaps", ())),
-        velocity=_velocity(row.get("velocity", {})),
+        velocity=Velocity(velocity.get("hours", 0.0), velocity.get("engagements", {})),
         moved_at=row.get("moved_at"),
     )
-
-
-def _velocity(part: dict[str, Any]) -> Velocity:
-    return Velocity(part.get("hours", 0.0), part.get("engagements", {}))
 
 
 def list_state(tweet_id: str, kind: Kind, row: dict[str, Any]) -> ListState:
@@ -86,19 +70,22 @@ def list_state(tweet_id: str, kind: Kind, row: dict[str, Any]) -> ListState:
         kind=kind,
         counter=row.get("counters", {}).get(kind),
         last_pass_at=part.get("last_success"),
-        open_pass=_open_pass(current) if current else None,
+        open_pass=Pass(
+            **{
+                **current,
+                "phase": Phase(current["phase"]),
+                "windows": tuple(Window(**window) for window in current.get("windows", ())),
+            }
+        )
+        if current
+        else None,
         deferred=Deferral(**deferred) if deferred else None,
         **{name: part[name] for name in PLAIN_FIELDS if name in part},
     )
 
 
-def _open_pass(kept: dict[str, Any]) -> Pass:
-    windows = tuple(Window(**window) for window in kept.get("windows", ()))
-    return Pass(**{**kept, "phase": Phase(kept["phase"]), "windows": windows})
-
-
 def record_observations(db: Db, observations: Iterable[Observation], *, now: datetime) -> None:
-    """Keep what was seen, in one round trip. An unknown counter leaves the last known value as it is."""
+    """Store readings in one round trip. An unknown counter leaves the last known value."""
     operations = [operation for one in observations for operation in _operations(one, now)]
     if operations:
         db.worker_state.bulk_write(operations)
@@ -147,7 +134,7 @@ def _missed(now: datetime) -> list[dict[str, Any]]:
 
 
 def note_deferred(db: Db, tweet_id: str, kind: Kind, *, reason: str, now: datetime) -> None:
-    """Remember that a list's pass was due and not done; the pass that does it closes the gap."""
+    """Note that a list's pass was due and not done; the pass that does it closes the gap."""
     since = {"$ifNull": [f"${kind}.last_success", now]}
     first = {"since": since, "reason": literal(reason)}
     db.worker_state.update_one(
@@ -158,13 +145,13 @@ def note_deferred(db: Db, tweet_id: str, kind: Kind, *, reason: str, now: dateti
 
 
 def note_blocked(db: Db, tweet_ids: Sequence[str], *, seconds: float) -> None:
-    """Remember until when the provider did not want to be asked about these tweets."""
+    """Note until when the provider refuses requests about these tweets."""
     until = {"$add": ["$$NOW", int(seconds * 1000)]}
     db.worker_state.update_many({"_id": {"$in": list(tweet_ids)}}, [{"$set": {"blocked_until": until}}])
 
 
 def push_gap(gap: Gap) -> dict[str, Any]:
-    """What adds a gap to a tweet's document, and keeps the last ones."""
+    """An update that adds a gap and keeps the last ones."""
     return {"$push": {"gaps": {"$each": [asdict(gap)], "$slice": -GAPS_KEPT}}}
 
 
@@ -204,7 +191,7 @@ def acquire(db: Db, lists: Sequence[tuple[str, Kind]], *, lease: float) -> list[
 
 
 def write(db: Db, changes: Sequence[ListChange]) -> list[bool]:
-    """Write each change if its list is still held; tell for each whether it was."""
+    """Write each change if its list is still held; return for each whether it was."""
     operations = [
         UpdateOne(
             {"_id": change.state.tweet_id, f"{change.state.kind}.epoch": change.state.epoch}, change.update
@@ -220,11 +207,11 @@ def write(db: Db, changes: Sequence[ListChange]) -> list[bool]:
         for row in db.worker_state.find({"_id": {"$in": ids}}, parts)
         for kind in LISTS
     }
-    return [change.key in held for change in changes]
+    return [(change.state.tweet_id, change.state.kind, change.state.epoch) in held for change in changes]
 
 
 def pass_saved(state: ListState, open_pass: Pass, *, lease: float) -> ListChange:
-    """Remember how far a pass has come, after its items were written, and keep the list held."""
+    """Store how far a pass has come, after its items were written, and extend the lease."""
     kept = {name: literal(value) for name, value in asdict(open_pass).items()}
     changes = {
         f"{state.kind}.open_pass": kept,
