@@ -128,7 +128,7 @@ def test_an_export_runs_nothing_in_a_spreadsheet(
         (["campaign", "delete", "launch"], 2, "deletes campaign"),
         (["frobnicate"], 2, "No such command"),
         (["campaign", "ad", "launch"], 2, "No such command 'ad'"),
-        (["jobs", "show", "nope"], 1, "no job 'nope'"),
+        (["jobs", "show", "nope"], 1, "job 'nope' not found"),
         (["jobs", "list", "--status", "odd"], 2, "no job status 'odd'"),
         (["alerts", "test", "slack"], 2, "no Slack webhook"),
         (["importance", "import", "missing.json"], 2, "cannot read missing.json"),

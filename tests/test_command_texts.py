@@ -308,15 +308,18 @@ def test_a_pipe_gets_every_column_whole(
 def test_what_is_not_there_is_told_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     show_jobs(Run(), [], now=NOW)
     show_engagements(Run(), [], now=NOW)
-    assert capsys.readouterr() == ("", "no job is like that\nno engagement is like that\n")
+    assert capsys.readouterr() == ("", "no matching jobs\nno engagement is like that\n")
 
 
 @pytest.mark.parametrize(
     ("done", "text"),
     [
-        (EnqueueResult(1, 1, 0, 0), "1 campaign: 1 job armed, 0 already open"),
-        (EnqueueResult(2, 1200, 1, 1), "2 campaigns: 1,200 jobs armed, 1 already open, 1 campaign completed"),
-        (EnqueueResult(0, 0, 0, 2), "0 campaigns: 0 jobs armed, 0 already open, 2 campaigns completed"),
+        (EnqueueResult(1, 1, 0, 0), "1 campaign: 1 job queued, 0 already queued"),
+        (
+            EnqueueResult(2, 1200, 1, 1),
+            "2 campaigns: 1,200 jobs queued, 1 already queued, 1 campaign completed",
+        ),
+        (EnqueueResult(0, 0, 0, 2), "0 campaigns: 0 jobs queued, 0 already queued, 2 campaigns completed"),
     ],
 )
 def test_what_enqueue_says(done: EnqueueResult, text: str) -> None:
@@ -325,7 +328,7 @@ def test_what_enqueue_says(done: EnqueueResult, text: str) -> None:
 
 def test_what_enqueue_would_do_is_said_as_such() -> None:
     said = enqueued_line(EnqueueResult(2, 1200, 1, 1), dry_run=True)
-    assert said == "2 campaigns: would arm 1,200 jobs, 1 already open, would complete 1 campaign"
+    assert said == "2 campaigns: would queue 1,200 jobs, 1 already queued, would complete 1 campaign"
 
 
 def test_what_work_says() -> None:

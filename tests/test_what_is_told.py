@@ -183,7 +183,7 @@ def test_help_lists_its_topics_and_shows_each_as_it_is(capsys: pytest.CaptureFix
 def test_an_empty_list_is_told_and_a_dry_run_says_would(cli: Cli) -> None:
     tweet = "https://x.com/i/status/1996518988151706110"
     cli("campaign", "add", "one", "--days", "1", "--no-verify", "--tweet", tweet)
-    assert cli.text("jobs", "list")[1] == "no job is like that\n"
+    assert cli.text("jobs", "list")[1] == "no matching jobs\n"
     assert cli.text("alerts", "list")[1] == "no matching alerts\n"
     would = "would plan 0 alerts, send 0 messages, hold 0\n"
     assert cli.text("alerts", "send", "--dry-run")[0] == would
@@ -195,6 +195,6 @@ def test_an_empty_list_is_told_and_a_dry_run_says_would(cli: Cli) -> None:
     assert cli.text(*other, "investor", "--dry-run")[0].startswith("would change tweet ")
     assert cli.text(*other, "client")[0].startswith("nothing changed: tweet ")
     assert "(default: now)" not in cli.text("campaign", "edit", "--help")[0]
-    assert "would arm 4 jobs" in cli.text("enqueue", "--dry-run")[0]
+    assert "would queue 4 jobs" in cli.text("enqueue", "--dry-run")[0]
     Path("text.toml").write_text("no backup")
     assert "it is no .tar.gz" in cli("db", "check", "text.toml", code=1)["error"]["message"]

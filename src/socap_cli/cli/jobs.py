@@ -1,4 +1,4 @@
-"""socap jobs …"""
+"""socap enqueue, and socap jobs …"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from socap_cli.bootstrap import LOOK_FOR_IT, Bootstrap, look_policy
+from socap_cli.bootstrap import LOOK_FOR_IT, look_policy
 from socap_cli.campaigns import adding
 from socap_cli.cli import tables
 from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, one_of
@@ -23,7 +23,7 @@ from socap_cli.model.queue import JobRecord, JobStatus, RunRecord
 from socap_cli.store import Db, campaigns, jobs, usage
 from socap_cli.text import counted
 
-app = typer.Typer(help="Look into the queue.", no_args_is_help=True)
+app = typer.Typer(help="Inspect the queue.", no_args_is_help=True)
 
 
 LABELS = {
@@ -59,9 +59,8 @@ def list_(
 
 
 def show_jobs(run: Run, found: Sequence[JobRecord], *, now: datetime) -> None:
-    """A row for each job: when, which, and how it stands."""
     if not found:
-        run.info("no job is like that")
+        run.info("no matching jobs")
         return
     tables.show(
         tables.Columns(
@@ -70,20 +69,22 @@ def show_jobs(run: Run, found: Sequence[JobRecord], *, now: datetime) -> None:
             cut=("last error",),
             drop=("outcome", "attempts", "last error", "due"),
         ),
-        ([_due(j), j.job_id, j.status, j.attempts, j.outcome, j.last_error] for j in found),
+        (
+            [
+                j.due or ("in turn" if j.status is JobStatus.PENDING else None),
+                *(j.job_id, j.status, j.attempts, j.outcome, j.last_error),
+            ]
+            for j in found
+        ),
         now=now,
     )
-
-
-def _due(job: JobRecord) -> object:
-    return job.due or ("in turn" if job.status is JobStatus.PENDING else None)
 
 
 @app.command("show")
 def show(
     ctx: typer.Context, job: Annotated[str, typer.Argument(metavar="JOB", help="As `jobs list` names it.")]
 ) -> None:
-    """Show everything about one job, the traceback of an unforeseen error included.
+    """Show everything about one job, including the traceback of an unexpected error.
 
     Example: socap jobs show launch:9651898815170611:retweets
     """
@@ -94,7 +95,6 @@ def show(
 
 
 def show_job(run: Run, job: JobRecord, *, now: datetime) -> None:
-    """Everything about one job that is known, and the traceback of an unforeseen error."""
     known = [(label, getattr(job, name)) for name, label in LABELS.items() if getattr(job, name) is not None]
     tables.pairs([*known, ("attempts", f"{job.attempts} of {job.max_attempts}")], now=now)
     if job.traceback:
@@ -108,50 +108,46 @@ def retry(
     campaign: OnlyCampaign = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Arm failed jobs again.
+    """Queue failed jobs again.
 
     Example: socap jobs retry --campaign launch
     """
     run: Run = ctx.obj
     with bootstrap(run).database() as db:
         only = adding.find(db, campaign).slug if campaign else None
-        warnings = [said for name in job if (said := _not_failed(db, name))]
+        named = [_find(db, job_id) for job_id in job]
+        warnings = [
+            f"{j.job_id} is {j.status}: left alone" for j in named if j.status is not JobStatus.FAILED
+        ]
         change = jobs.count_failed if dry_run else jobs.retry_failed
         count = change(db, job, campaign_id=only)
-    would = "would arm " if dry_run else ""
     run.done(
         {"jobs_armed": count, **({"dry_run": True} if dry_run else {})},
-        text=f"{would}{counted(count, 'job')}{'' if dry_run else ' armed again'}",
+        text=f"would queue {counted(count, 'job')}" if dry_run else f"{counted(count, 'job')} queued again",
         warnings=warnings,
         exit_code=PARTLY_DONE if warnings else 0,
     )
 
 
-def _not_failed(db: Db, job_id: str) -> str:
-    """What to say of a job that did not fail; nothing of one that did. Raises SocapError for one that is none."""
-    found = _find(db, job_id)
-    return "" if found.status is JobStatus.FAILED else f"{job_id} is {found.status.value}: left alone"
-
-
 def _find(db: Db, job_id: str) -> JobRecord:
     found = jobs.find(db, job_id)
     if found is None:
-        raise SocapError(f"no job {job_id!r}", hint="see: socap jobs list")
+        raise SocapError(f"job {job_id!r} not found", hint="see: socap jobs list")
     return found
 
 
 def enqueue(
     ctx: typer.Context,
     campaign: OnlyCampaign = "",
-    verify: Annotated[bool, typer.Option("--verify", help="Ask for a full pass over every list.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Read every list in full.")] = False,
     everything: Annotated[
-        bool, typer.Option("--all", help="Arm every tweet, whether its look is due or not.")
+        bool, typer.Option("--all", help="Queue every tweet, whether its poll is due or not.")
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Arm the jobs of all active campaigns inside their window. Running it twice changes nothing.
+    """Queue the jobs of all active campaigns within their dates. Running it twice changes nothing.
 
-    Where a campaign is adaptive, call it every few minutes: it arms what is due.
+    With adaptive campaigns, run it every five minutes: it queues what is due.
 
     Example: socap enqueue --campaign launch
     """
@@ -167,13 +163,21 @@ def enqueue(
             done = planned(db, wanted, now=now)
             result = {**_counts(done), "dry_run": True}
         else:
-            done, result = _enqueue(db, built, wanted, now=now)
+            done = enqueue_jobs(
+                db,
+                wanted,
+                now=now,
+                max_attempts=built.settings.worker.max_attempts,
+                patience=built.settings.database.patience,
+            )
+            rescored = catch_up(db, built.importance(), built.rules(), now=now)
+            result = {**_counts(done), "engagements_rescored": rescored.changed}
             usage.record_run(db, RunRecord(run.run_id, "enqueue", now, 0.0, result))
         warnings = [*done.warnings, *adding.left_out(db)]
         if not campaigns.any_at_all(db):
             warnings.append(f"there is no campaign in {built.place}; if you have one, {LOOK_FOR_IT}")
     if only is not None and not done.campaigns and not done.campaigns_completed:
-        warnings.append(f"{campaign} is {only.status.value} or outside its window: nothing armed")
+        warnings.append(f"{campaign} is {only.status.value} or outside its dates: nothing queued")
     run.done(
         result,
         text=enqueued_line(done, dry_run=dry_run),
@@ -182,32 +186,14 @@ def enqueue(
     )
 
 
-def _enqueue(
-    db: Db, built: Bootstrap, wanted: Wanted, *, now: datetime
-) -> tuple[EnqueueResult, dict[str, Any]]:
-    """Arm the jobs, and apply a changed index of importance: (what was armed, all of it for a program)."""
-    done = enqueue_jobs(
-        db,
-        wanted,
-        now=now,
-        max_attempts=built.settings.worker.max_attempts,
-        patience=built.settings.database.patience,
-    )
-    rescored = catch_up(db, built.importance(), built.rules(), now=now)
-    return done, {**_counts(done), "engagements_rescored": rescored.changed}
-
-
 def _counts(done: EnqueueResult) -> dict[str, Any]:
     return {name: value for name, value in asdict(done).items() if name != "warnings"}
 
 
 def enqueued_line(done: EnqueueResult, *, dry_run: bool = False) -> str:
-    """What was armed, for a person."""
     jobs, over = counted(done.jobs_armed, "job"), counted(done.campaigns_completed, "campaign")
-    armed = f"would arm {jobs}" if dry_run else f"{jobs} armed"
-    completed = (
-        (f", would complete {over}" if dry_run else f", {over} completed") if done.campaigns_completed else ""
-    )
-    return (
-        f"{counted(done.campaigns, 'campaign')}: {armed}, {done.jobs_already_open:,} already open{completed}"
-    )
+    queued = f"would queue {jobs}" if dry_run else f"{jobs} queued"
+    completed = ""
+    if done.campaigns_completed:
+        completed = f", would complete {over}" if dry_run else f", {over} completed"
+    return f"{counted(done.campaigns, 'campaign')}: {queued}, {done.jobs_already_open:,} already queued{completed}"
