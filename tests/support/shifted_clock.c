@@ -21,8 +21,7 @@
 static const volatile int64_t *shift;
 
 __attribute__((constructor)) static void open_shift(void) {
-  const char *path = getenv("SHIFTED_CLOCK");
-  int file = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+  int file = open(SHIFT_FILE, O_RDONLY | O_CLOEXEC); /* given to the compiler: not every program passes variables on */
   if (file < 0) return;
   void *found = mmap(NULL, sizeof(int64_t), PROT_READ, MAP_SHARED, file, 0);
   if (found != MAP_FAILED) shift = found;

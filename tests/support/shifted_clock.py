@@ -21,7 +21,10 @@ class ShiftedClock:
             pytest.skip("needs a C compiler, for a library that shifts the time of day")
         self._library, self._file = folder / "shifted_clock.so", folder / "shift"
         subprocess.run(
-            [compiler, "-shared", "-fPIC", "-O2", "-o", self._library, SOURCE, "-ldl", "-lpthread"],
+            [
+                *(compiler, "-shared", "-fPIC", "-O2", f'-DSHIFT_FILE="{self._file}"'),
+                *("-o", self._library, SOURCE, "-ldl", "-lpthread"),
+            ],
             check=True,
         )
         self.shift(0)
@@ -35,4 +38,4 @@ class ShiftedClock:
     @property
     def environment(self) -> dict[str, str]:
         """What a process is started with."""
-        return {"LD_PRELOAD": str(self._library), "SHIFTED_CLOCK": str(self._file)}
+        return {"LD_PRELOAD": str(self._library)}
