@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from pymongo.errors import OperationFailure
 from support.terminal import Cli
 
-from socap_cli.settings import FILE_NAME
+from socap_cli.errors import DatabaseRefused, StoreError
+from socap_cli.settings import FILE_NAME, load
 from socap_cli.simulator.server import Simulator
-from socap_cli.store import Db
+from socap_cli.store import Db, translate_error
+from socap_cli.store.indexes import check_features
 
 
 def check(cli: Cli, name: str, *words: str, code: int = 0) -> tuple[str, str, str | None]:
@@ -55,3 +60,68 @@ def test_little_credit_is_warned_of_before_it_is_gone(cli: Cli, simulator: Simul
     simulator.faults.credits = 100.0
     state, said, _ = check(cli, "provider")
     assert (state, said) == ("warn", "100 credits left, less than the 5,000 that a day may take")
+
+
+@pytest.mark.parametrize(
+    ("uri", "name", "used"),
+    [
+        ("mongodb://host/production", "", "production"),
+        ("mongodb+srv://user:p%2Fw@cluster.example/acme?retryWrites=true", "", "acme"),
+        ("mongodb://a:1,b:2/?replicaSet=rs", "", "socap"),
+        ("mongodb://host", "", "socap"),
+        ("mongodb://host/production", "staging", "staging"),
+        ("mongodb://host/production", "socap", "socap"),
+    ],
+)
+def test_the_database_that_the_uri_names_is_used_unless_the_setting_names_one(
+    monkeypatch: pytest.MonkeyPatch, uri: str, name: str, used: str
+) -> None:
+    monkeypatch.setenv("MONGODB_URI", uri)
+    if name:
+        monkeypatch.setenv("SOCAP_DATABASE__NAME", name)
+    assert load(None).database.name == used
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "message", "hint"),
+    [
+        (
+            'not authorized on acme to execute command { insert: "jobs", ordered: true }', 13,
+            "the user of MONGODB_URI is not allowed to run insert on the database acme",
+            "grant it the role readWrite on the database acme",
+        ),
+        (
+            'not authorized on acme to execute command { insert: "x", bypassDocumentValidation: true }', 13,
+            "the user of MONGODB_URI is not allowed to run insert on the database acme",
+            "grant it the role dbAdmin on the database acme",
+        ),
+        (
+            "Authentication failed.", 18, "the database refused this user: Authentication failed.",
+            "check user, password and authSource in MONGODB_URI",
+        ),
+    ],
+)  # fmt: skip
+def test_a_user_who_may_not_is_told_the_role_that_is_missing(
+    said: str, code: int, message: str, hint: str
+) -> None:
+    error = translate_error(OperationFailure(said, code))
+    assert isinstance(error, DatabaseRefused)
+    assert (error.message, error.hint) == (message, hint)
+
+
+@pytest.mark.parametrize(
+    ("call", "feature"), [("find_one", "collation"), ("update_one", "updates with a pipeline")]
+)
+def test_a_server_that_lacks_a_feature_is_refused_with_its_name(call: str, feature: str) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OperationFailure("currently not supported", 303)
+
+    calls: dict[str, Any] = {
+        "find_one": lambda *_, **__: None,
+        "update_one": lambda *_, **__: None,
+        call: refuse,
+    }
+    imitation: Any = SimpleNamespace(locks=SimpleNamespace(**calls))
+    with pytest.raises(StoreError, match=f"lacks a feature that socap needs: {feature}") as raised:
+        check_features(imitation)
+    assert "MongoDB 5.0 or newer" in (raised.value.hint or "")

@@ -39,6 +39,10 @@ RESTART = 3.0
 """Seconds for which one operation waits for the embedded server; whoever can wait longer then starts it again."""
 
 
+CLOCK_TOLERANCE = 120.0
+"""Seconds by which a host's clock may differ from the database's."""
+
+
 LOOK_FOR_IT = "check --data-dir, HOME, MONGODB_URI and the configuration file"
 
 
@@ -63,6 +67,7 @@ class Bootstrap:
         A new one is warned of, unless it may be: a wrong home or configuration looks like that. Raises StoreError,
         and LockHeld while a restore is under way.
         """
+        from socap_cli.store.connect import clock_offset
         from socap_cli.store.indexes import prepare
 
         with self._opened(patience) as db:
@@ -71,6 +76,12 @@ class Bootstrap:
                 self._warn(f"made a new empty database in {self.place}; if you have one, {LOOK_FOR_IT}")
             if prepared.ended:
                 self._warn(prepared.ended)
+            ahead = -clock_offset(db).total_seconds()
+            if abs(ahead) > CLOCK_TOLERANCE:
+                direction = "ahead of" if ahead > 0 else "behind"
+                self._warn(
+                    f"this host's clock is {abs(ahead):,.0f} s {direction} the database's; run NTP on both"
+                )
             yield db
 
     @contextmanager
@@ -83,7 +94,9 @@ class Bootstrap:
             if self._start():
                 self._inform(f"started the embedded database in {self.settings.data_dir}")
             uri, election = self.embedded().uri, RESTART
-        with open_database(uri, names.name, patience=patience, election=min(election, names.patience)) as db:
+        with open_database(
+            uri, self.settings.database.name, patience=patience, election=min(election, names.patience)
+        ) as db:
             yield db
 
     def _start(self) -> bool:
@@ -99,8 +112,9 @@ class Bootstrap:
     @property
     def place(self) -> str:
         """Where the database is, for people."""
-        wanted = self.settings.database
-        return f"{wanted.name} at MONGODB_URI" if secret(wanted.uri) else str(self.settings.data_dir)
+        if secret(self.settings.database.uri):
+            return f"{self.settings.database.name} at MONGODB_URI"
+        return str(self.settings.data_dir)
 
     def embedded(self) -> Embedded:
         """The embedded database of the data folder; nothing is started."""

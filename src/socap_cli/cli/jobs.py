@@ -21,6 +21,7 @@ from socap_cli.errors import SocapError
 from socap_cli.importance.accounts import catch_up
 from socap_cli.model.queue import JobRecord, JobStatus, RunRecord
 from socap_cli.store import Db, campaigns, jobs, usage
+from socap_cli.store.connect import clock
 from socap_cli.text import counted
 
 app = typer.Typer(help="Inspect the queue.", no_args_is_help=True)
@@ -153,8 +154,8 @@ def enqueue(
     """
     run: Run = ctx.obj
     built = bootstrap(run)
-    now = run.now()
     with built.database() as db:
+        now = clock(db)()  # the server's clock decides which campaigns run
         only = adding.find(db, campaign) if campaign else None
         policy = look_policy(built, db)
         looks = policy if adaptive_in_use(db, policy) and not everything else None
@@ -172,7 +173,7 @@ def enqueue(
             )
             rescored = catch_up(db, built.importance(), built.rules(), now=now)
             result = {**_counts(done), "engagements_rescored": rescored.changed}
-            usage.record_run(db, RunRecord(run.run_id, "enqueue", now, 0.0, result))
+            usage.record_run(db, RunRecord(run.run_id, "enqueue", run.now(), 0.0, result))
         warnings = [*done.warnings, *adding.left_out(db)]
         if not campaigns.any_at_all(db):
             warnings.append(f"there is no campaign in {built.place}; if you have one, {LOOK_FOR_IT}")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from socap_cli.bootstrap import Bootstrap, channels_of, open_provider
+from socap_cli.bootstrap import CLOCK_TOLERANCE, Bootstrap, channels_of, open_provider
 from socap_cli.cli import tables
 from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run, bootstrap
@@ -22,7 +22,7 @@ from socap_cli.model.message import parse_receiver
 from socap_cli.settings import find_file, is_secret, missing_file
 from socap_cli.status import RULES, gather, troubles
 from socap_cli.store import Db, importance, indexes, usage
-from socap_cli.store.connect import clock
+from socap_cli.store.connect import clock, clock_offset
 
 if TYPE_CHECKING:
     from socap_cli.channels import Channel
@@ -37,7 +37,7 @@ LITTLE_USD = 0.05
 """A balance below this is little, whatever a day takes."""
 
 
-CLOCK_TOLERANCE = 30.0
+CLOCK_WARNING = 30.0
 
 
 MANY_ENTRIES = 20_000
@@ -84,6 +84,7 @@ def init(ctx: typer.Context) -> None:
     built = bootstrap(run)
     with built.database(may_be_new=True) as db:
         names = built.settings.database
+        indexes.check_features(db)
         count = indexes.ensure(db)
         server = db.client.server_info()["version"]
     lines = [
@@ -178,15 +179,16 @@ def _indexes(built: Bootstrap) -> Iterator[Check]:
 def _database(built: Bootstrap) -> Iterator[Check]:
     with built.database() as db:
         server = db.client.server_info()["version"]
+        indexes.check_features(db)
         yield Check("database", "ok", f"MongoDB {server}, database {db.name}")
-        status = db.command("serverStatus", repl=0, metrics=0, locks=0, codec_options=db.codec_options)
-        skew = abs((status["localTime"] - datetime.now(UTC)).total_seconds())
-        if skew > CLOCK_TOLERANCE:
-            yield Check(
-                "clock", "warn", f"the database's clock is {skew:.0f} s off this host's", "run NTP on both"
-            )
-        else:
-            yield Check("clock", "ok", f"within {max(1, round(skew))} s of the database's")
+        skew = abs(clock_offset(db).total_seconds())
+    if skew > CLOCK_WARNING:
+        state = "fail" if skew > CLOCK_TOLERANCE else "warn"
+        yield Check(
+            "clock", state, f"the database's clock is {skew:.0f} s off this host's", "run NTP on both"
+        )
+    else:
+        yield Check("clock", "ok", f"within {max(1, round(skew))} s of the database's")
 
 
 def _importance(built: Bootstrap) -> Iterator[Check]:

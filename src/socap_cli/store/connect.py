@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import time
@@ -30,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "heartbeatFrequencyMS": 5000,
     "maxPoolSize": 128,
 }
+UNAUTHORIZED, AUTHENTICATION_FAILED = 13, 18
 # Codes of a server that is stopping, stepping down or not the primary.
 GONE = frozenset({91, 189, 10107, 11600, 11602, 13435, 13436})
 
@@ -89,10 +91,18 @@ def translate_error(error: BaseException, *, uri: str = "") -> StoreError | None
     )
     if _is_outage(error):
         return DatabaseUnreachable(f"the database cannot be reached: {message}", hint=WAYS_OUT)
-    if isinstance(error, errors.OperationFailure) and error.code in (13, 18):
+    if isinstance(error, errors.OperationFailure) and error.code == AUTHENTICATION_FAILED:
         return DatabaseRefused(
             f"the database refused this user: {message}",
             hint="check user, password and authSource in MONGODB_URI",
+        )
+    if isinstance(error, errors.OperationFailure) and error.code == UNAUTHORIZED:
+        named = re.search(r"not authorized on (\S+) to execute command \{ (\w+):", message)
+        what = f"{named[2]} on the database {named[1]}" if named else message
+        role = "dbAdmin" if "bypassDocumentValidation" in message else "readWrite"
+        return DatabaseRefused(
+            f"the user of MONGODB_URI is not allowed to run {what}",
+            hint=f"grant it the role {role} on {f'the database {named[1]}' if named else 'the database'}",
         )
     return StoreError(f"the database refused an operation: {message}")
 
@@ -172,6 +182,12 @@ def _without_credentials(text: str, uri: str) -> str:
             if len(part) > 3:
                 text = text.replace(part, "***")
     return text
+
+
+def clock_offset(db: Db) -> timedelta:
+    """How far the server's clock is ahead of this host's."""
+    at: datetime = db.command("hello")["localTime"]
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime.now(UTC)
 
 
 def clock(db: Db) -> Callable[[], datetime]:

@@ -36,7 +36,12 @@ SHORT_FOLDER = Path("/tmp")  # noqa: S108  (for a folder of mode 0700, checked t
 LARGEST_LOG = 10 * 1024**2
 LOG_TAIL = 256 * 1024
 OPEN_FILES = 64_000  # a connection takes one and a collection several; the usual 1024 ends at 450 connections
-PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "TZ")  # everything else of the environment may hold secrets
+PASSED_ON = (
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "TZ",
+)  # everything else of the environment may hold secrets
 BOILERPLATE = ("about to fork", "forked process", "ERROR: child process failed", "To see additional", "try '")
 STILL_LEAVING = ("DBPathInUse", "AddressInUse", "Address already in use")
 WAYS_OUT = (

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.errors import OperationFailure
 
-from socap_cli.errors import SchemaMismatch
+from socap_cli.errors import SchemaMismatch, StoreError
 from socap_cli.store.connect import Db, open_database
 
 UP, DOWN = ASCENDING, DESCENDING
@@ -101,6 +103,7 @@ RESTORING = "restoring."
 RESTORE_RECORD = f"{RESTORING}record"
 
 MOST_SLUGS = 1000
+NOT_SUPPORTED = frozenset({2, 9, 14, 59, 72, 115, 238, 303, 304, 40324})  # of MongoDB and of its imitations
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,26 @@ def ensure(db: Db) -> int:
 def remember(db: Db) -> None:
     """Note that the indexes are those of this version."""
     db.locks.update_one({"_id": "indexes"}, {"$set": {"version": INDEXES_VERSION}}, upsert=True)
+
+
+def check_features(db: Db) -> None:
+    """Try what the commands need of a server, without changing anything. Raises StoreError with the missing feature."""
+    nothing: dict[str, Any] = {"_id": "no such lock"}
+    ignoring_case = {"locale": "en", "strength": 2}
+    features: dict[str, Callable[[], object]] = {
+        "collation": lambda: db.locks.find_one(nothing, collation=ignoring_case),
+        "updates with a pipeline": lambda: db.locks.update_one(nothing, [{"$set": {"until": "$$NOW"}}]),
+    }
+    for feature, attempt in features.items():
+        try:
+            attempt()
+        except OperationFailure as error:
+            if error.code not in NOT_SUPPORTED:
+                raise
+            raise StoreError(
+                f"this database server lacks a feature that socap needs: {feature}",
+                hint="use MongoDB 5.0 or newer; compatible services such as Amazon DocumentDB are not supported",
+            ) from error
 
 
 def missing(db: Db) -> list[str]:
