@@ -197,4 +197,4 @@ def test_an_empty_list_is_told_and_a_dry_run_says_would(cli: Cli) -> None:
     assert "(default: now)" not in cli.text("campaign", "edit", "--help")[0]
     assert "would queue 4 jobs" in cli.text("enqueue", "--dry-run")[0]
     Path("text.toml").write_text("no backup")
-    assert "it is no .tar.gz" in cli("db", "check", "text.toml", code=1)["error"]["message"]
+    assert "it is not a .tar.gz file" in cli("db", "check", "text.toml", code=1)["error"]["message"]
