@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socap_cli.files import HANDLE, NotAHandle, handle, handles, visible
+from socap_cli.model.links import HANDLE, NotAHandle, handle, handles, visible
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 
 from socap_cli.campaigns.source import Line, is_list_of_tweets, lines_of
 from socap_cli.errors import SocapError, UsageError
-from socap_cli.files import NotAHandle, handles, parse_toml, printable, tree_rows
+from socap_cli.files import parse_toml, printable, tree_rows
 from socap_cli.model.cadence import Cadence
 from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet
 from socap_cli.model.message import parse_digest, parse_quiet_hours, parse_receiver, public_spelling

@@ -15,7 +15,8 @@ import typer
 from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run
 from socap_cli.errors import UsageError
-from socap_cli.files import NotAHandle, handle, write_file
+from socap_cli.files import write_file
+from socap_cli.model.links import NotAHandle, handle
 from socap_cli.text import counted
 
 if TYPE_CHECKING:
