@@ -352,7 +352,10 @@ def test_a_campaigns_cadence_is_set_shown_and_heeded_by_the_commands(cli: Cli, o
     one.db.jobs.update_many({}, {"$set": {"status": "completed"}})
     cli("campaign", "edit", SLUG, "--clear", "cadence", "--no-stop-when-cold")
     assert cli("enqueue")["result"]["jobs_armed"] == everything
-    assert "is no cadence" in cli("campaign", "edit", SLUG, "--cadence", "often", code=2)["error"]["message"]
+    assert (
+        "must be 'fixed' or 'adaptive'"
+        in cli("campaign", "edit", SLUG, "--cadence", "often", code=2)["error"]["message"]
+    )
 
 
 def test_a_budget_never_raises_what_is_valued() -> None:

@@ -13,17 +13,19 @@ from hypothesis import strategies as st
 
 from socap_cli.campaigns import settings
 from socap_cli.campaigns.settings import (
-    SETTINGS,
+    DAYS,
+    FIELDS,
+    NOT_CLEARABLE,
+    SINGULAR,
     check_slug,
     cleared,
     differences,
     over_file,
     read_document,
-    read_moment,
     read_settings,
     write_document,
 )
-from socap_cli.campaigns.source import sort_out
+from socap_cli.campaigns.source import identify
 from socap_cli.errors import SocapError, UsageError
 from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, TweetCategory
 from socap_cli.settings import Alerts
@@ -40,39 +42,41 @@ def campaign(**values: Any) -> Campaign:
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("days", 0, "--days: 0 is out of range"),
-        ("days", -1, "out of range"),
-        ("days", 1e9, "--days: 1,000,000,000 is out of range"),
-        ("days", float("nan"), "--days: nan is no number"),
-        ("days", float("inf"), "no number"),
-        ("days", 10**400, "no number"),
-        ("days", True, "no number"),
-        ("threshold", float("nan"), "--threshold: nan is no number"),
-        ("threshold", -0.1, "out of range"),
-        ("threshold", 1e300, "out of range"),
-        ("spacing", -1, "out of range"),
-        ("spacing", 1.5, "no whole number"),
-        ("spacing", 10**9, "out of range"),
-        ("frequency_window", "often", "--frequency-window: 'often' is no number"),
-        ("start", "soon", "--start: 'soon' is no ISO time"),
-        ("start", "", "no ISO time"),
-        ("start", 5, "no ISO time"),
-        ("end", "0001-01-01T00:00+14:00", "no ISO time"),
-        ("end", "9999-12-31T23:59-14:00", "no ISO time"),
+        ("days", 0, "--days 0: must be greater than 0"),
+        ("days", -1, "must be greater than 0"),
+        ("days", 1e9, "--days 1000000000.0: must be less than or equal to 36500"),
+        ("days", float("nan"), "--days nan: must be"),
+        ("days", float("inf"), "must be"),
+        ("days", 10**400, "must be a valid number"),
+        ("days", True, "not a number"),
+        ("threshold", float("nan"), "--threshold nan: must be"),
+        ("threshold", -0.1, "must be greater than or equal to 0"),
+        ("threshold", 1e300, "must be less than or equal to"),
+        ("spacing", -1, "must be greater than or equal to 0"),
+        ("spacing", 1.5, "must be a valid integer"),
+        ("spacing", 10**9, "must be less than or equal to 525600"),
+        ("frequency_window", "often", "--frequency-window 'often': not a number"),
+        ("start", "soon", "--start 'soon': not an ISO time"),
+        ("start", "", "not an ISO time"),
+        ("start", 5, "not an ISO time"),
+        ("end", "0001-01-01T00:00+14:00", "not an ISO time"),
+        ("end", "9999-12-31T23:59-14:00", "not an ISO time"),
         ("end", "0001-01-01", "out of range"),
         ("end", "9999-12-31", "out of range"),
-        ("name", "", "--name: empty"),
+        ("name", "", "--name '': must have at least 1 character"),
         ("name", "a\nb", "cannot be printed"),
-        ("name", "a\udcff", "cannot be printed"),
-        ("name", "x" * 500, "longer than"),
-        ("name", 5, "no text"),
+        ("name", "a\udcff", "must be a valid string"),
+        ("name", "x" * 500, "at most 200 characters"),
+        ("name", 5, "must be a valid string"),
         ("client_email", "\x1b[2J", "cannot be printed"),
         ("vips", [""], "--vip: empty"),
         ("vips", ["Ada Example"], "a name, not a handle"),
         ("vips", ["ada", "https://x.com/ada/status/101"], "a tweet's address"),
         ("ignores", ["a\udcff"], "no handle"),
-        ("ignores", [5], "no list of texts"),
-        ("channels", {"a": 1}, "no list of texts"),
+        ("ignores", [5], "not a list of texts"),
+        ("channels", {"a": 1}, "not a list of texts"),
+        ("cadence", "often", "must be 'fixed' or 'adaptive'"),
+        ("stop_when_cold", "yes", "must be a valid boolean"),
     ],
 )
 def test_a_value_that_cannot_be_one_is_a_usage_error_with_its_place(
@@ -90,7 +94,7 @@ values = st.one_of(
 )  # fmt: skip
 
 
-@given(st.dictionaries(st.sampled_from([*(setting.name for setting in SETTINGS), "days"]), values))
+@given(st.dictionaries(st.sampled_from([*FIELDS, DAYS]), values))
 def test_any_values_make_a_campaign_or_a_usage_error(given_values: dict[str, Any]) -> None:
     try:
         made = campaign(**read_settings(given_values, start=NOW))
@@ -147,11 +151,11 @@ def test_any_other_slug_is_taken(slug: str) -> None:
     ],
 )
 def test_a_moment_is_utc_however_it_is_written(text: Any, moment: datetime) -> None:
-    assert read_moment(text, "--start") == moment
+    assert read_settings({"start": text}, start=NOW) == {"starts_at": moment}
 
 
-def test_an_end_and_a_number_of_days_say_the_same_thing() -> None:
-    with pytest.raises(UsageError, match="--end and --days say the same"):
+def test_an_end_and_a_number_of_days_cannot_be_combined() -> None:
+    with pytest.raises(UsageError, match="--end and --days cannot be combined"):
         read_settings({"end": "2026-04-01", "days": 3}, start=NOW)
 
 
@@ -163,7 +167,7 @@ def test_options_win_over_a_file_and_an_end_over_its_days() -> None:
 
 
 def test_everything_that_can_be_set_can_be_cleared() -> None:
-    names = [setting.option or setting.name for setting in SETTINGS if setting.clearable]
+    names = [SINGULAR.get(key, key) for key in FIELDS if key != NOT_CLEARABLE]
     plain = campaign()
     full = replace(
         plain, name="Launch", ends_at=NOW + DAY, threshold=1.0, channels=("slack",), slack_webhook="https://x",
@@ -270,7 +274,7 @@ def test_a_file_that_is_written_says_the_same_when_it_is_read(
         "launch", read_settings(said.given, start=NOW, of_file=said.given), ALERTS, now=NOW
     )
     assert (said.slug, differences(made, wanted)) == ("launch", [])
-    found, rejected = sort_out(said.lines)
+    found, rejected = identify(said.lines)
     assert rejected == []
     assert [(w.tweet_id, w.category) for w in found] == [(t.tweet_id, t.category) for t in listed]
 
@@ -285,9 +289,9 @@ def test_a_webhook_is_never_written_nor_told() -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ('slug = "a"\nthresold = 5\n', "no setting 'thresold'"),
-        ('slug = "a"\n[client]\nphone = "1"\n', "client: no setting 'phone'"),
-        ("slug = 5\n", "slug is no text"),
+        ('slug = "a"\nthresold = 5\n', "unknown setting 'thresold'"),
+        ('slug = "a"\n[client]\nphone = "1"\n', "client: unknown setting 'phone'"),
+        ("slug = 5\n", "slug must be a text"),
         ("slug = \n", "line 1"),
         ("a = " + "[" * 5000, "nested too deeply"),
     ],

@@ -112,9 +112,9 @@ def test_an_export_runs_nothing_in_a_spreadsheet(
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (["campaign", "show", "nope"], 1, "no campaign 'nope'"),
-        (["enqueue", "--campaign", "nope"], 1, "no campaign 'nope'"),
-        (["report", "render", "nope"], 1, "no campaign 'nope'"),
+        (["campaign", "show", "nope"], 1, "campaign 'nope' not found"),
+        (["enqueue", "--campaign", "nope"], 1, "campaign 'nope' not found"),
+        (["report", "render", "nope"], 1, "campaign 'nope' not found"),
         (["work"], 2, "no provider key"),
         (["campaign", "add", "launch", "--tweet", "123"], 2, "no provider key"),
         (["campaign", "add", "Not A Slug"], 2, "no campaign slug"),

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from socap_cli.campaigns.source import COLUMNS, from_options, read, sort_out
+from socap_cli.campaigns.source import COLUMNS, from_options, identify, read
 from socap_cli.errors import UsageError
 from socap_cli.files import DELIMITERS, decode, fold_column
 from socap_cli.model.campaign import TweetCategory
@@ -27,7 +27,7 @@ LINK_COLUMNS = (
 
 
 def categories(content: str, name: str = "-") -> dict[str, str]:
-    wanted, rejected = sort_out(read(content, name=name))
+    wanted, rejected = identify(read(content, name=name))
     assert not rejected
     return {entry.tweet_id: entry.category.short for entry in wanted}
 
@@ -124,16 +124,16 @@ def test_a_category_belongs_to_its_own_tweet(content: str) -> None:
     "header", ["conversation_id,id", "in_reply_to_status_id,tweet_id", "author_id,post_id", "reference,idstr"]
 )
 def test_a_tweets_own_id_goes_before_every_other_number_of_its_row(header: str) -> None:
-    wanted, rejected = sort_out(read(f"{header},text\n1354143047324299264,1996518988151706110,hi\n"))
+    wanted, rejected = identify(read(f"{header},text\n1354143047324299264,1996518988151706110,hi\n"))
     assert ([entry.tweet_id for entry in wanted], rejected) == (["1996518988151706110"], [])
 
 
 def test_json_is_judged_entry_by_entry_and_line_by_line() -> None:
     content = f'[\n {{"url": "{A}"}},\n {{"url": null, "id": true}},\n {{"url": "nonsense"}},\n 5.5, ["x"], "{B}"\n]'
-    wanted, rejected = sort_out(read(content))
+    wanted, rejected = identify(read(content))
     assert [(entry.tweet_id, entry.line.number) for entry in wanted] == [("101", 2), ("102", 5)]
     assert len(rejected) == 4
-    wanted, rejected = sort_out(read(f'{{"url": "{A}"}}\n{{"url": "\n\n{{"url": "{B}"}}\n'))
+    wanted, rejected = identify(read(f'{{"url": "{A}"}}\n{{"url": "\n\n{{"url": "{B}"}}\n'))
     assert [(entry.tweet_id, entry.line.number) for entry in wanted] == [("101", 1), ("102", 4)]
     assert [(one.line, one.reason[:8]) for one in rejected] == [(2, "not JSON")]
 
@@ -173,7 +173,7 @@ def test_every_export_of_any_tool_gives_its_tweets(data: st.DataObject) -> None:
     writer.writerows(zip(*(columns[name] for name in names), strict=True))
     head = data.draw(st.sampled_from(["", f"sep={delimiter}{end}"]))
     encoding = data.draw(st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
-    wanted, rejected = sort_out(read(decode((head + stream.getvalue()).encode(encoding), "export.csv")))
+    wanted, rejected = identify(read(decode((head + stream.getvalue()).encode(encoding), "export.csv")))
     assert ([entry.tweet_id for entry in wanted], rejected) == (ids, [])
 
 
@@ -187,13 +187,13 @@ def test_every_export_of_any_tool_gives_its_tweets(data: st.DataObject) -> None:
     ],
 )
 def test_a_row_without_a_usable_link_is_named_with_what_to_change(row: str, reason: str) -> None:
-    wanted, rejected = sort_out(read(f"id,url\n1996518988151706110,\n{row}\n"))
+    wanted, rejected = identify(read(f"id,url\n1996518988151706110,\n{row}\n"))
     assert [entry.tweet_id for entry in wanted] == ["1996518988151706110"]
     assert [(r.line, reason in r.reason) for r in rejected] == ([(3, True)] if reason else [])
 
 
 def test_several_links_in_one_cell_are_several_tweets_of_one_line() -> None:
-    wanted, rejected = sort_out(read(f"url,category\n{A} {B},investor\n"))
+    wanted, rejected = identify(read(f"url,category\n{A} {B},investor\n"))
     assert [(w.tweet_id, w.category.short, w.line.number) for w in wanted] == [
         ("101", "investor", 2),
         ("102", "investor", 2),
@@ -220,7 +220,7 @@ def test_broken_toml_is_told_with_its_line() -> None:
 
 
 def test_bad_lines_are_named_by_number_and_the_good_ones_kept() -> None:
-    wanted, rejected = sort_out(read(f"{A}\nnonsense\n{B} zebra\n{C}\n{A}?s=20\n"))
+    wanted, rejected = identify(read(f"{A}\nnonsense\n{B} zebra\n{C}\n{A}?s=20\n"))
     assert [entry.tweet_id for entry in wanted] == ["101", "103"]
     assert [(r.line, r.reason.split(";")[0]) for r in rejected] == [
         (2, "not a tweet of x.com or twitter.com: nonsense"),
@@ -240,7 +240,7 @@ def test_bad_lines_are_named_by_number_and_the_good_ones_kept() -> None:
     ],
 )
 def test_an_equals_sign_in_a_query_is_no_category(option: str, category: TweetCategory) -> None:
-    wanted, _ = sort_out(from_options([option]))
+    wanted, _ = identify(from_options([option]))
     assert [(entry.tweet_id, entry.category) for entry in wanted] == [("101", category)]
 
 
@@ -252,7 +252,7 @@ def test_an_equals_sign_in_a_query_is_no_category(option: str, category: TweetCa
 def test_no_line_is_silently_dropped(rows: list[str]) -> None:
     assume(not any(fold_column(cell) in COLUMNS for row in rows for cell in re.split(r"[,;\t|]", row)))
     lines = read("\n".join(rows))
-    wanted, rejected = sort_out(lines)
+    wanted, rejected = identify(lines)
     named = {entry.line.number for entry in wanted} | {entry.line for entry in rejected}
     assert named == {line.number for line in lines}
     for number, row in enumerate(rows, start=1):
@@ -264,5 +264,5 @@ def test_no_line_is_silently_dropped(rows: list[str]) -> None:
 )
 def test_what_stands_under_tweets_is_taken_or_refused(content: str) -> None:
     lines = read(content.format(url="https://x.com/a/status/1790000000000000123"), name="t.toml")
-    wanted, rejected = sort_out(lines)
+    wanted, rejected = identify(lines)
     assert (len(wanted), len(rejected)) == ((1, 0) if "{url}" in content else (0, 1))

@@ -22,7 +22,7 @@ from socap_cli.bootstrap import (
     work_context,
 )
 from socap_cli.campaigns import adding, source
-from socap_cli.enqueue import Wanted, enqueue
+from socap_cli.enqueue import enqueue
 from socap_cli.importance import importing
 from socap_cli.model.campaign import Campaign, CampaignStatus
 from socap_cli.model.kinds import LISTS
@@ -140,7 +140,7 @@ class Scenario:
 
     def cycle(self, *, verify: bool = False) -> None:
         """Enqueue, work, alert."""
-        enqueue(self.db, Wanted(verify=verify), now=self.now())
+        enqueue(self.db, verify=verify, now=self.now())
         client = open_client(self.built, self.db, self.provider, now=self.now)
         done = Worker(work_context(self.built, self.db, client)).run()
         self.totals.update(

@@ -15,7 +15,9 @@ DAY = timedelta(days=1)
 RULES = {Cadence.FIXED: (every_half_hour, 30), Cadence.ADAPTIVE: (when_it_pays(Limits().worth), 5)}
 
 
-def known(run: Launch, cadence: Cadence, **spent: float) -> KnownCampaign:
+def known(
+    run: Launch, cadence: Cadence, *, spent: float = 0.0, spent_for_lists: float = 0.0
+) -> KnownCampaign:
     """What is known of a launch: before it starts what the provider said when it was added, then what was read."""
     tweets = [
         KnownTweet(
@@ -25,7 +27,7 @@ def known(run: Launch, cadence: Cadence, **spent: float) -> KnownCampaign:
         )
         for tweet, state in zip(run.tweets, run.states, strict=True)
     ]
-    return KnownCampaign(tweets, START, START + 7 * DAY, cadence, **spent)
+    return KnownCampaign(tweets, START, START + 7 * DAY, cadence, spent, spent_for_lists)
 
 
 def errors(cadence: Cadence, seed: int, mean: float, *, tweets: int = 100) -> tuple[float, float]:

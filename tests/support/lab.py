@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from socap_cli.client.limiter import Limiter
 from socap_cli.client.looks import LookPolicy
 from socap_cli.client.metered import Budget, Meter, MeteredClient
-from socap_cli.enqueue import EnqueueResult, Wanted, enqueue
+from socap_cli.enqueue import EnqueueResult, enqueue
 from socap_cli.importance import default_rules
 from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet
 from socap_cli.model.kinds import LISTS, Kind, kinds
@@ -113,7 +113,7 @@ class Lab:
         return WorkContext(database, client, writer, self.now, policy=self.policy)
 
     def enqueue(self, *, verify: bool = False) -> EnqueueResult:
-        return enqueue(self.db, Wanted(verify=verify, looks=self.looks), now=self.now())
+        return enqueue(self.db, verify=verify, looks=self.looks, now=self.now())
 
     def campaign(self, slug: str = SLUG) -> Campaign:
         found = campaigns.find(self.db, slug)

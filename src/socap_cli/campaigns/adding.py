@@ -1,14 +1,14 @@
-"""Add campaigns and tweets: verified at the provider, written so that a killed run can be repeated."""
+"""Register campaigns and tweets: verified at the provider, and written so that a killed run can be repeated."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from socap_cli.campaigns import settings
 from socap_cli.campaigns.settings import Difference, Document, cleared, clearing, differences, read_settings
-from socap_cli.campaigns.source import Line, Rejected, Wanted, sort_out
+from socap_cli.campaigns.source import Line, ListedTweet, Rejected, identify
 from socap_cli.client.looks import record_counters
 from socap_cli.client.metered import MeteredClient, fetch_tweets
 from socap_cli.errors import ProviderError, SocapError, UsageError
@@ -17,20 +17,21 @@ from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, Tw
 from socap_cli.model.links import tweet_url
 from socap_cli.settings import Alerts
 from socap_cli.store import Db, alert_queue, campaigns, engagements, jobs, worker_state
+from socap_cli.text import counted
 
 UNKNOWN = "the provider does not know this tweet: deleted, protected or mistyped"
 
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
-    """Looks tweets up at the provider before they are watched, and says what it waits for."""
+    """Looks tweets up at the provider before they are added."""
 
     client: MeteredClient
     inform: Callable[[str], None] = lambda _: None
 
     def tweets(self, slug: str, ids: Sequence[str]) -> dict[str, Tweet]:
-        """The tweets that the provider knows; the campaign pays. Raises ProviderError that says how to do without."""
-        self.inform(f"looking up {len(ids)} tweet{'s' if len(ids) != 1 else ''} at the provider")
+        """The tweets that the provider knows, charged to the campaign. Raises ProviderError."""
+        self.inform(f"looking up {counted(len(ids), 'tweet')} at the provider")
         try:
             return fetch_tweets(self.client, ids, slug, inform=self.inform)
         except ProviderError as error:
@@ -46,12 +47,11 @@ class Accepted:
     line: int
     tweet: CampaignTweet
     is_new: bool
-    """False when it was in the campaign before."""
 
 
 @dataclass(frozen=True, slots=True)
 class AddResult:
-    """What became of every line."""
+    """The outcome of every line."""
 
     slug: str
     accepted: tuple[Accepted, ...]
@@ -60,73 +60,44 @@ class AddResult:
 
     @property
     def tweets_added(self) -> int:
-        """Tweets that were not in the campaign before."""
-        return sum(one.is_new for one in self.accepted)
+        return sum(entry.is_new for entry in self.accepted)
 
     @property
     def tweets_already_there(self) -> int:
-        """Tweets that were."""
         return len(self.accepted) - self.tweets_added
 
 
 @dataclass(frozen=True, slots=True)
-class Recategorized:
-    """A tweet that is in the campaign under another category."""
-
-    tweet_id: str
-    before: TweetCategory
-    after: TweetCategory
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done so that a campaign is what its file says."""
+    """What makes a campaign equal to its file."""
 
     before: Campaign | None
     after: Campaign
     changes: tuple[Difference, ...]
-    new: tuple[Wanted, ...]
-    recategorized: tuple[Recategorized, ...]
+    new: tuple[ListedTweet, ...]
+    recategorized: tuple[tuple[CampaignTweet, TweetCategory], ...]
+    """Tweets with their new category."""
     removed: tuple[CampaignTweet, ...]
     rejected: tuple[Rejected, ...]
     warnings: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
-        """Whether the campaign is what the file says already."""
         return self.before is not None and not (
             self.changes or self.new or self.recategorized or self.removed
         )
 
 
 @dataclass(frozen=True, slots=True)
-class ApplyResult:
-    """What was done."""
-
-    accepted: tuple[Accepted, ...]
-    rejected: tuple[Rejected, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Deletion:
-    """What a deletion took away, and what it left."""
-
-    tweets: int
-    engagements_left: int
-
-
-@dataclass(frozen=True, slots=True)
 class CampaignTotals:
-    """A campaign in a line."""
-
     campaign: Campaign
     tweets: int
     engagements: int
-    """Those that are still there."""
+    """Without removed ones."""
     important: int
     """Engagements at or over the campaign's threshold."""
     views: int | None
-    """The last known sum over its tweets; None when none is known."""
+    """The sum of the last known counters; None when none is known."""
     alerts_sent: int
 
 
@@ -139,19 +110,22 @@ def add(
     now: datetime,
     dry_run: bool = False,
 ) -> AddResult:
-    """Create a campaign with its tweets. The campaign itself is written last: killed before, `add` works again.
+    """Create a campaign with its tweets. The campaign is written last: after a kill, `add` works again.
 
-    With `dry_run` only the lines are judged. Raises SocapError when the slug is taken or no line names a usable
-    tweet; then nothing is changed.
+    Raises SocapError when the slug is taken or no line names a usable tweet; then nothing is changed.
     """
+    taken = SocapError(
+        f"campaign {campaign.slug!r} exists already",
+        hint=f"add to it with: socap campaign add-tweets {campaign.slug}; "
+        f"change it with: socap campaign edit {campaign.slug}",
+    )
     if campaigns.exists(db, campaign.slug):
-        raise _taken(campaign.slug)
-    wanted, rejected = sort_out(lines)
-    result = _add(db, campaign.slug, (wanted, rejected), verifier, now, write=not dry_run)
+        raise taken
+    result = _add(db, campaign.slug, lines, verifier, now, write=not dry_run)
     if lines and not result.accepted:
         raise _nothing_usable(result.rejected)
     if not dry_run and not campaigns.insert(db, campaign):
-        raise _taken(campaign.slug)
+        raise taken
     return result
 
 
@@ -163,77 +137,46 @@ def add_tweets(
     verifier: Verifier | None,
     now: datetime,
     dry_run: bool = False,
+    may_be_none: bool = False,
 ) -> AddResult:
-    """Add tweets to a campaign that exists. Raises SocapError when no line names a usable tweet."""
-    result = add_usable(db, slug, lines, verifier=verifier, now=now, dry_run=dry_run)
-    if not result.accepted:
+    """Add tweets to a campaign. Raises SocapError when no line names a usable tweet, unless `may_be_none`."""
+    find(db, slug)
+    result = _add(db, slug, lines, verifier, now, write=not dry_run)
+    if not result.accepted and not may_be_none:
         raise _nothing_usable(result.rejected)
     return result
 
 
-def add_usable(
-    db: Db,
-    slug: str,
-    lines: Sequence[Line],
-    *,
-    verifier: Verifier | None,
-    now: datetime,
-    dry_run: bool = False,
-) -> AddResult:
-    """Add what of these lines is usable, be it nothing, to a campaign that exists."""
-    find(db, slug)
-    return _add(db, slug, sort_out(lines), verifier, now, write=not dry_run)
-
-
 def _add(
-    db: Db,
-    slug: str,
-    sorted_out: tuple[list[Wanted], list[Rejected]],
-    verifier: Verifier | None,
-    now: datetime,
-    *,
-    write: bool,
+    db: Db, slug: str, lines: Sequence[Line], verifier: Verifier | None, now: datetime, *, write: bool
 ) -> AddResult:
-    wanted, rejected = sorted_out
+    listed, rejected = identify(lines)
     before = {tweet.tweet_id: tweet for tweet in campaigns.tweets_of(db, slug)}
-    found: dict[str, Tweet] = {}
-    if verifier is not None and wanted:
-        found = verifier.tweets(slug, [entry.tweet_id for entry in wanted])
-        gone = [entry for entry in wanted if entry.tweet_id not in found]
-        rejected = [*rejected, *(Rejected(e.line.number, e.line.text or e.url, UNKNOWN) for e in gone)]
-        wanted = [entry for entry in wanted if entry.tweet_id in found]
-    tweets = [_tweet(slug, entry, found.get(entry.tweet_id), now) for entry in wanted]
+    known: dict[str, Tweet] = {}
+    if verifier is not None and listed:
+        known = verifier.tweets(slug, [entry.tweet_id for entry in listed])
+        missing = [entry for entry in listed if entry.tweet_id not in known]
+        rejected += [Rejected(e.line.number, e.line.text or e.url, UNKNOWN) for e in missing]
+        listed = [entry for entry in listed if entry.tweet_id in known]
+    tweets = [_tweet(slug, entry, known.get(entry.tweet_id), now) for entry in listed]
     if write:
         campaigns.add_tweets(db, tweets)
-    if write and found:
-        record_counters(db, worker_state.load(db, found), found, now=now)
-    accepted = tuple(
-        Accepted(entry.line.number, before.get(tweet.tweet_id, tweet), tweet.tweet_id not in before)
-        for entry, tweet in zip(wanted, tweets, strict=True)
-    )
-    return AddResult(
-        slug,
-        accepted,
-        tuple(sorted(rejected, key=lambda one: one.line)),
-        _other_categories(slug, wanted, before),
-    )
+    if write and known:
+        record_counters(db, worker_state.load(db, known), known, now=now)
+    accepted, warnings = [], []
+    for entry, tweet in zip(listed, tweets, strict=True):
+        there = before.get(tweet.tweet_id)
+        accepted.append(Accepted(entry.line.number, there or tweet, there is None))
+        if there and entry.line.category and there.category is not entry.category:
+            warnings.append(
+                f"tweet {entry.tweet_id} is there as {there.category.short}, not {entry.category.short}: "
+                f"socap campaign edit-tweet {slug} {entry.tweet_id} --category {entry.category.short}"
+            )
+    rejected.sort(key=lambda entry: entry.line)
+    return AddResult(slug, tuple(accepted), tuple(rejected), tuple(warnings))
 
 
-def _other_categories(
-    slug: str, wanted: Sequence[Wanted], before: Mapping[str, CampaignTweet]
-) -> tuple[str, ...]:
-    """A warning for each tweet that is there under another category than its line says."""
-    return tuple(
-        f"tweet {entry.tweet_id} is there as {known.category.short}, not {entry.category.short}: "
-        f"socap campaign edit-tweet {slug} {entry.tweet_id} --category {entry.category.short}"
-        for entry in wanted
-        if (known := before.get(entry.tweet_id))
-        and entry.line.category
-        and known.category is not entry.category
-    )
-
-
-def _tweet(slug: str, entry: Wanted, known: Tweet | None, now: datetime) -> CampaignTweet:
+def _tweet(slug: str, entry: ListedTweet, known: Tweet | None, now: datetime) -> CampaignTweet:
     author = known.author if known else None
     return CampaignTweet(
         campaign_id=slug,
@@ -249,16 +192,9 @@ def _tweet(slug: str, entry: Wanted, known: Tweet | None, now: datetime) -> Camp
     )
 
 
-def _taken(slug: str) -> SocapError:
-    return SocapError(
-        f"there is a campaign {slug!r} already",
-        hint=f"add to it with: socap campaign add-tweets {slug}; change it with: socap campaign edit {slug}",
-    )
-
-
 def _nothing_usable(rejected: Sequence[Rejected]) -> SocapError:
     if not rejected:
-        return UsageError("no tweets named", hint="give --tweet URL or --from FILE")
+        return UsageError("no tweets given", hint="use --tweet URL or --from FILE")
     first = rejected[0]
     more = f" (and {len(rejected) - 1} more)" if len(rejected) > 1 else ""
     return SocapError(
@@ -269,80 +205,74 @@ def _nothing_usable(rejected: Sequence[Rejected]) -> SocapError:
 def plan(db: Db, document: Document, alerts: Alerts, *, now: datetime) -> Plan:
     """Compare a file with what is stored. What the file does not name stays as it is.
 
-    Tweets that the file does not list are taken out when it lists any, but not while a line of it cannot be read:
+    Tweets that the file does not list are removed if it lists any, but not while a line of it is rejected, because
     that line may name one of them. Raises UsageError.
     """
     if not document.slug:
-        raise UsageError("the file names no campaign", hint='begin it with: slug = "launch"')
+        raise UsageError("the file has no slug", hint='begin it with: slug = "launch"')
     before = campaigns.find(db, document.slug)
     if before is None and campaigns.exists(db, document.slug):
         find(db, document.slug)
-    after = _wanted_settings(document.slug, document, before, alerts, now)
-    wanted, rejected = sort_out(document.lines)
+    given, empty = clearing(document.given)
+    values = read_settings(given, start=before.starts_at if before else now, of_file=given)
+    values |= cleared(empty, document.slug, alerts)
+    if before is None:
+        after = settings.new_campaign(document.slug, values, alerts, now=now)
+    else:
+        after = settings.changed(before, values, now=now)
+    listed, rejected = identify(document.lines)
     there = {tweet.tweet_id: tweet for tweet in campaigns.tweets_of(db, document.slug)}
-    listed = {entry.tweet_id for entry in wanted}
-    missing = [tweet for tweet in there.values() if document.lists_tweets and tweet.tweet_id not in listed]
-    kept = missing if rejected else []
+    ids = {entry.tweet_id for entry in listed}
+    missing = [tweet for tweet in there.values() if document.lists_tweets and tweet.tweet_id not in ids]
+    kept = len(missing) if rejected else 0
     return Plan(
         before,
         after,
         changes=tuple(differences(before, after)),
-        new=tuple(entry for entry in wanted if entry.tweet_id not in there),
+        new=tuple(entry for entry in listed if entry.tweet_id not in there),
         recategorized=tuple(
-            Recategorized(entry.tweet_id, known.category, entry.category)
-            for entry in wanted
+            (known, entry.category)
+            for entry in listed
             if (known := there.get(entry.tweet_id)) and known.category is not entry.category
         ),
-        removed=tuple(tweet for tweet in missing if tweet not in kept),
+        removed=() if rejected else tuple(missing),
         rejected=tuple(rejected),
-        warnings=(f"{len(kept)} not in the file stay until every line of it can be read",) if kept else (),
+        warnings=(f"{kept} tweets not in the file stay until every line of it can be read",) if kept else (),
     )
 
 
-def _wanted_settings(
-    slug: str, document: Document, before: Campaign | None, alerts: Alerts, now: datetime
-) -> Campaign:
-    """The campaign with the settings that the file names. Raises UsageError."""
-    given, empty = clearing(document.given)
-    values = read_settings(given, start=before.starts_at if before else now, of_file=given)
-    values |= cleared(empty, slug, alerts)
-    if before is None:
-        return settings.new_campaign(slug, values, alerts, now=now)
-    return settings.changed(before, values, now=now)
-
-
-def carry_out(db: Db, planned: Plan, *, verifier: Verifier | None, now: datetime) -> ApplyResult:
-    """Do what was planned. Killed anywhere, applying the file again does the rest. Raises ProviderError."""
+def carry_out(db: Db, planned: Plan, *, verifier: Verifier | None, now: datetime) -> AddResult:
+    """Killed anywhere, applying the file again does the rest. Raises ProviderError."""
     slug = planned.after.slug
     lines = [entry.line for entry in planned.new]
     if planned.before is None:
         added = add(db, planned.after, lines, verifier=verifier, now=now)
-        return ApplyResult(added.accepted, (*planned.rejected, *added.rejected))
-    added = add_usable(db, slug, lines, verifier=verifier, now=now)
-    for change in planned.recategorized:
-        campaigns.set_category(db, slug, change.tweet_id, change.after)
-    remove_tweets(db, slug, (tweet.tweet_id for tweet in planned.removed))
-    update(db, planned.before, planned.after)
-    return ApplyResult(added.accepted, (*planned.rejected, *added.rejected))
+    else:
+        added = add_tweets(db, slug, lines, verifier=verifier, now=now, may_be_none=True)
+        for tweet, category in planned.recategorized:
+            campaigns.set_category(db, slug, tweet.tweet_id, category)
+        remove_tweets(db, slug, (tweet.tweet_id for tweet in planned.removed))
+        update(db, planned.before, planned.after)
+    return replace(added, rejected=(*planned.rejected, *added.rejected))
 
 
 def find(db: Db, slug: str) -> Campaign:
-    """The campaign of that slug. Raises SocapError that names what there is instead, or that it cannot be read."""
+    """Raises SocapError that names the existing campaigns, or says that its document is invalid."""
     campaign = campaigns.find(db, slug)
     if campaign is not None:
         return campaign
     if campaigns.exists(db, slug):
         raise SocapError(
-            f"the document of campaign {slug!r} cannot be read: a field is missing or of a wrong type",
-            hint=f"mend it in the database, or take it away: socap campaign delete {slug} --yes",
+            f"the document of campaign {slug!r} cannot be read: a field is missing or invalid",
+            hint=f"correct it in the database, or delete it: socap campaign delete {slug} --yes",
         )
-    known = [c.slug for c in campaigns.listed(db)]
-    hint = f"there are: {', '.join(known[:8])}" if known else "there is none yet: socap campaign add"
-    raise SocapError(f"no campaign {slug!r}", hint=hint)
+    known = [campaign.slug for campaign in campaigns.listed(db)]
+    hint = f"existing campaigns: {', '.join(known[:8])}" if known else "create one: socap campaign add"
+    raise SocapError(f"campaign {slug!r} not found", hint=hint)
 
 
 def left_out(db: Db) -> list[str]:
-    """A warning for each document that is no campaign, so that none is left out silently."""
+    """A warning for each document that is not a valid campaign."""
     return [
         f"the document of campaign {slug!r} cannot be read, and it is left out: socap campaign show {slug}"
         for slug in campaigns.unreadable(db)
@@ -350,12 +280,12 @@ def left_out(db: Db) -> list[str]:
 
 
 def update(db: Db, before: Campaign, after: Campaign) -> Campaign:
-    """Write what differs. Raises SocapError when the campaign is gone meanwhile."""
+    """Write what differs. Raises SocapError when the campaign was deleted meanwhile."""
     return campaigns.update(db, before, after) or find(db, before.slug)
 
 
 def tweet_of(db: Db, slug: str, tweet_id: str) -> CampaignTweet:
-    """A tweet of a campaign. Raises SocapError when it is not in it."""
+    """Raises SocapError when the campaign does not contain the tweet."""
     find(db, slug)
     for tweet in campaigns.tweets_of(db, slug):
         if tweet.tweet_id == tweet_id:
@@ -363,18 +293,10 @@ def tweet_of(db: Db, slug: str, tweet_id: str) -> CampaignTweet:
     raise SocapError(f"tweet {tweet_id} is not in campaign {slug!r}", hint=f"socap campaign show {slug}")
 
 
-def set_category(db: Db, slug: str, tweet_id: str, category: TweetCategory) -> bool:
-    """Give a tweet another category; False when it has it already. What was collected counts under the new one."""
-    if tweet_of(db, slug, tweet_id).category is category:
-        return False
-    campaigns.set_category(db, slug, tweet_id, category)
-    return True
+def delete(db: Db, slug: str, *, dry_run: bool = False) -> tuple[int, int]:
+    """Remove a campaign, its tweets, jobs and alerts, also when its document is invalid; engagements stay.
 
-
-def delete(db: Db, slug: str, *, dry_run: bool = False) -> Deletion:
-    """Remove a campaign, its tweets, jobs and alerts; what was collected stays.
-
-    Works for a document that cannot be read, too. Raises SocapError when there is none.
+    Returns how many tweets were removed and how many engagements stay. Raises SocapError when there is none.
     """
     if not campaigns.exists(db, slug):
         find(db, slug)
@@ -384,11 +306,11 @@ def delete(db: Db, slug: str, *, dry_run: bool = False) -> Deletion:
         jobs.delete(db, slug)
         alert_queue.drop_campaign(db, slug)
         campaigns.delete(db, slug)
-    return Deletion(len(ids), left)
+    return len(ids), left
 
 
 def remove_tweets(db: Db, slug: str, tweet_ids: Iterable[str]) -> None:
-    """Take tweets out of a campaign, jobs first, so that a killed run can be repeated."""
+    """Jobs first, so that a killed run can be repeated."""
     for tweet_id in tweet_ids:
         jobs.delete(db, slug, tweet_id)
         campaigns.remove_tweet(db, slug, tweet_id)
@@ -397,31 +319,34 @@ def remove_tweets(db: Db, slug: str, tweet_ids: Iterable[str]) -> None:
 def set_status(
     db: Db, slug: str, status: CampaignStatus, *, now: datetime, dry_run: bool = False
 ) -> Campaign:
-    """Pause or complete. Raises SocapError for pausing what is completed."""
-    after = settings.with_status(campaign := find(db, slug), status, now=now)
+    """Pause or complete. Raises SocapError for pausing a completed campaign."""
+    campaign = find(db, slug)
+    after = settings.with_status(campaign, status, now=now)
     return after if dry_run else update(db, campaign, after)
 
 
 def resume(db: Db, slug: str, days: timedelta | None, *, now: datetime, dry_run: bool = False) -> Campaign:
-    """Go on collecting, a completed campaign as well. Raises UsageError when its window is over."""
-    after = settings.resumed(campaign := find(db, slug), days, now=now)
+    """Continue a paused or completed campaign. Raises UsageError when its window is over."""
+    campaign = find(db, slug)
+    after = settings.resumed(campaign, days, now=now)
     return after if dry_run else update(db, campaign, after)
 
 
 def overview(db: Db, status: CampaignStatus | None = None) -> list[CampaignTotals]:
-    """Every campaign that can be read, by slug."""
-    return [_totals(db, campaign) for campaign in campaigns.listed(db, status)]
-
-
-def _totals(db: Db, campaign: Campaign) -> CampaignTotals:
-    ids = campaigns.tweet_ids_of(db, campaign.slug)
-    counters = [state.counters.get("views") for state in worker_state.load(db, ids).values()]
-    views = [count for count in counters if count is not None]
-    return CampaignTotals(
-        campaign,
-        tweets=len(ids),
-        engagements=sum(engagements.count_by(db, ids, "action_type").values()),
-        important=engagements.count_important(db, ids, campaign.threshold),
-        views=sum(views) if views else None,
-        alerts_sent=alert_queue.totals(db, campaign.slug).deliveries.get("sent", 0),
-    )
+    """Every valid campaign, by slug."""
+    rows = []
+    for campaign in campaigns.listed(db, status):
+        ids = campaigns.tweet_ids_of(db, campaign.slug)
+        views = [state.counters.get("views") for state in worker_state.load(db, ids).values()]
+        known_views = [count for count in views if count is not None]
+        rows.append(
+            CampaignTotals(
+                campaign,
+                tweets=len(ids),
+                engagements=sum(engagements.count_by(db, ids, "action_type").values()),
+                important=engagements.count_important(db, ids, campaign.threshold),
+                views=sum(known_views) if known_views else None,
+                alerts_sent=alert_queue.totals(db, campaign.slug).deliveries.get("sent", 0),
+            )
+        )
+    return rows

@@ -28,7 +28,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ListedTweet:
     """A tweet to watch."""
 
     tweet_id: str
@@ -149,9 +149,9 @@ def _in_query(url: str) -> bool:
     return "?" in url and "=" not in last.rpartition("&")[2]
 
 
-def sort_out(lines: Sequence[Line]) -> tuple[list[Wanted], list[Rejected]]:
+def identify(lines: Sequence[Line]) -> tuple[list[ListedTweet], list[Rejected]]:
     """Split lines into tweets, each once, and rejects with their reasons."""
-    wanted: dict[str, Wanted] = {}
+    wanted: dict[str, ListedTweet] = {}
     rejected = []
     for line in lines:
         try:
@@ -167,7 +167,7 @@ def sort_out(lines: Sequence[Line]) -> tuple[list[Wanted], list[Rejected]]:
             if tweet_id in wanted:
                 reasons.append(f"the same tweet as on line {wanted[tweet_id].line.number}")
             else:
-                wanted[tweet_id] = Wanted(tweet_id, category, line.url.strip(), line)
+                wanted[tweet_id] = ListedTweet(tweet_id, category, line.url.strip(), line)
         rejected.extend(Rejected(line.number, _shown(line.text or line.url), reason) for reason in reasons)
     return list(wanted.values()), rejected
 

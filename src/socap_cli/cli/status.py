@@ -12,20 +12,18 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from socap_cli.bootstrap import Bootstrap, look_policy, open_provider
-from socap_cli.campaigns.estimate import Pricing, Projection, project
+from socap_cli.bootstrap import Bootstrap, look_policy
 from socap_cli.cli import tables
 from socap_cli.cli.options import one_of
 from socap_cli.cli.run import Run, bootstrap
 from socap_cli.errors import UsageError
 from socap_cli.files import STDOUT, write_file
 from socap_cli.model.cadence import Cadence, LookSummary
-from socap_cli.model.campaign import CampaignStatus
 from socap_cli.model.engagement import Detection
 from socap_cli.model.queue import JobStatus, LimitState, Usage
 from socap_cli.status import Status, Trouble, gather, troubles
 from socap_cli.status.prometheus import exposition
-from socap_cli.store import Db, campaigns
+from socap_cli.store import Db
 from socap_cli.store import usage as table
 from socap_cli.store.connect import clock
 from socap_cli.store.usage import By
@@ -199,7 +197,7 @@ def usage(
     ctx: typer.Context,
     by: Annotated[str, typer.Option(metavar="campaign|endpoint|day", help="Break the sums down.")] = "",
 ) -> None:
-    """Requests, items and money, so far and as they will be at the day's and the campaigns' end.
+    """Requests, items and money so far, and what is left of today's budget.
 
     Example: socap usage --by campaign
     """
@@ -210,34 +208,13 @@ def usage(
         total = next(iter(table.summed(db)), Usage(None))
         rows = table.summed(db, wanted) if wanted else []
         spent = table.spent(db, f"{run.now():%Y-%m-%d}")
-        projection = _projected(db, built, spent, now=run.now())
     today = sum(spent.values())
     price, limit = built.settings.provider.usd_per_credit, built.settings.budget.day_hard
     result = _priced(total, price)
     result["budget_left"] = round(max(0.0, limit - today), 2) if limit else None
     if by:
         result["rows"] = [{by: row.of, **_priced(row, price)} for row in rows]
-    result["projection"] = asdict(projection)
-
-    def show() -> None:
-        show_usage(result, by)
-        show_projection(projection)
-
-    run.done(result, text=show, warnings=list(projection.warnings))
-
-
-def _projected(db: Db, built: Bootstrap, spent: Mapping[str, float], *, now: datetime) -> Projection:
-    """What the active campaigns will have cost."""
-    with open_provider(built, needs_key=False) as provider:
-        pricing = Pricing(db, look_policy(built, db), provider)
-        open_ones = [
-            one
-            for one in campaigns.listed(db, CampaignStatus.ACTIVE)
-            if one.ends_at is None or one.ends_at > now
-        ]
-        estimates = {one.slug: pricing.estimated(one, now=now) for one in open_ones}
-    never = [one.slug for one in open_ones if one.ends_at is None and not one.stop_when_cold]
-    return project(estimates, spent, built.settings.budget, now=now, endless=never)
+    run.done(result, text=lambda: show_usage(result, by))
 
 
 def _priced(sums: Usage, usd_per_credit: float) -> dict[str, Any]:
@@ -261,18 +238,3 @@ def show_usage(result: Mapping[str, Any], by: str) -> None:
 def _cells(row: Mapping[str, Any]) -> list[Any]:
     """A row's figures; money with its cents."""
     return [f"{row[name]:,.2f}" if name == "usd" else row[name] for name in COLUMNS]
-
-
-def show_projection(found: Projection) -> None:
-    """What today and each campaign will have cost."""
-    if found.campaigns:
-        columns = ("campaign", "spent", "today", "at its end", "ends")
-        tables.show(
-            tables.Columns(columns, numbers=columns[1:4], drop=("ends", "today")),
-            (
-                [row.campaign, round(row.spent), round(row.today), round(row.whole), row.ends_at]
-                for row in found.campaigns
-            ),
-        )
-    said = f"{found.spent_today:,.0f} credits so far, about {found.today:,.0f} at midnight UTC"
-    tables.pairs([("today", said)])

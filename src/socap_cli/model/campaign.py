@@ -1,17 +1,91 @@
-"""Campaigns and their tweets."""
+"""Campaigns and tweets. The types of `Campaign` are the rules for options, campaign files and stored documents."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from socap_cli.model.message import public_spelling
+from pydantic import AfterValidator, AllowInfNan, BeforeValidator, Field, Strict, StringConstraints
+
+from socap_cli.model.cadence import Cadence
+from socap_cli.model.links import NotAHandle, handles
+from socap_cli.model.message import parse_digest, parse_quiet_hours, parse_receiver, public_spelling
+
+EARLIEST, LATEST = datetime(2006, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+LONGEST_ADDRESS = 2000
+
+
+def _no_boolean(value: Any) -> Any:
+    """pydantic takes True for 1, and text for a number."""
+    if isinstance(value, (bool, str)):
+        raise ValueError("not a number")
+    return value
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("contains a character that cannot be printed")
+    return text
+
+
+def _moment(value: Any) -> datetime:
+    """ISO 8601 as text or as TOML has it; without an offset it is UTC, a date is its first moment."""
+    try:
+        parsed = datetime.fromisoformat(value.strip()) if isinstance(value, str) else value
+        if isinstance(parsed, date) and not isinstance(parsed, datetime):
+            parsed = datetime.combine(parsed, time())
+        moment: datetime = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).astimezone(UTC)
+    except (AttributeError, ValueError, OverflowError):
+        raise ValueError("not an ISO time; write it like 2026-01-31T09:00Z") from None
+    if not EARLIEST <= moment < LATEST:
+        raise ValueError("out of range; use a time from 2006 to 2199")
+    return moment.replace(microsecond=0)
+
+
+def _texts(value: Any) -> list[str]:
+    words = [value] if isinstance(value, str) else value
+    if not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
+        raise ValueError("not a list of texts")
+    return list(words)
+
+
+def _handles(value: Any) -> tuple[str, ...]:
+    """Each once and in lower case: handles are case-insensitive."""
+    try:
+        names = [name.lower() for text in _texts(value) for name in handles(text)]
+    except NotAHandle as error:
+        raise ValueError(str(error)) from None
+    return tuple(dict.fromkeys(names))
+
+
+def _recipients(value: Any) -> tuple[str, ...]:
+    """In the notation of `parse_receiver`, each once. An address may be a secret and is not repeated in errors."""
+    found = [parse_receiver(text).spelling for text in _texts(value) if text.strip()]
+    if not all(text.isprintable() and len(text) <= LONGEST_ADDRESS for text in found):
+        raise ValueError("an address contains a character that cannot be printed, or is too long")
+    return tuple(dict.fromkeys(found))
+
+
+Text = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)
+]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+Number = Annotated[float, BeforeValidator(_no_boolean), AllowInfNan(False)]
+Minutes = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=525_600)]
+Threshold = Annotated[Number, Field(ge=0, le=1e12)]
+Days = Annotated[Number, Field(gt=0, le=36_500)]
+Handles = Annotated[tuple[str, ...], BeforeValidator(_handles)]
+Recipients = Annotated[tuple[str, ...], BeforeValidator(_recipients)]
+QuietHoursText = Annotated[
+    Text, AfterValidator(lambda text: text if text == "off" else str(parse_quiet_hours(text)))
+]
+DigestText = Annotated[Text, AfterValidator(lambda text: str(parse_digest(text)))]
 
 
 class TweetCategory(StrEnum):
-    """Whose tweet it is, as the stored documents call it; people type and read `CATEGORY_NAMES`."""
+    """The author group of a tweet as stored; `short` and `CATEGORY_NAMES` are what people read and type."""
 
     MAIN = "main_twt"
     INFLUENCER = "influencer_twt"
@@ -19,7 +93,6 @@ class TweetCategory(StrEnum):
 
     @property
     def short(self) -> str:
-        """What people read and may type."""
         return {TweetCategory.MAIN: "client"}.get(self, self.value.removesuffix("_twt"))
 
 
@@ -33,39 +106,39 @@ class CampaignStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A list of tweets watched for some days, and who is told about it."""
+    """A list of tweets that is monitored for some days, and who is alerted."""
 
     slug: str
-    name: str
+    name: Text
     status: CampaignStatus
-    starts_at: datetime
-    ends_at: datetime | None
-    threshold: float
-    channels: tuple[str, ...] = field(repr=False)
-    """Receivers as `parse_receiver` reads them; none: everybody whom the configuration names."""
-    spacing_minutes: int
-    frequency_window_minutes: int
+    starts_at: Moment
+    ends_at: Moment | None
+    threshold: Threshold
+    channels: Recipients = field(repr=False)
+    """None: every recipient in the configuration."""
+    spacing_minutes: Minutes
+    frequency_window_minutes: Minutes
     created_at: datetime
-    client_name: str | None = None
-    client_email: str | None = None
-    slack_webhook: str | None = field(default=None, repr=False)
-    vips: tuple[str, ...] = ()
-    ignores: tuple[str, ...] = ()
+    client_name: Text | None = None
+    client_email: Text | None = None
+    slack_webhook: Text | None = field(default=None, repr=False)
+    vips: Handles = ()
+    ignores: Handles = ()
     last_cycle_at: datetime | None = None
-    """When the one last cycle after the window's end was armed."""
+    """When the jobs of the last cycle, after the window's end, were queued."""
     completed_at: datetime | None = None
-    quiet_hours: str | None = None
-    """When nothing is told; None: as the configuration says, `off`: never quiet."""
-    digest: str | None = None
-    """When what is not urgent is told together; None: as the configuration says."""
-    cadence: str | None = None
-    """How often its tweets are looked at, a `Cadence`; None: as the configuration says."""
-    stop_when_cold: bool = False
-    """Whether it ends by itself once nothing has happened for a while; for one without an end."""
+    quiet_hours: QuietHoursText | None = None
+    """None: as configured; `off`: no quiet hours."""
+    digest: DigestText | None = None
+    """When alerts that are not urgent are sent together; None: as configured."""
+    cadence: Cadence | None = None
+    """How often its tweets are polled; None: as configured."""
+    stop_when_cold: Annotated[bool, Strict()] = False
+    """Whether a campaign without an end ends by itself once nothing has happened for a while."""
 
 
 def public_campaign(campaign: Campaign) -> dict[str, Any]:
-    """A campaign's fields for pages, terminals and programs: its webhooks are secrets and only said to be set."""
+    """A campaign's fields for output. Webhooks are secrets and shown as `set`."""
     row = asdict(campaign)
     row["slack_webhook"] = "set" if campaign.slack_webhook else None
     row["channels"] = tuple(map(public_spelling, campaign.channels))

@@ -9,6 +9,7 @@ from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
@@ -33,7 +34,7 @@ PLACES = {
 """Where a campaign's field stands in its document, when not under its own name at the top."""
 
 
-REQUIRED = ("name", "status", "starts_at", "threshold", "created_at")
+CAMPAIGN = TypeAdapter(Campaign)
 
 
 LEASE = timedelta(minutes=10)
@@ -122,37 +123,24 @@ def _stored(campaign: Campaign) -> dict[str, Any]:
 
 
 def _campaign(row: dict[str, Any]) -> Campaign | None:
-    """The document as a value; None when it is not one."""
-    known: dict[str, Any] = {"slug": row["_id"]}
+    """None when a field is missing or invalid."""
+    values: dict[str, Any] = {
+        "spacing_minutes": 20,
+        "frequency_window_minutes": 30,
+        "channels": (),
+        "ends_at": None,
+    }
+    values["slug"] = row["_id"]
     for entry in fields(Campaign):
         outer, _, inner = PLACES.get(entry.name, entry.name).partition(".")
         part = row.get(outer)
-        value = part.get(inner) if inner and isinstance(part, dict) else None if inner else part
+        value = part if not inner else part.get(inner) if isinstance(part, dict) else None
         if value is not None:
-            known[entry.name] = tuple(value) if isinstance(value, list) else value
+            values[entry.name] = value
     try:
-        if any(known.get(name) is None for name in REQUIRED):
-            return None
-        defaults = {"ends_at": None, "channels": (), "spacing_minutes": 20, "frequency_window_minutes": 30}
-        campaign = Campaign(**{**defaults, **known, "status": CampaignStatus(known["status"])})
-    except (TypeError, ValueError):
+        return CAMPAIGN.validate_python(values)
+    except ValidationError:
         return None
-    return campaign if _well_formed(campaign) else None
-
-
-def _well_formed(campaign: Campaign) -> bool:
-    times = (campaign.starts_at, campaign.created_at)
-    later = (campaign.ends_at, campaign.last_cycle_at, campaign.completed_at)
-    numbers = (campaign.threshold, campaign.spacing_minutes, campaign.frequency_window_minutes)
-    words = (campaign.slug, campaign.name, *campaign.channels, *campaign.vips, *campaign.ignores)
-    settings = (campaign.quiet_hours, campaign.digest, campaign.cadence)
-    return (
-        all(isinstance(moment, datetime) for moment in times)
-        and all(moment is None or isinstance(moment, datetime) for moment in later)
-        and all(isinstance(number, (int, float)) for number in numbers)
-        and all(isinstance(word, str) for word in words)
-        and all(setting is None or isinstance(setting, str) for setting in settings)
-    )
 
 
 def add_tweets(db: Db, tweets: Sequence[CampaignTweet]) -> int:
