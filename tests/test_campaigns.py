@@ -47,6 +47,50 @@ def test_every_line_is_accepted_or_rejected_in_the_answer_and_on_the_terminal(
     ]  # fmt: skip
 
 
+def test_ten_accepted_tweets_are_printed_and_every_rejected_line(cli: Cli, tmp_path: Path) -> None:
+    lines = [f"https://x.com/ada/status/{number}" for number in range(101, 113)]
+    (tmp_path / "l.txt").write_text("\n".join([*lines, *["nonsense"] * 12]))
+    out, err = cli.text(
+        "campaign", "add", "launch", "--from", str(tmp_path / "l.txt"), "--days", "3", "--no-verify", code=4
+    )
+    assert [sum(line.startswith(word) for line in err.splitlines()) for word in ("accepted", "rejected")] == [
+        10,
+        12,
+    ]
+    assert "… and 2 more accepted" in err
+    assert out.splitlines() == [
+        "launch: 12 tweets added, 12 rejected",
+        "estimate: not estimated (12 tweets not read yet)",
+    ]
+
+
+def test_an_estimate_is_printed_for_tweets_whose_counters_are_known(
+    cli: Cli, simulator: Simulator, tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text(simulator.tweets_csv())
+    answer = cli("campaign", "add", "launch", "--from", str(tmp_path / "t.csv"), "--days", "3")
+    found = answer["result"]["estimate"]
+    assert (found["tweets"], found["tweets_not_read"], found["credits"] > 0) == (8, 0, True)
+    cli("campaign", "add-tweets", "launch", "--tweet", "https://x.com/ada/status/101", "--no-verify")
+    assert cli("campaign", "estimate", "launch")["result"]["tweets_not_read"] == 1
+    assert "not estimated (1 tweet not read yet)" in cli.text("campaign", "estimate", "launch")[0]
+
+
+@pytest.mark.parametrize(("channels", "is_warned"), [([], True), (["--channel", "email"], False)])
+def test_a_client_who_gets_no_mail_is_warned_of(cli: Cli, channels: list[str], is_warned: bool) -> None:
+    words = ("--tweet", A, "--days", "3", "--no-verify", "--client-email", "client@acme.example", *channels)
+    warnings = cli("campaign", "add", "launch", *words)["warnings"]
+    assert any("client@acme.example gets no alerts" in warning for warning in warnings) is is_warned
+
+
+def test_a_campaign_that_starts_later_is_listed_as_scheduled(cli: Cli, db: Db) -> None:
+    cli("campaign", "add", "later", "--tweet", A, "--start", "2190-01-01", "--days", "3", "--no-verify")
+    (row,) = cli("campaign", "list", "--status", "scheduled")["result"]["campaigns"]
+    assert (row["slug"], row["status"]) == ("later", "scheduled")
+    assert cli("campaign", "list", "--status", "active")["result"]["campaigns"] == []
+    assert db.campaigns.find_one({"_id": "later"})["status"] == "active"  # type: ignore[index]
+
+
 def test_a_campaign_without_an_end_is_warned_of(cli: Cli) -> None:
     answer = cli("campaign", "add", "launch", "--tweet", A, "--no-verify")
     assert "has no end" in answer["warnings"][0]

@@ -18,6 +18,8 @@ from socap_cli.providers import FOLLOWINGS
 from socap_cli.providers.protocol import Prices
 from socap_cli.providers.table import PROVIDERS, build_provider
 from socap_cli.providers.twitterapi_io import TwitterApiIo
+from socap_cli.providers.twitterapi_io import rows as twitterapi_rows
+from socap_cli.providers.x_api import rows as x_rows
 from socap_cli.settings import Provider as Settings
 
 AUTHOR = {"id": "1", "userName": "ada", "name": "Ada"}
@@ -450,3 +452,15 @@ def test_every_row_of_the_table_declares_what_callers_need() -> None:
             assert 0 <= provider.price(operation, 0) <= provider.price(operation, 100)
         assert provider.lists_with_times <= provider.lists
         json.dumps([provider.usd_per_credit])
+
+
+@pytest.mark.parametrize(
+    ("original", "expected"), [({"id": "7"}, "7"), (None, None), ("7", None), ({}, None)]
+)
+def test_a_retweets_own_id_names_its_original(original: object, expected: str | None) -> None:
+    row = {"id": "101", "text": "RT @acme: hi", "retweeted_tweet": original}
+    tweet = twitterapi_rows.read_tweet(row, {})
+    assert tweet is not None
+    assert tweet.retweet_of == expected
+    references = [{"type": "retweeted", **original}] if isinstance(original, dict) else original
+    assert x_rows.read_tweet({"id": "101", "referenced_tweets": references}, {}, {}).retweet_of == expected

@@ -236,6 +236,8 @@ def test_bad_lines_are_named_by_number_and_the_good_ones_kept() -> None:
         (f"{A}=investor", TweetCategory.INVESTOR),
         (f"{A}?s=20", TweetCategory.MAIN),
         (f"{A}?s=20&t=abc", TweetCategory.MAIN),
+        (f"{A}&s=20", TweetCategory.MAIN),
+        (f"{A}&s=20=investor", TweetCategory.INVESTOR),
         (f"{A}?s=20=influencer", TweetCategory.INFLUENCER),
     ],
 )

@@ -19,8 +19,6 @@ from socap_cli.settings import Alerts
 from socap_cli.store import Db, alert_queue, campaigns, engagements, jobs, worker_state
 from socap_cli.text import counted
 
-UNKNOWN = "the provider does not know this tweet: deleted, protected or mistyped"
-
 
 @dataclass(frozen=True, slots=True)
 class Verifier:
@@ -155,9 +153,14 @@ def _add(
     known: dict[str, Tweet] = {}
     if verifier is not None and listed:
         known = verifier.tweets(slug, [entry.tweet_id for entry in listed])
-        missing = [entry for entry in listed if entry.tweet_id not in known]
-        rejected += [Rejected(e.line.number, e.line.text or e.url, UNKNOWN) for e in missing]
-        listed = [entry for entry in listed if entry.tweet_id in known]
+        reasons = {entry.tweet_id: _why_not(known.get(entry.tweet_id)) for entry in listed}
+        rejected += [
+            Rejected(entry.line.number, entry.line.text or entry.url, reason)
+            for entry in listed
+            if (reason := reasons[entry.tweet_id])
+        ]
+        listed = [entry for entry in listed if not reasons[entry.tweet_id]]
+        known = {entry.tweet_id: known[entry.tweet_id] for entry in listed}
     tweets = [_tweet(slug, entry, known.get(entry.tweet_id), now) for entry in listed]
     if write:
         campaigns.add_tweets(db, tweets)
@@ -174,6 +177,15 @@ def _add(
             )
     rejected.sort(key=lambda entry: entry.line)
     return AddResult(slug, tuple(accepted), tuple(rejected), tuple(warnings))
+
+
+def _why_not(known: Tweet | None) -> str:
+    """Why a tweet cannot be monitored; empty when it can."""
+    if known is None:
+        return "the provider does not know this tweet: deleted, protected or mistyped"
+    if known.retweet_of:
+        return f"a retweet of {tweet_url(known.retweet_of)}: add that tweet instead"
+    return ""
 
 
 def _tweet(slug: str, entry: ListedTweet, known: Tweet | None, now: datetime) -> CampaignTweet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -144,9 +145,9 @@ def from_options(options: Iterable[str]) -> list[Line]:
 
 
 def _in_query(url: str) -> bool:
-    """Whether what follows `url=` would be the value of a query parameter, as in ?s=20."""
-    last = url.rpartition("?")[2] if "?" in url else ""
-    return "?" in url and "=" not in last.rpartition("&")[2]
+    """Whether what follows `url=` is the value of a query parameter, as in ?s=20 or &s=20."""
+    last = re.split("[?&]", url)[-1]
+    return last != url and "=" not in last
 
 
 def identify(lines: Sequence[Line]) -> tuple[list[ListedTweet], list[Rejected]]:

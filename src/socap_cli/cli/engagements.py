@@ -12,7 +12,17 @@ import typer
 from socap_cli.campaigns import adding
 from socap_cli.campaigns.source import category_of, is_category
 from socap_cli.cli import tables
-from socap_cli.cli.options import DryRun, Limit, MinImportance, Slug, Yes, account, category_named, one_of
+from socap_cli.cli.options import (
+    MOST_ROWS,
+    DryRun,
+    Limit,
+    MinImportance,
+    Slug,
+    Yes,
+    account,
+    category_named,
+    one_of,
+)
 from socap_cli.cli.run import Run, bootstrap
 from socap_cli.errors import UsageError
 from socap_cli.files import STDOUT, writing
@@ -49,7 +59,9 @@ def list_(
     ctx: typer.Context,
     slug: Slug,
     limit: Limit = 50,
-    offset: Annotated[int, typer.Option(min=0, metavar="NUMBER", help="Rows left out at the top.")] = 0,
+    offset: Annotated[
+        int, typer.Option(min=0, max=MOST_ROWS, metavar="NUMBER", help="Rows left out at the top.")
+    ] = 0,
     sort: Annotated[
         str, typer.Option(metavar="importance_score|timestamp", help="What stands first.")
     ] = "importance_score",

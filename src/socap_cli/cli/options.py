@@ -36,7 +36,11 @@ MinImportance = Annotated[
 ]
 
 
-Limit = Annotated[int, typer.Option(min=1, metavar="NUMBER", help="Rows at most.")]
+MOST_ROWS = 2**31 - 1
+"""More than any collection has, and what the database takes as a limit."""
+
+
+Limit = Annotated[int, typer.Option(min=1, max=MOST_ROWS, metavar="NUMBER", help="Rows at most.")]
 
 
 Yes = Annotated[bool, typer.Option("--yes", help="Really do it.")]

@@ -29,6 +29,8 @@ class Tweet:
     text: str
     posted_at: datetime | None
     counters: Counters
+    retweet_of: str | None = None
+    """The original, when this is a retweet's own id: it has no engagements of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,12 +58,14 @@ def read_tweet(row: Any, counter_fields: dict[str, str]) -> Tweet | None:
         raise Unreadable("its id is missing or no id")
     author = row.get("author")
     known = isinstance(author, dict) and cleaning.user_id(author.get("id")) is not None
+    original = row.get("retweeted_tweet")
     return Tweet(
         tweet_id=tweet_id,
         author=read_profile(author) if known else None,
         text=cleaning.text(row.get("text"), references=True),
         posted_at=cleaning.moment(row.get("createdAt")) or snowflake_time(tweet_id),
         counters=read_counters(row, counter_fields),
+        retweet_of=cleaning.post_id(original.get("id")) if isinstance(original, dict) else None,
     )
 
 

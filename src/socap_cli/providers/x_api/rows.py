@@ -54,6 +54,7 @@ def read_tweet(row: Any, accounts: Accounts, counters: Mapping[str, tuple[str, .
         text=cleaning.text(row.get("text"), references=True),
         posted_at=cleaning.moment(row.get("created_at")) or snowflake_time(tweet_id),
         counters=read_counters(row.get("public_metrics"), counters),
+        retweet_of=next(iter(_related(row, "retweeted")), None),
     )
 
 
