@@ -339,7 +339,7 @@ def test_a_campaigns_cadence_is_set_shown_and_heeded_by_the_commands(cli: Cli, o
     cli("campaign", "edit", SLUG, "--cadence", "adaptive", "--stop-when-cold")
     shown = cli("campaign", "show", SLUG)["result"]
     assert (shown["campaign"]["cadence"], shown["campaign"]["stop_when_cold"]) == ("adaptive", True)
-    assert {row["next_look"]["why"] for row in shown["tweets"]} == {"it was never looked at"}
+    assert {row["next_look"]["why"] for row in shown["tweets"]} == {"never polled"}
     everything = len(one.tweet_ids) * len(kinds())
     assert cli("enqueue", "--dry-run")["result"]["jobs_armed"] == everything
     assert cli("enqueue")["result"]["jobs_armed"] == everything
@@ -347,7 +347,7 @@ def test_a_campaigns_cadence_is_set_shown_and_heeded_by_the_commands(cli: Cli, o
     assert cli("enqueue")["result"]["jobs_armed"] == 0
     (looks,) = cli("status")["result"]["looks"]
     assert (looks["campaign"], looks["cadence"], looks["tweets"], looks["due"]) == (SLUG, "adaptive", 2, 0)
-    assert "adaptive, next in 4 min (the first look has not come back), all in 4 min" in cli.text("status")[0]
+    assert "adaptive, next in 4 min (its first poll has no result yet), all in 4 min" in cli.text("status")[0]
     assert cli("enqueue", "--all")["result"]["jobs_armed"] == everything
     one.db.jobs.update_many({}, {"$set": {"status": "completed"}})
     cli("campaign", "edit", SLUG, "--clear", "cadence", "--no-stop-when-cold")

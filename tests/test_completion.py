@@ -54,7 +54,7 @@ def launched(db: Db, mongod: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ("socap jobs list --status p", ["pending", "processing"]),
         ("socap --json jobs list --status comp", ["completed"]),
         ("socap jobs list --json --status comp", ["completed"]),
-        ("socap campaign list --status ", ["active", "paused", "completed"]),
+        ("socap campaign list --status ", ["scheduled", "active", "paused", "completed"]),
         ("socap alerts list --status d", ["dead", "dropped"]),
         ("socap alerts test ", [*CHANNELS]),
         ("socap campaign add x --channel s", ["slack"]),

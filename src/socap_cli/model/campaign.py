@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AllowInfNan, BeforeValidator, Field, Strict, StringConstraints
+from pydantic import AfterValidator, AllowInfNan, BeforeValidator, Field, Strict, ValidationInfo
 
 from socap_cli.model.cadence import Cadence
 from socap_cli.model.links import NotAHandle, handles
 from socap_cli.model.message import parse_digest, parse_quiet_hours, parse_receiver, public_spelling
 
 EARLIEST, LATEST = datetime(2006, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-LONGEST_ADDRESS = 2000
+LONGEST_TEXT, LONGEST_ADDRESS = 200, 2000
+STORED = "stored"
+"""The validation context of documents from the database."""
+
+
+def _unless_stored(check: Callable[[Any], Any]) -> Callable[[Any, ValidationInfo], Any]:
+    """The same check for what people type. Stored texts may come from other tools and only need the right type."""
+    return lambda value, info: value if info.context == STORED else check(value)
 
 
 def _no_boolean(value: Any) -> Any:
@@ -24,9 +32,14 @@ def _no_boolean(value: Any) -> Any:
     return value
 
 
-def _printable(text: str) -> str:
+def _line(text: str) -> str:
+    text = text.strip()
+    if not text:
+        raise ValueError("must not be empty")
     if not text.isprintable():
         raise ValueError("contains a character that cannot be printed")
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"longer than {LONGEST_TEXT} characters")
     return text
 
 
@@ -68,20 +81,20 @@ def _recipients(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-Text = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_printable)
-]
-Moment = Annotated[datetime, BeforeValidator(_moment)]
+def _quiet_hours(text: str) -> str:
+    return text if text == "off" else str(parse_quiet_hours(text))
+
+
+Text = Annotated[str, AfterValidator(_unless_stored(_line))]
+Moment = Annotated[datetime, BeforeValidator(_unless_stored(_moment))]
 Number = Annotated[float, BeforeValidator(_no_boolean), AllowInfNan(False)]
 Minutes = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=525_600)]
 Threshold = Annotated[Number, Field(ge=0, le=1e12)]
 Days = Annotated[Number, Field(gt=0, le=36_500)]
-Handles = Annotated[tuple[str, ...], BeforeValidator(_handles)]
-Recipients = Annotated[tuple[str, ...], BeforeValidator(_recipients)]
-QuietHoursText = Annotated[
-    Text, AfterValidator(lambda text: text if text == "off" else str(parse_quiet_hours(text)))
-]
-DigestText = Annotated[Text, AfterValidator(lambda text: str(parse_digest(text)))]
+Handles = Annotated[tuple[str, ...], BeforeValidator(_unless_stored(_handles))]
+Recipients = Annotated[tuple[str, ...], BeforeValidator(_unless_stored(_recipients))]
+QuietHoursText = Annotated[Text, AfterValidator(_unless_stored(_quiet_hours))]
+DigestText = Annotated[Text, AfterValidator(_unless_stored(lambda text: str(parse_digest(text))))]
 
 
 class TweetCategory(StrEnum):

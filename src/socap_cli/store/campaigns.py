@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
-from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, TweetCategory
+from socap_cli.model.campaign import STORED, Campaign, CampaignStatus, CampaignTweet, TweetCategory
 from socap_cli.store.connect import Db
 
 PLACES = {
@@ -138,7 +138,7 @@ def _campaign(row: dict[str, Any]) -> Campaign | None:
         if value is not None:
             values[entry.name] = value
     try:
-        return CAMPAIGN.validate_python(values)
+        return CAMPAIGN.validate_python(values, context=STORED)
     except ValidationError:
         return None
 
