@@ -65,7 +65,7 @@ def campaign(**values: Any) -> Campaign:
         ("end", "9999-12-31", "out of range"),
         ("name", "", "--name '': must not be empty"),
         ("name", "a\nb", "cannot be printed"),
-        ("name", "a\udcff", "must be a valid string"),
+        ("name", "a\udcff", "cannot be printed"),
         ("name", "x" * 500, "longer than 200 characters"),
         ("name", 5, "must be a valid string"),
         ("client_email", "\x1b[2J", "cannot be printed"),

@@ -26,20 +26,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from socap_cli.errors import SocapError, UsageError
-from socap_cli.model.links import NotAHandle as NotAHandle
-from socap_cli.model.links import handle as handle
-from socap_cli.model.links import handles as handles
 from socap_cli.model.links import visible
 
 MOST_BYTES = 64 * 1024 * 1024
-
-
 BYTE_ORDER_MARK = "\ufeff"
-
-
 STDIN = "-"
-
-
 ENCODINGS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -48,8 +39,6 @@ ENCODINGS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
 )
 """Byte order marks, the longer first: UTF-32's begins with UTF-16's."""
-
-
 OTHER_FORMATS = (
     (b"PK\x03\x04", "a workbook or an archive (.xlsx, .ods, .zip)", "save the sheet as CSV UTF-8"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls)", "save the sheet as CSV UTF-8"),
@@ -59,113 +48,30 @@ OTHER_FORMATS = (
 
 
 SAVE_AS_UTF8 = "save it as UTF-8 (in Excel: CSV UTF-8)"
-
-
 DELIMITERS = (",", ";", "\t", "|")
-
-
 SEPARATOR_LINE = re.compile(r'"?sep=(\t|[^\w\s"])"?', re.IGNORECASE)
 """Excel's way to name the delimiter of the lines that follow."""
-
-
 LOOKS_LIKE_JSON = re.compile(
-    r'\s*(?:\{\s*["}]|\[\s*(?:[\[{\]]|"[^"\n]*"\s*(?:,|\](?!\())|[0-9]{10,}\s*(?:,|\](?!\()))|\{"?$)'
+    r'\s*(?:\{\s*["}]|\[\s*(?:[\[{\]]|"[^"\n]*"\s*(?:,|\](?!\())|[0-9]{10,}\s*(?:,|\](?!\())))'
 )
 """How JSON with a list begins. A Markdown link, [text](address), begins with a bracket as well."""
-
-
 NEXT_VALUE = re.compile(r"[^\s,]")
-
-
 HAS_CONTENT = re.compile(r"\w")
 """A line without a letter or digit is blank or only rules the page."""
-
-
-csv.field_size_limit(MOST_BYTES)  # a cell may be as long as a file
-
-
 COMMENT = "#"
-
-
 SAMPLE = 60
 """Records that the delimiter and the header are judged by."""
-
-
 DEEPEST_HEADER = 12
 """Records above a header that may be a report's title lines."""
 
 
 IsKey = Callable[[str], bool]
 IsGroup = Callable[[str, Any], bool]
-
-
 UNCLOSED = "a quote that is never closed"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A record of a table; `line` is the file's own number of its first line, as an editor shows it."""
-
-    line: int
-    cells: tuple[str, ...]
-    text: str
-
-    @property
-    def is_blank(self) -> bool:
-        """Whether no cell holds anything."""
-        return not any(cell.strip() for cell in self.cells)
-
-    def has_key(self, is_key: IsKey) -> bool:
-        """Whether a cell is one of the things that the table lists."""
-        return any(is_key(cell.strip()) for cell in self.cells)
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A line that is no record, and why."""
-
-    line: int
-    text: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """What was read. `header` holds folded names, and is empty when the file has none."""
-
-    header: tuple[str, ...]
-    rows: tuple[Row, ...]
-    unreadable: tuple[Unreadable, ...] = ()
-    delimiter: str = ","
-
-    def columns(self, *names: str) -> list[int]:
-        """The positions of these folded names, in the order of the names; several columns may have one."""
-        return [at for name in names for at, title in enumerate(self.header) if title == name]
-
-
-class NotJson(ValueError):
-    """Says on which line, and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A value, the text that it was read from, and the line on which that begins."""
-
-    value: Any
-    text: str
-    line: int = 1
-    unreadable: str = ""
-    """Why the text is no value."""
-
-
 STDOUT = STDIN
 """`-` names either stream."""
-
-
 ABANDONED = 86_400.0
 """Seconds after its last write at which an unfinished file belongs to a process that was killed."""
-
-
 HINTS = {
     errno.EACCES: "let this user write there, or name another place",
     errno.EPERM: "let this user write there, or name another place",
@@ -178,9 +84,9 @@ HINTS = {
     errno.EFBIG: "make room",
     errno.EPIPE: "its reader went away",
 }
-
-
 EXCLUSIVE, SHARED = fcntl.LOCK_EX, fcntl.LOCK_SH
+
+csv.field_size_limit(MOST_BYTES)  # a cell may be as long as a file
 
 
 def display_name(source: str) -> str:
@@ -519,239 +425,6 @@ def _header_at(rows: Sequence[ListRow], columns: Collection[str], is_key: IsKey)
 
 def _hits(row: ListRow, columns: Collection[str]) -> int:
     return sum(fold_column(cell) in columns for cell in row.cells)
-
-
-def read_table(text: str, *, names: Collection[str], is_key: IsKey) -> Table:
-    """Read a table whose delimiter and header are found by what it should hold.
-
-    `names` are the folded names of columns that make a row a header; `is_key` says whether a cell is one of
-    the things that the file lists (an address, say), which tells a header from a row of data.
-    """
-    lines = split_lines(text)
-    first, delimiter = _separator_line(lines)
-    if delimiter is None:
-        delimiter = _detect(lines, names, is_key)
-    found = list(_old_records(lines, first, delimiter, is_key))
-    rows = [entry for entry in found if isinstance(entry, Row) and not entry.is_blank]
-    header_at = _old_header_at(rows, names, is_key)
-    header: tuple[str, ...] = ()
-    if header_at is not None:
-        header = tuple(fold_column(cell) for cell in rows[header_at].cells)
-        rows = rows[header_at + 1 :]
-    return Table(
-        header,
-        tuple(row for row in rows if not _old_is_comment(row, header)),
-        tuple(entry for entry in found if isinstance(entry, Unreadable)),
-        delimiter,
-    )
-
-
-def _old_records(
-    lines: Sequence[str], first: int, delimiter: str, is_key: IsKey
-) -> Iterator[Row | Unreadable]:
-    at, width = first, 0
-    while at < len(lines):
-        record = parse_record(lines, at, delimiter)
-        if record is None or _swallows(record[0], delimiter, width, is_key):
-            yield Unreadable(at + 1, lines[at], UNCLOSED)
-            at += 1
-            continue
-        cells, after = record
-        if after > at + 1 and _is_remark(cells, width):
-            cells, after = [lines[at]], at + 1
-        width = max(width, len(cells))
-        yield Row(at + 1, tuple(cells), "\n".join(lines[at:after]))
-        at = after
-
-
-def _swallows(cells: Sequence[str], delimiter: str, width: int, is_key: IsKey) -> bool:
-    """Whether a cell of several lines holds a record of its own, so that its quote was never closed.
-
-    That is a whole line as wide as the table with a key in it; or a last line that breaks off where the cell
-    itself began, as when the quote that closes it is another that opens there.
-    """
-    if width < 2:
-        return False
-    for column, cell in enumerate(cells):
-        _, *between = cell.split("\n")
-        for line in between:
-            parts = line.split(delimiter)
-            breaks_off = line is between[-1] and len(parts) == column + 1 and not parts[-1].strip(" ")
-            if (len(parts) == width or breaks_off) and any(is_key(part.strip(' "')) for part in parts):
-                return True
-    return False
-
-
-def _separator_line(lines: Sequence[str]) -> tuple[int, str | None]:
-    """The index of the first line of data, and the delimiter that a `sep=` line names."""
-    match = SEPARATOR_LINE.fullmatch(lines[0].strip(" ")) if lines else None
-    return (1, match.group(1)) if match else (0, None)
-
-
-def _detect(lines: Sequence[str], names: Collection[str], is_key: IsKey) -> str:
-    """The delimiter under which the first records look most like a table of `names` and keys."""
-    return max(DELIMITERS, key=lambda mark: _old_likeness(lines, mark, names, is_key))
-
-
-def _old_likeness(
-    lines: Sequence[str], delimiter: str, names: Collection[str], is_key: IsKey
-) -> tuple[int, int, float]:
-    """(known names in the header, records with a key beside other cells, part of records of the usual width)."""
-    records = islice(_old_records(lines, 0, delimiter, is_key), SAMPLE)
-    rows = [record for record in records if isinstance(record, Row) and not record.is_blank]
-    header_at = _old_header_at(rows, names, is_key)
-    hits = 0 if header_at is None else _old_hits(rows[header_at], names)
-    keyed = sum(len(row.cells) > 1 and row.has_key(is_key) for row in rows)
-    widths = Counter(len(row.cells) for row in rows)
-    width, usual = widths.most_common(1)[0] if widths else (1, 0)
-    return hits, keyed, usual / len(rows) if width > 1 else 0.0
-
-
-def _old_header_at(rows: Sequence[Row], names: Collection[str], is_key: IsKey) -> int | None:
-    """The position of the record that names most columns, above the first that holds a key: that one is data."""
-    above = list(takewhile(lambda row: not row.has_key(is_key), rows[:DEEPEST_HEADER]))
-    best = max(range(len(above)), key=lambda position: _old_hits(above[position], names), default=None)
-    return best if best is not None and _old_hits(above[best], names) else None
-
-
-def _old_hits(row: Row, names: Collection[str]) -> int:
-    return sum(fold_column(cell) in names for cell in row.cells)
-
-
-def _is_remark(cells: Sequence[str], width: int) -> bool:
-    """Whether what follows a # is somebody's words: the quote in them opens no cell that would hold the next lines.
-
-    A # alone is the title of a column of numbers.
-    """
-    first = cells[0].strip(" ")
-    return first.startswith(COMMENT) and first != COMMENT and len(cells) != width
-
-
-def _old_is_comment(row: Row, header: Sequence[str]) -> bool:
-    """A line that begins with #, unless it is as wide as the table: then it is a row that begins with a hashtag."""
-    if "\n" in row.text or not row.text.lstrip().startswith(COMMENT):
-        return False
-    return not (len(header) > 1 and len(row.cells) == len(header))
-
-
-def parse_record(lines: Sequence[str], at: int, delimiter: str) -> tuple[list[str], int] | None:
-    """The cells of the record that begins on line index `at`, and the index after it; None if never closed.
-
-    A quote inside a quoted cell that is not doubled is taken literally on the cell's first line. On a later
-    line it shows that the cell's own quote was never closed.
-    """
-    cells: list[str] = []
-    line, position, start = lines[at], 0, at
-    while True:
-        opening = _opening_quote(line, position)
-        if opening is None:
-            end = line.find(delimiter, position)
-            cells.append(line[position:] if end < 0 else line[position:end])
-        else:
-            quoted = _quoted(lines, start, opening + 1, delimiter)
-            if quoted is None:
-                return None
-            cell, start, end = quoted
-            line = lines[start]
-            cells.append(cell)
-        if end < 0:
-            return cells, start + 1
-        position = end + 1
-
-
-def _opening_quote(line: str, position: int) -> int | None:
-    """Where a quoted cell opens that begins at `position`, blanks before it allowed."""
-    while position < len(line) and line[position] == " ":
-        position += 1
-    return position if position < len(line) and line[position] == '"' else None
-
-
-def _quoted(lines: Sequence[str], start: int, position: int, delimiter: str) -> tuple[str, int, int] | None:
-    """A quoted cell's text, the line index it ends on, and where its delimiter stands there (-1: line's end)."""
-    parts: list[str] = []
-    at = start
-    while True:
-        line = lines[at]
-        quote = line.find('"', position)
-        if quote < 0:
-            parts.append(line[position:] + "\n")
-            at, position = at + 1, 0
-            if at == len(lines):
-                return None
-            continue
-        parts.append(line[position:quote])
-        position = quote + 1
-        if line.startswith('"', position):
-            parts.append('"')
-            position += 1
-            continue
-        end = _end_of_cell(line, position, delimiter)
-        if end is not None:
-            return "".join(parts), at, end
-        if at > start:
-            return None
-        parts.append('"')
-
-
-def _end_of_cell(line: str, position: int, delimiter: str) -> int | None:
-    """Where the delimiter after a closing quote stands, -1 at the line's end, None when neither follows."""
-    while position < len(line) and line[position] == " ":
-        position += 1
-    if position == len(line):
-        return -1
-    return position if line[position] == delimiter else None
-
-
-def documents(content: str) -> list[Document]:
-    """The values in a text. Raises NotJson when it is neither one value nor holds objects."""
-    value, reason = _parsed(content)
-    if not reason:
-        return [Document(value, content)]
-    found = _each_line(content)
-    if not any(isinstance(one.value, dict) for one in found):
-        found = _one_after_the_other(content)
-    if not found:
-        raise NotJson(reason)
-    return found
-
-
-def _each_line(content: str) -> list[Document]:
-    lines = [(at, line) for at, line in enumerate(split_lines(content), start=1) if line.strip()]
-    found = []
-    for at, line in lines:
-        value, reason = _parsed(line.strip().removesuffix(","))
-        found.append(Document(value, line, at, reason.removeprefix("line 1: ")))
-    return found
-
-
-def _one_after_the_other(content: str) -> list[Document]:
-    """Objects over several lines each; none at all when one of them is broken: where the next begins is unknown."""
-    decoder, at, line, found = json.JSONDecoder(), 0, 1, []
-    while at < len(content):
-        if content[at].isspace() or content[at] == ",":
-            line += content[at] == "\n"
-            at += 1
-            continue
-        try:
-            value, end = decoder.raw_decode(content, at)
-        except (ValueError, RecursionError):
-            return []
-        found.append(Document(value, content[at:end], line))
-        line += content.count("\n", at, end)
-        at = end
-    return found
-
-
-def _parsed(text: str) -> tuple[Any, str]:
-    """(the value, "") or (None, why it is none)."""
-    try:
-        return json.loads(text), ""
-    except json.JSONDecodeError as error:
-        return None, f"line {error.lineno}: not JSON: {error.msg}"
-    except RecursionError:
-        return None, "nested too deeply"
-    except ValueError:
-        return None, "holds a number of thousands of digits"
 
 
 def fold_column(name: str) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from socap_cli.errors import UsageError
-from socap_cli.files import ListRow, NotAHandle, fold_column, handle, handles, read_rows
+from socap_cli.files import ListRow, fold_column, read_rows
 from socap_cli.model.important import (
     Change,
     EntryUpdate,
@@ -23,6 +23,7 @@ from socap_cli.model.important import (
     weight_of,
     weights_of,
 )
+from socap_cli.model.links import NotAHandle, handle, handles
 from socap_cli.store import Db, importance
 from socap_cli.store.importance import ImportanceCollections
 
