@@ -61,6 +61,8 @@ HAS_CONTENT = re.compile(r"\w")
 COMMENT = "#"
 SAMPLE = 60
 """Records that the delimiter and the header are judged by."""
+LARGEST_ENTRY = 1 << 16
+"""How far the line of a JSON or TOML entry is looked for."""
 DEEPEST_HEADER = 12
 """Records above a header that may be a report's title lines."""
 
@@ -278,7 +280,7 @@ def tree_rows(value: Any, text: str, is_group: IsGroup, *, first_line: int = 1) 
     groups: list[tuple[str, Any]] = [("", value)] if value != {} else []
     if isinstance(value, dict):
         groups = [(key, entries) for key, entries in value.items() if is_group(key, entries)] or groups
-    rows, at = [], 0
+    rows, at, line = [], 0, first_line
     for group, entries in groups:
         if group and not isinstance(entries, (list, dict, str)):
             if entries is not None:
@@ -288,8 +290,10 @@ def tree_rows(value: Any, text: str, is_group: IsGroup, *, first_line: int = 1) 
             # Neither parser says where a value stands, so its longest scalar is looked up in the text.
             inner = entry.values() if isinstance(entry, dict) else [entry]
             scalars = sorted((str(v) for v in inner if _is_scalar(v)), key=len, reverse=True)
-            place, probe = next(((p, s) for s in scalars if s and (p := text.find(s, at)) >= 0), (at, ""))
-            line, at = first_line + text.count("\n", 0, place), place + len(probe)
+            places = ((text.find(scalar, at, at + LARGEST_ENTRY), scalar) for scalar in scalars if scalar)
+            place, probe = next((found for found in places if found[0] >= 0), (at, ""))
+            line += text.count("\n", at, place)
+            at = place + len(probe)
             if isinstance(entry, dict):
                 fields = {fold_column(str(key)): field_value for key, field_value in entry.items()}
                 shown = json.dumps(entry, ensure_ascii=False, default=str)
