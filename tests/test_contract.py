@@ -180,7 +180,7 @@ def test_exit_codes_and_the_envelope(cli: Cli, words: str, code: int) -> None:
 
 
 def _a_bug(db: Db, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("socap_cli.cli.campaign.overview", lambda *_: 1 / 0)
+    patch.setattr("socap_cli.campaigns.adding.overview", lambda *_: 1 / 0)
 
 
 def _another_run(db: Db, patch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socap_cli.model.links import HANDLE, NotAHandle, handle, handles, visible
+from socap_cli.model.links import HANDLE, NotAHandle, handle, handles
+from socap_cli.text import visible
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from socap_cli.campaigns.source import COLUMNS, from_options, identify, read
 from socap_cli.errors import UsageError
 from socap_cli.files import DELIMITERS, decode, fold_column
 from socap_cli.model.campaign import TweetCategory
-from socap_cli.model.links import visible
+from socap_cli.text import visible
 
 A, B, C = (f"https://x.com/ada/status/{number}" for number in (101, 102, 103))
 

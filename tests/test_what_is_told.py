@@ -130,7 +130,7 @@ def test_a_dry_run_of_a_report_tells_what_the_real_one_does(
         ("engagements list x --min-importance inf", "'--min-importance': should be a number"),
         ("alerts silence one --minutes 99999999", "'--minutes': should be 5,256,000 or less"),
         ("work --processes 65", "'--processes': should be 64 or less"),
-        ("campaign edit one --days 3 --clear end", "--clear end takes back what is set as well"),
+        ("campaign edit one --days 3 --clear end", "--clear end resets what is also set"),
     ],
 )
 def test_a_value_is_refused_in_words_that_people_know(cli: Cli, words: str, told: str) -> None:
@@ -193,7 +193,7 @@ def test_an_empty_list_is_told_and_a_dry_run_says_would(cli: Cli) -> None:
     assert cli.text(*both)[0] == "would change threshold: 10 → 3\none: would add 1 tweet\n"
     other = ("campaign", "edit-tweet", "one", tweet, "--category")
     assert cli.text(*other, "investor", "--dry-run")[0].startswith("would change tweet ")
-    assert cli.text(*other, "client")[0].startswith("nothing changed: tweet ")
+    assert cli.text(*other, "client")[0].startswith("no changes: tweet ")
     assert "(default: now)" not in cli.text("campaign", "edit", "--help")[0]
     assert "would queue 4 jobs" in cli.text("enqueue", "--dry-run")[0]
     Path("text.toml").write_text("no backup")

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from socap_cli.errors import SocapError, UsageError
-from socap_cli.model.links import visible
+from socap_cli.text import visible
 
 MOST_BYTES = 64 * 1024 * 1024
 BYTE_ORDER_MARK = "\ufeff"

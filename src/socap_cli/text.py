@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
@@ -32,6 +33,10 @@ WITH_PASSWORD = frozenset({"mongodb", "mongodb+srv", "smtp", "smtps"})
 
 FORMULA = re.compile(r'^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=[ "\x0b\x0c\xa0\u200b]*[=+\-@＝＋－＠])')
 """Where a spreadsheet would run a cell, or what becomes a cell when it takes `;` or a tab for the delimiter."""
+
+
+FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+"""Invisible characters that Unicode counts as letters or marks."""
 
 
 def escape_formulas(text: str) -> str:
@@ -145,3 +150,16 @@ def secrets_of(text: str) -> tuple[str, ...]:
     return tuple(
         part for part in dict.fromkeys(sorted((*parts, *map(unquote, parts)), key=len, reverse=True)) if part
     )
+
+
+def visible(text: str) -> str:
+    """Text without what nobody sees: zero-width, bidirectional and other formatting characters, blanks around."""
+    if text.isascii():
+        return text.strip()
+    kept = (c for c in text if c not in FILLERS and unicodedata.category(c) != "Cf" and not _is_selector(c))
+    return "".join(kept).strip()
+
+
+def _is_selector(character: str) -> bool:
+    """Variation selectors, which choose between pictures of the character before them."""
+    return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"

@@ -11,7 +11,7 @@ from socap_cli.campaigns.urls import is_tweet, tweet_ids
 from socap_cli.errors import NotATweet
 from socap_cli.files import ListRow, fold_column, read_rows
 from socap_cli.model.campaign import TweetCategory
-from socap_cli.model.links import visible
+from socap_cli.text import visible
 
 LONGEST_SHOWN = 200
 

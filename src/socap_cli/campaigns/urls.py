@@ -10,7 +10,8 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from socap_cli.errors import NotATweet
 from socap_cli.files import printable
-from socap_cli.model.links import is_our_site, visible
+from socap_cli.model.links import is_our_site
+from socap_cli.text import visible
 
 REDIRECTORS = ("safelinks.protection.outlook.com", "slack-redir.net", "l.facebook.com", "google.com")
 """Hosts that wrap a link when it is copied out of mail, chat or a search."""

@@ -6,13 +6,13 @@ The rows of a page's table are drawn by `report/templates/js/browse.js` by the s
 from __future__ import annotations
 
 import re
-import unicodedata
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 from socap_cli.model.account import Profile
 from socap_cli.model.engagement import Engagement
 from socap_cli.model.kinds import list_of
+from socap_cli.text import visible
 
 HANDLE = re.compile(r"[A-Za-z0-9_]{1,15}")
 
@@ -47,10 +47,6 @@ MIRRORS = (
 
 NITTER = "nitter."
 """Instances of this front end are known by the first label of their host."""
-
-
-FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
-"""Invisible characters that Unicode counts as letters or marks."""
 
 
 MENTION = re.compile(r"(?<![\w.@])@([A-Za-z0-9_]+)")
@@ -109,14 +105,6 @@ class NotAHandle(ValueError):
     """Says why a text names no account, and what to change."""
 
 
-def visible(text: str) -> str:
-    """Text without what nobody sees: zero-width, bidirectional and other formatting characters, blanks around."""
-    if text.isascii():
-        return text.strip()
-    kept = (c for c in text if c not in FILLERS and unicodedata.category(c) != "Cf" and not _is_selector(c))
-    return "".join(kept).strip()
-
-
 def is_our_site(host: str) -> bool:
     """Whether a host, in lower case, shows the accounts and tweets of X: its own names, and known mirrors."""
     mirror = any(host == name or host.endswith(f".{name}") for name in MIRRORS)
@@ -153,11 +141,6 @@ def handles(text: str) -> list[str]:
     for name in [handle(part) for part in parts if visible(part)] or [handle(text)]:
         found.setdefault(name.lower(), name)
     return list(found.values())
-
-
-def _is_selector(character: str) -> bool:
-    """Variation selectors, which choose between pictures of the character before them."""
-    return "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
 
 
 def _from_link(link: str) -> str:
