@@ -1,4 +1,4 @@
-"""When each tweet of a campaign is looked at next, by its cadence, the provider's prices and the budget."""
+"""When each tweet of a campaign is polled next, by cadence, prices and budget; and recording what a poll showed."""
 
 from __future__ import annotations
 
@@ -35,27 +35,18 @@ if TYPE_CHECKING:
 
 
 PUNCTUALITY = timedelta(minutes=3)
-"""What a scheduler may be early by, so that a call every half hour finds everything due."""
-
-
+"""How early a scheduler may be, so that a call every half hour finds everything due."""
 ITEMS_A_PAGE = 20.0
-"""Of a list that is paid a page at a time, until it was measured."""
-
-
+"""Of a list that is paid by the page, until it was measured."""
 SAMPLE = 500
-"""Tweets that a budget is reckoned with; of more an even part stands for all."""
-
-
+"""Tweets that a budget is computed with; of more an even part stands for all."""
 MEASURED_FROM = 20
-"""Requests of an endpoint from which their mean says something."""
-
-
-STARTS = "the campaign starts"
+"""Requests to an endpoint from which their mean is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class LookPolicy:
-    """What decides about looks, whatever the campaign."""
+    """What decides about polls of every campaign."""
 
     default: Cadence = Cadence.FIXED
     limits: Limits = field(default_factory=Limits)
@@ -70,14 +61,12 @@ class LookPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What was told of each tweet, and how many snapshots are new."""
-
     observations: tuple[Observation, ...]
     snapshots: int
 
 
 def look_prices(db: Db, provider: Provider) -> LookPrices:
-    """What the provider declares, and how many items its pages have had."""
+    """The declared prices, and how many items the provider's pages had on average."""
     used = {row.of: row for row in usage.summed(db, "endpoint")}
     pages = {}
     for kind in provider.lists - provider.lists_with_times:
@@ -92,12 +81,11 @@ def look_prices(db: Db, provider: Provider) -> LookPrices:
 
 
 def adaptive_in_use(db: Db, policy: LookPolicy) -> bool:
-    """Whether `enqueue` may be called more often than every half hour."""
+    """Whether any campaign is polled by the adaptive cadence."""
     return policy.default is Cadence.ADAPTIVE or campaigns.any_of_cadence(db, Cadence.ADAPTIVE)
 
 
 def watched(db: Db, campaign: Campaign) -> list[Watched]:
-    """A campaign's tweets as the rule sees them."""
     tweets = campaigns.tweets_of(db, campaign.slug)
     states = worker_state.load(db, [tweet.tweet_id for tweet in tweets])
     asked = jobs.asked_at(db, campaign.slug)
@@ -112,30 +100,32 @@ def watched(db: Db, campaign: Campaign) -> list[Watched]:
 
 
 def next_looks(db: Db, campaign: Campaign, policy: LookPolicy, *, now: datetime) -> dict[str, Look]:
-    """The next look of each tweet of a campaign; one that is due stands in the past, none before the start."""
-    looks = _looks(db, campaign, policy, now=now)
-    early = {name: look for name, look in looks.items() if look.at < campaign.starts_at > now}
-    begin = {name: replace(look, at=campaign.starts_at, why=STARTS) for name, look in early.items()}
-    return {**looks, **begin}
-
-
-def _looks(db: Db, campaign: Campaign, policy: LookPolicy, *, now: datetime) -> dict[str, Look]:
-    """What the cadence says, whatever the campaign's window is."""
+    """The next poll of each tweet of a campaign; a due one is in the past, none is before the start."""
     tweets = watched(db, campaign)
     if policy.cadence_of(campaign) is Cadence.FIXED:
-        return {tweet.state.tweet_id: fixed(tweet, now=now) for tweet in tweets}
-    prices = policy.prices()
-    limits = policy.limits
-    allowed = allowed_an_hour(db, campaign, policy.budget, now=now)
-    if allowed is not None:
-        few = tweets[:: len(tweets) // SAMPLE + 1]
-        activity = [Activity(rates(tweet), tweet.state.counters) for tweet in few]
-        limits = within(activity, prices, limits, allowed=allowed * len(few) / max(1, len(tweets)))
-    return {tweet.state.tweet_id: adaptive(tweet, prices=prices, limits=limits, now=now) for tweet in tweets}
+        looks = {tweet.state.tweet_id: fixed(tweet, now=now) for tweet in tweets}
+    else:
+        prices, limits = policy.prices(), policy.limits
+        allowed = allowed_an_hour(db, campaign, policy.budget, now=now)
+        if allowed is not None:
+            few = tweets[:: len(tweets) // SAMPLE + 1]
+            activity = [Activity(rates(tweet), tweet.state.counters) for tweet in few]
+            limits = within(activity, prices, limits, allowed=allowed * len(few) / max(1, len(tweets)))
+        looks = {
+            tweet.state.tweet_id: adaptive(tweet, prices=prices, limits=limits, now=now) for tweet in tweets
+        }
+    if campaign.starts_at <= now:
+        return looks
+    return {
+        tweet_id: replace(look, at=campaign.starts_at, why="the campaign starts")
+        if look.at < campaign.starts_at
+        else look
+        for tweet_id, look in looks.items()
+    }
 
 
 def due_looks(db: Db, campaign: Campaign, policy: LookPolicy, *, now: datetime) -> Mapping[str, Look]:
-    """The looks that are due, give or take what a scheduler is early by."""
+    """The polls that are due, or nearly: schedulers may be early."""
     is_fixed = policy.cadence_of(campaign) is Cadence.FIXED
     until = now + (PUNCTUALITY if is_fixed else policy.limits.shortest / 4)
     looks = next_looks(db, campaign, policy, now=now)
@@ -153,22 +143,17 @@ def allowed_an_hour(db: Db, campaign: Campaign, budget: Budget, *, now: datetime
     if own:
         left.append(own - spent.get(campaign.slug, 0.0))
     if day:
-        left.append((day - sum(spent.values())) * _share(db, campaign))
+        active = campaigns.listed(db, CampaignStatus.ACTIVE)
+        sizes = {
+            slug: campaigns.count_tweets(db, slug) for slug in {campaign.slug, *(one.slug for one in active)}
+        }
+        everything = sum(sizes.values())
+        share = sizes[campaign.slug] / everything if everything else 1.0
+        left.append((day - sum(spent.values())) * share)
     return max(0.0, min(left)) / max((midnight - now) / HOUR, 0.1)
 
 
-def _share(db: Db, campaign: Campaign) -> float:
-    """The campaign's part of all tweets that are watched."""
-    sizes = {
-        one.slug: campaigns.count_tweets(db, one.slug) for one in campaigns.listed(db, CampaignStatus.ACTIVE)
-    }
-    mine = sizes.get(campaign.slug) or campaigns.count_tweets(db, campaign.slug)
-    everything = sum({**sizes, campaign.slug: mine}.values())
-    return mine / everything if everything else 1.0
-
-
 def summarized(db: Db, campaign: Campaign, policy: LookPolicy, *, now: datetime) -> LookSummary:
-    """What the campaign's cadence means to do."""
     looks = sorted(next_looks(db, campaign, policy, now=now).values(), key=lambda look: look.at)
     later = [look for look in looks if look.at > now]
     return LookSummary(
@@ -190,9 +175,9 @@ def record_counters(
     now: datetime,
     gap_after: Mapping[str, timedelta] | None = None,
 ) -> Recorded:
-    """Store the counters of these tweets; one of `before` that is not among them was not known to the provider.
+    """Store the counters of these tweets; the provider does not know those of `before` that are not among them.
 
-    `gap_after` says of tweets after what time unread they have a gap.
+    `gap_after`: the time without a reading from which a tweet has a gap.
     """
     counters = {tweet_id: tweet.counters for tweet_id, tweet in tweets.items()}
     seen = [
@@ -207,9 +192,9 @@ def record_counters(
 def observe(
     before: TweetState, counters: Counters | None, *, now: datetime, gap_after: timedelta | None = None
 ) -> Observation:
-    """What these counters tell: a lower one is data, not an error, and a reason for a full pass.
+    """What these counters show. A lower one is data, not an error, and a reason for a full pass.
 
-    `gap_after` is how long a tweet may be unread; None when nothing was promised.
+    `gap_after` is how long a tweet may be without a reading; None when nothing was promised.
     """
     if counters is None:
         return Observation(before.tweet_id, None)
@@ -231,7 +216,7 @@ def observe(
 
 
 def lists_after(before: TweetState, seen: Observation, *, now: datetime) -> dict[Kind, ListState]:
-    """A tweet's lists after an observation, as far as it tells whether they must be read."""
+    """A tweet's lists after an observation, as far as it decides whether they are read."""
     after = {}
     for kind, known in before.lists.items():
         new = (seen.counters or {}).get(kind)
