@@ -14,12 +14,11 @@ from socap_cli.campaigns import adding
 from socap_cli.cli import tables
 from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, one_of
 from socap_cli.cli.run import PARTLY_DONE, Run, bootstrap
-from socap_cli.client.looks import LookPolicy, adaptive_in_use
+from socap_cli.client.looks import adaptive_in_use
 from socap_cli.enqueue import EnqueueResult, planned
 from socap_cli.enqueue import enqueue as enqueue_jobs
 from socap_cli.errors import SocapError
 from socap_cli.importance.accounts import catch_up
-from socap_cli.model.campaign import Campaign
 from socap_cli.model.queue import JobRecord, JobStatus, RunRecord
 from socap_cli.store import Db, campaigns, jobs, usage
 from socap_cli.store.connect import clock
