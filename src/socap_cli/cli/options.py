@@ -16,7 +16,6 @@ from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run
 from socap_cli.errors import UsageError
 from socap_cli.files import write_file
-from socap_cli.model.links import NotAHandle, handle
 from socap_cli.text import counted
 
 if TYPE_CHECKING:
@@ -110,6 +109,8 @@ def moment(text: str, option: str) -> datetime:
 
 def account(text: str, option: str) -> str:
     """The account that a text names: @name, name or a link. Raises UsageError."""
+    from socap_cli.model.links import NotAHandle, handle
+
     try:
         return handle(text)
     except NotAHandle as reason:
