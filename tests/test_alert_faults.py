@@ -122,7 +122,7 @@ def test_a_receivers_own_digest_is_its_alone_and_holds_while_the_campaign_is_pau
     alerting.collect()
     foreseen = preview(alerting.context(webhook_hosts=["127.0.0.1"]))
     result = send(alerting)
-    assert (result.sent, result.held, sum(foreseen.held.values())) == (2, 2, 2)
+    assert (result.sent, result.held, len(foreseen.held)) == (2, 2, 2)
     assert (len(team.requests), len(boss.requests)) == (2, 0)
     (listing, _) = alert_queue.listed(alerting.lab.db, AlertFilter(), limit=5)
     assert listing.reason == "waits for webhook at 127.0.0.1's digest (daily 18:00 UTC)"

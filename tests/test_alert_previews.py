@@ -15,7 +15,7 @@ from support.mortal import Killed, MortalDb
 from support.servers import Hook, reply
 
 from socap_cli.alerts.context import AlertContext
-from socap_cli.alerts.send import Preview, SendResult, preview, send_alerts
+from socap_cli.alerts.send import Dispatched, SendResult, preview, send_alerts
 from socap_cli.model.alert import DeliveryStatus, Silence
 from socap_cli.model.campaign import CampaignStatus, CampaignTweet, TweetCategory
 from socap_cli.model.kinds import QUOTES
@@ -41,7 +41,7 @@ def stored(alerting: Alerting) -> dict[str, list[Any]]:
     return {name: list(db[name].find().sort("_id", 1)) for name in sorted(db.list_collection_names())}
 
 
-def foreseen(alerting: Alerting) -> tuple[Preview, SendResult]:
+def foreseen(alerting: Alerting) -> tuple[Dispatched, SendResult]:
     """A preview, which wrote nothing, and the sending after it."""
     alerting.lab.advance(minutes=1)
     before = stored(alerting)
@@ -53,7 +53,7 @@ def foreseen(alerting: Alerting) -> tuple[Preview, SendResult]:
 def tells_the_truth(alerting: Alerting) -> SendResult:
     found, result = foreseen(alerting)
     tried = result.sent + result.failed + result.dead + result.unknown
-    assert (found.planned, len(found.messages) + found.waiting, sum(found.held.values())) == (
+    assert (found.planned, len(found.messages) + len(found.due), len(found.held)) == (
         result.planned, tried, result.held,
     )  # fmt: skip
     return result

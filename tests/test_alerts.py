@@ -98,6 +98,21 @@ def test_alerts_are_spread_over_the_spacing_window(desk: Alerting) -> None:
     assert len(desk.messages) == 5
 
 
+@pytest.mark.parametrize(("minutes", "messages"), [(20, 5), (0, 1)], ids=["spaced", "at once"])
+def test_what_is_spaced_goes_out_one_by_one_also_when_a_run_comes_late(
+    desk: Alerting, minutes: int, messages: int
+) -> None:
+    change(desk.lab.db, SLUG, spacing_minutes=minutes)
+    for who in range(5):
+        desk.engage(who)
+    desk.collect()
+    desk.send(slack_webhook=None)
+    times = desk.lab.db.alert_queue.distinct("scheduled_send_time")
+    assert (max(times) - min(times) >= timedelta(minutes=10)) is bool(minutes)
+    desk.lab.advance(minutes=30)
+    assert desk.send(digest_after=3).sent == messages
+
+
 def test_one_message_tells_everything_that_a_person_did(desk: Alerting) -> None:
     change(desk.lab.db, SLUG, spacing_minutes=20)
     for kind in (REPLIES, QUOTES, RETWEETS):
@@ -126,6 +141,18 @@ def test_the_same_person_and_action_is_held_back_and_merged_not_dropped(desk: Al
     desk.lab.advance(minutes=20)
     assert desk.send().sent == 1
     assert "3 times" in desk.messages[-1]["text"]
+
+
+def test_a_message_that_never_arrived_does_not_count_for_the_repeat_window(desk: Alerting) -> None:
+    slack_ = desk.lab.simulator.slack
+    slack_.status, slack_.body = 400, "invalid_blocks"
+    desk.engage(1)
+    desk.collect()
+    assert desk.send().dead == 1
+    slack_.status, slack_.body = 200, "ok"
+    desk.engage(1)
+    desk.collect()
+    assert desk.send().sent == 1
 
 
 def test_a_shorter_frequency_window_releases_what_it_held(desk: Alerting) -> None:
@@ -157,6 +184,23 @@ def test_what_was_there_before_is_one_summary(lab: Callable[..., Lab]) -> None:
     assert "5 important people engaged before" in desk.messages[0]["text"]
     for account in one.world.accounts[:5]:
         assert f"@{account.username}" in desk.told()
+
+
+def test_a_baseline_of_many_people_is_one_message_that_lists_the_most_important(
+    lab: Callable[..., Lab],
+) -> None:
+    one = lab(tweets=1)
+    for account in one.world.accounts[:40]:
+        one.world.engage(one.tweet_ids[0], RETWEETS, one.now(), account=account)
+    change(one.db, SLUG, threshold=0.0)
+    desk = Alerting(one)
+    assert (desk.send().planned, len(desk.messages)) == (40, 1)
+    assert desk.messages[0]["text"].startswith(
+        "Launch: 40 important people engaged before monitoring started"
+    )
+    assert "the 15 most important of 40 people" in str(desk.messages[0]["blocks"][-1])
+    assert all(f"@{account.username}" in desk.told() for account in desk.important)
+    assert statuses(desk) == {"sent": 40}
 
 
 def test_a_campaign_that_joins_later_hears_of_what_was_there_in_one_summary(desk: Alerting) -> None:

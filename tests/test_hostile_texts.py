@@ -64,7 +64,7 @@ def messages(draw: st.DrawFn) -> Message:
     )  # fmt: skip
     kind = MessageKind.PERSON if len(found) == 1 else MessageKind.DIGEST
     claimed = ClaimedMessage("launch-1", "launch", "", "", kind, AT)
-    return compose(claimed, found, campaign(at=AT, name=name), known)
+    return compose(claimed, [[one] for one in found], campaign(at=AT, name=name), known)
 
 
 def _engagement(draw: st.DrawFn, number: int) -> Engagement:

@@ -127,7 +127,7 @@ MALFORMED: dict[str, list[dict[str, object]]] = {
     "alert_queue": [{}, {"status": "x"}, {"status": 5, "labels": 7}],
 }
 COMMANDS = (
-    ("enqueue",), ("status",), ("alerts", "plan"), ("alerts", "send"), ("alerts", "list"),
+    ("enqueue",), ("status",), ("alerts", "send"), ("alerts", "list"),
     ("importance", "rescore"), ("metrics", "series", SLUG), ("engagements", "list", SLUG), ("jobs", "list"),
 )  # fmt: skip
 

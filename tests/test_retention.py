@@ -47,7 +47,7 @@ def test_nothing_of_an_erased_person_is_left_and_nobody_else_loses_anything(
     one.cycle()
     user_id, name = somebody(db)
     cli("campaign", "edit", SLUG, "--threshold", "0")
-    cli("alerts", "plan")
+    cli("alerts", "send")
     page_sums.read(db, one.tweet_ids, now=one.now())
     until = one.now() + timedelta(days=1)
     alert_queue.put_silence(db, Silence("s", until, one.now(), "ops", username=name.upper()))

@@ -80,26 +80,23 @@ def load_message(context: AlertContext, claimed: ClaimedMessage) -> Loaded:
     if not found:
         text = "its engagements cannot be read" if stored else "its engagements were deleted"
         raise Gone(text, is_fault=bool(stored))
-    channel = context.channels.get(claimed.channel)
-    shown, left_out = most_important(found, campaign, channel.most_people if channel else len(found))
-    problems: list[str] = []
-    known = background(context, campaign, shown, problems)
+    people, channel, problems = rank(found, campaign), context.channels.get(claimed.channel), list[str]()
+    shown = people[: channel.most_people] if channel else people
+    known = background(context, campaign, [one for own in shown for one in own], problems)
     return Loaded(
-        compose(claimed, shown, campaign, known, left_out=left_out),
+        compose(claimed, shown, campaign, known, left_out=len(people) - len(shown)),
         tuple(alert_id for alert_id, key in wanted.items() if key in stored),
         tuple(alert_id for alert_id, key in wanted.items() if key not in readable | stored),
         tuple(dict.fromkeys(problems)),
     )
 
 
-def most_important(
-    found: Sequence[Engagement], campaign: Campaign, most_people: int
-) -> tuple[list[Engagement], int]:
-    """(the engagements of so many people, VIPs first, how many people are left out)"""
+def rank(found: Sequence[Engagement], campaign: Campaign) -> list[list[Engagement]]:
+    """The engagements of each person, VIPs and the most important first."""
     by_person: dict[str, list[Engagement]] = {}
     for one in found:
         by_person.setdefault(one.profile.user_id, []).append(one)
-    people = sorted(
+    return sorted(
         by_person.values(),
         key=lambda own: (
             not any(is_vip(campaign, one.profile.username) for one in own),
@@ -107,32 +104,27 @@ def most_important(
             own[0].profile.user_id,
         ),
     )
-    return [one for own in people[:most_people] for one in own], max(0, len(people) - most_people)
 
 
 def compose(
     message: ClaimedMessage,
-    shown: Sequence[Engagement],
+    people: Sequence[Sequence[Engagement]],
     campaign: Campaign,
     known: Background,
     *,
     left_out: int = 0,
 ) -> Message:
-    """A message about these engagements, the most important person first. Pure; texts are cleaned once more."""
-    by_person: dict[str, list[Engagement]] = {}
-    for one in shown:
-        by_person.setdefault(one.profile.user_id, []).append(one)
+    """A message about these people, each by their engagements. Pure; texts are cleaned once more."""
     most = MOST_OF_A_PERSON if message.kind is MessageKind.PERSON else MOST_IN_A_DIGEST
-    people = [_person(own, known, most) for own in by_person.values()]
-    people.sort(key=lambda person: (not person.is_vip, -(person.score or 0.0), person.user_id))
+    shown = tuple(_person(own, known, most) for own in people)
     name = _name(campaign.name) or campaign.slug
     return Message(
         message_id=message.message_id,
         kind=message.kind,
         campaign_id=campaign.slug,
         campaign_name=name,
-        title=f"{name}: {_headline(message.kind, people, left_out)}",
-        people=tuple(people),
+        title=f"{name}: {_headline(message.kind, shown, left_out)}",
+        people=shown,
         thread=f"{campaign.slug}-{message.created_at:%Y%m%d}",
         created_at=message.created_at,
         may_be_repeated=message.repeats > 0,
@@ -209,43 +201,35 @@ def _verb(action_type: str) -> str:
 
 
 def background(
-    context: AlertContext, campaign: Campaign, told: Sequence[Engagement], problems: list[str]
+    context: AlertContext, campaign: Campaign, shown: Sequence[Engagement], problems: list[str]
 ) -> Background:
     """What a message says beside these engagements; what cannot be read goes to `problems`."""
+
+    def readable(read: Callable[[], dict[str, Read]]) -> dict[str, Read]:
+        try:
+            return read()
+        except Exception as error:
+            problems.append(index_warning(error))
+            return {}
+
+    entries = campaigns.with_tweets(context.db, (one.tweet_id for one in shown))
     page = context.report_url
     return Background(
-        tweets=_tweets(context, campaign, told),
-        vips=frozenset(one.profile.user_id for one in told if is_vip(campaign, one.profile.username)),
-        followers=_readable(lambda: _followers(context, told), problems),
-        organisations=_readable(lambda: _organisations(context, campaign, told), problems),
+        tweets={
+            one.tweet_id: one for all_ in entries.values() for one in all_ if one.campaign_id == campaign.slug
+        },
+        vips=frozenset(one.profile.user_id for one in shown if is_vip(campaign, one.profile.username)),
+        followers=readable(lambda: _followers(context, shown)),
+        organisations=readable(lambda: _organisations(context, campaign, shown)),
         report_url=f"{page.rstrip('/')}/{campaign.slug}.html" if page else "",
     )
 
 
-def _readable(read: Callable[[], dict[str, Read]], problems: list[str]) -> dict[str, Read]:
-    try:
-        return read()
-    except Exception as error:
-        problems.append(index_warning(error))
-        return {}
-
-
-def _tweets(
-    context: AlertContext, campaign: Campaign, told: Sequence[Engagement]
-) -> dict[str, CampaignTweet]:
-    """The campaign's own entry of each tweet; of one that left it none."""
-    found = campaigns.with_tweets(context.db, (one.tweet_id for one in told))
-    own = {
-        tweet_id: [t for t in tweets if t.campaign_id == campaign.slug] for tweet_id, tweets in found.items()
-    }
-    return {tweet_id: tweets[0] for tweet_id, tweets in own.items() if tweets}
-
-
 def _followers(
-    context: AlertContext, told: Sequence[Engagement]
+    context: AlertContext, shown: Sequence[Engagement]
 ) -> dict[str, tuple[int, tuple[tuple[str, float], ...]]]:
     """How many important people follow each account, and the heaviest of them, as the index says today."""
-    people = {one.profile.user_id: one.profile.username for one in told}
+    people = {one.profile.user_id: one.profile.username for one in shown}
     entries = importance.find(context.db, context.names, list(people.items()))
     found = {}
     for user_id, entry in zip(people, entries, strict=True):
@@ -255,33 +239,22 @@ def _followers(
     return found
 
 
-def _organisations(context: AlertContext, campaign: Campaign, told: Sequence[Engagement]) -> dict[str, str]:
-    """ "third of Fund Z in this campaign": by the firm's list, else by what a bio names."""
-    listed = importance.find_person(context.db, context.names, [one.profile.username for one in told])
-    wanted: dict[str, str] = {}
-    for one in told:
-        person = listed.get(fold_handle(one.profile.username))
-        own = person.organisation if person and person.organisation else None
-        if name := own or next(iter(one.organisations), None):
-            wanted[one.profile.user_id] = name
-    if not wanted:
-        return {}
-    tweet_ids = campaigns.tweet_ids_of(context.db, campaign.slug)
-    ranks = {}
-    for name in set(wanted.values()):
-        members = importance.members_of(context.db, context.names, name)
-        ranks[name] = engagements.order_of_organisation(context.db, tweet_ids, name, members)
-    return {
-        user_id: said
-        for user_id, name in wanted.items()
-        if (said := organisation_note(name, ranks[name], user_id))
-    }
-
-
-def organisation_note(name: str, order: Sequence[str], user_id: str) -> str:
-    """Which one of an organisation's people this is, by when they were first seen."""
-    place = order.index(user_id) + 1 if user_id in order else 0
-    if not place:
-        return f"of {name}"
-    ordinal = ORDINALS[place] if place < len(ORDINALS) else f"number {place}"
-    return f"{ordinal} of {name} in this campaign"
+def _organisations(context: AlertContext, campaign: Campaign, shown: Sequence[Engagement]) -> dict[str, str]:
+    """ "third of Fund Z in this campaign": by the customer's list, else by the bio; in the order first seen."""
+    listed = importance.find_person(context.db, context.names, [one.profile.username for one in shown])
+    tweet_ids: list[str] = []
+    order: dict[str, list[str]] = {}
+    notes: dict[str, str] = {}
+    for one in shown:
+        person, user_id = listed.get(fold_handle(one.profile.username)), one.profile.user_id
+        name = (person.organisation if person else None) or next(iter(one.organisations), None)
+        if not name:
+            continue
+        if name not in order:
+            tweet_ids = tweet_ids or campaigns.tweet_ids_of(context.db, campaign.slug)
+            members = importance.members_of(context.db, context.names, name)
+            order[name] = engagements.order_of_organisation(context.db, tweet_ids, name, members)
+        place = order[name].index(user_id) + 1 if user_id in order[name] else 0
+        ordinal = ORDINALS[place] if place < len(ORDINALS) else f"number {place}"
+        notes[user_id] = f"{ordinal} of {name} in this campaign" if place else f"of {name}"
+    return notes

@@ -6,7 +6,6 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -168,9 +167,10 @@ class Sender:
                 settlement = replace(settlement, said=said, traceback=trace)
         elif error.ends_channel:
             now = context.now()
+            address, said = claimed.address_id, error.message
             off = SwitchedOff(
-                claimed.address_id, claimed.channel, claimed.campaign_id, claimed.receiver, error.message, now, False
-            )  # fmt: skip
+                address, claimed.channel, claimed.campaign_id, claimed.receiver, said, now, False
+            )
             rate_limits.switch_off(context.db, off)
             alert_messages.end_address(context.db, claimed.address_id, said=error.message, now=now)
         elif error.retry_after:
@@ -207,7 +207,12 @@ def report_dead(context: AlertContext) -> list[str]:
         if one.address_id not in used:
             continue
         warnings.append(f"{one.channel} ({one.receiver}) is disabled: {one.reason}")
-        others = [target for id_, target in _who_may_know(one, groups).items() if id_ not in off]
+        # The recipients of the configuration and of the campaigns concerned: no other client's.
+        may_know = dict(groups[""])
+        for slug, group in groups.items():
+            if slug == one.campaign_id or one.address_id in group:
+                may_know |= group
+        others = [target for address, target in may_know.items() if address not in off]
         if one.is_reported or not others:
             continue
         if not rate_limits.claim_report(context.db, one.address_id, lease=context.lease):
@@ -218,15 +223,6 @@ def report_dead(context: AlertContext) -> list[str]:
         if not is_reported:
             warnings.append("this could not be reported over another channel")
     return warnings
-
-
-def _who_may_know(off: SwitchedOff, groups: Mapping[str, Mapping[str, Target]]) -> dict[str, Target]:
-    """The recipients of the configuration and of the campaigns concerned: no other client's."""
-    found = dict(groups[""])
-    for slug, group in groups.items():
-        if slug == off.campaign_id or off.address_id in group:
-            found.update(group)
-    return found
 
 
 def _report(context: AlertContext, target: Target, off: SwitchedOff, warnings: list[str]) -> bool:

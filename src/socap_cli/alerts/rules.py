@@ -42,6 +42,7 @@ PEOPLE_IN_A_MESSAGE = 10
 """In a digest, for a channel that does not say."""
 ALERTS_IN_A_MESSAGE = 20_000
 """A message is one document, of at most 16 MB."""
+SPREAD_STEP = timedelta(minutes=10)
 BACK_OFF = timedelta(minutes=1)
 LONGEST_BACK_OFF = timedelta(hours=2)
 MOST_REPEATS = 2
@@ -423,6 +424,8 @@ def group(
     The baseline is one summary, what was held together is a digest, VIPs are never grouped with others.
     `digest_after`: more people at once are a digest; `most_people` in one digest, by channel; `waiting` messages
     at an address already count; `salt` keeps ids apart, since a delivery can come back in another message.
+    Alerts that the spacing spread over 10 or 20 minutes may be two or three times as many before they are a digest:
+    a sender that runs every few minutes would have sent them one by one.
     """
     by_address: dict[tuple[str, str], list[Delivery]] = {}
     for delivery in deliveries:
@@ -451,7 +454,9 @@ def _parts(
             vips.append(person)
         else:
             (gathered if any(d.is_gathered for d in person) else singles).append(person)
-    if len(singles) + waiting > digest_after:
+    times = [delivery.alert.scheduled_send_time for person in singles for delivery in person]
+    spread_over = max(times) - min(times) if times else timedelta(0)
+    if len(singles) + waiting > digest_after * (1 + min(2, spread_over // SPREAD_STEP)):
         gathered, singles = sorted(gathered + singles, key=_rank), []
     digests = [gathered]
     if len(vips) > digest_after:

@@ -75,18 +75,6 @@ class SendResult:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a send would do now. `waiting` are messages that are stored already and due."""
-
-    planned: int
-    messages: list[OutgoingMessage]
-    waiting: int
-    held: dict[str, int]
-    """Alerts by the text of their hold."""
-    warnings: list[str]
-
-
 @dataclass
 class Planned:
     """`fresh` are the new alerts of a dry run, which stores none."""
@@ -96,14 +84,15 @@ class Planned:
     warnings: list[str] = field(default_factory=list)
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Dispatched:
-    """The messages that were made, the alerts that wait, and the stored messages that are due."""
+    """The messages that were made (of a preview: would be), alerts that wait, stored messages that are due."""
 
     messages: list[OutgoingMessage]
     held: list[Held]
     due: list[OpenMessage]
     warnings: list[str]
+    planned: int = 0
 
 
 def send_alerts(context: AlertContext, *, campaign_id: str | None = None) -> SendResult:
@@ -138,19 +127,18 @@ def send_alerts(context: AlertContext, *, campaign_id: str | None = None) -> Sen
     )
 
 
-def preview(context: AlertContext, *, campaign_id: str | None = None) -> Preview:
+def preview(context: AlertContext, *, campaign_id: str | None = None) -> Dispatched:
     """What `send_alerts` would do now; writes nothing."""
     plans = plan_alerts(context, dry_run=True)
     made = dispatch(context, campaign_id=campaign_id, dry_run=True, fresh=plans.fresh)
-    warnings = [*plans.warnings, *made.warnings]
     off = rate_limits.switched_off(context.db)
-    for address, shown in {d.address_id: d for one in made.messages for d in one.deliveries[:1]}.items():
-        if address in off:
-            warnings.append(
-                f"{shown.channel} ({shown.receiver}) is disabled, its messages will be dead: {off[address].reason}"
-            )
-    held = dict(Counter(hold.said for _, hold in made.held))
-    return Preview(plans.planned, made.messages, len(made.due), held, warnings)
+    disabled = {
+        f"{one.channel} ({one.receiver}) is disabled, its messages will be dead: {off[one.address_id].reason}"
+        for message in made.messages
+        for one in message.deliveries[:1]
+        if one.address_id in off
+    }
+    return replace(made, planned=plans.planned, warnings=[*plans.warnings, *made.warnings, *sorted(disabled)])
 
 
 @contextmanager
@@ -293,9 +281,11 @@ def dispatch(
     stored = alert_messages.open_messages(db, now=now, most_repeats=again)
     withdrawn = withdrawals(context, readable, stored)
     due = [one for one in stored if one.is_due and one.message_id not in withdrawn]
-    if not dry_run:
-        _withdraw(context, stored, withdrawn)
     reopened = {alert for one in stored if one.message_id in withdrawn for alert in one.alert_ids}
+    if withdrawn and not dry_run:
+        alert_queue.reopen(db, reopened)  # first, so that a run that is killed in between loses no alert
+        alert_messages.withdraw(db, withdrawn, now=now, whatever=(NO_RECIPIENT_ANY_MORE, CAMPAIGN_DELETED))
+        alert_messages.record(db)
     gone = set(withdrawn) if dry_run else set[str]()  # what was withdrawn counts nowhere any more
     candidates = [*alert_queue.of_ids(db, reopened), *fresh] if dry_run else []
     slugs = {*alert_queue.campaigns_with_open(db), *(alert.campaign_id for alert in candidates)}
@@ -371,22 +361,6 @@ def withdrawals(
             if texts := [reasons[alert_id] for alert_id in one.alert_ids if alert_id in reasons]:
                 found[one.message_id] = texts[0]
     return found
-
-
-def _withdraw(context: AlertContext, stored: Sequence[OpenMessage], withdrawn: Mapping[str, str]) -> None:
-    """The alerts are open again before their message is gone: none is lost when the run is killed in between."""
-    db, now = context.db, context.now()
-    ids = {alert for one in stored if one.message_id in withdrawn for alert in one.alert_ids}
-    if not withdrawn:
-        return
-    alert_queue.reopen(db, ids)
-    by_reason: dict[str, list[str]] = {}
-    for message_id, said in withdrawn.items():
-        by_reason.setdefault(said, []).append(message_id)
-    for said, message_ids in by_reason.items():
-        whatever = said in (NO_RECIPIENT_ANY_MORE, CAMPAIGN_DELETED)
-        alert_messages.withdraw(db, message_ids, said=said, now=now, whatever=whatever)
-    alert_messages.record(db)
 
 
 def refreshed(context: AlertContext, campaign: Campaign, alerts: Sequence[Alert]) -> list[Alert]:

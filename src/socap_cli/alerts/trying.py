@@ -62,7 +62,7 @@ def sample(context: AlertContext, campaign: Campaign) -> Message:
         ]
     message_id = f"sample-{campaign.slug}-{now:%Y%m%d%H%M%S}"
     claimed = ClaimedMessage(message_id, campaign.slug, "", "", MessageKind.PERSON, now)
-    message = compose(claimed, found, campaign, background(context, campaign, found, []))
+    message = compose(claimed, [found], campaign, background(context, campaign, found, []))
     return replace(message, title=f"Sample: {message.title}")
 
 

@@ -6,6 +6,7 @@ import getpass
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -167,7 +168,7 @@ def send(ctx: typer.Context, campaign: OnlyCampaign = "", dry_run: DryRun = Fals
     run.done(result, text=text, warnings=warnings, exit_code=PARTLY_DONE if troubled else 0)
 
 
-def show_preview(run: Run, found: sending.Preview) -> None:
+def show_preview(run: Run, found: sending.Dispatched) -> None:
     messages = [
         {
             "campaign_id": message.campaign_id,
@@ -179,23 +180,17 @@ def show_preview(run: Run, found: sending.Preview) -> None:
         }
         for message in found.messages
     ]
-    held = sum(found.held.values())
-    result = {
-        "planned": found.planned,
-        "sent": 0,
-        "held": held,
-        "messages": messages,
-        "waiting": found.waiting,
-    }
+    held, waiting = len(found.held), len(found.due)
+    result = {"planned": found.planned, "sent": 0, "held": held, "messages": messages, "waiting": waiting}
 
     def draw() -> None:
-        sends = counted(len(messages) + found.waiting, "message")
+        sends = counted(len(messages) + waiting, "message")
         run.print(f"would plan {counted(found.planned, 'alert')}, send {sends}, hold {held:,}")
         if messages:
             columns = ("campaign", "channel", "recipient", "kind", "alerts")
             rows = ([m["campaign_id"], m["channel"], m["receiver"], m["kind"], m["alerts"]] for m in messages)
             tables.show(tables.Columns(columns, numbers=("alerts",), drop=("alerts", "kind")), rows)
-        for reason, count in found.held.items():
+        for reason, count in Counter(hold.said for _, hold in found.held).items():
             run.print(f"held: {count:,}: {reason}")
 
     run.done(result, text=draw, warnings=found.warnings)

@@ -7,7 +7,7 @@ A unique index on (alert, address) keeps an alert from standing in two messages 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -159,22 +159,25 @@ def open_messages(db: Db, *, now: datetime, most_repeats: int = 0) -> list[OpenM
     return found
 
 
-def withdraw(
-    db: Db, message_ids: Collection[str], *, said: str, now: datetime, whatever: bool = False
-) -> None:
-    """Take back messages that nobody took; with `whatever` also such as may have arrived. Their rows are free
-    for other messages."""
-    query = {"_id": {"$in": list(message_ids)}, **({"status": {"$in": OPEN}} if whatever else UNTAKEN)}
-    fields = {
-        "status": DeliveryStatus.DROPPED.value,
-        "last_error": literal(said),
-        "due": None,
-        "withdrawn_rows": "$rows",
-        "is_recorded": False,
-        "settled_at": now,
-        "revision": {"$add": ["$revision", 1]},
-    }
-    db.alert_messages.update_many(query, [{"$set": fields}, {"$unset": "rows"}])
+def withdraw(db: Db, reasons: Mapping[str, str], *, now: datetime, whatever: Collection[str]) -> None:
+    """Take back messages that nobody took, each for its reason; their rows are free for other messages.
+
+    For a reason in `whatever` those that may have arrived are taken back as well.
+    """
+    by_reason: dict[str, list[str]] = {}
+    for message_id, said in reasons.items():
+        by_reason.setdefault(said, []).append(message_id)
+    for said, ids in by_reason.items():
+        query = {"_id": {"$in": ids}, **({"status": {"$in": OPEN}} if said in whatever else UNTAKEN)}
+        moved = {"withdrawn_rows": "$rows", "rows": "$$REMOVE"}
+        fields = {"status": DeliveryStatus.DROPPED.value, "last_error": literal(said), "due": None}
+        _change(db, query, {**fields, **moved}, now=now)
+
+
+def _change(db: Db, query: Row, fields: Row, *, now: datetime) -> int:
+    """Set fields, which may be expressions, and note that the messages are to be recorded."""
+    changed = {"is_recorded": False, "settled_at": now, "revision": {"$add": ["$revision", 1]}}
+    return db.alert_messages.update_many(query, [{"$set": {**fields, **changed}}]).modified_count
 
 
 def due_addresses(db: Db, *, now: datetime, campaign_id: str | None = None) -> list[str]:
@@ -272,20 +275,16 @@ def expire(db: Db, *, now: datetime, resend_unknown: bool, most_repeats: int) ->
         "repeats": {"$add": ["$repeats", 1]},
         "last_error": SENDER_DIED,
         "token": None,
-        "is_recorded": False,
-        "settled_at": now,
-        "revision": {"$add": ["$revision", 1]},
         "log": {"$slice": [{"$concatArrays": ["$log", [literal(entry)]]}, -ATTEMPTS_KEPT]},
     }
-    db.alert_messages.update_many(query, [{"$set": fields}])
+    _change(db, query, fields, now=now)
 
 
 def end_address(db: Db, address_id: str, *, said: str, now: datetime) -> None:
     """Everything open for a dead address is dead too, until `retry`."""
     query = {"address_id": address_id, "status": {"$in": OPEN}}
-    fields = {"status": DeliveryStatus.DEAD.value, "last_error": said, "due": None}
-    changed = {**fields, "is_recorded": False, "settled_at": now}
-    db.alert_messages.update_many(query, {"$set": changed, "$inc": {"revision": 1}})
+    fields = {"status": DeliveryStatus.DEAD.value, "last_error": literal(said), "due": None}
+    _change(db, query, fields, now=now)
     record(db)
 
 
@@ -294,9 +293,7 @@ def retry(
 ) -> int:
     """Try dead messages, and those that may have arrived, again as if for the first time; returns how many."""
     fields = {"status": DeliveryStatus.FAILED.value, "due": now, "attempts": 0, "traceback": None}
-    changed = {**fields, "is_recorded": False, "settled_at": now}
-    query = _ended(campaign_id, message_ids)
-    count = db.alert_messages.update_many(query, {"$set": changed, "$inc": {"revision": 1}}).modified_count
+    count = _change(db, _ended(campaign_id, message_ids), fields, now=now)
     record(db)
     return count
 

@@ -38,8 +38,6 @@ Row = dict[str, Any]
 
 OPEN = [status.value for status in OPEN_ALERTS]
 UNSENT = [DeliveryStatus.PENDING.value, DeliveryStatus.FAILED.value]
-ALERT_FIELDS = frozenset(field.name for field in fields(Alert))
-SILENCE_FIELDS = frozenset(field.name for field in fields(Silence))
 SCOPE = ("campaign_id", "username", "category", "action_type")
 
 log = logging.getLogger("socap.store")
@@ -198,11 +196,10 @@ def _document(alert: Alert) -> Row:
 
 def alert_of(row: Row) -> Alert:
     """An alert's document as a value."""
-    known_fields = {name: value for name, value in row.items() if name in ALERT_FIELDS}
     hold = row.get("hold")
     return Alert(
         **{
-            **known_fields,
+            **_values(Alert, row),
             "alert_id": row["_id"],
             "status": AlertStatus(row["status"]),
             "hold": Hold(HoldReason(hold["reason"]), hold["said"], hold["until"]) if hold else None,
@@ -210,6 +207,11 @@ def alert_of(row: Row) -> Alert:
             "waits_for": tuple(row["waits_for"]),
         }
     )
+
+
+def _values(kind: type[Any], row: Row) -> Row:
+    """The values of a document that a class has under the same name."""
+    return {one.name: row[one.name] for one in fields(kind) if one.name in row}
 
 
 def last_plans(db: Db) -> dict[str, LastPlan]:
@@ -240,12 +242,8 @@ def put_silence(db: Db, silence: Silence) -> None:
 
 def active(db: Db, *, now: datetime) -> list[Silence]:
     """Silences that are not over, the last to end first."""
-    return [
-        Silence(
-            **{name: value for name, value in row.items() if name in SILENCE_FIELDS}, silence_id=row["_id"]
-        )
-        for row in db.silences.find({"until": {"$gt": now}}).sort("until", -1)
-    ]
+    rows = db.silences.find({"until": {"$gt": now}}).sort("until", -1)
+    return [Silence(**_values(Silence, row), silence_id=row["_id"]) for row in rows]
 
 
 def end(db: Db, silence: Silence, *, dry_run: bool = False) -> int:
@@ -296,7 +294,7 @@ def listed(db: Db, alerts: AlertFilter, *, limit: int) -> list[AlertListing]:
 
 def count(db: Db, alerts: AlertFilter) -> int:
     """How many alerts there are, over all channels."""
-    return db.alert_queue.count_documents(alerts.query())
+    return db.alert_queue.count_documents(alerts.query() or _any(AlertStatus))
 
 
 def find_alert(db: Db, alert_id: str) -> AlertListing | None:
@@ -317,41 +315,24 @@ def _due_of(db: Db, alerts: Sequence[Row]) -> dict[str, datetime]:
 
 def _listing(row: Row, due: Mapping[str, datetime], *, channel: str | None = None) -> AlertListing:
     about, _ = read_rows(row["about"])
-    deliveries = tuple(
-        DeliveryRecord(
-            one["channel"],
-            one["receiver"],
-            DeliveryStatus(one["status"]),
-            one["created_at"],
-            one.get("sent_at"),
-            one.get("last_error"),
-            one.get("message_id"),
-            due.get(one.get("message_id")),
-        )
-        for one in row["rows"]
-        if channel in (None, one["channel"])
-    )
-    return AlertListing(alert_of(row), about[0] if about else None, deliveries)
+    deliveries = []
+    for one in row["rows"]:
+        if channel in (None, one["channel"]):
+            last = {"said": one.get("last_error"), "due": due.get(one.get("message_id"))}
+            values = _values(DeliveryRecord, one) | {"status": DeliveryStatus(one["status"]), **last}
+            deliveries.append(DeliveryRecord(**values))
+    return AlertListing(alert_of(row), about[0] if about else None, tuple(deliveries))
 
 
 def messages_of(db: Db, listing: AlertListing) -> list[MessageRecord]:
     """The messages of an alert, with every attempt."""
     ids = [delivery.message_id for delivery in listing.deliveries if delivery.message_id]
-    return [
-        MessageRecord(
-            row["_id"],
-            row["kind"],
-            row["channel"],
-            row["receiver"],
-            DeliveryStatus(row["status"]),
-            row["attempts"],
-            row["repeats"],
-            row.get("due"),
-            tuple(Attempt(one["at"], DeliveryStatus(one["status"]), one["said"]) for one in row["log"]),
-            row.get("traceback"),
-        )
-        for row in db.alert_messages.find({"_id": {"$in": ids}}).sort("_id", 1)
-    ]
+    found = []
+    for row in db.alert_messages.find({"_id": {"$in": ids}}).sort("_id", 1):
+        log = tuple(Attempt(one["at"], DeliveryStatus(one["status"]), one["said"]) for one in row["log"])
+        values = {"message_id": row["_id"], "status": DeliveryStatus(row["status"]), "log": log}
+        found.append(MessageRecord(**_values(MessageRecord, row) | values))
+    return found
 
 
 def told(db: Db, campaign_id: str) -> AlertsTold:

@@ -59,6 +59,7 @@ INDEXES: dict[str, tuple[Index, ...]] = {
         Index((("planned_at", DOWN), ("_id", UP))),
     ),
     "alert_history": (
+        up("status"),
         up("message_id"),
         up("alert_id"),
         up("campaign_id", "user_id", "action_type", "sent_at"),
