@@ -58,7 +58,6 @@ def launched(db: Db, mongod: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ("socap alerts list --status d", ["dead", "dropped"]),
         ("socap alerts test ", [*CHANNELS]),
         ("socap campaign add x --channel s", ["slack"]),
-        ("socap help imp", ["importance"]),
         ("socap usage --by ", ["campaign", "endpoint", "day"]),
         ("socap simulate --limit-per ", ["account", "endpoint"]),
         ("socap engagements export x --format x", ["xlsx"]),

@@ -68,7 +68,6 @@ CONTRACT = {
     "importance rescore": "--dry-run",
     "categories test": "TEXT",
     "usage": "--by",
-    "help": "[TOPIC]",
     "db start": "",
     "db stop": "",
     "db status": "",
@@ -77,7 +76,7 @@ CONTRACT = {
     "db restore": "FILE|- --yes --dry-run",
     "db prune": "--older-than --yes --dry-run",
 }
-EVERYWHERE = "--config --data-dir --json --fields --quiet --verbose --log-format --exit-zero --version"
+EVERYWHERE = "--config --data-dir --json --quiet --verbose --log-format --exit-zero --version"
 WORDS = {
     ("simulate", "--provider"): {"twitterapi", "x"},
     ("campaign list", "--status"): {"active", "paused", "completed"},

@@ -342,7 +342,7 @@ def test_what_the_image_copies_is_in_the_repository_and_is_all_that_its_build_ne
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     assert wheel.name == f"socap-{built}-py3-none-any.whl"
     with zipfile.ZipFile(wheel) as parts:
-        assert {"socap_cli/_version.py", "socap_cli/docs/alerts.md"} <= set(parts.namelist())
+        assert {"socap_cli/_version.py", "socap_cli/config.example.toml"} <= set(parts.namelist())
 
 
 def test_the_containers_crontab_types_commands_that_there_are() -> None:

@@ -14,7 +14,6 @@ import pytest
 from support.terminal import Cli
 from support.waiting import heed_ctrl_c
 
-from socap_cli.cli import app
 from socap_cli.store import Db
 
 ADD = ["campaign", "add", "x", "--days", "1", "--tweet", "https://x.com/ada/status/1996518988151706110"]
@@ -69,16 +68,3 @@ def test_ctrl_c_ends_a_wait_at_once_and_says_so(db: Db) -> None:
     assert waiting.returncode == 130
     assert '"message":"interrupted"' in out
     assert (db.campaigns.count_documents({}), db.tweets.count_documents({})) == (0, 0)
-
-
-@pytest.mark.usefixtures("silent")
-def test_a_terminal_that_is_shown_nothing_for_a_while_is_told_that_the_run_goes_on(
-    cli: Cli, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(app, "EVERY", 0.2)
-    monkeypatch.setenv("SOCAP_PROVIDER__TIMEOUT", "0.4")
-    monkeypatch.setattr("tenacity.nap.time.sleep", lambda _: None)
-    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
-    assert "still at it after" in cli.text(*ADD, code=7)[1]
-    monkeypatch.setattr("sys.stderr.isatty", lambda: False)
-    assert "still at it" not in cli.text(*ADD, code=7)[1]

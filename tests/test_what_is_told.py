@@ -170,16 +170,6 @@ def test_the_help_of_a_group_says_whole_sentences(group: str, capsys: pytest.Cap
     assert "..." not in told
 
 
-def test_help_lists_its_topics_and_shows_each_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
-    cli = Cli(capsys)
-    found = cli("help")["result"]["topics"]
-    assert {"alerts", "metrics", "importance", "operating"} <= set(found)
-    pages = Path(__file__).parent.parent / "docs"
-    for name in found:
-        assert cli.text("help", name)[0].strip() == (pages / f"{name}.md").read_text("utf-8").strip()
-    assert cli("help", "nonsense", code=2)["error"]["message"] == "no topic 'nonsense'"
-
-
 def test_an_empty_list_is_told_and_a_dry_run_says_would(cli: Cli) -> None:
     tweet = "https://x.com/i/status/1996518988151706110"
     cli("campaign", "add", "one", "--days", "1", "--no-verify", "--tweet", tweet)

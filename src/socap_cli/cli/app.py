@@ -7,8 +7,6 @@ import math
 import os
 import re
 import sys
-import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -40,7 +38,6 @@ COMMANDS = {
     "demo": ("demo:demo", "Run a simulated launch, everything included."),
     "simulate": ("demo:simulate", "Serve a made-up world in a provider's wire format."),
     "usage": ("status:usage", "Requests, items and money."),
-    "help": ("setup:show_topic", "Pages of the documentation."),
 }
 
 
@@ -79,14 +76,6 @@ REFUSALS = {
     r"Input should be less than (\S+)": r"should be less than \1",
 }
 """What the parser says of a number, and what is told of it."""
-
-
-EVERY = 5.0
-"""Seconds of silence until the next word."""
-
-
-SHOW_THEIR_OWN = frozenset({"demo", "simulate", "status", "work"})
-"""Commands that show what they do, or stay until they are ended."""
 
 
 def program(*words: str) -> typer.Typer:
@@ -143,12 +132,6 @@ def everywhere(
     ] = "",
     data_dir: Annotated[str, typer.Option(metavar="DIR", help="Embedded database and logs.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
-    fields: Annotated[
-        str,
-        typer.Option(
-            metavar="NAMES", help="Of each row only these, as in username,url; with it comes --json."
-        ),
-    ] = "",
     quiet: Annotated[
         bool,
         typer.Option("--quiet", "-q", help="Print nothing on success; -qq tells what goes on once a day."),
@@ -186,8 +169,7 @@ def execute(arguments: list[str]) -> int:
         run.log()
         with _no_collection():
             parse = in_plain_words(program(*rest))
-        with ticking(run):
-            code = parse(rest, prog_name="socap", standalone_mode=False, obj=run)
+        code = parse(rest, prog_name="socap", standalone_mode=False, obj=run)
         output.flush()
         if code == INTERRUPTED:  # the parser's word for Ctrl-C
             return _interrupted(run)
@@ -358,29 +340,3 @@ def refusal(said: str) -> str:
 def _completed(parameter: Any) -> None:
     offer = partial(values_of, parameter.metavar or "")
     parameter._custom_shell_complete = lambda ctx, parameter, incomplete: offer(incomplete)  # noqa: ARG005
-
-
-@contextmanager
-def ticking(run: Run) -> Iterator[None]:
-    """At a terminal, say how long it has taken whenever nothing was shown for a while."""
-    name = run.command.partition(" ")[0]
-    if run.json or run.quiet or name in SHOW_THEIR_OWN or not sys.stderr.isatty():
-        yield
-        return
-    ended = threading.Event()
-    threading.Thread(target=_tick, args=(run, ended), daemon=True).start()
-    try:
-        yield
-    finally:
-        ended.set()
-
-
-def _tick(run: Run, ended: threading.Event) -> None:
-    begun = time.monotonic()
-    pause = EVERY
-    while not ended.wait(pause):
-        now = time.monotonic()
-        silent = now - max(begun, output.last_written())
-        if silent >= EVERY:
-            run.info(f"still at it after {now - begun:.0f} s")
-        pause = max(0.1, EVERY - silent) if silent < EVERY else EVERY

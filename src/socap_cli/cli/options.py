@@ -70,13 +70,6 @@ def channels(incomplete: str) -> list[str]:
     return [name for name in CHANNELS if name.startswith(incomplete)]
 
 
-def pages(incomplete: str) -> list[str]:
-    """The topics of `socap help`."""
-    from socap_cli.cli.setup import topics
-
-    return [name for name in topics() if name.startswith(incomplete)]
-
-
 def slugs(incomplete: str) -> list[str]:
     """The campaigns that begin like this; nothing when the database does not answer at once."""
     try:
@@ -90,7 +83,6 @@ OFFERS = {
     "[SLUG]": slugs,
     "SLUG SLUG…": slugs,
     "[CHANNEL]": channels,
-    "[TOPIC]": pages,
     "NAME[=ADDRESS]": channels,
 }
 """What completes a value, by how the help names it."""

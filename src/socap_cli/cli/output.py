@@ -13,8 +13,7 @@ import errno
 import io
 import os
 import sys
-import time
-from typing import IO, ClassVar, TextIO
+from typing import IO, TextIO
 
 from socap_cli.errors import SocapError
 
@@ -29,8 +28,6 @@ class OutputFailed(SocapError):
 class _Stream(io.RawIOBase):
     """A file descriptor that is written to as long as it takes anything."""
 
-    last_written: ClassVar[float] = 0.0
-
     def __init__(self, descriptor: int, *, must_arrive: bool) -> None:
         self._descriptor = descriptor
         self._must_arrive = must_arrive
@@ -38,7 +35,6 @@ class _Stream(io.RawIOBase):
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
         """Write all of it, or nothing more ever. Raises OutputFailed at the first failure that must be told."""
-        _Stream.last_written = time.monotonic()
         waiting = memoryview(data).cast("B")
         size = len(waiting)
         while self._open and waiting:
@@ -77,11 +73,6 @@ def flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
-
-
-def last_written() -> float:
-    """The moment of this host's clock at which anything was last shown, on either stream."""
-    return _Stream.last_written
 
 
 def takes_unicode() -> bool:

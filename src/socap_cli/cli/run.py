@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from socap_cli.cli import output
 from socap_cli.cli.output import OutputFailed, print_line
 from socap_cli.errors import MissingValue, SocapError, UsageError
-from socap_cli.files import EXCLUSIVE, locked, write_file
+from socap_cli.files import write_file
 from socap_cli.logs import FORMS, Logs
 from socap_cli.text import json_text
 
@@ -35,22 +35,13 @@ log = logging.getLogger("socap.cli")
 PARTLY_DONE, BUG, INTERRUPTED = 4, 3, 130
 
 
-FIELDS = "--fields"
-
-
 FLAGS = {"--json": "json", "--exit-zero": "exit_zero"}
-
-
-def named(given: str) -> tuple[str, ...]:
-    """The names in a list with commas."""
-    return tuple(name.strip() for name in given.split(",") if name.strip())
 
 
 VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
     "--config": ("config", Path),
     "--data-dir": ("data_dir", Path),
     "--log-format": ("log_format", str),
-    FIELDS: ("fields", named),
 }
 
 
@@ -66,8 +57,6 @@ class Run:
     """What the command line said that holds for every command, and what the run has to tell."""
 
     json: bool = False
-    fields: tuple[str, ...] = ()
-    """What is kept of each row of the result in JSON; all when there is none."""
     quiet: int = 0
     """How often -q was given: 2 tells a trouble that goes on once a day."""
     verbose: int = 0
@@ -186,8 +175,8 @@ class Run:
             "command": self.command,
             "run_id": self.run_id,
             "exit_code": code,
-            "result": chosen(self.result, self.fields) if self.fields else self.result,
-            "warnings": [*self.warnings, *unknown(self.result, self.fields)],
+            "result": self.result,
+            "warnings": self.warnings,
             "error": None
             if error is None
             else {"type": type(error).__name__, "message": error.message, "hint": error.hint},
@@ -248,9 +237,7 @@ def split_global_options(run: Run, arguments: Sequence[str]) -> list[str]:
     """
     split = list(arguments).index("--") if "--" in arguments else len(arguments)
     before, behind = arguments[:split], list(arguments[split:])
-    names = {word.partition("=")[0] for word in before}
-    # known first: whatever is wrong is told in the form that is asked for
-    run.json = bool(names & {"--json", FIELDS})
+    run.json = "--json" in before  # known first: whatever is wrong is reported in this form
     rest: list[str] = []
     moved: list[str] = []
     words = iter(before)
@@ -342,11 +329,11 @@ def new_lines(folder: Path, lines: Sequence[str], now: datetime) -> list[str]:
     """The lines of a run that nobody was told; they count as told from then on."""
     if not lines:
         return []
+    from filelock import FileLock  # only with -qq
+
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with locked(folder / LOCK, EXCLUSIVE, patience=LOCK_PATIENCE) as holder:
-            if holder:
-                return list(lines)
+        with FileLock(folder / LOCK, timeout=LOCK_PATIENCE):
             new, after = settle(_read(folder / FILE), lines, now)
             write_file(folder / FILE, _written(after), mode=0o600, follow=False)
     except (OSError, SocapError):
@@ -369,27 +356,6 @@ def _moment(text: str) -> datetime:
 
 def _written(troubles: Troubles) -> bytes:
     return json_text({key: [one.told, one.met] for key, one in troubles.items()}, indent=2).encode()
-
-
-def chosen(result: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """A result whose lists of rows keep these fields; what is no row stays."""
-    return {
-        key: [{name: row[name] for name in names if name in row} for row in value]
-        if _is_rows(value)
-        else value
-        for key, value in result.items()
-    }
-
-
-def unknown(result: Mapping[str, Any], names: Sequence[str]) -> list[str]:
-    """What is wrong with the names: those that no row has, and which there are. Nothing where there is no row."""
-    there = dict.fromkeys(name for rows in result.values() if _is_rows(rows) for row in rows for name in row)
-    wrong = [name for name in names if there and name not in there]
-    return [f"no row has the field {', '.join(wrong)}; there are: {', '.join(there)}"] if wrong else []
-
-
-def _is_rows(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and bool(value) and all(isinstance(row, Mapping) for row in value)
 
 
 @contextmanager

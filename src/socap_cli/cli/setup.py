@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from socap_cli.bootstrap import CLOCK_TOLERANCE, Bootstrap, channels_of, open_provider
-from socap_cli.cli import tables
 from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run, bootstrap
-from socap_cli.errors import SocapError, UsageError
+from socap_cli.errors import SocapError
 from socap_cli.files import write_file
 from socap_cli.model.message import parse_receiver
 from socap_cli.settings import find_file, is_secret, missing_file
@@ -58,13 +57,6 @@ class Check:
     """ok, warn, skip or fail."""
     message: str
     hint: str | None = None
-
-
-PACKAGE = Path(__file__).parent.parent
-
-
-PLACES = (PACKAGE / "docs", PACKAGE.parent.parent / "docs")
-"""In an installed package, and in the sources."""
 
 
 def init(ctx: typer.Context) -> None:
@@ -305,50 +297,3 @@ def _channel(channel: Channel, address: str) -> Check:
         return Check(channel.name, "ok", channel.examine(address))
     except SocapError as error:
         return Check(channel.name, "fail", f"{channel.shown(address)}: {error.message}", error.hint)
-
-
-def topics() -> dict[str, Path]:
-    """Every page by its name; none when they were not installed."""
-    folder = next((place for place in PLACES if (place / "commands.md").is_file()), None)
-    return {path.stem: path for path in sorted(folder.glob("*.md")) if path.stem != "index"} if folder else {}
-
-
-def show_topic(
-    ctx: typer.Context,
-    topic: Annotated[str, typer.Argument(metavar="[TOPIC]", help="A page (default: lists them).")] = "",
-) -> None:
-    """Show a page of the documentation; a command's own help is `socap COMMAND --help`.
-
-    Example: socap help alerts
-    """
-    run: Run = ctx.obj
-    pages = topics()
-    if not pages:
-        raise SocapError("the documentation was not installed", hint="each command has its --help")
-    if not topic:
-        titles = {name: _title(path) for name, path in pages.items()}
-        run.done({"topics": titles}, text=lambda: tables.pairs(titles.items()))
-        return
-    if topic not in pages:
-        raise UsageError(
-            f"no topic {topic!r}",
-            hint=f"there are {', '.join(pages)}; of a command: socap {topic} --help",
-        )
-    text = pages[topic].read_text(encoding="utf-8")
-    run.done({"topic": topic, "text": text}, text=lambda: _draw(text))
-
-
-def _title(path: Path) -> str:
-    with path.open(encoding="utf-8") as lines:
-        return next((line.lstrip("# ").strip() for line in lines if line.startswith("#")), path.stem)
-
-
-def _draw(text: str) -> None:
-    """As a page where somebody reads it, as it is in a pipe."""
-    out = tables.console()
-    if out.is_terminal:
-        from rich.markdown import Markdown
-
-        out.print(Markdown(text))
-    else:
-        out.print(text.rstrip("\n"), soft_wrap=True, markup=False, emoji=False)
