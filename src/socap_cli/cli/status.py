@@ -12,7 +12,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from socap_cli.bootstrap import Bootstrap, look_policy
+from socap_cli.bootstrap import look_policy
 from socap_cli.cli import tables
 from socap_cli.cli.options import one_of
 from socap_cli.cli.run import Run, bootstrap
@@ -23,21 +23,14 @@ from socap_cli.model.engagement import Detection
 from socap_cli.model.queue import JobStatus, LimitState, Usage
 from socap_cli.status import Status, Trouble, gather, troubles
 from socap_cli.status.prometheus import exposition
-from socap_cli.store import Db
 from socap_cli.store import usage as table
 from socap_cli.store.connect import clock
 from socap_cli.store.usage import By
 from socap_cli.text import counted, duration, since
 
 SUMS = ("counter", "collected", "removed")
-
-
 MOST_GAPS_SHOWN = 5
-
-
 CLEAR = "\x1b[2J\x1b[H"
-
-
 COLUMNS = {"requests": "requests", "items": "items", "cost": "credits", "usd": "USD", "failed": "failed"}
 """Sums, with the words for them."""
 
@@ -48,47 +41,42 @@ def status(
         bool, typer.Option("--check", help="Exit 1 when something fails, for monitoring.")
     ] = False,
     watch: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", show_default=False, help="Show it anew, until Ctrl-C.")
+        float, typer.Option(min=0, metavar="SECONDS", show_default=False, help="Refresh until Ctrl-C.")
     ] = 0.0,
     prometheus: Annotated[
-        str, typer.Option(metavar="FILE|-", help="Write metrics for Prometheus's textfile collector too.")
+        str, typer.Option(metavar="FILE|-", help="Also write metrics for Prometheus's textfile collector.")
     ] = "",
 ) -> None:
-    """The queue by kind and status, last runs, coverage, troubles and what to do about them.
+    """Show the queue by kind and status, last runs, coverage, and problems with what to do about them.
 
     Example: socap status
     """
     run: Run = ctx.obj
     if watch and (run.json or prometheus or check):
-        raise UsageError("--watch is for people", hint="leave --json, --check and --prometheus out")
+        raise UsageError(
+            "--watch cannot be combined with --json, --check or --prometheus", hint="use one of them"
+        )
     built = bootstrap(run)
     with built.database() as db:
+        policy, clock_now = look_policy(built, db), clock(db)
+        with suppress(KeyboardInterrupt):
+            while watch:
+                state, now = gather(db, policy), clock_now()
+                run.print(f"{CLEAR if sys.stdout.isatty() else ''}{now:%Y-%m-%d %H:%M:%S}Z")
+                show_status(state, troubles(state, wanted=built.settings, now=now), now=now)
+                time.sleep(watch)
         if watch:
-            _watch(db, built, run, pause=watch)
             return
-        found = gather(db, look_policy(built, db))
-        now = clock(db)()
-    told = troubles(found, wanted=built.settings, now=now)
+        state, now = gather(db, policy), clock_now()
+    problems = troubles(state, wanted=built.settings, now=now)
     if prometheus:
-        write_file(prometheus, exposition(found, told, now=now), mode=0o644)
-    failed = any(one.state == "fail" for one in told)
+        write_file(prometheus, exposition(state, problems, now=now), mode=0o644)
+    is_failing = any(one.state == "fail" for one in problems)
     run.done(
-        {**_result(found), "troubles": [asdict(one) for one in told]},
-        text=(lambda: show_status(found, told, now=now)) if prometheus != STDOUT else "",
-        exit_code=1 if check and failed else 0,
+        {**_result(state), "troubles": [asdict(one) for one in problems]},
+        text=(lambda: show_status(state, problems, now=now)) if prometheus != STDOUT else "",
+        exit_code=1 if check and is_failing else 0,
     )
-
-
-def _watch(db: Db, built: Bootstrap, run: Run, *, pause: float) -> None:
-    """Draw the state again and again. Ctrl-C is how it ends."""
-    now, policy, settings = clock(db), look_policy(built, db), built.settings
-    with suppress(KeyboardInterrupt):
-        while True:
-            found, at = gather(db, policy), now()
-            told = troubles(found, wanted=settings, now=at)
-            run.print(f"{CLEAR if sys.stdout.isatty() else ''}{at:%Y-%m-%d %H:%M:%S}Z")
-            show_status(found, told, now=at)
-            time.sleep(pause)
 
 
 def _result(found: Status) -> dict[str, Any]:
@@ -117,8 +105,8 @@ def _result(found: Status) -> dict[str, Any]:
     }
 
 
-def show_status(found: Status, told: Sequence[Trouble] = (), *, now: datetime) -> None:
-    """The queue and the coverage as tables, then what else is to be known, a line each; troubles stand last."""
+def show_status(found: Status, problems: Sequence[Trouble] = (), *, now: datetime) -> None:
+    """The queue and the coverage as tables, then a line per note; problems stand last."""
     states = [status.value for status in JobStatus]
     tables.show(
         tables.Columns(("jobs", *states), numbers=states, drop=("completed",)),
@@ -133,7 +121,7 @@ def show_status(found: Status, told: Sequence[Trouble] = (), *, now: datetime) -
         ),
         now=now,
     )
-    tables.pairs([*_notes(found, now), *((one.state, f"{one.message} – {one.hint}") for one in told)])
+    tables.pairs([*_notes(found, now), *((one.state, f"{one.message} – {one.hint}") for one in problems)])
 
 
 def _notes(found: Status, now: datetime) -> Iterator[tuple[str, str]]:
@@ -141,22 +129,22 @@ def _notes(found: Status, now: datetime) -> Iterator[tuple[str, str]]:
     yield "lag", duration(found.lag_seconds)
     yield from _detection(found.detection)
     for campaign in found.looks:
-        yield f"looks {campaign.campaign}", _looks(campaign, now)
+        yield f"polls {campaign.campaign}", _polls(campaign, now)
     for command, last in found.last_runs.items():
         took = f", took {last.seconds:.1f} s" if last.seconds else ""
         yield f"last {command}", f"{since(last.started_at, now)}{took}"
     for slug in found.campaigns_unreadable:
-        yield "unreadable", f"the document of campaign {slug}: it is skipped; a field is missing or wrong"
+        yield "unreadable", f"campaign {slug} is skipped: a field of its document is missing or wrong"
     if found.rows_unreadable:
-        rows = counted(found.rows_unreadable, "row")
-        yield "left out", f"{rows} of answers could not be read in the last run of work"
+        rows = counted(found.rows_unreadable, "unreadable row")
+        yield "left out", f"{rows} of responses in the last run of work"
     for gap in found.gaps[:MOST_GAPS_SHOWN]:
         tweets = counted(gap.tweets, "tweet")
-        yield "gap", f"{gap.begins_at:%Y-%m-%d %H:%M} {gap.kind}, {tweets}, {gap.reason}"
+        yield "gap", f"{gap.begins_at:%Y-%m-%d %H:%M}Z {gap.kind}, {tweets}, {gap.reason}"
     for one in found.limits:
         yield from _limit(one)
     for name, reason in found.channels_off.items():
-        yield "channel off", f"{name}: {reason}; mend it, then: socap alerts retry"
+        yield "channel off", f"{name}: {reason}; correct it, then: socap alerts retry"
     for name, count in found.alerts.holds.items():
         yield "alerts held", f"{count:,}: {name}"
     for name in ("dead", "unknown"):
@@ -165,14 +153,14 @@ def _notes(found: Status, now: datetime) -> Iterator[tuple[str, str]]:
 
 
 def _detection(found: Detection) -> Iterator[tuple[str, str]]:
-    for name, delay in (("found after", found.stored), ("told after", found.told)):
+    for name, delay in (("time to detect", found.stored), ("time to alert", found.told)):
         if delay is not None:
             half, most = duration(delay.median), duration(delay.ninety)
             posts = counted(delay.count, "reply or quote", "replies and quotes")
             yield name, f"{half} (median), {most} (90 %), {posts} of the last 24 hours"
 
 
-def _looks(one: LookSummary, now: datetime) -> str:
+def _polls(one: LookSummary, now: datetime) -> str:
     due = f", {one.due:,} due" if one.due else ""
     if one.next_at is None or one.last_at is None:
         return f"{one.cadence}{due}"
@@ -182,10 +170,9 @@ def _looks(one: LookSummary, now: datetime) -> str:
 
 def _limit(one: LimitState) -> Iterator[tuple[str, str]]:
     if one.silent_for is not None:
-        waited = duration(one.silent_for)
-        yield "no answer", f"{one.scope}: for {waited}, asked every few seconds; {one.reason}"
+        yield "outage", f"{one.scope}: no response for {duration(one.silent_for)}, probed; {one.reason}"
     if one.blocked_for:
-        yield "closed", f"{one.scope}: the provider limits it, for {duration(one.blocked_for)}"
+        yield "rate limit", f"{one.scope}: reached, for {duration(one.blocked_for)}"
     refused = f"; {one.refused:,} refused" if one.refused else ""
     if one.rate is not None:
         yield "rate", f"{one.scope}: {one.rate:.1f} requests/s, from {one.source}{refused}"
@@ -224,7 +211,6 @@ def _priced(sums: Usage, usd_per_credit: float) -> dict[str, Any]:
 
 
 def show_usage(result: Mapping[str, Any], by: str) -> None:
-    """A row for each part, one for all, and what is left to spend."""
     body = [[row[by], *_cells(row)] for row in result.get("rows", [])]
     labels = tuple(COLUMNS.values())
     tables.show(
@@ -232,7 +218,7 @@ def show_usage(result: Mapping[str, Any], by: str) -> None:
         [*body, ["all", *_cells(result)]],
     )
     if result["budget_left"] is not None:
-        tables.pairs([("left of today's budget", f"{result['budget_left']:,.0f} credits")])
+        tables.pairs([("budget left today", f"{result['budget_left']:,.0f} credits")])
 
 
 def _cells(row: Mapping[str, Any]) -> list[Any]:

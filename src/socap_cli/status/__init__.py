@@ -1,4 +1,4 @@
-"""What `socap status` tells: gathered from the store like a report."""
+"""The state that `socap status` shows, and the rules that find problems in it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,7 @@ from socap_cli.store.connect import clock
 from socap_cli.store.engagements import detection
 
 COMMANDS = ("enqueue", "work", "alerts send", "report render")
-
-
 MOST_GAPS = 20
-
-
 DAY = timedelta(days=1)
 
 
@@ -62,23 +58,13 @@ class Status:
 
 
 DAY_SECONDS = 86_400.0
-
-
 LEAST_COUNTED = 50
 """Engagements below which a share says nothing."""
-
-
 LEAST_SHARE = 0.9
 """Of what the counters say: less than this that is collected is less than a provider usually shows."""
-
-
 ADAPTIVE_LATE = timedelta(minutes=15)
 """How seldom `enqueue` may run where a tweet may be due every few minutes."""
-
-
 ALERTS_LATE = timedelta(minutes=30)
-
-
 PACE_AFTER = 0.1
 """Part of a day after which its pace is judged."""
 
@@ -100,7 +86,7 @@ Found = Iterator[tuple[str, str, str]]
 
 def _alerts(found: Status, _wanted: Settings, now: datetime) -> Found:
     for name, reason in found.channels_off.items():
-        yield "fail", f"{name} is off: {reason}", "mend it, then: socap alerts retry"
+        yield "fail", f"{name} is off: {reason}", "correct it, then: socap alerts retry"
     for state, word in (("dead", "fail"), ("unknown", "warn")):
         if count := found.alerts.deliveries.get(state, 0):
             said = f"1 delivery is {state}" if count == 1 else f"{count:,} deliveries are {state}"
@@ -127,7 +113,7 @@ def _budget(found: Status, wanted: Settings, now: datetime) -> Found:
 def _campaigns(found: Status, _wanted: Settings, _now: datetime) -> Found:
     for slug in found.campaigns_unreadable:
         said = f"the document of campaign {slug} cannot be read: it is skipped"
-        yield "fail", said, "mend it in the database, or: socap campaign apply FILE"
+        yield "fail", said, "correct it in the database, or: socap campaign apply FILE"
 
 
 def _coverage(found: Status, _wanted: Settings, _now: datetime) -> Found:
@@ -135,11 +121,8 @@ def _coverage(found: Status, _wanted: Settings, _now: datetime) -> Found:
         if row.counter >= LEAST_COUNTED and not row.unread and row.collected < LEAST_SHARE * row.counter:
             share = row.collected / row.counter
             said = f"{share:.0%} of {row.counter:,} {kind} are collected"
-            yield (
-                "warn",
-                said,
-                "private accounts are not shown; else: socap enqueue --verify, then socap work",
-            )
+            hint = "private accounts are not shown; else: socap enqueue --verify, then socap work"
+            yield "warn", said, hint
 
 
 def _jobs(found: Status, _wanted: Settings, _now: datetime) -> Found:

@@ -17,20 +17,12 @@ from socap_cli.store.engagements import note_changed
 from socap_cli.store.importance import WITHOUT_CASE
 
 BATCH = 500
-
-
 BY_SLUG = ("alert_plans",)
 """Collections whose `_id` is the campaign's."""
-
-
 OF_A_TWEET = ("worker_state", "engagement_columns")
 """Collections whose `_id` is the tweet's."""
-
-
 OF_A_CAMPAIGN = ("jobs", "alert_queue", "alert_history", "alert_messages", "silences", "final_reports")
 """Collections whose documents name their campaign."""
-
-
 Row = dict[str, Any]
 
 
