@@ -404,6 +404,12 @@ def test_international_addresses_use_what_the_server_offers() -> None:
         ("team@agency.example", "450 greylisted", FAILED),
         ("DATA", "554 spam", REFUSED),
         ("DATA", "452 no room", FAILED),
+        ("DATA", "550 5.4.5 Daily user sending limit exceeded", FAILED),
+        ("DATA", "552 5.2.2 mailbox over quota", FAILED),
+        ("DATA", "550 5.7.60 client has no permission to send as this sender", FAILED),
+        ("DATA", "554 5.6.0 content not accepted", REFUSED),
+        ("team@agency.example", "554 5.7.1 Client host rejected: Access denied", FAILED),
+        ("team@agency.example", "550 5.1.1 no such user", DEAD),
     ],
 )
 def test_what_a_mail_servers_refusal_means(stage: str, answer: str, expected: str) -> None:

@@ -42,7 +42,9 @@ LONGEST_SHOWN = 150
 PLAIN = re.compile(r"[\x20-\x7e]*")
 ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 MAILBOX_FULL = 552
-"""Passes by itself: RFC 5321, 4.5.3.1.10 asks to take this answer to RCPT for 452."""
+"""Passes by itself: RFC 5321, 4.5.3.1.10 asks to take this answer for 452."""
+PASSES = re.compile(r"5\.(?:2\.2|3\.\d+|4\.5|7\.\d+)\b")
+"""Refusals that pass by themselves (RFC 3463): mailbox or system full, limit of the day, policy about the sender."""
 CHECK = "check SOCAP_ALERT_EMAIL_SMTP"
 
 
@@ -255,8 +257,7 @@ def submit(
             raise MessageRefused("the mail server takes no international addresses (SMTPUTF8)")
         mask = Mask(server.secrets)
         _expect(smtp.mail(sender.address, options), MessageRefused, mask)
-        code, text = smtp.rcpt(recipient.address)
-        _expect((452 if code == MAILBOX_FULL else code, text), ChannelDead, mask)
+        _expect(smtp.rcpt(recipient.address), ChannelDead, mask)
         try:
             reply = smtp.data(letter)
         except smtplib.SMTPDataError as error:  # instead of "go ahead": nothing of the mail was sent
@@ -364,13 +365,13 @@ def _text(text: bytes | str, mask: Mask) -> str:
 
 
 def _expect(reply: tuple[int, bytes | str], refusal: type[ChannelError], mask: Mask) -> None:
-    """Nothing for a 2xx, `refusal` for a 5xx; whatever else comes may pass by itself."""
-    code, text = reply
+    """Nothing for a 2xx, `refusal` for a 5xx that stays; whatever else comes may pass by itself."""
+    code, text = reply[0], _text(reply[1], mask)
     if 200 <= code < 300:
         return
-    if 500 <= code < 600:
-        raise refusal(f"the mail server refused: {code} {_text(text, mask)}")
-    raise DeliveryFailed(f"the mail server asks to try later: {code} {_text(text, mask)}")
+    if 500 <= code < 600 and code != MAILBOX_FULL and not PASSES.match(text):
+        raise refusal(f"the mail server refused: {code} {text}")
+    raise DeliveryFailed(f"the mail server refused for now: {code} {text}")
 
 
 def _base64(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import random
 import secrets
 import threading
 import time
@@ -17,7 +16,16 @@ from enum import IntEnum
 from math import inf
 from typing import TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_exponential,
+    wait_random,
+)
 
 from socap_cli.client.limiter import Limiter
 from socap_cli.errors import (
@@ -52,7 +60,7 @@ TRIES = 3
 
 
 FIRST_PAUSE = 0.1
-"""Seconds before the second try, doubled for the third, give or take half."""
+"""Seconds before the second try, doubled for the third, and up to as much again at random."""
 
 
 ROWS_LOGGED = 5
@@ -188,7 +196,6 @@ class MeteredClient:
 
     def __post_init__(self) -> None:
         self._slots = threading.BoundedSemaphore(self.max_in_flight)
-        self._rng = random.Random()
         self._address = AddressCheck(lambda: self.provider.credits_left())
         self._key = KeyCheck(lambda: self.provider.credits_left())
 
@@ -234,17 +241,19 @@ class MeteredClient:
         self, operation: str, about: str, campaigns: Sequence[str], send: Callable[[], Answer]
     ) -> Answer:
         """Send, and send again when an answer is lost: most losses do not come twice."""
-        for number in range(1, TRIES + 1):
-            try:
-                return self._ask_once(operation, about, campaigns, send)
-            except ProviderError as error:
-                told_when = error.retry_after is not None
-                if number == TRIES or told_when or not error.again_at_once:
-                    raise
-                pause = FIRST_PAUSE * 2.0 ** (number - 1) * self._rng.uniform(0.5, 1.5)
-            if self.stop.wait(pause):
-                raise Stopping
-        raise AssertionError("the last try returns or raises")
+        retrying = Retrying(
+            retry=retry_if_exception(_is_lost),
+            stop=stop_after_attempt(TRIES),
+            wait=wait_exponential(FIRST_PAUSE) + wait_random(0, FIRST_PAUSE),
+            sleep=self._pause,
+            reraise=True,
+        )
+        answer: Answer = retrying(self._ask_once, operation, about, campaigns, send)
+        return answer
+
+    def _pause(self, seconds: float) -> None:
+        if self.stop.wait(seconds):
+            raise Stopping
 
     def _ask_once(
         self, operation: str, about: str, campaigns: Sequence[str], send: Callable[[], Answer]
@@ -379,6 +388,11 @@ class AddressCheck:
             except ProviderError:
                 pass
             self._proven = True
+
+
+def _is_lost(error: BaseException) -> bool:
+    """Whether the same request is worth sending again at once; not when the provider said when."""
+    return isinstance(error, ProviderError) and error.again_at_once and error.retry_after is None
 
 
 PATIENCE = 60.0

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import inf
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from socap_cli import http
@@ -56,24 +56,20 @@ CURSOR_NAMES = ("cursor", "pagination_token", "next_token")
 Item = TypeVar("Item")
 
 
-class Endpoint(Protocol):
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
     """A row of a provider's table of operations."""
 
-    @property
-    def path(self) -> str:
-        """Where it is."""
+    path: str
+    rows_are_posts: bool = True
+    """Whether a row is charged as a tweet, else as an account."""
+    takes_times: bool = False
+    """Whether it can be asked for what is newer or older than a time."""
 
     @property
     def is_list(self) -> bool:
         """Whether it is a list of a tweet."""
-
-    @property
-    def rows_are_posts(self) -> bool:
-        """Whether a row is charged as a tweet, else as an account."""
-
-    @property
-    def takes_times(self) -> bool:
-        """Whether it can be asked for what is newer or older than a time."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +262,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return min(max(reset - now.timestamp(), SHORTEST_WAIT), LONGEST_WAIT)
 
 
-class Unreadable(Exception):
+class BadRow(Exception):
     """A row that cannot be read. `is_gone`: it says, or shows, that its account or post is gone."""
 
     def __init__(self, reason: str, *, is_gone: bool = False) -> None:
@@ -276,10 +272,10 @@ class Unreadable(Exception):
 
 
 def as_object(row: Any) -> dict[str, Any]:
-    """A row that is an object. Raises Unreadable."""
+    """A row that is an object. Raises BadRow."""
     if isinstance(row, dict):
         return row
-    raise Unreadable(f"it is {kind_of(row)}", is_gone=row is None)
+    raise BadRow(f"it is {kind_of(row)}", is_gone=row is None)
 
 
 def kind_of(value: Any) -> str:
@@ -312,7 +308,7 @@ def read_rows(
             item = read(row)
         except Exception as error:
             reason = f"cannot be read ({type(error).__name__})"
-            if isinstance(error, Unreadable):
+            if isinstance(error, BadRow):
                 reason, gone = error.reason, gone + error.is_gone
             unreadable.append(UnreadableRow(answer.clean(reason), answer.clean(cleaning.sample(row))))
             continue

@@ -12,7 +12,7 @@ from socap_cli.errors import RequestRefused
 from socap_cli.model import cleaning
 from socap_cli.model.account import ListItem, Page, TweetsAnswer
 from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
-from socap_cli.providers.http_provider import HttpProvider, read_page, read_rows
+from socap_cli.providers.http_provider import Endpoint, HttpProvider, read_page, read_rows
 from socap_cli.providers.protocol import FOLLOWINGS, AllowedRate, Prices
 from socap_cli.providers.twitterapi_io import rows
 from socap_cli.settings import Provider as Settings
@@ -23,20 +23,16 @@ FOLLOWINGS_A_PAGE = 200
 ACCOUNT = "account"
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+@dataclass(frozen=True, kw_only=True)
+class TwitterApiEndpoint(Endpoint):
     """One operation."""
 
-    path: str
     row_keys: tuple[str, ...] = ()
     """Where its rows may stand, the likeliest first."""
     read: Callable[[Any, str], ListItem | None] = rows.read_account
-    """Reads a row of the list of a tweet; None when the row is of no concern. Raises Unreadable."""
+    """Reads a row of the list of a tweet; None when the row is of no concern. Raises BadRow."""
     counter: str | None = None
     """The field of a tweet that counts its list; None when it is no list of a tweet."""
-    rows_are_posts: bool = True
-    """Whether a row is charged as a tweet, else as an account."""
-    takes_times: bool = False
 
     @property
     def is_list(self) -> bool:
@@ -44,19 +40,32 @@ class Endpoint:
         return self.counter is not None
 
 
-ENDPOINTS: dict[str, Endpoint] = {
-    METRICS: Endpoint("/twitter/tweets", ("tweets",)),
-    RETWEETS: Endpoint(
-        "/twitter/tweet/retweeters", ("users", "retweeters"), counter="retweetCount", rows_are_posts=False
+ENDPOINTS: dict[str, TwitterApiEndpoint] = {
+    METRICS: TwitterApiEndpoint(path="/twitter/tweets", row_keys=("tweets",)),
+    RETWEETS: TwitterApiEndpoint(
+        path="/twitter/tweet/retweeters",
+        row_keys=("users", "retweeters"),
+        counter="retweetCount",
+        rows_are_posts=False,
     ),
-    REPLIES: Endpoint(
-        "/twitter/tweet/replies", ("tweets", "replies"), rows.read_reply, "replyCount", takes_times=True
+    REPLIES: TwitterApiEndpoint(
+        path="/twitter/tweet/replies",
+        row_keys=("tweets", "replies"),
+        read=rows.read_reply,
+        counter="replyCount",
+        takes_times=True,
     ),
-    QUOTES: Endpoint(
-        "/twitter/tweet/quotes", ("tweets", "quotes"), rows.read_quote, "quoteCount", takes_times=True
+    QUOTES: TwitterApiEndpoint(
+        path="/twitter/tweet/quotes",
+        row_keys=("tweets", "quotes"),
+        read=rows.read_quote,
+        counter="quoteCount",
+        takes_times=True,
     ),
-    FOLLOWINGS: Endpoint("/twitter/user/followings", ("followings", "users"), rows_are_posts=False),
-    ACCOUNT: Endpoint("/oapi/my/info"),
+    FOLLOWINGS: TwitterApiEndpoint(
+        path="/twitter/user/followings", row_keys=("followings", "users"), rows_are_posts=False
+    ),
+    ACCOUNT: TwitterApiEndpoint(path="/oapi/my/info"),
 }
 PRICES = Prices(tweet=15.0, user=18.0, minimum=15.0)
 

@@ -20,7 +20,7 @@ from socap_cli.model.kinds import Counters
 from socap_cli.model.links import snowflake_time
 from socap_cli.providers.http_provider import (
     Answer,
-    Unreadable,
+    BadRow,
     as_object,
     cursor_refused,
     error_for,
@@ -49,13 +49,13 @@ NO_CURSOR = frozenset({"", "0", "-1"})
 
 
 def read_tweet(row: Any, counter_fields: dict[str, str]) -> Tweet | None:
-    """A tweet with its counters; None for one that the provider says is gone. Raises Unreadable."""
+    """A tweet with its counters; None for one that the provider says is gone. Raises BadRow."""
     row = as_object(row)
     tweet_id = cleaning.post_id(row.get("id"))
     if _is_gone(row):
         return None
     if tweet_id is None:
-        raise Unreadable("its id is missing or no id")
+        raise BadRow("its id is missing or no id")
     author = row.get("author")
     known = isinstance(author, dict) and cleaning.user_id(author.get("id")) is not None
     original = row.get("retweeted_tweet")
@@ -75,14 +75,14 @@ def read_counters(row: dict[str, Any], fields: dict[str, str]) -> Counters:
 
 
 def read_profile(row: Any) -> Profile:
-    """An account. Raises Unreadable when it has no id."""
+    """An account. Raises BadRow when it has no id."""
     row = as_object(row)
     user_id = cleaning.user_id(row.get("id"))
     if user_id is None:
         if _is_gone(row):
             reason = cleaning.one_line(row.get("unavailableReason")) or "no reason given"
-            raise Unreadable(f"unavailable: {reason}", is_gone=True)
-        raise Unreadable("its id is missing or no id")
+            raise BadRow(f"unavailable: {reason}", is_gone=True)
+        raise BadRow("its id is missing or no id")
     bio = row.get("profile_bio")
     bios = (bio.get("description") if isinstance(bio, dict) else None, row.get("description"), row.get("bio"))
     username = _first(row, "userName", "screen_name")
@@ -98,30 +98,30 @@ def read_profile(row: Any) -> Profile:
 
 
 def read_account(row: Any, tweet_id: str) -> ListItem:  # noqa: ARG001
-    """An item that is an account: a retweeter, somebody who is followed. Raises Unreadable."""
+    """An item that is an account: a retweeter, somebody who is followed. Raises BadRow."""
     profile = read_profile(row)
     return ListItem(profile.user_id, profile)
 
 
 def read_reply(row: Any, tweet_id: str) -> ListItem | None:
-    """A reply; None when it replies to another post than this tweet. Raises Unreadable."""
+    """A reply; None when it replies to another post than this tweet. Raises BadRow."""
     parent = cleaning.post_id(as_object(row).get("inReplyToId"))
     return read_post(row) if parent in (None, tweet_id) else None
 
 
 def read_quote(row: Any, tweet_id: str) -> ListItem | None:
-    """A quote; None when it quotes another post than this tweet. Raises Unreadable."""
+    """A quote; None when it quotes another post than this tweet. Raises BadRow."""
     quoted = as_object(row).get("quoted_tweet")
     quoted_id = cleaning.post_id(quoted.get("id")) if isinstance(quoted, dict) else None
     return read_post(row) if quoted_id in (None, tweet_id) else None
 
 
 def read_post(row: Any) -> ListItem:
-    """A post with its author. Raises Unreadable: without an author nobody can be told who it was."""
+    """A post with its author. Raises BadRow: without an author nobody can be told who it was."""
     row = as_object(row)
     post_id = cleaning.post_id(row.get("id"))
     if post_id is None:
-        raise Unreadable("its id is missing or no id", is_gone=_is_gone(row))
+        raise BadRow("its id is missing or no id", is_gone=_is_gone(row))
     return ListItem(
         source_id=post_id,
         profile=_author(row),
@@ -133,13 +133,13 @@ def read_post(row: Any) -> ListItem:
 def _author(row: dict[str, Any]) -> Profile:
     author = row.get("author")
     if author is None or (isinstance(author, dict) and author.get("id") is None):
-        raise Unreadable("its author is gone", is_gone=True)
+        raise BadRow("its author is gone", is_gone=True)
     if not isinstance(author, dict):
-        raise Unreadable(f"its author is {kind_of(author)}")
+        raise BadRow(f"its author is {kind_of(author)}")
     try:
         return read_profile(author)
-    except Unreadable as error:
-        raise Unreadable(f"its author: {error.reason}", is_gone=error.is_gone) from None
+    except BadRow as error:
+        raise BadRow(f"its author: {error.reason}", is_gone=error.is_gone) from None
 
 
 def _is_gone(row: dict[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from functools import partial
 from socap_cli.errors import RequestRefused
 from socap_cli.model.account import ListItem, Page, TweetsAnswer
 from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
-from socap_cli.providers.http_provider import HttpProvider, read_page, read_rows
+from socap_cli.providers.http_provider import Endpoint, HttpProvider, read_page, read_rows
 from socap_cli.providers.protocol import FOLLOWINGS, AllowedRate, Prices
 from socap_cli.providers.x_api import rows
 from socap_cli.settings import Provider as Settings
@@ -31,18 +31,14 @@ MARGIN = timedelta(minutes=5)
 RELATIONS = {REPLIES: "replied_to", QUOTES: "quoted"}
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """One operation."""
+@dataclass(frozen=True, kw_only=True)
+class XEndpoint(Endpoint):
+    """One operation; `{tweet_id}` in its path stands for the tweet's."""
 
-    path: str
-    """`{tweet_id}` stands for the tweet's."""
     a_window: int
     """Requests that an app may make in `WINDOW`."""
     counters: tuple[str, ...] = ()
     """The public metric that counts its list: its name of old, and since the renaming of tweets to posts."""
-    rows_are_posts: bool = True
-    takes_times: bool = False
     cursor_parameter: str = "pagination_token"
 
     @property
@@ -56,16 +52,23 @@ class Endpoint:
         return {**POST_FIELDS, **USER_FIELDS} if self.rows_are_posts else USER_FIELDS
 
 
-ENDPOINTS: dict[str, Endpoint] = {
-    METRICS: Endpoint("/2/tweets", 3_500),
-    RETWEETS: Endpoint(
-        "/2/tweets/{tweet_id}/retweeted_by", 75, ("retweet_count", "repost_count"), rows_are_posts=False
+ENDPOINTS: dict[str, XEndpoint] = {
+    METRICS: XEndpoint(path="/2/tweets", a_window=3_500),
+    RETWEETS: XEndpoint(
+        path="/2/tweets/{tweet_id}/retweeted_by",
+        a_window=75,
+        counters=("retweet_count", "repost_count"),
+        rows_are_posts=False,
     ),
-    REPLIES: Endpoint(
-        "/2/tweets/search/recent", 450, ("reply_count",), takes_times=True, cursor_parameter="next_token"
+    REPLIES: XEndpoint(
+        path="/2/tweets/search/recent",
+        a_window=450,
+        counters=("reply_count",),
+        takes_times=True,
+        cursor_parameter="next_token",
     ),
-    QUOTES: Endpoint("/2/tweets/{tweet_id}/quote_tweets", 75, ("quote_count",)),
-    FOLLOWINGS: Endpoint("/2/users/{user_id}/following", 15, rows_are_posts=False),
+    QUOTES: XEndpoint(path="/2/tweets/{tweet_id}/quote_tweets", a_window=75, counters=("quote_count",)),
+    FOLLOWINGS: XEndpoint(path="/2/users/{user_id}/following", a_window=15, rows_are_posts=False),
 }
 PRICES = Prices(tweet=500.0, user=1_000.0, minimum=0.0)
 """What fails, or finds nothing, is free.

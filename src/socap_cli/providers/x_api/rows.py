@@ -20,7 +20,7 @@ from socap_cli.model.links import snowflake_time
 from socap_cli.providers.http_provider import (
     CHECK_KEY,
     Answer,
-    Unreadable,
+    BadRow,
     as_object,
     error_for,
     json_object,
@@ -42,11 +42,11 @@ HIDDEN = ("not-authorized-for-resource", "disallowed-resource")
 
 
 def read_tweet(row: Any, accounts: Accounts, counters: Mapping[str, tuple[str, ...]]) -> Tweet:
-    """A tweet with its counters. Raises Unreadable."""
+    """A tweet with its counters. Raises BadRow."""
     row = as_object(row)
     tweet_id = cleaning.post_id(row.get("id"))
     if tweet_id is None:
-        raise Unreadable("its id is missing or no id")
+        raise BadRow("its id is missing or no id")
     user_id = cleaning.user_id(row.get("author_id"))
     return Tweet(
         tweet_id=tweet_id,
@@ -70,11 +70,11 @@ def read_counters(metrics: Any, names: Mapping[str, tuple[str, ...]]) -> Counter
 
 
 def read_profile(row: Any) -> Profile:
-    """An account. Raises Unreadable when it has no id."""
+    """An account. Raises BadRow when it has no id."""
     row = as_object(row)
     user_id = cleaning.user_id(row.get("id"))
     if user_id is None:
-        raise Unreadable("its id is missing or no id")
+        raise BadRow("its id is missing or no id")
     metrics, username, verified_type = (
         row.get("public_metrics"),
         row.get("username"),
@@ -93,7 +93,7 @@ def read_profile(row: Any) -> Profile:
 
 
 def read_account(row: Any) -> ListItem:
-    """An item that is an account: a retweeter. Raises Unreadable."""
+    """An item that is an account: a retweeter. Raises BadRow."""
     profile = read_profile(row)
     return ListItem(profile.user_id, profile)
 
@@ -101,17 +101,17 @@ def read_account(row: Any) -> ListItem:
 def read_post(row: Any, accounts: Accounts, *, relation: str, tweet_id: str) -> ListItem | None:
     """A post with its author; None when it stands in this relation to other posts than the tweet.
 
-    Raises Unreadable. An author whom X leaves out beside the posts is known by id alone.
+    Raises BadRow. An author whom X leaves out beside the posts is known by id alone.
     """
     row = as_object(row)
     post_id = cleaning.post_id(row.get("id"))
     if post_id is None:
-        raise Unreadable("its id is missing or no id")
+        raise BadRow("its id is missing or no id")
     if tweet_id not in (_related(row, relation) or (tweet_id,)):
         return None
     user_id = cleaning.user_id(row.get("author_id"))
     if user_id is None:
-        raise Unreadable("its author is gone", is_gone=row.get("author_id") is None)
+        raise BadRow("its author is gone", is_gone=row.get("author_id") is None)
     return ListItem(
         source_id=post_id,
         profile=read_profile(accounts.get(user_id, {"id": user_id})),
