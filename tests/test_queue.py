@@ -235,7 +235,7 @@ def test_a_claim_reads_the_index_in_order_and_no_more_than_it_needs(db: Db) -> N
     query = {
         "status": "pending",
         "job_type": {"$in": ["retweets", "replies", "quotes"]},
-        "$expr": {"$lte": ["$due", "$$NOW"]},
+        **jobs.NOW_DUE,
     }
     plan = db.command(
         "explain",
@@ -246,3 +246,20 @@ def test_a_claim_reads_the_index_in_order_and_no_more_than_it_needs(db: Db) -> N
     assert "COLLSCAN" not in str(plan["queryPlanner"]["winningPlan"])
     assert "'SORT'" not in str(plan["queryPlanner"]["winningPlan"])
     assert stats["totalKeysExamined"] <= 10
+
+
+def test_a_stray_document_stops_no_claim_and_is_not_waited_for(db: Db) -> None:
+    arm(db, tweets=2)
+    strays: list[dict[str, Any]] = [
+        {"_id": 7, "status": "pending", "job_type": "metrics"},
+        {"status": "pending", "job_type": "retweets", "tweet_id": "1", "due": "soon"},
+        {"status": "pending", "job_type": "metrics", "tweet_id": 5, "campaign_id": "c", "due": AT},
+        {"status": "pending"},
+    ]
+    db.jobs.insert_many(strays)
+    assert sorted(job.tweet_id for job in claimed(db) if job.kind == METRICS) == ["1", "2"]
+    release_all_lists(db)
+    assert len(claimed(db)) == 2 * len(LISTS)
+    assert (jobs.seconds_to_next(db), jobs.lag(db)) == (None, 0.0)
+    assert jobs.count_by_status(db)["quotes"] == {"processing": 2}
+    assert len(jobs.listed(db, status=None, campaign_id=None, limit=99)) == 8 + 3

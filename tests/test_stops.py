@@ -203,6 +203,7 @@ def test_a_worker_process_that_dies_fails_the_run_and_the_next_one_does_its_jobs
     row = db.jobs.find_one({"status": "processing", "claimed_by": {"$ne": None}})
     assert row is not None
     os.kill(int(row["claimed_by"].split(":")[1]), signal.SIGKILL)
+    slow.simulator.faults.latency = 0.0
     out, err = crew.communicate(timeout=120)
     assert crew.returncode == 1, err
     assert json.loads(out.splitlines()[-1])["error"]["message"] == "a worker process was killed by signal 9"

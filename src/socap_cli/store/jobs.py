@@ -36,7 +36,10 @@ LONGEST_ERROR, LONGEST_TRACEBACK = 500, 8000
 
 OPEN = (JobStatus.PENDING.value, JobStatus.PROCESSING.value)
 ENDED = (JobStatus.COMPLETED.value, JobStatus.FAILED.value)
-NOW_DUE: dict[str, Any] = {"$expr": {"$lte": ["$due", "$$NOW"]}}
+# A document that is not a job of ours, whoever wrote it, is neither claimed nor waited for.
+# Ranges, which hold one type only: unlike $type they are answered from the index.
+SOUND: dict[str, Any] = {"due": {"$gte": datetime(1, 1, 1, tzinfo=UTC)}, "tweet_id": {"$gte": ""}}
+NOW_DUE: dict[str, Any] = {**SOUND, "$expr": {"$lte": ["$due", "$$NOW"]}}
 NEXT_FIRST = [("due", 1), ("_id", 1)]
 CLAIM_INDEX = "status_1_job_type_1_due_1__id_1_tweet_id_1"
 LIST_INDEX = "tweet_id_1_job_type_1"
@@ -154,8 +157,8 @@ def promote_due(db: Db) -> int:
     waited = {
         "status": JobStatus.PENDING.value,
         "job_type": {"$in": kinds()},
-        "due": {"$gte": LAST_RANK},
         **NOW_DUE,
+        "due": {"$gte": LAST_RANK},
     }
     return db.jobs.update_many(waited, [{"$set": {"due": "$rank"}}]).modified_count
 
@@ -239,7 +242,7 @@ def claim(db: Db, wanted: Sequence[Kind], *, units: int, batch: int, worker: str
         "updated_at": "$$NOW",
         "epoch": {"$add": [{"$ifNull": ["$epoch", 0]}, 1]},
     }
-    free = {**these, "status": JobStatus.PENDING.value, **NOW_DUE}
+    free = {"$and": [these, {"status": JobStatus.PENDING.value, **NOW_DUE}]}
     if not db.jobs.update_many(free, [{"$set": fields}], hint=LIST_INDEX).matched_count:
         return []
     mine = db.jobs.find({**these, "lease_token": token}, JOB_FIELDS, hint=LIST_INDEX)
@@ -251,7 +254,7 @@ def _choose(db: Db, wanted: Sequence[Kind], units: int, batch: int) -> dict[Kind
     rows: list[dict[str, Any]] = []
     for group, limit in (([METRICS], units * batch), (list(LISTS), units)):
         rows.extend(_head(db, [kind for kind in group if kind in wanted], limit=min(limit, LARGEST_CLAIM)))
-    rows.sort(key=lambda row: (row["due"], row["_id"]))
+    rows.sort(key=lambda row: (row["due"], str(row["_id"])))
     chosen: dict[Kind, dict[str, None]] = {}
     used = 0
     for row in rows:
@@ -285,7 +288,7 @@ def _units(jobs: list[Job], batch: int) -> list[Unit]:
     """The requests that these jobs need, the first due first."""
     lists: dict[tuple[Kind, str], list[Job]] = {}
     metrics: dict[str, list[Job]] = {}
-    for job in sorted(jobs, key=lambda job: (job.due, job.job_id)):
+    for job in sorted(jobs, key=lambda job: (job.due, str(job.job_id))):
         if job.kind == METRICS:
             metrics.setdefault(job.tweet_id, []).append(job)
         else:
@@ -401,13 +404,13 @@ def seconds_to_next(db: Db) -> float | None:
 
 def lag(db: Db) -> float:
     """Seconds since the next job that may run was armed; 0 when none may run."""
-    return _of_next(db, {"$subtract": ["$$NOW", "$armed_at"]}, **NOW_DUE) or 0.0
+    return _of_next(db, {"$subtract": ["$$NOW", {"$ifNull": ["$armed_at", "$$NOW"]}]}, **NOW_DUE) or 0.0
 
 
 def _of_next(db: Db, milliseconds: dict[str, Any], **conditions: Any) -> float | None:
     """A time of the first pending job, in seconds; None when there is none."""
     pipeline: list[dict[str, Any]] = [
-        {"$match": {"status": JobStatus.PENDING.value, "job_type": {"$in": kinds()}, **conditions}},
+        {"$match": {"status": JobStatus.PENDING.value, "job_type": {"$in": kinds()}, **SOUND, **conditions}},
         {"$sort": dict(NEXT_FIRST)},
         {"$limit": 1},
         {"$project": {"time": milliseconds}},
@@ -436,12 +439,12 @@ def count_open(db: Db, campaign_id: str | None = None) -> int:
 def count_by_status(db: Db) -> dict[str, dict[str, int]]:
     """{kind: {status: jobs}}, from the index alone."""
     pipeline: list[dict[str, Any]] = [
-        {"$match": {"status": {"$in": [status.value for status in JobStatus]}}},
+        {"$match": {"status": {"$in": [status.value for status in JobStatus]}, "job_type": {"$in": kinds()}}},
         {"$group": {"_id": {"kind": "$job_type", "status": "$status"}, "n": {"$sum": 1}}},
     ]
     counts: dict[str, dict[str, int]] = {kind: {} for kind in kinds()}
     for row in db.jobs.aggregate(pipeline, hint=CLAIM_INDEX):
-        counts.setdefault(row["_id"]["kind"], {})[row["_id"]["status"]] = row["n"]
+        counts[row["_id"]["kind"]][row["_id"]["status"]] = row["n"]
     return counts
 
 
@@ -465,12 +468,12 @@ def _record(row: dict[str, Any]) -> JobRecord:
     error = row.get("last_error") or {}
     return JobRecord(
         job_id=row["_id"],
-        campaign_id=row["campaign_id"],
-        tweet_id=row["tweet_id"],
+        campaign_id=str(row.get("campaign_id")),
+        tweet_id=str(row.get("tweet_id")),
         job_type=Kind(row["job_type"]),
         priority=row.get("priority", 0),
         status=JobStatus(row["status"]),
-        due=due if due is not None and due >= LAST_RANK else None,
+        due=due if isinstance(due, datetime) and due >= LAST_RANK else None,
         attempts=row.get("attempts", 0),
         max_attempts=row.get("max_attempts", 0),
         outcome=row.get("outcome"),
