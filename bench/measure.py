@@ -15,7 +15,8 @@ from typing import Any
 
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import World
-from socap_cli.store import Db, indexes, open_database
+from socap_cli.store import Db, open_database
+from socap_cli.store.connect import ensure_indexes
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -23,7 +24,7 @@ START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 @contextmanager
 def database(uri: str) -> Iterator[Db]:
     with open_database(uri, f"b{uuid.uuid4().hex[:10]}") as db:
-        indexes.ensure(db)
+        ensure_indexes(db)
         yield db
         db.client.drop_database(db.name)
 

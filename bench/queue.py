@@ -16,7 +16,8 @@ from bench.measure import START, database, row, timed
 from socap_cli.enqueue import enqueue
 from socap_cli.model.campaign import CampaignTweet, TweetCategory
 from socap_cli.model.kinds import LISTS
-from socap_cli.store import Db, campaigns, indexes, jobs
+from socap_cli.store import Db, campaigns, jobs
+from socap_cli.store.connect import ensure_indexes
 
 SIZES = {1_200: 5, 12_000: 3, 120_000: 1}
 """Queued jobs, and how often each is measured: the median counts."""
@@ -77,7 +78,7 @@ def _raw_rate(db: Db, count: int) -> float:
 
 def _fill(db: Db, count: int) -> None:
     db.jobs.drop()
-    indexes.ensure(db)
+    ensure_indexes(db)
     tweets = [str(n) for n in range(1, count // 4 + 1)]
     jobs.arm(db, "c", tweets, asked_at=START, max_attempts=3)
     for at in range(0, len(tweets), 5000):

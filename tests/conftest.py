@@ -20,7 +20,8 @@ from support.terminal import Cli
 from socap_cli.errors import NoMongod
 from socap_cli.simulator.server import Mailbox, Simulator
 from socap_cli.simulator.world import World
-from socap_cli.store import Db, indexes, open_database
+from socap_cli.store import Db, open_database
+from socap_cli.store.connect import ensure_indexes
 from socap_cli.store.embedded import Embedded
 
 SERVERS = frozenset({"mongod", "replica_set", "cluster", "simulate", "canned", "mailbox", "team", "boss"})
@@ -49,7 +50,7 @@ class SharedDatabase:
     def prepared(self) -> Db:
         if not self._shape:
             self._database.client.drop_database(self._database.name)
-            indexes.ensure(self._database)
+            ensure_indexes(self._database)
             self._shape = self._current_shape()
             self._ready = list(self._database.locks.find())
         return self._database

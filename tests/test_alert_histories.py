@@ -36,11 +36,11 @@ from socap_cli.store import (
     campaigns,
     engagements,
     importance,
-    indexes,
     open_database,
     rate_limits,
 )
 from socap_cli.store.alert_queue import AlertFilter
+from socap_cli.store.connect import ensure_indexes
 from socap_cli.store.importance import ImportanceCollections
 
 EXAMPLES = int(os.environ.get("SOCAP_FUZZ", "25"))
@@ -77,7 +77,7 @@ lives = st.none() | st.integers(1, 60)
 def empty_database(uri: str) -> Iterator[Db]:
     with open_database(uri, "alert_histories") as db:
         db.client.drop_database(db.name)
-        indexes.ensure(db)
+        ensure_indexes(db)
         db.command("create", BROKEN, viewOn="engagements", pipeline=[{"$set": {"x": {"$divide": [1, 0]}}}])
         yield db
         db.client.drop_database(db.name)

@@ -22,7 +22,7 @@ from socap_cli.errors import LockHeld, NotABackup, SocapError
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db, open_database
 from socap_cli.store.backup import check, end_interrupted, restore, write
-from socap_cli.store.indexes import RESTORE_RECORD
+from socap_cli.store.connect import RESTORE_RECORD
 
 BROKEN = int(os.environ.get("SOCAP_FUZZ_RESTORE", "40"))
 KILLS = max(6, BROKEN // 5)

@@ -31,7 +31,8 @@ from socap_cli.model.kinds import LISTS, REPLIES, RETWEETS, Kind
 from socap_cli.settings import Collection
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import World
-from socap_cli.store import indexes, open_database
+from socap_cli.store import open_database
+from socap_cli.store.connect import ensure_indexes
 
 EXAMPLES = int(os.environ.get("SOCAP_FUZZ", "120"))
 PARTS = 2
@@ -52,7 +53,7 @@ class CrashHistories(RuleBasedStateMachine):
         super().__init__()
         self._database = open_database(self.uri, f"f{uuid.uuid4().hex[:12]}")
         self.db = self._database.__enter__()
-        indexes.ensure(self.db)
+        ensure_indexes(self.db)
         world = World(start=START, tweets=2, engagements=0.0, accounts=160, seed=3)
         self.simulator = Simulator(world, page=5).__enter__()
         self.simulator.faults.hang_seconds = 0.3
@@ -218,7 +219,7 @@ def _killed_once(mongod: str, kind: Kind, lives: int, *, after: bool, refused: b
     """Whether the pass ended before its n-th write came."""
     world = World(start=START, tweets=1, engagements=0.0, accounts=80, seed=5)
     with open_database(mongod, f"k{uuid.uuid4().hex[:12]}") as db, Simulator(world, page=5) as simulator:
-        indexes.ensure(db)
+        ensure_indexes(db)
         lab = Lab(db, simulator, policy=Collection(boundary_run=4))
         lab.engage(kind, 12)
         lab.enqueue()

@@ -13,7 +13,7 @@ from support.terminal import Cli
 
 from socap_cli.demo import open_scenario
 from socap_cli.store import Db
-from socap_cli.store.indexes import INDEXES, prepare
+from socap_cli.store.connect import INDEXES, prepare
 
 PAGE = Path(__file__).parent.parent / "docs" / "data-model.md"
 ROW = re.compile(r"\| `([^`]+)`(†?) \| ([^|]+) \|")

@@ -14,7 +14,7 @@ from socap_cli.errors import DatabaseRefused, StoreError
 from socap_cli.settings import FILE_NAME, load
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db, translate_error
-from socap_cli.store.indexes import check_features
+from socap_cli.store.connect import check_features
 
 
 def check(cli: Cli, name: str, *words: str, code: int = 0) -> tuple[str, str, str | None]:

@@ -18,7 +18,8 @@ from support.waiting import wait_until
 
 from socap_cli.errors import NoMongod
 from socap_cli.simulator.server import Simulator
-from socap_cli.store import indexes, open_database
+from socap_cli.store import open_database
+from socap_cli.store.connect import ensure_indexes
 from socap_cli.store.embedded import Embedded, find_mongod
 
 pytestmark = pytest.mark.server
@@ -48,7 +49,7 @@ def test_no_job_is_stuck_and_nothing_lost_or_doubled_however_often_things_are_ki
     simulator = simulate(tweets=30, engagements=60.0, start=START)
     simulator.faults.update({"latency": 0.03})
     with open_database(embedded.uri, "socap") as db:
-        indexes.ensure(db)
+        ensure_indexes(db)
         Lab(db, simulator).close()
     environment = {
         **os.environ,

@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from socap_cli.model.kinds import Kind, kinds
 from socap_cli.model.queue import Job, JobStatus, Outcome, Unit
-from socap_cli.store import indexes, jobs, open_database
+from socap_cli.store import jobs, open_database
+from socap_cli.store.connect import ensure_indexes
 
 EXAMPLES = max(60, int(os.environ.get("SOCAP_FUZZ", "0")) // 5)
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
@@ -67,7 +68,7 @@ class Queue(RuleBasedStateMachine):
         super().__init__()
         self._database = open_database(self.uri, f"q{uuid.uuid4().hex[:12]}")
         self.db = self._database.__enter__()
-        indexes.ensure(self.db)
+        ensure_indexes(self.db)
         self.model = Model()
 
     def teardown(self) -> None:

@@ -15,7 +15,8 @@ from support.replica_set import ReplicaSet
 from support.waiting import answer, wait_until
 
 from socap_cli.simulator.server import Simulator
-from socap_cli.store import Db, indexes, open_database, usage
+from socap_cli.store import Db, open_database, usage
+from socap_cli.store.connect import ensure_indexes
 from socap_cli.store.embedded import find_mongod
 
 pytestmark = pytest.mark.server
@@ -57,7 +58,7 @@ def test_a_run_outlives_its_primary_in_the_middle_of_1200_jobs(
     simulator = simulate(tweets=300, engagements=12.0, removed=0.0, start=START)
     simulator.faults.latency = 0.05
     with open_database(replica_set.uri, "socap") as db:
-        indexes.ensure(db)
+        ensure_indexes(db)
         lab = Lab(db, simulator)
         assert lab.enqueue().jobs_armed == 1200
         running = worker(replica_set.uri, simulator)
@@ -84,7 +85,7 @@ def test_a_database_that_stays_away_ends_the_run_with_a_reason(
     simulator = simulate(tweets=30, engagements=12.0, start=START)
     simulator.faults.latency = 0.2
     with ReplicaSet(tmp_path / "rs", members=1) as alone, open_database(alone.uri, "socap") as db:
-        indexes.ensure(db)
+        ensure_indexes(db)
         lab = Lab(db, simulator)
         lab.enqueue()
         running = worker(alone.uri, simulator, SOCAP_DATABASE__PATIENCE="1")

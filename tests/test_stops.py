@@ -18,7 +18,8 @@ from support.waiting import answer, wait_until
 
 from socap_cli.model.kinds import LISTS
 from socap_cli.simulator.server import Simulator
-from socap_cli.store import Db, indexes, open_database
+from socap_cli.store import Db, open_database
+from socap_cli.store.connect import ensure_indexes
 from socap_cli.store.embedded import Embedded
 
 IN_TIME = 4.0
@@ -112,7 +113,7 @@ def test_a_worker_ends_in_time_though_its_database_hangs(
     assert pid is not None
     try:
         with open_database(own.uri, "socap") as db:
-            indexes.ensure(db)
+            ensure_indexes(db)
             lab = Lab(db, simulate(tweets=20, engagements=15.0, start=START))
             lab.simulator.faults.latency = 0.2
             lab.enqueue()

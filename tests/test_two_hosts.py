@@ -76,7 +76,8 @@ def main(hub: str, first: str, second: str) -> None:
 
     from socap_cli.simulator.server import Simulator
     from socap_cli.simulator.world import World
-    from socap_cli.store import indexes, open_database
+    from socap_cli.store import open_database
+    from socap_cli.store.connect import ensure_indexes
 
     world = World(start=START, tweets=120, engagements=40.0, removed=0.0, accounts=2000)
     with (
@@ -85,7 +86,7 @@ def main(hub: str, first: str, second: str) -> None:
         Simulator(world, host=HUB) as simulator,
         open_database(database.uri, "socap") as db,
     ):
-        indexes.ensure(db)
+        ensure_indexes(db)
         simulator.faults.latency = 0.25
         lab = Lab(db, simulator)
         lab.enqueue()

@@ -67,8 +67,7 @@ class Bootstrap:
         A new one is warned of, unless it may be: a wrong home or configuration looks like that. Raises StoreError,
         and LockHeld while a restore is under way.
         """
-        from socap_cli.store.connect import clock_offset
-        from socap_cli.store.indexes import prepare
+        from socap_cli.store.connect import clock_offset, prepare
 
         with self._opened(patience) as db:
             prepared = prepare(db)

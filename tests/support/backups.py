@@ -17,8 +17,9 @@ from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, ObjectId, Rege
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 
-from socap_cli.store import Db, indexes
+from socap_cli.store import Db
 from socap_cli.store.backup import FORMAT, MANIFEST, checksum, write
+from socap_cli.store.connect import ensure_indexes
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 RAW: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)
@@ -33,7 +34,7 @@ EVERY_TYPE = {
 
 def fill(db: Db, documents: int = 60) -> None:
     """A little of everything, in collections of ours, of the firm and of strangers."""
-    indexes.ensure(db)
+    ensure_indexes(db)
     db.campaigns.insert_many({"_id": f"c{n}", "name": "x" * n} for n in range(5))
     db.engagements.insert_many(
         {

@@ -23,7 +23,7 @@ from socap_cli.store import backup as backups
 from socap_cli.store import open_database
 from socap_cli.store.backup import Manifest
 from socap_cli.store.backup import restore as restore_backup
-from socap_cli.store.indexes import database_size
+from socap_cli.store.connect import database_size
 from socap_cli.text import counted
 
 app = typer.Typer(help="The embedded database, and backups of any.", no_args_is_help=True)

@@ -149,8 +149,8 @@ def words_of(metavar: str) -> list[str]:
 def _slugs() -> list[str]:
     from socap_cli.cli.run import Run, split_global_options
     from socap_cli.settings import load, secret
+    from socap_cli.store.connect import slugs_at
     from socap_cli.store.embedded import Embedded
-    from socap_cli.store.indexes import slugs_at
 
     run = Run()
     split_global_options(run, typed())

@@ -20,7 +20,7 @@ from socap_cli.files import write_file
 from socap_cli.model.message import parse_receiver
 from socap_cli.settings import find_file, is_secret, missing_file
 from socap_cli.status import RULES, gather, troubles
-from socap_cli.store import Db, importance, indexes, usage
+from socap_cli.store import Db, connect, importance, usage
 from socap_cli.store.connect import clock, clock_offset
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def init(ctx: typer.Context) -> None:
     built = bootstrap(run)
     with built.database(may_be_new=True) as db:
         names = built.settings.database
-        indexes.check_features(db)
-        count = indexes.ensure(db)
+        connect.check_features(db)
+        count = connect.ensure_indexes(db)
         server = db.client.server_info()["version"]
     lines = [
         f"{'wrote' if written else 'found'} {place}",
@@ -161,7 +161,7 @@ def _configuration(built: Bootstrap) -> Iterator[Check]:
 
 def _indexes(built: Bootstrap) -> Iterator[Check]:
     with built.database() as db:
-        missing = indexes.missing(db)
+        missing = connect.missing_indexes(db)
     if missing:
         yield Check("indexes", "fail", f"missing: {', '.join(missing)}", "make them with: socap init")
     else:
@@ -171,7 +171,7 @@ def _indexes(built: Bootstrap) -> Iterator[Check]:
 def _database(built: Bootstrap) -> Iterator[Check]:
     with built.database() as db:
         server = db.client.server_info()["version"]
-        indexes.check_features(db)
+        connect.check_features(db)
         yield Check("database", "ok", f"MongoDB {server}, database {db.name}")
         skew = abs(clock_offset(db).total_seconds())
     if skew > CLOCK_WARNING:

@@ -40,8 +40,15 @@ from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from socap_cli import __version__
 from socap_cli.errors import LockHeld, NotABackup, StoreError
 from socap_cli.files import STDIN, display_name, open_stdin
-from socap_cli.store.connect import Db, heartbeat, translate_error
-from socap_cli.store.indexes import INDEXES, RESTORE_RECORD, RESTORING, remember
+from socap_cli.store.connect import (
+    INDEXES,
+    RESTORE_RECORD,
+    RESTORING,
+    Db,
+    heartbeat,
+    remember_indexes,
+    translate_error,
+)  # fmt: skip
 
 FORMAT, MANIFEST = "socap backup 1", "socap-backup.json"
 DATA, METADATA = ".bson", ".metadata.json"
@@ -495,7 +502,7 @@ def _switch(db: Db, token: str, prefix: str, dropped: Iterable[str]) -> None:
         db.drop_collection(name)
     for name in sorted(_loaded(db, prefix) - {QUEUE, QUEUE_ASIDE}):
         _rename(db, prefix + name, name)
-    remember(db)
+    remember_indexes(db)
     _rename(db, prefix + QUEUE, QUEUE)
     db.drop_collection(prefix + QUEUE_ASIDE)
     _forget(db, token)
