@@ -38,11 +38,11 @@ CAMPAIGN = TypeAdapter(Campaign)
 
 
 LEASE = timedelta(minutes=10)
-"""Whoever claimed a report and did not say that it was sent within this time has died; it is sent again."""
+"""A claimed report that is not marked as sent within this time is sent again."""
 
 
 def insert(db: Db, campaign: Campaign) -> bool:
-    """Store a new campaign. False when the slug is taken."""
+    """False when the slug is taken."""
     document: dict[str, Any] = {"_id": campaign.slug}
     for path, value in _stored(campaign).items():
         outer, _, inner = path.partition(".")
@@ -58,18 +58,18 @@ def insert(db: Db, campaign: Campaign) -> bool:
 
 
 def find(db: Db, slug: str) -> Campaign | None:
-    """The campaign of that slug; None when there is none, or its document cannot be read."""
+    """None when there is none, or its document is invalid."""
     row = db.campaigns.find_one({"_id": slug})
     return _campaign(row) if row else None
 
 
 def exists(db: Db, slug: str) -> bool:
-    """Whether there is a document of that slug, readable or not."""
+    """Whether there is a document of that slug, valid or not."""
     return db.campaigns.find_one({"_id": slug}, {"_id": 1}) is not None
 
 
 def listed(db: Db, status: CampaignStatus | None = None) -> list[Campaign]:
-    """All campaigns that can be read, or those of one status, by slug; `unreadable` names the others."""
+    """Valid campaigns, or those in one status, by slug; `unreadable` names the others."""
     query = {"status": status.value} if status else {"status": {"$in": [s.value for s in CampaignStatus]}}
     found = (_campaign(row) for row in db.campaigns.find(query).sort("_id", 1))
     return [campaign for campaign in found if campaign is not None]
@@ -82,17 +82,17 @@ def any_of_cadence(db: Db, cadence: str) -> bool:
 
 
 def any_at_all(db: Db) -> bool:
-    """Whether there is any campaign, readable or not."""
+    """Whether there is any campaign, valid or not."""
     return db.campaigns.find_one({}, {"_id": 1}, hint=[("_id", 1)]) is not None
 
 
 def unreadable(db: Db) -> list[str]:
-    """The slugs of documents that are no campaign: a field is missing or of a wrong type."""
+    """The slugs of invalid documents: a field is missing or of a wrong type."""
     return [str(row["_id"]) for row in db.campaigns.find().sort("_id", 1) if _campaign(row) is None]
 
 
 def update(db: Db, before: Campaign, after: Campaign) -> Campaign | None:
-    """Write what differs between two states of a campaign; None when it is gone meanwhile."""
+    """Write what differs between two states of a campaign; None when it was deleted meanwhile."""
     old, new = _stored(before), _stored(after)
     changes = {path: value for path, value in new.items() if value != old[path]}
     if not changes:
@@ -102,12 +102,11 @@ def update(db: Db, before: Campaign, after: Campaign) -> Campaign | None:
 
 
 def note_last_cycle(db: Db, slug: str, *, at: datetime) -> None:
-    """Note that the one last cycle was armed."""
     db.campaigns.update_one({"_id": slug, "last_cycle_at": None}, {"$set": {"last_cycle_at": at}})
 
 
 def delete(db: Db, slug: str) -> None:
-    """Remove a campaign with its tweets. Engagements and snapshots belong to the tweet and stay."""
+    """With its tweets. Engagements and snapshots belong to the tweet and stay."""
     db.campaigns.delete_one({"_id": slug})
     db.tweets.delete_many({"campaign_id": slug})
 
@@ -144,7 +143,7 @@ def _campaign(row: dict[str, Any]) -> Campaign | None:
 
 
 def add_tweets(db: Db, tweets: Sequence[CampaignTweet]) -> int:
-    """Store tweets of a campaign; return how many were not in it before."""
+    """Returns how many were not in the campaign before."""
     operations = [
         UpdateOne({"_id": f"{t.campaign_id}:{t.tweet_id}"}, {"$setOnInsert": asdict(t)}, upsert=True)
         for t in tweets
@@ -153,29 +152,27 @@ def add_tweets(db: Db, tweets: Sequence[CampaignTweet]) -> int:
 
 
 def remove_tweet(db: Db, slug: str, tweet_id: str) -> bool:
-    """Take a tweet out of a campaign; False when it was not in it."""
+    """False when the tweet was not in the campaign."""
     return db.tweets.delete_one({"_id": f"{slug}:{tweet_id}"}).deleted_count == 1
 
 
 def set_category(db: Db, slug: str, tweet_id: str, category: TweetCategory) -> bool:
-    """Give a tweet of a campaign a category; False when it is not in it."""
+    """False when the tweet is not in the campaign."""
     change = {"$set": {"category": category.value}}
     return db.tweets.update_one({"_id": f"{slug}:{tweet_id}"}, change).matched_count == 1
 
 
 def tweets_of(db: Db, slug: str) -> list[CampaignTweet]:
-    """A campaign's tweets, by id."""
     return [_tweet(row) for row in db.tweets.find({"campaign_id": slug}).sort("tweet_id", 1)]
 
 
 def tweet_ids_of(db: Db, slug: str) -> list[str]:
-    """The ids of a campaign's tweets, in order."""
     rows = db.tweets.find({"campaign_id": slug}, {"tweet_id": 1}).sort("tweet_id", 1)
     return [row["tweet_id"] for row in rows]
 
 
 def with_tweets(db: Db, tweet_ids: Iterable[str]) -> dict[str, list[CampaignTweet]]:
-    """Per tweet, its entry in every campaign that it stands in."""
+    """Each tweet's entry in every campaign that contains it."""
     found: dict[str, list[CampaignTweet]] = {}
     for row in db.tweets.find({"tweet_id": {"$in": list(set(tweet_ids))}}).sort("_id", 1):
         found.setdefault(row["tweet_id"], []).append(_tweet(row))
@@ -183,7 +180,6 @@ def with_tweets(db: Db, tweet_ids: Iterable[str]) -> dict[str, list[CampaignTwee
 
 
 def count_tweets(db: Db, slug: str) -> int:
-    """How many tweets a campaign has."""
     return db.tweets.count_documents({"campaign_id": slug})
 
 
@@ -194,9 +190,9 @@ def _tweet(row: dict[str, Any]) -> CampaignTweet:
 
 
 def claim(db: Db, slug: str, completed_at: datetime, receiver: str, *, now: datetime) -> str | None:
-    """Take on the sending of a campaign's last report to one receiver; a token, or None when it is done or taken.
+    """Claim a campaign's last report to one recipient; None when it is sent or claimed.
 
-    A campaign that was opened again and completed later has another last report.
+    A campaign that was resumed and completed again has another last report.
     """
     token = secrets.token_hex(8)
     free = {"sent_at": None, "claimed_at": {"$not": {"$gt": now - LEASE}}}
@@ -221,14 +217,13 @@ def is_free(db: Db, slug: str, completed_at: datetime, receiver: str, *, now: da
 
 
 def note_sent(db: Db, slug: str, completed_at: datetime, receiver: str, token: str, *, now: datetime) -> None:
-    """It was sent."""
     db.final_reports.update_one(
         {"_id": _key(slug, completed_at, receiver), "token": token}, {"$set": {"sent_at": now}}
     )
 
 
 def release(db: Db, slug: str, completed_at: datetime, receiver: str, token: str) -> None:
-    """It was not sent: the next run may try at once."""
+    """Not sent: the next run may try at once."""
     db.final_reports.update_one(
         {"_id": _key(slug, completed_at, receiver), "token": token}, {"$set": {"claimed_at": None}}
     )
