@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import errno
-import fcntl
 import glob
 import io
 import json
@@ -86,7 +85,6 @@ HINTS = {
     errno.EFBIG: "make room",
     errno.EPIPE: "its reader went away",
 }
-EXCLUSIVE, SHARED = fcntl.LOCK_EX, fcntl.LOCK_SH
 
 csv.field_size_limit(MOST_BYTES)  # a cell may be as long as a file
 
@@ -555,43 +553,3 @@ def _errors_of(name: str) -> Iterator[None]:
         raise SocapError(f"cannot write {name}: {reason}", hint=HINTS.get(error.errno or 0)) from error
     except ValueError as error:  # a NUL, or half a character, in the name
         raise SocapError(f"cannot write {name}: invalid file name", hint="use another name") from error
-
-
-@contextmanager
-def locked(path: Path, kind: int, *, patience: float) -> Iterator[str | None]:
-    """Hold the lock for the block; yield None, or who holds it when so many seconds did not suffice.
-
-    Raises OSError when the file cannot be opened.
-    """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        if not _take(descriptor, kind, patience):
-            yield _holder(descriptor)
-            return
-        if kind == EXCLUSIVE:
-            with suppress(OSError):
-                os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield None
-    finally:
-        os.close(descriptor)
-
-
-def _take(descriptor: int, kind: int, patience: float) -> bool:
-    until = time.monotonic() + patience
-    while True:
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() >= until:
-                return False
-            time.sleep(0.05)
-        else:
-            return True
-
-
-def _holder(descriptor: int) -> str:
-    with suppress(OSError):
-        if pid := os.pread(descriptor, 20, 0).decode("ascii", "replace").strip():
-            return f"pid {pid}"
-    return "pid unknown"
