@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from socap_cli.cli.app import execute
 from socap_cli.errors import ConfigError
 from socap_cli.settings import FILE_NAME, PLAN_NAMES, Settings, find_file, load
 
@@ -416,3 +418,21 @@ def test_any_tree_is_taken_or_refused(place: tuple[str, ...], value: object) -> 
         tree = {part: tree}
     with contextlib.suppress(ValidationError, ConfigError):
         Settings.model_validate(tree)
+
+
+def test_config_show_says_where_each_setting_comes_from_and_shows_no_secret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(FILE_NAME).write_text('[worker]\nlease = 30\n[alerts]\nwebhooks = ["https://hush.example/x"]\n')
+    monkeypatch.setenv("TWITTER_API_KEY", "hush-1")
+    assert execute(["--json", "config", "show"]) == 0
+    out = capsys.readouterr().out
+    rows = {row["setting"]: (row["value"], row["origin"]) for row in json.loads(out)["result"]["settings"]}
+    assert rows["provider.api_key"] == ("***", "TWITTER_API_KEY")
+    assert rows["alerts.webhooks"] == (["***"], FILE_NAME)
+    assert rows["worker.lease"] == (30.0, FILE_NAME)
+    assert rows["worker.pool_size"] == (10, "default")
+    assert execute(["config", "show"]) == 0
+    shown = capsys.readouterr().out
+    assert "worker.lease" in shown
+    assert "hush" not in out + shown

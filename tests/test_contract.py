@@ -68,6 +68,7 @@ CONTRACT = {
     "importance rescore": "--dry-run",
     "categories test": "TEXT",
     "usage": "--by",
+    "config show": "",
     "db start": "",
     "db stop": "",
     "db status": "",

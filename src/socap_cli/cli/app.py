@@ -42,6 +42,7 @@ COMMANDS = {
 
 
 GROUPS = {
+    "config": ("setup:config_app", "Effective settings, and where each comes from."),
     "campaign": ("campaign:app", "Register campaigns and their tweets."),
     "jobs": ("jobs:app", "Look into the queue."),
     "alerts": ("alerts:app", "Tell people about important engagements."),

@@ -1,4 +1,4 @@
-"""init and doctor."""
+"""init, doctor and config show."""
 
 from __future__ import annotations
 
@@ -6,25 +6,32 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import SecretStr
 
 from socap_cli.bootstrap import CLOCK_TOLERANCE, Bootstrap, channels_of, open_provider
+from socap_cli.cli import tables
 from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run, bootstrap
 from socap_cli.errors import SocapError
 from socap_cli.files import write_file
 from socap_cli.model.message import parse_receiver
-from socap_cli.settings import find_file, is_secret, missing_file
+from socap_cli.settings import PLACES, find_file, is_secret, missing_file
 from socap_cli.status import RULES, gather, troubles
 from socap_cli.store import Db, connect, importance, usage
 from socap_cli.store.connect import clock, clock_offset
+from socap_cli.text import MASK
 
 if TYPE_CHECKING:
     from socap_cli.channels import Channel
+
+config_app = typer.Typer(help="Effective settings, and where each comes from.", no_args_is_help=True)
+
 
 LOW_DISK = 1 << 30
 
@@ -87,6 +94,37 @@ def init(ctx: typer.Context) -> None:
     ]
     result = {"config": str(place), "written": written, "indexes": count, "mongodb": server}
     run.done(result, text="\n".join(lines))
+
+
+@config_app.command("show")
+def show_config(ctx: typer.Context) -> None:
+    """Show every setting, its value and where it comes from; secrets are masked.
+
+    Example: socap config show
+    """
+    run: Run = ctx.obj
+    settings = bootstrap(run).settings
+    rows = [
+        {
+            "setting": ".".join(place),
+            "value": _masked(reduce(getattr, place, settings)),
+            "origin": settings.origins.get(place, "default"),
+        }
+        for place in PLACES
+    ]
+    columns = tables.Columns(("setting", "value", "origin"), cut=("value",))
+    lines = [(row["setting"], _shown_value(row["value"]), row["origin"]) for row in rows]
+    run.done({"settings": rows}, text=lambda: tables.show(columns, lines))
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_masked(one) for one in value]
+    return MASK if isinstance(value, SecretStr) else value
+
+
+def _shown_value(value: Any) -> Any:
+    return ", ".join(map(str, value)) or None if isinstance(value, list) else value
 
 
 def doctor(
