@@ -38,6 +38,7 @@ from socap_cli.providers.table import build_provider
 from socap_cli.providers.x_api import XApi
 from socap_cli.settings import Provider as ProviderSettings
 from socap_cli.simulator.server import Simulator
+from socap_cli.simulator.x_api import SERVED
 
 pytestmark = pytest.mark.server
 
@@ -68,7 +69,7 @@ def post(number: int) -> dict[str, Any]:
     return {
         "id": str(1996518988151706110 + number), "text": f"post {number} &lt;3", "author_id": str(50 + number),
         "created_at": "2025-12-04T09:56:34.000Z", "conversation_id": "9",
-        "referenced_tweets": [{"type": "replied_to", "id": "9"}, {"type": "quoted", "id": "9"}],
+        "referenced_tweets": [{"type": kind, "id": "9"} for kind in ("replied_to", "quoted", "retweeted")],
         "public_metrics": {"retweet_count": 12, "reply_count": 4, "like_count": 80, "quote_count": 3,
                            "bookmark_count": 7, "impression_count": 9001},
     }  # fmt: skip
@@ -83,7 +84,7 @@ CASES: list[tuple[Callable[[int], dict[str, Any]], Ask]] = [
     (post, lambda provider: provider.tweets([post(number)["id"] for number in range(4)])),
     (post, lambda provider: provider.page(REPLIES, "9")),
     (post, lambda provider: provider.page(QUOTES, "9")),
-    (user, lambda provider: provider.page(RETWEETS, "9")),
+    (post, lambda provider: provider.page(RETWEETS, "9")),
 ]
 
 
@@ -148,6 +149,9 @@ def test_an_empty_list_is_left_out_and_a_gone_tweet_is_told(canned: tuple[XApi, 
         (402, {"title": "CreditsDepleted", "type": PROBLEMS + "credits"}, CreditsExhausted, "CreditsDepleted"),
         (403, {"title": "Forbidden", "detail": "enrol", "type": PROBLEMS + "client-forbidden"}, KeyRefused, "enrol"),
         (403, {"title": "No", "type": PROBLEMS + "not-authorized-for-resource"}, RequestRefused, "No"),
+        (403, {"title": "Forbidden", "detail": "not you", "type": "about:blank"}, RequestRefused, "not you"),
+        (403, {"title": "SpendCapReached", "type": PROBLEMS + "credits"}, CreditsExhausted, "spending limit"),
+        (402, {"title": "Payment Required", "type": PROBLEMS + "credits-depleted"}, CreditsExhausted, "credits"),
         (404, {"title": "Not Found", "type": PROBLEMS + "resource-not-found"}, NotFound, "Not Found"),
         (429, {"title": "Too Many Requests", "type": "about:blank"}, RateLimited, "Too Many"),
         (429, {"errors": [{"code": 88, "message": "Rate limit exceeded"}]}, RateLimited, "Rate limit"),
@@ -187,6 +191,16 @@ def test_a_wrong_token_is_told_by_a_request_that_is_free(lab: Callable[..., Lab]
     with pytest.raises(KeyRefused):
         one.provider.credits_left()
     one.simulator.key = "a-token"
+    one.simulator.faults.update({"credits": 250_000.0})
+    assert one.provider.credits_left() == pytest.approx(250_000.0)
+    assert one.simulator.ledger.credits == 0
+
+
+def test_a_token_that_may_not_read_the_balance_is_checked_by_a_request_that_is_free(
+    lab: Callable[..., Lab],
+) -> None:
+    one = x_lab(lab, tweets=1)
+    one.simulator.faults.update({"script": ["missing"]})
     assert one.provider.credits_left() is None
     assert one.simulator.ledger.credits == 0
 
@@ -284,6 +298,107 @@ def test_what_x_serves_is_collected_whole_and_a_quiet_cycle_is_one_request(lab: 
     one.cycle()
     one.assert_exact()
     assert one.simulator.ledger.credits - before < (4 + 100) * 500
+
+
+def test_retweets_of_quotes_are_no_quotes_and_are_not_paid(lab: Callable[..., Lab]) -> None:
+    one = x_lab(lab, tweets=1)
+    one.engage(QUOTES, 60)
+    one.simulator.faults.update({"quote_retweets": 5})
+    one.advance(minutes=30)
+    one.cycle()
+    one.assert_exact()
+    assert one.simulator.ledger.credits == (1 + 60) * 500
+
+
+def test_a_row_that_refers_to_other_posts_is_no_quote(canned: tuple[XApi, Canned]) -> None:
+    provider, answer = canned
+    row = {**post(1), "referenced_tweets": [{"type": "retweeted", "id": "77"}]}
+    answer.status, answer.body = 200, body_of([row])
+    assert provider.page(QUOTES, "9").items == ()
+
+
+def test_a_list_that_is_forbidden_costs_no_other(lab: Callable[..., Lab]) -> None:
+    one = x_lab(lab, tweets=4)
+    for tweet in range(4):
+        one.engage(QUOTES, 3, tweet=tweet)
+    one.simulator.faults.update({"forbidden": [one.tweet_ids[1]]})
+    one.advance(minutes=2)
+    done = one.cycle()
+    assert done.failed == 1
+    assert set(one.stored()) == {key for key in one.truth() if key[0] != one.tweet_ids[1]}
+
+
+@pytest.mark.parametrize("fault", ["spend_cap", "usage_cap", "no_credits"])
+def test_a_reached_limit_ends_the_run_without_blaming_the_key(lab: Callable[..., Lab], fault: str) -> None:
+    one = x_lab(lab, tweets=2)
+    one.enqueue()
+    one.simulator.faults.update({"script": [fault] * 5})
+    with pytest.raises(CreditsExhausted) as raised:
+        one.work_by_hand()
+    assert "TWITTER_API_KEY" not in f"{raised.value.message} {raised.value.hint}"
+
+
+def test_a_list_goes_on_behind_pages_of_protected_accounts(lab: Callable[..., Lab]) -> None:
+    one = x_lab(lab, tweets=1, accounts=600)
+    one.engage(RETWEETS, 30)
+    one.advance(minutes=10)
+    protected = set(one.engage(RETWEETS, 450))
+    for item in one.world.tweets[one.tweet_ids[0]].lists[RETWEETS].items:
+        item.hidden = item.source_id in protected
+    one.advance(minutes=2)
+    one.cycle()
+    one.assert_exact()
+    assert len(one.stored()) == 30
+
+
+def test_long_texts_are_stored_whole(lab: Callable[..., Lab]) -> None:
+    one = x_lab(lab, tweets=1)
+    one.engage(REPLIES, 1)
+    (reply,) = one.world.tweets[one.tweet_ids[0]].lists[REPLIES].items
+    reply.text = "a long answer, " * 60 + "the end"
+    one.advance(minutes=2)
+    one.cycle()
+    assert [row["text"] for row in one.db.engagements.find()] == [reply.text]
+
+
+def test_an_edited_quote_is_one_engagement(lab: Callable[..., Lab]) -> None:
+    one = x_lab(lab, tweets=1)
+    one.engage(QUOTES, 2)
+    one.advance(minutes=2)
+    one.cycle()
+    quote = one.world.tweets[one.tweet_ids[0]].lists[QUOTES].items[1]
+    quote.edits.append(str(int(quote.source_id) + 5))
+    one.engage(QUOTES, 1)
+    one.advance(minutes=30)
+    one.cycle()
+    one.assert_exact()
+
+
+def test_retweets_have_times_and_cost_half(lab: Callable[..., Lab]) -> None:
+    one = x_lab(lab, tweets=1)
+    one.engage(RETWEETS, 20)
+    one.advance(minutes=2)
+    one.cycle()
+    one.assert_exact()
+    times = {row["source_id"]: row["engaged_at"].timestamp() for row in one.db.engagements.find()}
+    items = one.world.tweets[one.tweet_ids[0]].lists[RETWEETS].items
+    assert times == {item.source_id: item.engaged_at for item in items}
+    assert one.simulator.ledger.credits == (1 + 20) * 500
+
+
+def test_a_key_that_may_not_read_retweets_reads_the_accounts(
+    lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = x_lab(lab, tweets=2)
+    monkeypatch.delitem(SERVED, "/2/tweets/:id/retweets")
+    one.engage(RETWEETS, 20)
+    one.engage(RETWEETS, 5, tweet=1)
+    one.advance(minutes=2)
+    one.cycle()
+    one.assert_exact()
+    accounts = {key[2] for key in one.stored()}  # one who retweeted both is billed once a day
+    assert one.simulator.ledger.credits == 2 * 500 + len(accounts) * 1_000
+    assert one.provider.price(RETWEETS, 1) == 1_000
 
 
 BAD_DAYS: list[dict[str, float]] = [

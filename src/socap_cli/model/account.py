@@ -62,6 +62,8 @@ class Page:
     """Rows that were left out."""
     cut_off: bool = False
     """Whether more was promised without a way to ask for it: the list ends here, and that proves nothing."""
+    blank_is_normal: bool = False
+    """Whether the provider sends empty pages in the middle of a list, so that only the cursor ends it."""
 
 
 @dataclass(frozen=True, slots=True)

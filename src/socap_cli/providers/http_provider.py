@@ -92,7 +92,7 @@ class HttpProvider:
     """One key at one address. Threads share it."""
 
     name: ClassVar[str]
-    endpoints: ClassVar[Mapping[str, Endpoint]]
+    endpoints: Mapping[str, Endpoint]
 
     def __init__(
         self, url: str, headers: Mapping[str, str], *, key: str, timeout: float, batch: int, prices: Prices

@@ -117,7 +117,7 @@ def tweet_post(tweet: WorldTweet, moment: float) -> Post:
 def item_post(kind: Kind, item: Engagement, target: str) -> Post:
     """A reply to the tweet or, nested, to another post below it; or a quote of the tweet."""
     return Post(
-        item.source_id,
+        [item.source_id, *item.edits][-1],
         item.text,
         item.account,
         item.engaged_at,
@@ -125,6 +125,7 @@ def item_post(kind: Kind, item: Engagement, target: str) -> Post:
         counters={**dict.fromkeys(LISTS, 0), "likes": 1},
         replied_to=(str(int(target) + 1) if item.nested else target) if kind == REPLIES else None,
         quoted=target if kind == QUOTES else None,
+        edits=(item.source_id, *item.edits),
         source_id=item.source_id,
     )
 

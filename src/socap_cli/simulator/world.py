@@ -156,6 +156,8 @@ class Engagement:
     hidden: bool = False
     nested: bool = False
     """A reply to a reply: listed by the provider, but no engagement with the tweet itself."""
+    edits: list[str] = field(default_factory=list)
+    """The ids of later versions; the truth names the first."""
 
     @property
     def key(self) -> Key:

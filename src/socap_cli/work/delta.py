@@ -111,7 +111,8 @@ class PassTracker:
         """Take a page in."""
         ids = _ids(page)
         self._stale = self._stale + 1 if ids and self._seen.issuperset(ids) else 0
-        foreign = not ids and page.billed_items > 0  # it goes on behind them; behind nothing it hardly does
+        # It goes on behind rows of no concern; behind nothing it hardly does, unless the provider says so.
+        foreign = not ids and (page.billed_items > 0 or page.blank_is_normal)
         self._foreign = self._foreign + 1 if foreign else 0
         self._blank = 0 if ids or foreign else self._blank + 1
         self._seen.update(ids)

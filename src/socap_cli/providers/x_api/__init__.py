@@ -1,4 +1,4 @@
-"""X's own API: counters, retweeters, replies by search, quotes.
+"""X's own API: counters, retweets, replies by search, quotes.
 
 Search goes back seven days, and shows a post half a minute after it was written; see docs/collection.md for what
 that means for a campaign.
@@ -6,12 +6,12 @@ that means for a campaign.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from socap_cli.errors import RequestRefused
+from socap_cli.errors import KeyRefused, NotFound, RequestRefused
 from socap_cli.model.account import ListItem, Page, TweetsAnswer
 from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.providers.http_provider import Endpoint, HttpProvider, read_page, read_rows
@@ -28,7 +28,8 @@ SHOWN_AFTER = timedelta(seconds=30)
 """What is newer is not found, and a time that is newer is refused."""
 MARGIN = timedelta(minutes=5)
 """Clocks differ, and the seven days pass while a request is on its way."""
-RELATIONS = {REPLIES: "replied_to", QUOTES: "quoted"}
+RELATIONS = {RETWEETS: "retweeted", REPLIES: "replied_to", QUOTES: "quoted"}
+BALANCE = "/2/usage/credits"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,8 @@ class XEndpoint(Endpoint):
     counters: tuple[str, ...] = ()
     """The public metric that counts its list: its name of old, and since the renaming of tweets to posts."""
     cursor_parameter: str = "pagination_token"
+    exclude: str = ""
+    """Rows that X leaves out, unpaid."""
 
     @property
     def is_list(self) -> bool:
@@ -49,16 +52,14 @@ class XEndpoint(Endpoint):
     @property
     def fields(self) -> dict[str, str]:
         """What to ask for: without it X sends ids and texts only."""
-        return {**POST_FIELDS, **USER_FIELDS} if self.rows_are_posts else USER_FIELDS
+        fields = {**POST_FIELDS, **USER_FIELDS} if self.rows_are_posts else USER_FIELDS
+        return {**fields, "exclude": self.exclude} if self.exclude else fields
 
 
 ENDPOINTS: dict[str, XEndpoint] = {
     METRICS: XEndpoint(path="/2/tweets", a_window=3_500),
     RETWEETS: XEndpoint(
-        path="/2/tweets/{tweet_id}/retweeted_by",
-        a_window=75,
-        counters=("retweet_count", "repost_count"),
-        rows_are_posts=False,
+        path="/2/tweets/{tweet_id}/retweets", a_window=75, counters=("retweet_count", "repost_count")
     ),
     REPLIES: XEndpoint(
         path="/2/tweets/search/recent",
@@ -67,9 +68,22 @@ ENDPOINTS: dict[str, XEndpoint] = {
         takes_times=True,
         cursor_parameter="next_token",
     ),
-    QUOTES: XEndpoint(path="/2/tweets/{tweet_id}/quote_tweets", a_window=75, counters=("quote_count",)),
-    FOLLOWINGS: XEndpoint(path="/2/users/{user_id}/following", a_window=15, rows_are_posts=False),
+    # Without `exclude`, most rows are retweets of quotes.
+    QUOTES: XEndpoint(
+        path="/2/tweets/{tweet_id}/quote_tweets",
+        a_window=75,
+        counters=("quote_count",),
+        exclude="retweets",
+    ),
+    FOLLOWINGS: XEndpoint(path="/2/users/{user_id}/following", a_window=300, rows_are_posts=False),
 }
+RETWEETERS = XEndpoint(
+    path="/2/tweets/{tweet_id}/retweeted_by",
+    a_window=75,
+    counters=("retweet_count", "repost_count"),
+    rows_are_posts=False,
+)
+"""Without times and at twice the price: for keys that may not read retweets as posts."""
 PRICES = Prices(tweet=500.0, user=1_000.0, minimum=0.0)
 """What fails, or finds nothing, is free.
 
@@ -82,7 +96,7 @@ class XApi(HttpProvider):
 
     name = "x"
     usd_per_credit = 0.00001
-    endpoints = ENDPOINTS
+    endpoints: Mapping[str, XEndpoint] = ENDPOINTS
 
     def __init__(
         self, key: str, *, url: str = URL, batch: int = LARGEST_BATCH, timeout: float = 30.0,
@@ -101,19 +115,26 @@ class XApi(HttpProvider):
 
     def limit_scope(self, operation: str) -> str:
         """Each endpoint has a limit of its own."""
-        return ENDPOINTS[operation].path
+        return self.endpoints[operation].path
 
     def credits_left(self) -> float | None:
-        """X does not say. A tweet that never was is asked for, which is free, so that a wrong token is noticed.
+        """The balance, which X does not tell every token. Raises ProviderError.
 
-        Raises ProviderError.
+        Where it is not told, a tweet that never was is requested, which is free, so that a wrong token is noticed.
         """
-        self.tweets([NO_TWEET])
-        return None
+        try:
+            with self.ask(BALANCE, {}) as answer:
+                usd = rows.balance_in(answer)
+        except (NotFound, RequestRefused):
+            usd = None
+        if usd is None:
+            self.tweets([NO_TWEET])
+            return None
+        return usd / self.usd_per_credit
 
     def allowed_rate(self, scope: str) -> AllowedRate | None:
         """The rate that X's documentation names for an app."""
-        for endpoint in ENDPOINTS.values():
+        for endpoint in (*ENDPOINTS.values(), RETWEETERS):
             if endpoint.path == scope:
                 said = f"X's documentation: {endpoint.a_window:,} in 15 minutes"
                 return AllowedRate(endpoint.a_window / WINDOW, said)
@@ -143,7 +164,26 @@ class XApi(HttpProvider):
         """One page of a list, newest first. Raises ProviderError."""
         if kind not in self.lists:
             raise RequestRefused(f"{self.name} has no list of {kind}")
-        endpoint = ENDPOINTS[kind]
+        endpoint = self.endpoints[kind]
+        if endpoint is ENDPOINTS[RETWEETS] and not cursor:
+            try:
+                return self._page(endpoint, kind, tweet_id)
+            except (NotFound, KeyRefused):
+                page = self._page(RETWEETERS, kind, tweet_id)
+            self.endpoints = {**ENDPOINTS, RETWEETS: RETWEETERS}
+            return page
+        return self._page(endpoint, kind, tweet_id, cursor=cursor, since=since, until=until)
+
+    def _page(
+        self,
+        endpoint: XEndpoint,
+        kind: Kind,
+        tweet_id: str,
+        *,
+        cursor: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Page:
         params = {"max_results": str(LARGEST_PAGE), **endpoint.fields}
         if kind == REPLIES:
             params |= {"query": f"in_reply_to_tweet_id:{tweet_id}", **self._times(since, until)}
@@ -152,13 +192,14 @@ class XApi(HttpProvider):
         path = endpoint.path.format(tweet_id=tweet_id)
         with self.ask(path, params, has_cursor=bool(cursor)) as answer:
             read: Callable[[object], ListItem | None] = rows.read_account
-            if kind != RETWEETS:
+            if endpoint.rows_are_posts:
                 accounts = rows.accounts_in(answer)
                 read = partial(rows.read_post, accounts=accounts, relation=RELATIONS[kind], tweet_id=tweet_id)
-            return read_page(answer, rows.rows_in(answer), read, rows.next_token(answer))
+            page = read_page(answer, rows.rows_in(answer), read, rows.next_token(answer))
+        return replace(page, blank_is_normal=True)
 
     def followings(self, username: str, *, cursor: str | None = None) -> Page:  # noqa: ARG002
-        """Not read: X gives 15 pages in 15 minutes, at a cent an account."""
+        """Not read from X: an account costs a cent."""
         raise RequestRefused(
             f"whom @{username} follows is not read from X", hint="import a list: socap importance import"
         )
@@ -177,7 +218,7 @@ class XApi(HttpProvider):
 WINDOW = 900.0
 """Seconds in which X counts requests."""
 POST_FIELDS = {
-    "tweet.fields": "created_at,author_id,conversation_id,in_reply_to_user_id,referenced_tweets,public_metrics",
+    "tweet.fields": "created_at,author_id,referenced_tweets,public_metrics,note_tweet",
     "expansions": "author_id",
 }
 USER_FIELDS = {"user.fields": "username,name,description,public_metrics,verified,verified_type"}

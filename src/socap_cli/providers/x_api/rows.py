@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -51,7 +52,7 @@ def read_tweet(row: Any, accounts: Accounts, counters: Mapping[str, tuple[str, .
     return Tweet(
         tweet_id=tweet_id,
         author=read_profile(accounts[user_id]) if user_id is not None and user_id in accounts else None,
-        text=cleaning.text(row.get("text"), references=True),
+        text=_text(row),
         posted_at=cleaning.moment(row.get("created_at")) or snowflake_time(tweet_id),
         counters=read_counters(row.get("public_metrics"), counters),
         retweet_of=next(iter(_related(row, "retweeted")), None),
@@ -99,33 +100,54 @@ def read_account(row: Any) -> ListItem:
 
 
 def read_post(row: Any, accounts: Accounts, *, relation: str, tweet_id: str) -> ListItem | None:
-    """A post with its author; None when it stands in this relation to other posts than the tweet.
+    """A post with its author; None when it names other posts, and not the tweet in this relation.
 
-    Raises BadRow. An author whom X leaves out beside the posts is known by id alone.
+    Raises BadRow. An author whom X leaves out beside the posts is known by id alone. An edited post has a new id
+    and is known by its first one; a retweet is known by its account.
     """
     row = as_object(row)
     post_id = cleaning.post_id(row.get("id"))
     if post_id is None:
         raise BadRow("its id is missing or no id")
-    if tweet_id not in (_related(row, relation) or (tweet_id,)):
+    related = _related(row)
+    if related and (relation, tweet_id) not in related:
         return None
     user_id = cleaning.user_id(row.get("author_id"))
     if user_id is None:
         raise BadRow("its author is gone", is_gone=row.get("author_id") is None)
+    is_retweet = relation == "retweeted"
+    versions = row.get("edit_history_tweet_ids", row.get("edit_history_post_ids"))
+    first_id = cleaning.post_id(versions[0]) if isinstance(versions, list) and versions else None
     return ListItem(
-        source_id=post_id,
+        source_id=user_id if is_retweet else first_id or post_id,
         profile=read_profile(accounts.get(user_id, {"id": user_id})),
         engaged_at=cleaning.moment(row.get("created_at")) or snowflake_time(post_id),
-        text=cleaning.text(row.get("text"), references=True),
+        text="" if is_retweet else _text(row),
     )
 
 
-def _related(row: dict[str, Any], relation: str) -> tuple[str, ...]:
-    """The ids of the posts that a post replies to, or quotes; none when it does not say."""
+def _text(row: Mapping[str, Any]) -> str:
+    """The whole text; `text` itself is cut at 280 characters."""
+    note = row.get("note_tweet", row.get("note_post"))
+    whole = note.get("text") if isinstance(note, dict) else None
+    return cleaning.text(whole, references=True) or cleaning.text(row.get("text"), references=True)
+
+
+def _related(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(relation, id) of the posts that a post replies to, quotes or retweets; none when it does not say."""
     listed = row.get("referenced_tweets", row.get("referenced_posts"))
     references = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-    ids = (cleaning.post_id(one.get("id")) for one in references if one.get("type") == relation)
-    return tuple(post_id for post_id in ids if post_id is not None)
+    related = [(str(one.get("type")), cleaning.post_id(one.get("id"))) for one in references]
+    return [(relation, post_id) for relation, post_id in related if post_id is not None]
+
+
+def balance_in(answer: Answer) -> float | None:
+    """The balance in USD, if the answer holds one. Raises ProviderError."""
+    data = object_in(answer).get("data")
+    total = data.get("total_balance") if isinstance(data, dict) else None
+    if not isinstance(total, int | float) or isinstance(total, bool) or not math.isfinite(total):
+        return None
+    return float(total)
 
 
 def object_in(answer: Answer) -> dict[str, Any]:
@@ -197,8 +219,11 @@ def _error(answer: Answer) -> ProviderError:
         return CreditsExhausted(f"the month's posts are used up: {detail}", endpoint=answer.path, hint=LOOK)
     if kind.startswith(("client-forbidden", "client-not-enrolled")):
         return KeyRefused(f"the key was refused: {detail}", endpoint=answer.path, hint=CHECK_KEY)
-    if answer.status == 403 and kind in HIDDEN:
-        # Its type says that it is this tweet, and not the key.
+    if answer.status == 403 and (kind.startswith("credits") or body.get("title") == "SpendCapReached"):
+        message = f"the spending limit of the account is reached: {detail}"
+        return CreditsExhausted(message, endpoint=answer.path, hint=LOOK)
+    if answer.status == 403:
+        # A refused key has a type of its own, above: this is about the resource.
         return RequestRefused(f"HTTP 403: {detail}", endpoint=answer.path)
     return error_for(answer, detail)
 
