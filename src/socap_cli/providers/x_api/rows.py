@@ -55,7 +55,7 @@ def read_tweet(row: Any, accounts: Accounts, counters: Mapping[str, tuple[str, .
         text=_text(row),
         posted_at=cleaning.moment(row.get("created_at")) or snowflake_time(tweet_id),
         counters=read_counters(row.get("public_metrics"), counters),
-        retweet_of=next(iter(_related(row, "retweeted")), None),
+        retweet_of=dict(_related(row)).get("retweeted"),
     )
 
 
