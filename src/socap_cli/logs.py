@@ -18,6 +18,8 @@ from typing import TextIO
 
 from socap_cli.text import Mask, json_text
 
+ROOT = "socap"
+"""The parent of every logger of the program; libraries keep their own levels."""
 FORMS = ("text", "json")
 SHOWN = {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO, 2: logging.DEBUG}
 """What reaches stderr: with -qq, by default, with -v, with -vv."""
@@ -38,7 +40,7 @@ class Logs:
             if isinstance(handler.formatter, _Form):  # of a run before this one in the same process
                 logging.root.removeHandler(handler)
                 handler.close()
-        logging.getLogger("socap").setLevel(logging.DEBUG if detail == 2 else logging.INFO)
+        logging.getLogger(ROOT).setLevel(logging.DEBUG if detail == 2 else logging.INFO)
         self._add(_Stderr(), level=SHOWN[detail], form=form, detail=max(detail, 0))
 
     def hide(self, secrets: Iterable[str]) -> None:
