@@ -50,7 +50,9 @@ def test_the_story_by_hand(
     assert (check["missing"], check["not_in_truth"], check["twice"]) == (0, 0, 0)
     assert check["stored"] == worked["engagements_new"] > 15
     sent = cli("alerts", "send")["result"]
-    assert set(sent) == {"planned", "sent", "held", "failed", "dead", "unknown"}
+    assert set(sent) == {
+        "planned", "sent", "held", "later", "next_due", "failed", "dead", "unknown", "disabled",
+    }  # fmt: skip
     assert sent["sent"] == len(simulator.slack.messages) == 1  # one summary of what was there before
     rendered = cli("report", "render", "--out", str(tmp_path / "pages"))["result"]
     assert [Path(p).name for p in rendered["pages"]] == ["launch.html", "index.html"]
@@ -136,7 +138,7 @@ def test_an_export_runs_nothing_in_a_spreadsheet(
         (["db", "start"], 2, "MONGODB_URI is set"),
         (["--config"], 2, "--config needs a value"),
         (["--config", "nope.toml", "status"], 2, "no configuration file at nope.toml"),
-        (["simulate", "--provider", "y"], 2, "does not speak 'y'"),
+        (["simulate", "--provider", "y"], 2, "no wire format 'y'"),
     ],
 )
 def test_bad_input_is_one_clear_line_with_the_right_code(

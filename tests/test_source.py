@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import cProfile
 import csv
 import io
+import pstats
 import re
 from typing import Literal
 
@@ -258,7 +260,20 @@ def test_no_line_is_silently_dropped(rows: list[str]) -> None:
     named = {entry.line.number for entry in wanted} | {entry.line for entry in rejected}
     assert named == {line.number for line in lines}
     for number, row in enumerate(rows, start=1):
-        assert number in named or row.lstrip().startswith("#") or not any(c.isalnum() for c in visible(row))
+        plain = visible(row)
+        is_rule = re.fullmatch(r"[-=_*~+|:,;\s]*", plain) and sum(c in "-=_*~" for c in plain) > 1
+        assert number in named or plain.startswith("#") or not plain.strip(' ,;\t|"') or is_rule
+
+
+@pytest.mark.parametrize(("head", "parses"), [("n,text,url,likes\n", 1), ("", 2)])
+def test_a_long_list_is_parsed_once_not_cell_by_cell(head: str, parses: int) -> None:
+    size = 2000
+    rows = (f"{n},a text {n},https://x.com/ada/status/{1996518988151706110 + n},{n}\n" for n in range(size))
+    with cProfile.Profile() as profile:
+        lines = read(head + "".join(rows))
+    stats = pstats.Stats(profile).get_stats_profile().func_profiles
+    assert len(lines) == size
+    assert int(stats["tweet_ids"].ncalls) < parses * size + 1000
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from typing import Literal
 
 import pytest
@@ -181,11 +180,46 @@ def test_one_quote_left_open_never_costs_another_row(data: st.DataObject, size: 
 @example('#|"\r1"')
 @example('# a,"b\n1,"\nk')
 def test_every_line_is_in_a_row_or_named(text: str) -> None:
+    """Apart from blank lines, comments, and what stands above the rows of a table with a header."""
     listed = read(text)
     covered = {n for row in listed for n in range(row.line, row.line + row.text.count("\n") + 1)}
-    lost = [line for n, line in enumerate(split_lines(text), start=1) if n not in covered]
-    has_header = "key" in fold_column(text)
-    assert all(not re.search(r"\w", line) or line.strip(' "').startswith("#") or has_header for line in lost)
+    first_row = next((row.line for row in listed if row.fields), None)
+    is_header_alone = first_row is None and "key" in fold_column(text)
+    lost = [
+        (number, line)
+        for number, line in enumerate(split_lines(text), start=1)
+        if number not in covered and line.strip(' ,;\t|"') and not line.lstrip().startswith("#")
+    ]
+    assert all(is_header_alone or number < (first_row or 0) for number, _ in lost), lost
+
+
+@pytest.mark.parametrize("line", ["?!", "...", ":", "…,!", "🔥"])
+def test_a_line_of_marks_is_a_row_and_only_a_rule_is_not(line: str) -> None:
+    table = f"key,note\n{KEY}1,a\n{{}}\n{KEY}2,b\n"
+    assert [number for number, _ in rows(table.format(line))] == [2, 3, 4]
+    for rule in ("---,---", "|:--|--:|", "=====", "+----+----+", ",", '""'):
+        assert [number for number, _ in rows(table.format(rule))] == [2, 4]
+
+
+@pytest.mark.parametrize("head", ["key,note\n", ""])
+def test_a_long_table_is_detected_by_its_first_rows(head: str) -> None:
+    """Recognising a key may be expensive, so the number of calls does not grow with the table."""
+
+    def calls(size: int) -> int:
+        cells: list[str] = []
+
+        def counting(cell: str) -> bool:
+            cells.append(cell)
+            return is_key(cell)
+
+        text = head + "".join(f"{KEY}{number},note {number}\n" for number in range(size))
+        listed = read_rows(
+            text, name="-", columns={"key", "note"}, is_key=counting, is_group=lambda *_: False
+        )
+        assert len(listed) == size
+        return len(cells)
+
+    assert calls(3000) == calls(300)
 
 
 def test_a_quote_in_a_comment_takes_no_row_with_it() -> None:

@@ -55,11 +55,13 @@ LOOKS_LIKE_JSON = re.compile(
 )
 """How JSON with a list begins. A Markdown link, [text](address), begins with a bracket as well."""
 NEXT_VALUE = re.compile(r"[^\s,]")
-HAS_CONTENT = re.compile(r"\w")
-"""A line without a letter or digit is blank or only rules the page."""
+BLANK = ' ,;\t|"\n'
+"""What a blank line of a table may consist of."""
+RULE = re.compile(r"(?:[+|:,;\s]*[-=_*~]){2,}[+|:,;\s]*")
+"""A line that only rules the page, as below the header of a Markdown table."""
 COMMENT = "#"
-SAMPLE = 60
-"""Records that the delimiter and the header are judged by."""
+SAMPLE = 100
+"""Records by which the format of a table is detected: a key is expensive to recognise."""
 LARGEST_ENTRY = 1 << 16
 """How far the line of a JSON or TOML entry is looked for."""
 DEEPEST_HEADER = 12
@@ -321,8 +323,9 @@ def _delimited_rows(lines: Sequence[str], columns: Collection[str], is_key: IsKe
     rows = list(_records(lines, first, delimiter, columns, is_key))
     header_at = _header_at(rows, columns, is_key)
     if header_at is None:
-        keyed = sum(len(row.cells) > 1 and any(map(is_key, row.cells)) for row in rows)
-        if not 0 < len(rows) <= 2 * keyed:
+        sample = rows[:SAMPLE]
+        keyed = sum(len(row.cells) > 1 and any(map(is_key, row.cells)) for row in sample)
+        if not 0 < len(sample) <= 2 * keyed:
             return list(_text_rows(lines, first, delimiter))
         return rows
     names = [fold_column(cell) for cell in rows[header_at].cells]
@@ -342,7 +345,7 @@ def _by_name(names: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
 
 def _text_rows(lines: Sequence[str], first: int, delimiter: str) -> Iterator[ListRow]:
     for number, line in enumerate(lines[first:], start=first + 1):
-        if not visible(line).startswith(COMMENT) and HAS_CONTENT.search(line):
+        if not visible(line).startswith(COMMENT) and not _is_layout(line):
             cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
             yield ListRow(number, line, tuple(cell.strip() for cell in cells))
 
@@ -356,7 +359,8 @@ def _records(
         line = lines[at]
         cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
         after, error = at + 1, ""
-        if not _is_comment(cells, columns, is_key) and '"' in line:
+        is_comment = line.lstrip().startswith(COMMENT) and _is_comment(cells, columns, is_key)
+        if not is_comment and '"' in line:
             # strict refuses text after a closing quote. On the first line this is a quote within the cell's text,
             # on a later line it is the quote of another cell. The last, empty line ends a quote left open.
             rest = chain((lines[n] + "\n" for n in range(at, len(lines))), ["\n"])
@@ -373,7 +377,7 @@ def _records(
             continue
         width = max(width, len(cells))
         text = "\n".join(lines[at:after])
-        if HAS_CONTENT.search(text) and not _is_comment(cells, columns, is_key):
+        if not is_comment and not _is_layout(text):
             yield ListRow(at + 1, text, tuple(cell.strip() for cell in cells))
         at = after
 
@@ -391,6 +395,12 @@ def _swallows_row(cells: Sequence[str], delimiter: str, width: int, is_key: IsKe
             if (len(parts) == width or breaks_off) and any(is_key(part.strip(' "')) for part in parts):
                 return True
     return False
+
+
+def _is_layout(text: str) -> bool:
+    """Whether a line holds nothing: it is blank, or only rules the page."""
+    content = visible(text).strip(BLANK)
+    return not content or RULE.fullmatch(content) is not None
 
 
 def _is_comment(cells: Sequence[str], columns: Collection[str], is_key: IsKey) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from socap_cli.campaigns.urls import is_tweet, tweet_ids
 from socap_cli.errors import NotATweet
-from socap_cli.files import ListRow, fold_column, read_rows
+from socap_cli.files import SAMPLE, ListRow, fold_column, read_rows
 from socap_cli.model.campaign import TweetCategory
 from socap_cli.text import visible
 
@@ -115,7 +115,8 @@ def is_list_of_tweets(key: str, value: Any) -> bool:
 
 def lines_of(rows: Sequence[ListRow]) -> list[Line]:
     """What each row names as its tweet, and its category."""
-    url_columns, category_column = _url_columns(rows), _category_column(rows)
+    sample = _sample(rows)
+    url_columns, category_column = _url_columns(sample), _category_column(sample)
     lines = []
     for row in rows:
         url, category = "", ""
@@ -123,8 +124,8 @@ def lines_of(rows: Sequence[ListRow]) -> list[Line]:
         if row.fields and len(row.cells) <= max(len(row.fields), 1):
             url = usable_cell([_scalar(row.fields.get(column)) for column in url_columns])
             category = _scalar(row.fields.get(category_column))
-        elif len(row.cells) > 1 and any(map(is_tweet, row.cells)):
-            url, category = _without_header(row)
+        elif len(row.cells) > 1 and (keys := [cell for cell in row.cells if is_tweet(cell)]):
+            url, category = _without_header(row, keys)
         elif not row.error:
             url, category = row.text, _category_beside(visible(row.text).split())
         if not category and is_category(row.group):
@@ -193,15 +194,13 @@ def _category_beside(words: Sequence[str]) -> str:
     return ends[0] if ends else ""
 
 
-def _url_columns(rows: Sequence[ListRow]) -> list[str]:
+def _url_columns(sample: Mapping[str, Sequence[str]]) -> list[str]:
     """The columns that may name a row's tweet, the surest first: addresses by name or by content, then ids."""
-    filled: dict[str, list[str]] = {}
-    for row in rows:
-        for column, value in row.fields.items():
-            if cell := _scalar(value):
-                filled.setdefault(column, []).append(cell)
-    tweets = {column: sum(map(is_tweet, cells)) for column, cells in filled.items()}
-    links = {column: sum(map(_is_link, cells)) for column, cells in filled.items()}
+    filled = {column: cells for column, cells in sample.items() if cells}
+    found = {column: [cell for cell in cells if is_tweet(cell)] for column, cells in filled.items()}
+    tweets = {column: len(cells) for column, cells in found.items()}
+    # A number may be the id of something else, an address is not.
+    links = {column: sum("/" in cell for cell in cells) for column, cells in found.items()}
     by_content = sorted(filter(links.get, links), key=lambda column: -links[column])
     named = sorted((c for c in URL_COLUMNS if c in filled), key=lambda column: -tweets[column])
     ids = [column for column in ID_COLUMNS if column in filled]
@@ -213,13 +212,19 @@ def _url_columns(rows: Sequence[ListRow]) -> list[str]:
     )
 
 
+def _sample(rows: Sequence[ListRow]) -> dict[str, list[str]]:
+    """The first filled cells of each column: parsing every cell of a long table takes seconds."""
+    cells: dict[str, list[str]] = {}
+    for row in rows:
+        for column, value in row.fields.items():
+            known = cells.setdefault(column, [])
+            if len(known) < SAMPLE and (cell := _scalar(value)):
+                known.append(cell)
+    return cells
+
+
 def _scalar(value: Any) -> str:
     return str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
-
-
-def _is_link(cell: str) -> bool:
-    """Whether a cell is a tweet's address; a number may be the id of something else."""
-    return "/" in cell and is_tweet(cell)
 
 
 def usable_cell(cells: Sequence[str]) -> str:
@@ -238,28 +243,24 @@ def _is_usable(cell: str, *, alone: bool) -> bool:
         return False
 
 
-def _category_column(rows: Sequence[ListRow]) -> str:
+def _category_column(sample: Mapping[str, Sequence[str]]) -> str:
     """The column called category, or the first in which most filled cells are categories."""
-    columns = dict.fromkeys(column for row in rows for column in row.fields)
-    if named := [column for column in CATEGORY_COLUMNS if column in columns]:
+    if named := [column for column in CATEGORY_COLUMNS if column in sample]:
         return named[0]
-    for column in columns:
-        cells = [cell for row in rows if (cell := _scalar(row.fields.get(column)))]
+    for column, cells in sample.items():
         if cells and 2 * sum(map(is_category, cells)) > len(cells):
             return column
     return ""
 
 
-def _without_header(row: ListRow) -> tuple[str, str]:
-    """The link and the category in a row of url, category and other cells, in any order."""
-    cells = [cell for cell in row.cells if cell]
-    keys = [cell for cell in cells if is_tweet(cell)]
-    others = [cell for cell in cells if cell not in keys]
+def _without_header(row: ListRow, keys: list[str]) -> tuple[str, str]:
+    """The link and the category in a row of url, category and other cells, in any order; `keys` name tweets."""
+    others = [cell for cell in row.cells if cell and cell not in keys]
     named = [cell for cell in others if is_category(cell)]
     guess = [cell for cell in others[:1] if cell.isalpha()]
-    if others and not any(map(_is_link, keys)):
+    if others and not any("/" in key for key in keys):
         keys = keys[:1]  # beside other cells the further numbers are those of authors and conversations
-    return " ".join(keys) or row.text, (named or guess or [""])[0]
+    return " ".join(keys), (named or guess or [""])[0]
 
 
 def is_category(text: str) -> bool:

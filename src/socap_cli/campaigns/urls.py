@@ -37,8 +37,9 @@ TEXT_NUMBER = re.compile(r"""(?:=\s*"|')([0-9]+)"?""")
 """How spreadsheets are told that a number is text: ="123" and '123."""
 NUMBER_CUT = re.compile(r"[0-9]+[.,]?[0-9]*e\+?[0-9]+|[0-9]{10,}[.,]0+", re.IGNORECASE)
 GROUPED = re.compile(r"[0-9]{1,3}(?:[.,' \u00a0\u202f][0-9]{3}){3,}")
+ANY_DIGIT = re.compile(r"[0-9]")
 FEW_DIGITS = 10
-"""A shorter number beside other words is a count rather than an id."""
+"""A shorter number beside other words is a count rather than an id. No tweet's address is shorter either."""
 ROUNDED = re.compile(r"[0-9]{15}0{3,4}")
 """Fifteen digits and zeros: what a spreadsheet makes of an id that it takes for a number."""
 LARGEST_ID = 2**63 - 1
@@ -113,6 +114,8 @@ def tweet_ids(text: str) -> Found:
 
 def is_tweet(text: str) -> bool:
     """Whether a text is one tweet's address or a long id, and nothing else."""
+    if len(text) < FEW_DIGITS or not ANY_DIGIT.search(text):  # most cells of a table; parsing is expensive
+        return False
     plain = visible(text)
     words = _words(plain)
     if len(words) != 1 or (BARE_ID.fullmatch(words[0]) and not _is_long_id(words[0])):
