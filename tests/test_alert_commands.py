@@ -56,7 +56,9 @@ def test_alerts_are_listed_by_what_one_asks_for(cli: Cli, db: Db, one: Hook) -> 
     (sent,) = cli("alerts", "list", "--status", "sent", "--person", VIP)["result"]["alerts"]
     assert (sent["is_vip"], sent["deliveries"][0]["channel"]) == (True, "slack")
     assert sent["sent_at"] is not None
-    assert len(cli("alerts", "list", "--channel", "slack")["result"]["alerts"]) == 1
+    found = cli("alerts", "list", "--channel", "slack")["result"]
+    assert (len(found["alerts"]), found["total"]) == (1, 1)
+    assert cli("alerts", "list", "--channel", "email")["result"] == {"alerts": [], "total": 0}
     assert cli("alerts", "list", "--action-type", "quote")["result"]["alerts"] == []
     tweet, other = held["tweet_id"], f"https://x.com/a/status/{int(held['tweet_id']) + 1}"
     for words, names in (
@@ -163,6 +165,20 @@ def test_retry_switches_a_channel_on_of_which_nothing_is_left_to_be_told(cli: Cl
     assert rate_limits.switched_off(db)
     assert cli("alerts", "retry")["result"]["deliveries"] == 0
     assert rate_limits.switched_off(db) == {}
+
+
+def test_a_send_that_sends_nothing_fails_while_messages_wait_for_a_disabled_address(
+    cli: Cli, db: Db, one: Hook
+) -> None:
+    engage(db, ["ann"])
+    one.answer = reply(404, b"no_service")
+    cli("alerts", "send", code=4)
+    one.answer = reply(200, b"ok")
+    for _ in range(2):
+        result = cli("alerts", "send", code=4)["result"]
+        assert (result["sent"], result["dead"], result["disabled"]) == (0, 0, 1)
+    cli("alerts", "retry")
+    assert cli("alerts", "send")["result"]["sent"] == 1
 
 
 def test_what_waits_for_one_receiver_shows_when_and_what_went_wrong_with_another(

@@ -848,6 +848,58 @@ def test_what_a_killed_run_left_half_made_is_not_told_once_it_is_silenced(
     assert lives > 8
 
 
+def before_the_outbox(desk: Alerting, *, has_messages: bool = True) -> None:
+    """Write messages as versions before the outbox did: their rows were in alert_history alone."""
+    db = desk.lab.db
+    db.alert_messages.update_many({}, {"$unset": {"rows": "", "revision": "", "withdrawn_rows": ""}})
+    if not has_messages:  # a run was killed before it wrote them
+        unsent = {"status": {"$ne": "sent"}}
+        db.alert_messages.delete_many(unsent)
+        db.alert_history.update_many(unsent, {"$set": {"status": "pending", "message_id": None}})
+        db.alert_queue.update_many(unsent, {"$set": {"status": "sending"}})
+
+
+@pytest.mark.parametrize("has_messages", [True, False], ids=["in messages", "in no message yet"])
+def test_what_a_version_before_the_outbox_left_unsent_is_sent_once_wherever_a_run_is_killed(
+    desk: Alerting, has_messages: bool
+) -> None:
+    slack_, lives, killed = desk.lab.simulator.slack, 0, True
+    change(desk.lab.db, SLUG, frequency_window_minutes=0)
+    while killed:
+        lives += 1
+        slack_.status = 503
+        desk.engage(1)
+        desk.engage(2)
+        desk.collect()
+        desk.send()
+        before_the_outbox(desk, has_messages=has_messages)
+        slack_.status = 200
+        desk.messages.clear()
+        desk.lab.advance(minutes=5)
+        mortal: Any = MortalDb(desk.lab.db, lives, after=False)
+        with contextlib.suppress(Killed):
+            desk.send(mortal)
+        killed = mortal.lives <= 0
+        desk.lab.db.locks.update_many({}, {"$set": {"token": None}})
+        desk.lab.db.channels.delete_many({})  # the pace of Slack is by the database's clock
+        desk.lab.advance(minutes=2)
+        desk.send()
+        for account in desk.important[1:3]:
+            texts = [message["text"] for message in desk.messages if account.username in message["text"]]
+            assert len([text for text in texts if "repeated" not in text]) <= 1 <= len(texts) <= 2, lives
+        assert set(statuses(desk)) == {"sent"}
+    assert lives > 4
+
+
+def test_who_had_a_message_of_a_version_before_the_outbox_gets_no_second_one(desk: Alerting) -> None:
+    desk.engage(1)
+    desk.collect()
+    assert desk.send().sent == 1
+    before_the_outbox(desk)
+    alert_queue.reopen(desk.lab.db, desk.lab.db.alert_queue.distinct("_id"))
+    assert (desk.send().sent, statuses(desk), len(desk.messages)) == (0, {"sent": 1}, 1)
+
+
 def test_an_outcome_that_was_overtaken_is_not_written_over_the_newer_one(desk: Alerting) -> None:
     db, slack_ = desk.lab.db, desk.lab.simulator.slack
     slack_.status = 503

@@ -103,6 +103,7 @@ def send_alerts(context: AlertContext, *, campaign_id: str | None = None) -> Sen
     db = context.db
     planned, held, warnings = 0, 0, list[str]()
     again = context.settings.resend_unknown
+    alert_queue.convert_old_messages(db)
     alert_messages.expire(db, now=context.now(), resend_unknown=again, most_repeats=MOST_REPEATS)
     alert_messages.record(db)
     try:
@@ -120,7 +121,7 @@ def send_alerts(context: AlertContext, *, campaign_id: str | None = None) -> Sen
         planned=planned,
         held=held,
         **{name: sent.counts[name] for name in ("sent", "failed", "dead", "unknown")},
-        disabled=alert_messages.waiting_for(db, rate_limits.switched_off(db)),
+        disabled=alert_messages.waiting_for(db, rate_limits.switched_off(db), campaign_id=campaign_id),
         later=later,
         next_due=next_due,
         warnings=tuple(dict.fromkeys(warnings)),

@@ -360,6 +360,7 @@ def retry(
         if not dry_run:
             rate_limits.switch_on(db, addresses)
             now = alert_context(built, db).now()
+            alert_queue.convert_old_messages(db)
             alert_messages.retry(db, now=now, campaign_id=only, message_ids=ids)
     text = f"{counted(len(ended), 'message')} will be retried by: socap alerts send"
     run.done({"deliveries": len(ended)}, text=text)

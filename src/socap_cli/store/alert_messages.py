@@ -306,10 +306,11 @@ def ended(
     return {row["_id"]: row["address_id"] for row in rows}
 
 
-def waiting_for(db: Db, address_ids: Collection[str]) -> int:
+def waiting_for(db: Db, address_ids: Collection[str], *, campaign_id: str | None = None) -> int:
     """How many messages wait for these addresses, until they are sent or retried."""
     query = {"address_id": {"$in": list(address_ids)}, "status": {"$in": [*OPEN, DeliveryStatus.DEAD.value]}}
-    return db.alert_messages.count_documents(query) if address_ids else 0
+    of: Row = {"campaign_id": campaign_id} if campaign_id else {}
+    return db.alert_messages.count_documents({**query, **of}) if address_ids else 0
 
 
 def _ended(campaign_id: str | None, message_ids: Sequence[str] | None) -> Row:

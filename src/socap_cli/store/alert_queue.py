@@ -30,7 +30,7 @@ from socap_cli.model.alert import (
     MessageRecord,
     Silence,
 )
-from socap_cli.store.alert_messages import IN_MESSAGES
+from socap_cli.store.alert_messages import IN_MESSAGES, OF_THE_ALERT
 from socap_cli.store.connect import Db
 from socap_cli.store.engagements import read_rows
 
@@ -162,6 +162,64 @@ def reopen(db: Db, alert_ids: Iterable[str]) -> None:
     )
 
 
+def convert_old_messages(db: Db) -> None:
+    """Give messages of versions before the outbox their rows, which only alert_history had. Safe to repeat.
+
+    Rows that a killed run of such a version left without a message are free again, and their alerts open.
+    """
+    if db.alert_messages.find_one({"revision": None}, {"_id": 1}):
+        row: Row = {name: f"$$row.{name}" for name in (*OF_THE_ALERT, "is_gathered")}
+        row["may_have_arrived"] = {"$ifNull": ["$$row.may_have_arrived", False]}
+        rows = {"$map": {"input": "$rows", "as": "row", "in": row}}
+        is_dropped = {"$eq": ["$status", DeliveryStatus.DROPPED.value]}  # its alerts may be in other messages
+        is_converted = {"$gt": ["$revision", None]}  # by another run
+        pipeline: list[Row] = [
+            {"$match": {"revision": None}},
+            {
+                "$lookup": {
+                    "from": "alert_history",
+                    "localField": "_id",
+                    "foreignField": "message_id",
+                    "as": "rows",
+                }
+            },
+            {"$project": {"rows": {"$cond": [is_dropped, "$$REMOVE", rows]}, "revision": {"$literal": 1}}},
+            {
+                "$merge": {
+                    "into": "alert_messages",
+                    "whenMatched": [
+                        {
+                            "$replaceWith": {
+                                "$cond": [is_converted, "$$ROOT", {"$mergeObjects": ["$$ROOT", "$$new"]}]
+                            }
+                        }
+                    ],
+                    "whenNotMatched": "discard",
+                }
+            },
+        ]
+        db.alert_messages.aggregate(pipeline)
+    pipeline = [
+        {"$match": {"status": DeliveryStatus.PENDING.value}},
+        {
+            "$lookup": {
+                "from": "alert_messages",
+                "localField": "message_id",
+                "foreignField": "_id",
+                "as": "message",
+            }
+        },
+        {"$match": {"message": []}},
+        {"$project": {"alert_id": 1}},
+    ]
+    if orphans := {row["_id"]: row["alert_id"] for row in db.alert_history.aggregate(pipeline)}:
+        reopen(db, orphans.values())
+        dropped = {"$set": {"status": DeliveryStatus.DROPPED.value}}
+        db.alert_history.update_many(
+            {"_id": {"$in": list(orphans)}, "status": DeliveryStatus.PENDING.value}, dropped
+        )
+
+
 def reopen_risen(db: Db, risen: Iterable[tuple[Alert, float]]) -> None:
     """Each alert that was sent when it counted for less than this, or about no VIP yet, has more recipients now."""
     operations = []
@@ -266,20 +324,13 @@ def _any_case(username: str) -> re.Pattern[str]:
 
 def listed(db: Db, alerts: AlertFilter, *, limit: int) -> list[AlertListing]:
     """Alerts, the latest planned first."""
+    about = {"from": "engagements", "localField": "engagement_id", "foreignField": "_id", "as": "about"}
     pipeline: list[Row] = [
         {"$match": alerts.query()},
         {"$sort": {"planned_at": -1, "_id": 1}},
-        {"$lookup": {"from": "alert_history", "localField": "_id", "foreignField": "alert_id", "as": "rows"}},
-        *([{"$match": {"rows.channel": alerts.channel}}] if alerts.channel else []),
+        *_with_history(alerts.channel),
         {"$limit": limit},
-        {
-            "$lookup": {
-                "from": "engagements",
-                "localField": "engagement_id",
-                "foreignField": "_id",
-                "as": "about",
-            }
-        },
+        {"$lookup": about},
     ]
     rows = list(db.alert_queue.aggregate(pipeline))
     due = _due_of(db, rows)
@@ -293,8 +344,18 @@ def listed(db: Db, alerts: AlertFilter, *, limit: int) -> list[AlertListing]:
 
 
 def count(db: Db, alerts: AlertFilter) -> int:
-    """How many alerts there are, over all channels."""
-    return db.alert_queue.count_documents(alerts.query() or _any(AlertStatus))
+    """How many alerts `listed` has without its limit."""
+    query = alerts.query() or _any(AlertStatus)
+    if alerts.channel is None:
+        return db.alert_queue.count_documents(query)
+    pipeline = [{"$match": query}, *_with_history(alerts.channel), {"$count": "n"}]
+    return sum(row["n"] for row in db.alert_queue.aggregate(pipeline))
+
+
+def _with_history(channel: str | None) -> list[Row]:
+    """Joins what became of each alert; with a channel only those that went over it."""
+    history = {"from": "alert_history", "localField": "_id", "foreignField": "alert_id", "as": "rows"}
+    return [{"$lookup": history}, *([{"$match": {"rows.channel": channel}}] if channel else [])]
 
 
 def find_alert(db: Db, alert_id: str) -> AlertListing | None:
