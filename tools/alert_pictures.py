@@ -20,7 +20,7 @@ from typing import Any
 
 from socap_cli.channels.common import Templates
 from socap_cli.channels.slack import SlackTemplates, payload
-from socap_cli.model.message import Message, MessageKind, ToldEngagement, ToldPerson
+from socap_cli.model.message import Message, MessageEngagement, MessageKind, MessagePerson
 
 NOW = datetime(2026, 3, 2, 14, 5, tzinfo=UTC)
 PAGE = "https://reports.agency.example/launch.html"
@@ -66,16 +66,16 @@ def _markup(text: str) -> str:
     return text.replace("</q>\n", "</q>")
 
 
-def _engagement(number: int, action: str, verb: str, text: str = "") -> ToldEngagement:
+def _engagement(number: int, action: str, verb: str, text: str = "") -> MessageEngagement:
     who = f"https://x.com/ada_vc/status/19966{number:014}"
-    return ToldEngagement(
+    return MessageEngagement(
         f"19965:{action}:{number}", action, verb, who, "1996518988151706001",
         "https://x.com/launchco/status/1996518988151706001", "@launchco's tweet", "client",
         NOW - timedelta(minutes=7 * number), text,
     )  # fmt: skip
 
 
-ADA = ToldPerson(
+ADA = MessagePerson(
     "7", "ada_vc", "Ada Novák", "https://x.com/ada_vc", 31.0,
     (
         _engagement(1, "reply", "replied to", "This is the cleanest launch I have seen this year.\nWho built the indexer?"),
@@ -86,7 +86,7 @@ ADA = ToldPerson(
     organisation="third of Fund Z in this campaign", report_url=f"{PAGE}#q=ada_vc",
 )  # fmt: skip
 OTHERS = tuple(
-    ToldPerson(
+    MessagePerson(
         str(number), handle, name, f"https://x.com/{handle}", score,
         (_engagement(number, action, verb, text),), followers=followers, bio=bio, labels=labels,
         reasons=(("boss", 12.0),), important_followers=more, report_url=f"{PAGE}#q={handle}",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from socap_cli.model.message import Message, MessageKind, ToldEngagement, ToldPerson
+from socap_cli.model.message import Message, MessageEngagement, MessageKind, MessagePerson
 
 AT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
 
-def engagement(**changes: object) -> ToldEngagement:
+def engagement(**changes: object) -> MessageEngagement:
     """Ann's reply to the client's tweet."""
-    plain = ToldEngagement(
+    plain = MessageEngagement(
         engagement_id="100:reply:200",
         action_type="reply",
         verb="replied to",
@@ -27,9 +27,9 @@ def engagement(**changes: object) -> ToldEngagement:
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
-def person(**changes: object) -> ToldPerson:
+def person(**changes: object) -> MessagePerson:
     """Ann, who replied once and is followed by somebody who counts."""
-    plain = ToldPerson(
+    plain = MessagePerson(
         user_id="7",
         username="ann",
         name="Ann Lee",
@@ -46,7 +46,7 @@ def person(**changes: object) -> ToldPerson:
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
-def message(*people: ToldPerson, **changes: object) -> Message:
+def message(*people: MessagePerson, **changes: object) -> Message:
     """One message about these people, about Ann when none is named."""
     plain = Message(
         message_id="launch-1",

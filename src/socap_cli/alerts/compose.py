@@ -15,7 +15,7 @@ from socap_cli.model.campaign import Campaign, CampaignTweet
 from socap_cli.model.engagement import OTHERS, Engagement
 from socap_cli.model.important import fold_handle
 from socap_cli.model.kinds import LISTS
-from socap_cli.model.message import Message, MessageKind, ToldEngagement, ToldPerson
+from socap_cli.model.message import Message, MessageEngagement, MessageKind, MessagePerson
 from socap_cli.store import campaigns, engagements, importance
 from socap_cli.text import counted
 
@@ -73,10 +73,10 @@ def load_message(context: AlertContext, claimed: ClaimedMessage) -> Loaded:
         raise Gone(
             "its campaign cannot be read" if is_there else "its campaign was deleted", is_fault=is_there
         )
-    wanted = claimed.engagements or {}
-    found = engagements.of_ids(context.db, list(wanted.values()))
+    ids = claimed.engagements
+    found = engagements.of_ids(context.db, list(ids.values()))
     readable = {one.engagement_id for one in found}
-    stored = engagements.existing(context.db, [key for key in wanted.values() if key not in readable])
+    stored = engagements.existing(context.db, [key for key in ids.values() if key not in readable])
     if not found:
         text = "its engagements cannot be read" if stored else "its engagements were deleted"
         raise Gone(text, is_fault=bool(stored))
@@ -85,8 +85,8 @@ def load_message(context: AlertContext, claimed: ClaimedMessage) -> Loaded:
     known = background(context, campaign, [one for own in shown for one in own], problems)
     return Loaded(
         compose(claimed, shown, campaign, known, left_out=len(people) - len(shown)),
-        tuple(alert_id for alert_id, key in wanted.items() if key in stored),
-        tuple(alert_id for alert_id, key in wanted.items() if key not in readable | stored),
+        tuple(alert_id for alert_id, key in ids.items() if key in stored),
+        tuple(alert_id for alert_id, key in ids.items() if key not in readable | stored),
         tuple(dict.fromkeys(problems)),
     )
 
@@ -133,7 +133,7 @@ def compose(
     )
 
 
-def _headline(kind: MessageKind, people: Sequence[ToldPerson], left_out: int) -> str:
+def _headline(kind: MessageKind, people: Sequence[MessagePerson], left_out: int) -> str:
     count = f"{counted(len(people) + left_out, 'important person', 'important people')} engaged"
     if kind is MessageKind.BACKLOG:
         return f"{count} before monitoring started"
@@ -145,19 +145,19 @@ def _headline(kind: MessageKind, people: Sequence[ToldPerson], left_out: int) ->
     return f"{'VIP ' if first.is_vip else ''}{first.name} (@{first.username}) {first.deed}"
 
 
-def _person(engagements: Sequence[Engagement], known: Background, most: int) -> ToldPerson:
+def _person(engagements: Sequence[Engagement], known: Background, most: int) -> MessagePerson:
     newest = max(engagements, key=lambda one: one.first_seen_at)
     profile, importance = newest.profile, newest.importance
-    told = sorted(engagements, key=lambda one: (one.at, one.engagement_id))[:most]
+    listed = sorted(engagements, key=lambda one: (one.at, one.engagement_id))[:most]
     count, reasons = known.followers.get(profile.user_id, (len(importance.reasons), importance.reasons))
     username = _name(profile.username)
-    return ToldPerson(
+    return MessagePerson(
         user_id=_name(profile.user_id),
         username=username,
         name=_name(profile.name) or f"@{username}",
         url=links.profile_url(profile),
         score=importance.score,
-        engagements=tuple(_engagement(one, known) for one in told),
+        engagements=tuple(_engagement(one, known) for one in listed),
         is_vip=profile.user_id in known.vips,
         is_verified=profile.verified,
         followers=profile.followers,
@@ -169,7 +169,7 @@ def _person(engagements: Sequence[Engagement], known: Background, most: int) -> 
         report_url=f"{known.report_url}#q={quote(username, safe='', errors='replace')}"
         if known.report_url
         else "",
-        left_out=len(engagements) - len(told),
+        left_out=len(engagements) - len(listed),
     )
 
 
@@ -177,11 +177,11 @@ def _name(text: str) -> str:
     return cleaning.one_line(text, limit=LONGEST_NAME)
 
 
-def _engagement(one: Engagement, known: Background) -> ToldEngagement:
+def _engagement(one: Engagement, known: Background) -> MessageEngagement:
     tweet = known.tweets.get(one.tweet_id)
     author = tweet.author_username if tweet else None
     is_named = bool(author) and links.HANDLE.fullmatch(author or "")
-    return ToldEngagement(
+    return MessageEngagement(
         engagement_id=one.engagement_id,
         action_type=one.action_type,
         verb=_verb(one.action_type),

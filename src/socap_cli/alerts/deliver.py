@@ -123,12 +123,12 @@ class Sender:
     def _send(self, claimed: ClaimedMessage) -> None:
         db = self._context.db
         loaded = load_message(self._context, claimed)
-        for ids, status, said in (
+        for ids, status, error in (
             (loaded.unreadable, DeliveryStatus.DEAD, "its engagement cannot be read"),
             (loaded.gone, DeliveryStatus.DROPPED, "its engagement was deleted"),
         ):
             if ids:
-                alert_messages.leave_out(db, claimed.message_id, ids, status, said)
+                alert_messages.leave_out(db, claimed.message_id, ids, status, error)
         for problem in loaded.problems:
             self._warn(problem)
         address = self._address_of(claimed)
@@ -163,22 +163,20 @@ class Sender:
         if not isinstance(error, SocapError):
             with suppress(ConfigError):  # an unforeseen error may hold the address, which may be a secret
                 mask = Mask(secrets_of(self._address_of(claimed)))
-                said, trace = mask(settlement.said or ""), mask(settlement.traceback or "")
-                settlement = replace(settlement, said=said, traceback=trace)
+                text, trace = mask(settlement.error or ""), mask(settlement.traceback or "")
+                settlement = replace(settlement, error=text, traceback=trace)
         elif error.ends_channel:
             now = context.now()
-            address, said = claimed.address_id, error.message
-            off = SwitchedOff(
-                address, claimed.channel, claimed.campaign_id, claimed.receiver, said, now, False
-            )
+            address, campaign, reason = claimed.address_id, claimed.campaign_id, error.message
+            off = SwitchedOff(address, claimed.channel, campaign, claimed.receiver, reason, now, False)
             rate_limits.switch_off(context.db, off)
-            alert_messages.end_address(context.db, claimed.address_id, said=error.message, now=now)
+            alert_messages.end_address(context.db, address, reason=reason, now=now)
         elif error.retry_after:
             rate_limits.block(context.db.channels, claimed.address_id, error.retry_after)
         then = "; will be retried" if settlement.due is not None else ""
         if settlement.status is DeliveryStatus.DEAD:
             then = "; see: socap alerts list --status dead"
-        self._warn(f"{claimed.channel}, {claimed.campaign_id}: {settlement.said}{then}")
+        self._warn(f"{claimed.channel}, {claimed.campaign_id}: {settlement.error}{then}")
         return settlement
 
     def _warn(self, text: str) -> None:

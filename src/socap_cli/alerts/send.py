@@ -308,7 +308,7 @@ def dispatch(
         deliveries += [one for one in assigned if one.delivery_id not in have]
         complete += reached
         held += [*stopped, *partly]
-        if any(hold.said == NOTHING_CONFIGURED for _, hold in stopped):
+        if any(hold.text == NOTHING_CONFIGURED for _, hold in stopped):
             warnings.append(f"{slug}: alerts wait: {NOTHING_CONFIGURED}")
     arrived = alert_messages.may_have_arrived(db, [one.delivery_id for one in deliveries])
     messages = group(
@@ -357,7 +357,7 @@ def withdrawals(
             continue
         alerts = refreshed(context, campaign, alert_queue.of_ids(context.db, ids))
         _, held = run_stages(_situation(context, campaign, ids, []), alerts)
-        reasons = {alert.alert_id: hold.said for alert, hold in held}
+        reasons = {alert.alert_id: hold.text for alert, hold in held}
         for one in untaken:
             if texts := [reasons[alert_id] for alert_id in one.alert_ids if alert_id in reasons]:
                 found[one.message_id] = texts[0]

@@ -22,7 +22,7 @@ from socap_cli.channels.common import (
 from socap_cli.errors import ChannelDead, DeliveryFailed, DeliveryUnknown, MessageRefused
 from socap_cli.model import cleaning
 from socap_cli.model.campaign import Campaign
-from socap_cli.model.message import Message, ToldPerson
+from socap_cli.model.message import Message, MessagePerson
 from socap_cli.settings import Alerts
 
 LONGEST_SECTION = 3000
@@ -186,7 +186,7 @@ class SlackTemplates:
             else title
         )
 
-    def rows(self, message: Message, person: ToldPerson) -> list[str]:
+    def rows(self, message: Message, person: MessagePerson) -> list[str]:
         """What is said of one person, as lines of markup."""
         return self._markup.render("slack.txt", message, person=person).strip().splitlines()
 

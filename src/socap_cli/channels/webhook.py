@@ -20,7 +20,7 @@ import standardwebhooks
 from socap_cli.channels.common import check_webhook, host_of, post, raise_for_status
 from socap_cli.errors import ConfigError
 from socap_cli.model.campaign import Campaign
-from socap_cli.model.message import Message, ToldEngagement, ToldPerson
+from socap_cli.model.message import Message, MessageEngagement, MessagePerson
 from socap_cli.settings import Alerts
 
 SCHEMA_VERSION = 2
@@ -128,7 +128,7 @@ def payload(message: Message) -> dict[str, Any]:
     }
 
 
-def _person(person: ToldPerson) -> dict[str, Any]:
+def _person(person: MessagePerson) -> dict[str, Any]:
     return {
         "user_id": person.user_id,
         "username": person.username,
@@ -150,7 +150,7 @@ def _person(person: ToldPerson) -> dict[str, Any]:
     }
 
 
-def _engagement(engagement: ToldEngagement) -> dict[str, Any]:
+def _engagement(engagement: MessageEngagement) -> dict[str, Any]:
     return {
         "engagement_id": engagement.engagement_id,
         "action_type": engagement.action_type,

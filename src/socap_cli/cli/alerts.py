@@ -26,7 +26,7 @@ from socap_cli.cli.options import DryRun, Limit, MinImportance, OnlyCampaign, ac
 from socap_cli.cli.run import PARTLY_DONE, Run, bootstrap, stopping
 from socap_cli.errors import SocapError
 from socap_cli.model import links
-from socap_cli.model.alert import LONG_SILENCE, AlertListing, AlertStatus, HoldReason, MessageRecord, Silence
+from socap_cli.model.alert import AlertListing, AlertStatus, HoldReason, MessageRecord, Silence
 from socap_cli.model.kinds import action_types
 from socap_cli.model.queue import RunRecord
 from socap_cli.store import alert_messages, alert_queue, rate_limits, usage
@@ -40,7 +40,7 @@ IN_FLIGHT = SocapError(
     "stopped while a message was being sent",
     hint="it may have arrived; when the next run sends it again, it says so",
 )
-MOST_MINUTES = LONG_SILENCE.total_seconds() / 60
+MOST_MINUTES = 10 * 365 * 24 * 60
 COLUMNS = tables.Columns(
     ("status", "who", "action", "score", "due or sent", "channel", "reason", "alert"),
     numbers=("score",),
@@ -190,7 +190,7 @@ def show_preview(run: Run, found: sending.Dispatched) -> None:
             columns = ("campaign", "channel", "recipient", "kind", "alerts")
             rows = ([m["campaign_id"], m["channel"], m["receiver"], m["kind"], m["alerts"]] for m in messages)
             tables.show(tables.Columns(columns, numbers=("alerts",), drop=("alerts", "kind")), rows)
-        for reason, count in Counter(hold.said for _, hold in found.held).items():
+        for reason, count in Counter(hold.text for _, hold in found.held).items():
             run.print(f"held: {count:,}: {reason}")
 
     run.done(result, text=draw, warnings=found.warnings)
@@ -238,24 +238,14 @@ def list_(
 
 def row(listing: AlertListing) -> dict[str, Any]:
     """An alert for programs."""
-    alert, about = listing.alert, listing.engagement
+    alert, about = asdict(listing.alert), listing.engagement
+    for name in ("engagement_id", "labels", "hold", "waits_for"):
+        del alert[name]
     return {
-        "alert_id": alert.alert_id,
-        "campaign_id": alert.campaign_id,
-        "status": alert.status.value,
-        "user_id": alert.user_id,
-        "username": alert.username,
+        **alert,
         "name": about.profile.name if about else None,
-        "action_type": alert.action_type,
         "url": links.engagement_url(about) if about else None,
-        "tweet_id": alert.tweet_id,
-        "importance_score": alert.importance_score,
         "importance_reasons": [who for who, _ in about.importance.reasons] if about else [],
-        "is_vip": alert.is_vip,
-        "is_backlog": alert.is_backlog,
-        "run_batch": alert.run_batch,
-        "planned_at": alert.planned_at,
-        "scheduled_send_time": alert.scheduled_send_time,
         "due": listing.due,
         "sent_at": listing.sent_at,
         "reason": listing.reason or None,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from socap_cli.model.engagement import Engagement
@@ -77,7 +77,7 @@ class Hold:
     """Why an alert waits, and until when; None: until somebody changes something."""
 
     reason: HoldReason
-    said: str
+    text: str
     until: datetime | None = None
 
 
@@ -177,7 +177,7 @@ class ClaimedMessage:
     """How often it may have arrived already."""
     token: str = ""
     receiver: str = ""
-    engagements: Mapping[str, str] | None = None
+    engagements: Mapping[str, str] = field(default_factory=dict)
     """Engagement ids by alert id."""
 
 
@@ -186,7 +186,7 @@ class Settlement:
     """The outcome of an attempt, and when the next is due; None: not automatically."""
 
     status: DeliveryStatus
-    said: str | None = None
+    error: str | None = None
     due: datetime | None = None
     traceback: str | None = None
     may_have_arrived: bool = False
@@ -223,9 +223,6 @@ class Silence:
             and (self.category is None or self.category in alert.labels)
             and self.action_type in (None, alert.action_type)
         )
-
-
-LONG_SILENCE = timedelta(days=3650)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,7 +289,7 @@ class AlertListing:
     @property
     def reason(self) -> str:
         """Why it is not sent; empty when it is."""
-        held = [self.alert.hold.said] if self.alert.hold is not None else []
+        held = [self.alert.hold.text] if self.alert.hold is not None else []
         needs_a_person = (DeliveryStatus.DEAD, DeliveryStatus.UNKNOWN)
         failed = [d.reason for d in self.deliveries if d.reason and (not held or d.status in needs_a_person)]
         return "; ".join(dict.fromkeys([*held, *failed]))

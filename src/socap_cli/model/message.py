@@ -26,7 +26,7 @@ class MessageKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ToldEngagement:
+class MessageEngagement:
     """One engagement of a person."""
 
     engagement_id: str
@@ -46,7 +46,7 @@ class ToldEngagement:
 
 
 @dataclass(frozen=True, slots=True)
-class ToldPerson:
+class MessagePerson:
     """Somebody who engaged, and why that matters. Texts are clean and without any channel's markup."""
 
     user_id: str
@@ -54,7 +54,7 @@ class ToldPerson:
     name: str
     url: str
     score: float | None
-    engagements: tuple[ToldEngagement, ...]
+    engagements: tuple[MessageEngagement, ...]
     is_vip: bool = False
     is_verified: bool = False
     followers: int | None = None
@@ -117,7 +117,7 @@ class Message:
     campaign_id: str
     campaign_name: str
     title: str
-    people: tuple[ToldPerson, ...]
+    people: tuple[MessagePerson, ...]
     thread: str
     created_at: datetime
     may_be_repeated: bool = False
@@ -210,13 +210,9 @@ class QuietHours:
         if not inside:
             return None
         day = local.date() + timedelta(days=1 if crosses and clock >= self.start else 0)
-        end = datetime.combine(day, self.end, ZoneInfo(self.zone)).astimezone(UTC)
-        # When the clock was put back within the hour, the first of two ends may be over: the second one counts.
-        return (
-            end
-            if end > now
-            else datetime.combine(day, self.end, ZoneInfo(self.zone)).replace(fold=1).astimezone(UTC)
-        )
+        end = datetime.combine(day, self.end, ZoneInfo(self.zone))
+        # When the clock is put back within the hour there are two ends: the one that is not over yet.
+        return next((at for fold in (0, 1) if (at := end.replace(fold=fold).astimezone(UTC)) > now), None)
 
 
 def public_spelling(text: str) -> str:

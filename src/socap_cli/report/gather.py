@@ -112,7 +112,7 @@ def gather(db: Db, campaign: Campaign, wanted: Wanted, *, now: datetime) -> Camp
     start = read.series.totals[0][0] if read.series.totals else None
     tweet_rows = tweets.tweet_rows(read.tweets.values(), read.states, read.shots, read.crowd, read.since)
     leaders = [shown[key] for key in read.crowd.leaders if key in shown]
-    told = alert_queue.told(db, campaign.slug) if wanted.edition is Edition.OPERATOR else None
+    told = alert_queue.outcomes(db, campaign.slug) if wanted.edition is Edition.OPERATOR else None
     return CampaignReport(
         campaign=campaign,
         edition=wanted.edition,
@@ -218,7 +218,7 @@ def _through(
     return Through(roll_up(engagers), roll_up(engagers, group_of), len(engagers), crowd.count_scored)
 
 
-def _operations(db: Db, read: Collected, told: alert_queue.AlertsTold, wanted: Wanted) -> Operations:
+def _operations(db: Db, read: Collected, told: alert_queue.AlertOutcomes, wanted: Wanted) -> Operations:
     spent = usage.of_campaign(db, read.campaign.slug)
     return Operations(
         alerts=told.alerts,

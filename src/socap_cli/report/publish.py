@@ -227,7 +227,7 @@ def data_version(db: Db, campaign: Campaign, wanted: Wanted, brand: Brand, *, no
     ]
     if wanted.edition is Edition.OPERATOR:
         parts += [
-            alert_queue.told(db, campaign.slug),
+            alert_queue.outcomes(db, campaign.slug),
             usage.of_campaign(db, campaign.slug),
             wanted.usd_per_credit,
             (wanted.policy.default, wanted.policy.limits, wanted.policy.budget),

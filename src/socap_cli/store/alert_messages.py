@@ -165,12 +165,12 @@ def withdraw(db: Db, reasons: Mapping[str, str], *, now: datetime, whatever: Col
     For a reason in `whatever` those that may have arrived are taken back as well.
     """
     by_reason: dict[str, list[str]] = {}
-    for message_id, said in reasons.items():
-        by_reason.setdefault(said, []).append(message_id)
-    for said, ids in by_reason.items():
-        query = {"_id": {"$in": ids}, **({"status": {"$in": OPEN}} if said in whatever else UNTAKEN)}
+    for message_id, reason in reasons.items():
+        by_reason.setdefault(reason, []).append(message_id)
+    for reason, ids in by_reason.items():
+        query = {"_id": {"$in": ids}, **({"status": {"$in": OPEN}} if reason in whatever else UNTAKEN)}
         moved = {"withdrawn_rows": "$rows", "rows": "$$REMOVE"}
-        fields = {"status": DeliveryStatus.DROPPED.value, "last_error": literal(said), "due": None}
+        fields = {"status": DeliveryStatus.DROPPED.value, "last_error": literal(reason), "due": None}
         _change(db, query, {**fields, **moved}, now=now)
 
 
@@ -235,22 +235,22 @@ def claim(
     )
 
 
-def leave_out(db: Db, message_id: str, alert_ids: Sequence[str], status: DeliveryStatus, said: str) -> None:
+def leave_out(db: Db, message_id: str, alert_ids: Sequence[str], status: DeliveryStatus, error: str) -> None:
     """These alerts of a message cannot be delivered; the others can."""
     db.alert_messages.update_one(
         {"_id": message_id},
-        {"$set": {"rows.$[row].status": status.value, "rows.$[row].last_error": said}},
+        {"$set": {"rows.$[row].status": status.value, "rows.$[row].last_error": error}},
         array_filters=[{"row.alert_id": {"$in": list(alert_ids)}}],
     )
 
 
 def settle(db: Db, message: ClaimedMessage, settlement: Settlement, *, now: datetime) -> None:
     """Write the outcome of an attempt, unless somebody else has the message by now."""
-    entry = {"at": now, "status": settlement.status.value, "said": settlement.said}
+    entry = {"at": now, "status": settlement.status.value, "said": settlement.error}
     update: Row = {
         "$set": {
             "status": settlement.status.value,
-            "last_error": settlement.said,
+            "last_error": settlement.error,
             "traceback": settlement.traceback,
             "due": settlement.due,
             "token": None,
@@ -280,10 +280,10 @@ def expire(db: Db, *, now: datetime, resend_unknown: bool, most_repeats: int) ->
     _change(db, query, fields, now=now)
 
 
-def end_address(db: Db, address_id: str, *, said: str, now: datetime) -> None:
+def end_address(db: Db, address_id: str, *, reason: str, now: datetime) -> None:
     """Everything open for a dead address is dead too, until `retry`."""
     query = {"address_id": address_id, "status": {"$in": OPEN}}
-    fields = {"status": DeliveryStatus.DEAD.value, "last_error": literal(said), "due": None}
+    fields = {"status": DeliveryStatus.DEAD.value, "last_error": literal(reason), "due": None}
     _change(db, query, fields, now=now)
     record(db)
 

@@ -79,7 +79,7 @@ class AlertFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class AlertsTold:
+class AlertOutcomes:
     """What became of a campaign's alerts: how many arrived, deliveries by channel and status, first arrivals."""
 
     alerts: int = 0
@@ -133,7 +133,7 @@ def write_holds(db: Db, held: Iterable[tuple[Alert, Hold]]) -> None:
             {
                 "$set": {
                     "status": AlertStatus.HELD.value,
-                    "hold": asdict(hold),
+                    "hold": {"reason": hold.reason.value, "said": hold.text, "until": hold.until},
                     "importance_score": alert.importance_score,
                     "waits_for": list(alert.waits_for),
                 }
@@ -396,7 +396,7 @@ def messages_of(db: Db, listing: AlertListing) -> list[MessageRecord]:
     return found
 
 
-def told(db: Db, campaign_id: str) -> AlertsTold:
+def outcomes(db: Db, campaign_id: str) -> AlertOutcomes:
     """What became of a campaign's alerts."""
     first: dict[str, datetime] = {}
     deliveries: dict[str, dict[str, int]] = {}
@@ -406,7 +406,7 @@ def told(db: Db, campaign_id: str) -> AlertsTold:
         by_status[row["status"]] = by_status.get(row["status"], 0) + 1
         if row["status"] == DeliveryStatus.SENT.value and row.get("sent_at"):
             first[row["alert_id"]] = min(first.get(row["alert_id"], row["sent_at"]), row["sent_at"])
-    return AlertsTold(len(first), deliveries, tuple(sorted(first.values())))
+    return AlertOutcomes(len(first), deliveries, tuple(sorted(first.values())))
 
 
 def totals(db: Db, campaign_id: str | None = None) -> AlertTotals:
