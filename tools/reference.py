@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import typer
 from pydantic import BaseModel, SecretStr
 
 from socap_cli import errors
-from socap_cli.cli.app import everywhere, in_plain_words, whole_program
+from socap_cli.cli.app import everywhere, whole_program
 from socap_cli.cli.run import BUG, INTERRUPTED, PARTLY_DONE
 from socap_cli.settings import PLAN_NAMES, Settings
 
@@ -47,8 +48,6 @@ def leaves(command: Any, path: tuple[str, ...] = ("socap",)) -> Iterator[tuple[s
 
 def commands() -> str:
     """The page of commands."""
-    import typer
-
     everything = typer.Typer()
     everything.command("socap")(everywhere)
     lines = [
@@ -56,8 +55,8 @@ def commands() -> str:
         "",
         "What [stands everywhere](../commands.md), then each command with its options.",
     ]
-    lines += ["", "## socap", "", *_options(in_plain_words(everything))]
-    for name, command in leaves(in_plain_words(whole_program())):
+    lines += ["", "## socap", "", *_options(typer.main.get_command(everything))]
+    for name, command in leaves(typer.main.get_command(whole_program())):
         if getattr(command, "hidden", False):
             continue
         lines += ["", f"## {name}", "", *_words(command.help or "")]
@@ -76,7 +75,15 @@ def _words(text: str) -> list[str]:
 
 
 def _metavar(parameter: Any) -> str:
-    return str(parameter.metavar or parameter.name.upper())
+    if type(parameter).__name__ == "TyperArgument":
+        name = str(parameter.metavar or parameter.name.upper())
+        plain = name if parameter.required or name.startswith("[") else f"[{name}]"
+        return plain + ("…" if parameter.nargs == -1 and "…" not in name else "")
+    if parameter.metavar:
+        return str(parameter.metavar)
+    kind = parameter.type_descriptor
+    choices = "|".join(choice.value for choice in kind.choices or ())
+    return choices or ("NUMBER" if {int, float} & {kind.annotation} else "TEXT")
 
 
 def _options(command: Any) -> list[str]:
@@ -89,7 +96,13 @@ def _options(command: Any) -> list[str]:
             continue
         value = "" if one.is_flag else f" {_metavar(one)}"
         names = ", ".join(f"`{name}`" for name in (*one.opts, *one.secondary_opts))
-        rows.append((f"{names}{f' `{value.strip()}`' if value else ''}", one.help or "", _default(one)))
+        rows.append(
+            (
+                f"{names}{f' `{value.strip()}`' if value else ''}",
+                f"{one.help or ''}{_bounds(one)}",
+                _default(one),
+            )
+        )
     if not rows:
         return ["No options."]
     return [
@@ -97,6 +110,10 @@ def _options(command: Any) -> list[str]:
         "|---|---|---|",
         *(f"| {' | '.join(map(_cell, row))} |" for row in rows),
     ]
+
+
+def _bounds(option: Any) -> str:
+    return f" {option.min:,.0f} to {option.max:,.0f}." if None not in (option.min, option.max) else ""
 
 
 def _cell(text: str) -> str:

@@ -7,7 +7,9 @@ import shlex
 from functools import cache
 from typing import Any
 
-from socap_cli.cli.app import in_plain_words, whole_program
+import typer
+
+from socap_cli.cli.app import whole_program
 from socap_cli.cli.run import Run, split_global_options
 
 BEFORE = re.compile(r"[A-Z_]+=.*|exec|flock|-\w|/\S*")
@@ -18,7 +20,7 @@ SEPARATORS = frozenset({"&&", "||", ";", "|", "&"})
 @cache
 def parser() -> Any:
     """The whole program's."""
-    return in_plain_words(whole_program())
+    return typer.main.get_command(whole_program())
 
 
 def commands_in(line: str) -> list[list[str]]:

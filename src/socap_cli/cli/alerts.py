@@ -22,7 +22,19 @@ from socap_cli.campaigns import adding
 from socap_cli.channels import CHANNELS
 from socap_cli.cli import tables
 from socap_cli.cli.campaign import tweet_id_of
-from socap_cli.cli.options import DryRun, Limit, MinImportance, OnlyCampaign, account, category_named, one_of
+from socap_cli.cli.options import (
+    DryRun,
+    Limit,
+    MinImportance,
+    OnlyCampaign,
+    account,
+    category_named,
+    channels,
+    choice,
+    finite,
+    one_of,
+    slugs,
+)
 from socap_cli.cli.run import PARTLY_DONE, Run, bootstrap, stopping
 from socap_cli.errors import SocapError
 from socap_cli.model import links
@@ -63,7 +75,11 @@ def silence(
     minutes: Annotated[
         float | None,
         typer.Option(
-            min=0, max=MOST_MINUTES, metavar="N", help="For how long (default: 60); 0 ends it at once."
+            callback=finite,
+            min=0,
+            max=MOST_MINUTES,
+            metavar="N",
+            help="For how long (default: 60); 0 ends it at once.",
         ),
     ] = None,
     person: Annotated[str, typer.Option(metavar="@NAME", help="Only alerts about this account.")] = "",
@@ -200,9 +216,7 @@ def show_preview(run: Run, found: sending.Dispatched) -> None:
 def list_(
     ctx: typer.Context,
     campaign: OnlyCampaign = "",
-    status: Annotated[
-        str, typer.Option(metavar="pending|held|sending|sent|dead|unknown|dropped", help="Only these.")
-    ] = "",
+    status: Annotated[str, choice("pending|held|sending|sent|dead|unknown|dropped", help="Only these.")] = "",
     person: Annotated[str, typer.Option(metavar="@NAME", help="Only about this account.")] = "",
     action_type: Annotated[str, typer.Option(metavar="A", help="Only this action.")] = "",
     tweet: Annotated[str, typer.Option(metavar="URL|ID", help="Only about this tweet.")] = "",
@@ -324,7 +338,7 @@ def show_one(run: Run, found: AlertListing, messages: Sequence[MessageRecord], *
 def retry(
     ctx: typer.Context,
     alerts: Annotated[
-        list[str], typer.Argument(metavar="[ALERT]…", help="Only these (default: all that need it).")
+        list[str], typer.Argument(metavar="ALERT", help="Only these (default: all that need it).")
     ] = [],  # noqa: B006
     campaign: OnlyCampaign = "",
     dry_run: DryRun = False,
@@ -359,9 +373,16 @@ def retry(
 @app.command("test")
 def test(
     ctx: typer.Context,
-    channel: Annotated[str, typer.Argument(metavar="[CHANNEL]", help=f"{', '.join(CHANNELS)}.")] = "",
+    channel: Annotated[
+        str, typer.Argument(metavar="[CHANNEL]", autocompletion=channels, help=f"{', '.join(CHANNELS)}.")
+    ] = "",
     campaign: Annotated[
-        str, typer.Option(metavar="SLUG", help="Send a sample of this campaign's alerts, to its recipients.")
+        str,
+        typer.Option(
+            metavar="SLUG",
+            autocompletion=slugs,
+            help="Send a sample of this campaign's alerts, to its recipients.",
+        ),
     ] = "",
     dry_run: DryRun = False,
 ) -> None:

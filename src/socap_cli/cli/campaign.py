@@ -20,7 +20,7 @@ from socap_cli.campaigns.source import Rejected, category_of, from_options, read
 from socap_cli.campaigns.urls import tweet_id
 from socap_cli.channels import CHANNELS
 from socap_cli.cli import tables
-from socap_cli.cli.options import DryRun, Slug, Yes, one_of, write_out
+from socap_cli.cli.options import DryRun, Slug, Yes, channels, choice, finite, one_of, write_out
 from socap_cli.cli.run import PARTLY_DONE, Run, bootstrap, one_line
 from socap_cli.client.looks import next_looks
 from socap_cli.errors import NotATweet, UsageError
@@ -79,12 +79,15 @@ Start = Annotated[
 ]
 End = Annotated[str | None, typer.Option(metavar="ISO", help="When it ends; UTC unless it has an offset.")]
 DaysOption = Annotated[
-    float | None, typer.Option("--days", metavar="N", help="How many days it lasts, instead of --end.")
+    float | None,
+    typer.Option("--days", callback=finite, metavar="N", help="How many days it lasts, instead of --end."),
 ]
 Threshold = Annotated[
     float | None,
     typer.Option(
-        metavar="N", help="Importance from which an engagement is alerted (default: configured, else 10)."
+        callback=finite,
+        metavar="N",
+        help="Importance from which an engagement is alerted (default: configured, else 10).",
     ),
 ]
 Channels = Annotated[
@@ -92,6 +95,7 @@ Channels = Annotated[
     typer.Option(
         "--channel",
         metavar="NAME[=ADDRESS][,min=N][,digest=D]",
+        autocompletion=channels,
         help="Where alerts go, as in slack, email=boss@fund.example,min=50,digest=daily; may be repeated (default: "
         f"all configured). Channels: {', '.join(CHANNELS)}.",
     ),
@@ -131,16 +135,14 @@ QuietHours = Annotated[
 ]
 Digest = Annotated[
     str | None,
-    typer.Option(
-        metavar="off|hourly|daily",
+    choice(
+        "off|hourly|daily",
         help="Send all alerts but VIPs' together, as in 'daily 08:00 Europe/Berlin'.",
     ),
 ]
 CadenceOption = Annotated[
     str | None,
-    typer.Option(
-        metavar="fixed|adaptive", help="Poll every half hour, or when it pays (default: configured)."
-    ),
+    choice("fixed|adaptive", help="Poll every half hour, or when it pays (default: configured)."),
 ]
 StopWhenCold = Annotated[
     bool | None,
@@ -229,7 +231,7 @@ def add(
 def list_(
     ctx: typer.Context,
     status: Annotated[
-        str, typer.Option(metavar="scheduled|active|paused|completed", help="Only campaigns in this status.")
+        str, choice("scheduled|active|paused|completed", help="Only campaigns in this status.")
     ] = "",
 ) -> None:
     """List campaigns with their totals.
@@ -495,7 +497,7 @@ def edit_tweet(
     ctx: typer.Context,
     slug: Slug,
     tweet: TweetArgument,
-    category: Annotated[str, typer.Option(metavar="client|influencer|investor", help="Its author group.")],
+    category: Annotated[str, choice("client|influencer|investor", help="Its author group.")],
     dry_run: DryRun = False,
 ) -> None:
     """Move a tweet to another category. Its engagements count under the new one.
@@ -576,7 +578,9 @@ def _set_status(run: Run, slug: str, status: CampaignStatus, *, dry_run: bool) -
 def resume(
     ctx: typer.Context,
     slug: Slug,
-    days: Annotated[float | None, typer.Option(metavar="N", help="For so many days from now.")] = None,
+    days: Annotated[
+        float | None, typer.Option(callback=finite, metavar="N", help="For so many days from now.")
+    ] = None,
     dry_run: DryRun = False,
 ) -> None:
     """Collect again, also a completed campaign.

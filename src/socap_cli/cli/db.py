@@ -12,7 +12,7 @@ import typer
 from socap_cli.bootstrap import Bootstrap
 from socap_cli.campaigns.settings import read_days, read_hours
 from socap_cli.cli import tables
-from socap_cli.cli.options import DryRun, Yes
+from socap_cli.cli.options import DryRun, Yes, finite
 from socap_cli.cli.run import Run, bootstrap
 from socap_cli.errors import UsageError
 from socap_cli.files import STDOUT, display_name, writing
@@ -171,6 +171,7 @@ def prune(
     older_than: Annotated[
         float | None,
         typer.Option(
+            callback=finite,
             metavar="DAYS",
             help="Also delete campaigns that were completed so long ago, and data of tweets that no campaign holds.",
         ),
@@ -178,7 +179,11 @@ def prune(
     taken_back_for: Annotated[
         float,
         typer.Option(
-            metavar="HOURS", min=0, help="Delete what has been gone from X for so long.", show_default="24"
+            callback=finite,
+            metavar="HOURS",
+            min=0,
+            help="Delete what has been gone from X for so long.",
+            show_default="24",
         ),
     ] = 24,
     yes: Yes = False,

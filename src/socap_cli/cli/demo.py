@@ -19,7 +19,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from socap_cli.cli import tables
-from socap_cli.cli.options import moment
+from socap_cli.cli.options import choice, finite, moment
 from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run, bootstrap
 from socap_cli.demo import DemoResult, open_scenario
@@ -110,13 +110,16 @@ def simulate(
     ctx: typer.Context,
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8400,
     tweets: Annotated[int, typer.Option(min=1, help="Tweets of the world.")] = 300,
-    provider: Annotated[
-        str, typer.Option(metavar="|".join(FORMATS), help="Whose wire format to serve.")
-    ] = "twitterapi",
+    provider: Annotated[str, choice("|".join(FORMATS), help="Whose wire format to serve.")] = "twitterapi",
     seed: Annotated[int, typer.Option(help="The same seed makes the same world.")] = 7,
-    engagements: Annotated[float, typer.Option(min=0, help="Engagements per tweet, on average.")] = 45.0,
+    engagements: Annotated[
+        float, typer.Option(callback=finite, min=0, help="Engagements per tweet, on average.")
+    ] = 45.0,
     speed: Annotated[
-        float, typer.Option(min=0, help="World seconds in a real one; 0: only POST /sim/advance moves it.")
+        float,
+        typer.Option(
+            callback=finite, min=0, help="World seconds in a real one; 0: only POST /sim/advance moves it."
+        ),
     ] = 1.0,
     start: Annotated[
         str, typer.Option(metavar="ISO", help="The world's time at the start (default: now).")
@@ -126,18 +129,31 @@ def simulate(
     latency: Annotated[
         float,
         typer.Option(
-            min=0, metavar="SECONDS", help="Time that every answer takes (default: none).", show_default=False
+            callback=finite,
+            min=0,
+            metavar="SECONDS",
+            help="Time that every answer takes (default: none).",
+            show_default=False,
         ),
     ] = 0.0,
     errors: Annotated[
         float,
         typer.Option(
-            min=0, max=1, help="Part of the requests that fail (default: none).", show_default=False
+            callback=finite,
+            min=0,
+            max=1,
+            help="Part of the requests that fail (default: none).",
+            show_default=False,
         ),
     ] = 0.0,
     qps: Annotated[
         float,
-        typer.Option(min=0, help="Requests a second before 429 (default: no limit).", show_default=False),
+        typer.Option(
+            callback=finite,
+            min=0,
+            help="Requests a second before 429 (default: no limit).",
+            show_default=False,
+        ),
     ] = 0.0,
     limit_per: Annotated[
         LimitPer, typer.Option("--limit-per", help="What shares the limit of --qps.")

@@ -13,14 +13,15 @@ from socap_cli.campaigns import adding
 from socap_cli.campaigns.source import category_of, is_category
 from socap_cli.cli import tables
 from socap_cli.cli.options import (
-    MOST_ROWS,
     DryRun,
     Limit,
     MinImportance,
     Slug,
     Yes,
     account,
+    capped,
     category_named,
+    choice,
     one_of,
 )
 from socap_cli.cli.run import Run, bootstrap
@@ -49,9 +50,7 @@ class _Wanted:
 Category = Annotated[
     str, typer.Option(metavar="C", help="An engager's category (founders, vcs, …) or a tweet's (client, …).")
 ]
-ActionTypeOption = Annotated[
-    str, typer.Option("--action-type", metavar="retweet|reply|quote", help="Only this action.")
-]
+ActionTypeOption = Annotated[str, choice("retweet|reply|quote", "--action-type", help="Only this action.")]
 
 
 @app.command("list")
@@ -60,10 +59,10 @@ def list_(
     slug: Slug,
     limit: Limit = 50,
     offset: Annotated[
-        int, typer.Option(min=0, max=MOST_ROWS, metavar="NUMBER", help="Rows left out at the top.")
+        int, typer.Option(min=0, callback=capped, metavar="NUMBER", help="Rows left out at the top.")
     ] = 0,
     sort: Annotated[
-        str, typer.Option(metavar="importance_score|timestamp", help="What stands first.")
+        str, choice("importance_score|timestamp", help="What stands first.")
     ] = "importance_score",
     category: Category = "",
     action_type: ActionTypeOption = "",
@@ -119,9 +118,7 @@ def show_engagements(run: Run, found: Sequence[Engagement], *, now: datetime) ->
 def export(
     ctx: typer.Context,
     slug: Slug,
-    form: Annotated[
-        str, typer.Option("--format", metavar="csv|jsonl|xlsx", help="Form of the file.")
-    ] = "csv",
+    form: Annotated[str, choice("csv|jsonl|xlsx", "--format", help="Form of the file.")] = "csv",
     out: Annotated[str, typer.Option(metavar="FILE", help="Write here instead of stdout.")] = "",
     category: Category = "",
     action_type: ActionTypeOption = "",

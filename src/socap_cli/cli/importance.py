@@ -15,7 +15,7 @@ import typer
 from socap_cli.bootstrap import open_client, open_provider
 from socap_cli.campaigns import adding
 from socap_cli.cli import tables
-from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, account, one_of, write_out
+from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, account, choice, finite, one_of, write_out
 from socap_cli.cli.run import PARTLY_DONE, Run, bootstrap
 from socap_cli.errors import SocapError, UsageError
 from socap_cli.files import display_name, read_text
@@ -134,7 +134,12 @@ def build(
     refresh_after: Annotated[
         float | None,
         typer.Option(
-            min=0, max=3650, metavar="DAYS", help="Skip who was read within this time.", show_default="7"
+            callback=finite,
+            min=0,
+            max=3650,
+            metavar="DAYS",
+            help="Skip who was read within this time.",
+            show_default="7",
         ),
     ] = None,
     dry_run: DryRun = False,
@@ -324,9 +329,7 @@ def remove(ctx: typer.Context, name: Name, dry_run: DryRun = False) -> None:
 @app.command("export")
 def export(
     ctx: typer.Context,
-    form: Annotated[
-        str, typer.Option("--format", metavar="json|csv", help="csv holds the people only.")
-    ] = "json",
+    form: Annotated[str, choice("json|csv", "--format", help="csv holds the people only.")] = "json",
     out: Out = "",
 ) -> None:
     """Write both collections in the form that `importance import` reads.

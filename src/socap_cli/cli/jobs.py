@@ -12,7 +12,7 @@ import typer
 from socap_cli.bootstrap import LOOK_FOR_IT, look_policy
 from socap_cli.campaigns import adding
 from socap_cli.cli import tables
-from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, one_of
+from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, choice, one_of
 from socap_cli.cli.run import PARTLY_DONE, Run, bootstrap
 from socap_cli.client.looks import adaptive_in_use
 from socap_cli.enqueue import EnqueueResult, planned
@@ -41,7 +41,7 @@ def list_(
     ctx: typer.Context,
     status: Annotated[
         str,
-        typer.Option("--status", metavar="pending|processing|completed|failed", help="Only these."),
+        choice("pending|processing|completed|failed", "--status", help="Only these."),
     ] = "",
     campaign: OnlyCampaign = "",
     limit: Limit = 50,
@@ -105,7 +105,7 @@ def show_job(run: Run, job: JobRecord, *, now: datetime) -> None:
 @app.command("retry")
 def retry(
     ctx: typer.Context,
-    job: Annotated[list[str], typer.Argument(metavar="[JOB]…", help="Failed jobs (default: all).")] = [],  # noqa: B006
+    job: Annotated[list[str], typer.Argument(metavar="JOB", help="Failed jobs (default: all).")] = [],  # noqa: B006
     campaign: OnlyCampaign = "",
     dry_run: DryRun = False,
 ) -> None:

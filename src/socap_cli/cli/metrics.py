@@ -14,7 +14,7 @@ import typer
 from socap_cli.campaigns import adding
 from socap_cli.campaigns.source import category_of, is_category
 from socap_cli.cli import tables
-from socap_cli.cli.options import Slug, moment, one_of, write_out
+from socap_cli.cli.options import Slug, choice, moment, one_of, write_out
 from socap_cli.cli.run import Run, bootstrap
 from socap_cli.errors import UsageError
 from socap_cli.files import write_file
@@ -40,7 +40,7 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 SHOWN = shown_counters()
 
 
-Granularity = Annotated[str, typer.Option(metavar="hour|day", help="Length of an interval.")]
+Granularity = Annotated[str, choice("hour|day", help="Length of an interval.")]
 
 
 Since = Annotated[str, typer.Option("--from", metavar="ISO", help="Only from this time on.")]
@@ -49,7 +49,7 @@ Since = Annotated[str, typer.Option("--from", metavar="ISO", help="Only from thi
 Until = Annotated[str, typer.Option("--to", metavar="ISO", help="Only before this time.")]
 
 
-Form = Annotated[str, typer.Option("--format", metavar="table|csv", help="csv for other programs.")]
+Form = Annotated[str, choice("table|csv", "--format", help="csv for other programs.")]
 
 
 Out = Annotated[str, typer.Option(metavar="FILE", help="Write the CSV here.")]

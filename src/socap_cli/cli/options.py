@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
-import re
 import shlex
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,50 +21,17 @@ from socap_cli.text import counted
 if TYPE_CHECKING:
     from socap_cli.model.engagement import LabelRules
 
-Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The campaign.")]
-
-
-OptionalSlug = Annotated[str, typer.Argument(metavar="[SLUG]", help="Only this campaign.")]
-
-
-OnlyCampaign = Annotated[str, typer.Option("--campaign", metavar="SLUG", help="Only this campaign.")]
-
-
-MinImportance = Annotated[
-    float | None, typer.Option(metavar="NUMBER", help="At least this important.", show_default=False)
-]
-
-
+ASKED = "_SOCAP_COMPLETE"
+"""The shell sets it when it asks for completions."""
+TYPED = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
+"""Where shells put what was typed."""
+PATIENCE = 0.5
+"""Seconds that the database has to answer."""
 MOST_ROWS = 2**31 - 1
 """More than any collection has, and what the database takes as a limit."""
 
 
-Limit = Annotated[int, typer.Option(min=1, max=MOST_ROWS, metavar="NUMBER", help="Rows at most.")]
-
-
-Yes = Annotated[bool, typer.Option("--yes", help="Really do it.")]
-
-
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")]
-
-
-ASKED = "_SOCAP_COMPLETE"
-"""The shell sets it when it asks."""
-
-
-TYPED = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
-"""Where shells put what was typed."""
-
-
-PATIENCE = 0.5
-"""Seconds that the database has to answer."""
-
-
-CHOICE = re.compile(r"[a-z0-9_-]+(?:\|[a-z0-9_-]+)*")
-
-
 def channels(incomplete: str) -> list[str]:
-    """The channels that there are."""
     from socap_cli.channels import CHANNELS
 
     return [name for name in CHANNELS if name.startswith(incomplete)]
@@ -78,14 +45,41 @@ def slugs(incomplete: str) -> list[str]:
         return []
 
 
-OFFERS = {
-    "SLUG": slugs,
-    "[SLUG]": slugs,
-    "SLUG SLUG…": slugs,
-    "[CHANNEL]": channels,
-    "NAME[=ADDRESS]": channels,
-}
-"""What completes a value, by how the help names it."""
+def choice(words: str, *names: str, **attributes: Any) -> Any:
+    """An option whose value is one of `words`, written as in `hour|day`; the shell completes it."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in words.split("|") if word.startswith(incomplete)]
+
+    return typer.Option(*names, metavar=words, autocompletion=complete, **attributes)
+
+
+def finite(value: float | None) -> float | None:
+    """A callback of options: refuses nan and inf."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number.")
+    return value
+
+
+def capped(value: int) -> int:
+    """A callback of options: the database takes no larger limit."""
+    return min(value, MOST_ROWS)
+
+
+Slug = Annotated[str, typer.Argument(metavar="SLUG", autocompletion=slugs, help="The campaign.")]
+OptionalSlug = Annotated[
+    str, typer.Argument(metavar="[SLUG]", autocompletion=slugs, help="Only this campaign.")
+]
+OnlyCampaign = Annotated[
+    str, typer.Option("--campaign", metavar="SLUG", autocompletion=slugs, help="Only this campaign.")
+]
+MinImportance = Annotated[
+    float | None,
+    typer.Option(callback=finite, metavar="NUMBER", help="At least this important.", show_default=False),
+]
+Limit = Annotated[int, typer.Option(min=1, callback=capped, metavar="NUMBER", help="Rows at most.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Really do it.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would change.")]
 
 
 def moment(text: str, option: str) -> datetime:
@@ -141,13 +135,23 @@ def typed() -> list[str]:
         return line.split()[1:]
 
 
-def words_of(metavar: str) -> list[str]:
-    """The words that an option lists in its help, as in `hour|day`; none when it names a kind of value."""
-    return metavar.split("|") if CHOICE.fullmatch(metavar) else []
+def write_out(run: Run, content: str, out: str, count: int, *, what: str = "row") -> None:
+    """Print an export, or write it to a file.
+
+    Raises SocapError when it cannot be written, UsageError when stdout is to hold the result as JSON too.
+    """
+    if not out and run.json:
+        raise UsageError("--json needs a file", hint="give --out FILE")
+    if not out:
+        print_line(content.rstrip("\n"))
+        run.result = {f"{what}s": count}
+        return
+    write_file(out, content.encode("utf-8", "replace"))
+    run.done({"file": out, f"{what}s": count}, text=f"{counted(count, what)} in {out}")
 
 
 def _slugs() -> list[str]:
-    from socap_cli.cli.run import Run, split_global_options
+    from socap_cli.cli.run import split_global_options
     from socap_cli.settings import load, secret
     from socap_cli.store.connect import slugs_at
     from socap_cli.store.embedded import Embedded
@@ -162,24 +166,3 @@ def _slugs() -> list[str]:
             return []
         uri = embedded.uri
     return slugs_at(uri, settings.database.name, within=PATIENCE)
-
-
-def values_of(metavar: str, incomplete: str) -> list[str]:
-    """The values that begin like this, of a parameter that the help names so."""
-    offer = OFFERS.get(metavar.partition("[,")[0])  # without what may follow
-    return offer(incomplete) if offer else [word for word in words_of(metavar) if word.startswith(incomplete)]
-
-
-def write_out(run: Run, content: str, out: str, count: int, *, what: str = "row") -> None:
-    """Print an export, or write it to a file.
-
-    Raises SocapError when it cannot be written, UsageError when stdout is to hold the result as JSON too.
-    """
-    if not out and run.json:
-        raise UsageError("--json needs a file", hint="give --out FILE")
-    if not out:
-        print_line(content.rstrip("\n"))
-        run.result = {f"{what}s": count}
-        return
-    write_file(out, content.encode("utf-8", "replace"))
-    run.done({"file": out, f"{what}s": count}, text=f"{counted(count, what)} in {out}")

@@ -14,7 +14,8 @@ import typer
 from socap_cli.bootstrap import Bootstrap, look_policy, report_brand, report_wanted
 from socap_cli.campaigns import adding
 from socap_cli.cli import tables
-from socap_cli.cli.options import DryRun, OptionalSlug, one_of
+from socap_cli.cli.options import DryRun, OptionalSlug, choice, one_of
+from socap_cli.cli.options import slugs as complete_slugs
 from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run, bootstrap
 from socap_cli.errors import ConfigError, SocapError, UsageError
@@ -48,9 +49,7 @@ from socap_cli.text import counted
 app = typer.Typer(help="Static pages, the mail edition, campaigns compared.", no_args_is_help=True)
 
 
-EditionOption = Annotated[
-    str, typer.Option(metavar="client|operator", help="For whom (default: [report] edition).")
-]
+EditionOption = Annotated[str, choice("client|operator", help="For whom (default: [report] edition).")]
 
 
 MEASURES: dict[str, Callable[[AtAge], int]] = {
@@ -65,7 +64,7 @@ ATTACHMENTS: dict[str, Callable[[str, bytes], Attachment] | None] = {
 }  # fmt: skip
 
 
-Attach = Annotated[str, typer.Option(metavar="none|html|zip|pdf", help="The page beside the mail.")]
+Attach = Annotated[str, choice("none|html|zip|pdf", help="The page beside the mail.")]
 
 
 @app.command("render")
@@ -124,7 +123,10 @@ def _edition(built: Bootstrap, text: str) -> Edition:
 @app.command("compare")
 def compare(
     ctx: typer.Context,
-    slugs: Annotated[list[str], typer.Argument(metavar="SLUG SLUG…", help="Two campaigns or more.")],
+    slugs: Annotated[
+        list[str],
+        typer.Argument(metavar="SLUG SLUG…", autocompletion=complete_slugs, help="Two campaigns or more."),
+    ],
 ) -> None:
     """Campaigns at the same age: what each had grown by so long after its start.
 

@@ -14,7 +14,7 @@ import typer
 
 from socap_cli.bootstrap import look_policy
 from socap_cli.cli import tables
-from socap_cli.cli.options import one_of
+from socap_cli.cli.options import choice, finite, one_of
 from socap_cli.cli.run import Run, bootstrap
 from socap_cli.errors import UsageError
 from socap_cli.files import STDOUT, write_file
@@ -41,7 +41,10 @@ def status(
         bool, typer.Option("--check", help="Exit 1 when something fails, for monitoring.")
     ] = False,
     watch: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", show_default=False, help="Refresh until Ctrl-C.")
+        float,
+        typer.Option(
+            callback=finite, min=0, metavar="SECONDS", show_default=False, help="Refresh until Ctrl-C."
+        ),
     ] = 0.0,
     prometheus: Annotated[
         str, typer.Option(metavar="FILE|-", help="Also write metrics for Prometheus's textfile collector.")
@@ -182,7 +185,7 @@ def _limit(one: LimitState) -> Iterator[tuple[str, str]]:
 
 def usage(
     ctx: typer.Context,
-    by: Annotated[str, typer.Option(metavar="campaign|endpoint|day", help="Break the sums down.")] = "",
+    by: Annotated[str, choice("campaign|endpoint|day", help="Break the sums down.")] = "",
 ) -> None:
     """Requests, items and money so far, and what is left of today's budget.
 

@@ -28,7 +28,7 @@ from rich.progress import (
 )
 
 from socap_cli.bootstrap import Bootstrap, open_client, open_provider, work_context
-from socap_cli.cli.options import one_of
+from socap_cli.cli.options import choice, finite, one_of
 from socap_cli.cli.run import PARTLY_DONE, Run, bootstrap, one_line, stopping
 from socap_cli.cli.tables import console
 from socap_cli.errors import LockHeld, ProviderStop, SocapError
@@ -69,6 +69,7 @@ def work(
     max_runtime: Annotated[
         float,
         typer.Option(
+            callback=finite,
             min=0,
             metavar="SECONDS",
             show_default=False,
@@ -80,8 +81,8 @@ def work(
     ] = False,
     if_running: Annotated[
         str,
-        typer.Option(
-            metavar="join|skip|fail",
+        choice(
+            "join|skip|fail",
             help="When another one is running on this host: join it, skip this run (exit 0), or fail (exit 5).",
         ),
     ] = "join",
