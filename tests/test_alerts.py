@@ -698,7 +698,9 @@ def test_one_malformed_campaign_is_named_and_costs_no_other(desk: Alerting) -> N
     desk.lab.work_by_hand()
     result = desk.send()
     assert result.sent == 1
-    assert "campaign launch: its document cannot be read" in result.warnings
+    assert (
+        "campaign 'launch' is skipped: monitor_window.starts_at is missing in its document" in result.warnings
+    )
 
 
 def test_an_engagement_that_was_erased_is_let_go(desk: Alerting) -> None:

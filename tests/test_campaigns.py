@@ -76,6 +76,19 @@ def test_an_estimate_is_printed_for_tweets_whose_counters_are_known(
     assert "not estimated (1 tweet not read yet)" in cli.text("campaign", "estimate", "launch")[0]
 
 
+def test_an_estimate_that_fails_is_a_warning_and_the_campaign_is_added(cli: Cli, db: Db) -> None:
+    cli("campaign", "add", "old", "--tweet", A, "--start", "2020-01-01", "--no-verify")
+    db.tweets.update_many({}, {"$set": {"category": "odd"}})
+    words = ("campaign", "add", "launch", "--tweet", B, "--days", "3", "--no-verify")
+    assert cli(*words, "--dry-run")["warnings"] == []
+    answer = cli(*words)
+    assert (answer["result"]["tweets_added"], answer["result"]["estimate"]) == (1, None)
+    assert answer["warnings"] == [
+        "no estimate: ValueError: 'odd' is not a valid TweetCategory; try again with: socap campaign estimate launch"
+    ]
+    assert "launch" in [row["slug"] for row in cli("campaign", "list")["result"]["campaigns"]]
+
+
 @pytest.mark.parametrize(("channels", "is_warned"), [([], True), (["--channel", "email"], False)])
 def test_a_client_who_gets_no_mail_is_warned_of(cli: Cli, channels: list[str], is_warned: bool) -> None:
     words = ("--tweet", A, "--days", "3", "--no-verify", "--client-email", "client@acme.example", *channels)
@@ -221,9 +234,7 @@ def test_the_list_has_totals_and_names_what_cannot_be_read(
     assert (row["slug"], row["tweets"]) == ("launch", 8)
     assert row["engagements"] == row["important"] == db.engagements.count_documents({})
     assert row["views"] > 0
-    assert answer["warnings"] == [
-        "the document of campaign 'broken' cannot be read, and it is left out: socap campaign show broken"
-    ]
+    assert answer["warnings"] == ["campaign 'broken' is skipped: name is missing in its document"]
     assert "cannot be read" in cli("campaign", "show", "broken", code=1)["error"]["message"]
     assert cli("campaign", "delete", "broken", "--yes")["result"]["tweets"] == 0
 

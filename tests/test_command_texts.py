@@ -129,7 +129,7 @@ DONE = WorkResult(
 )  # fmt: skip
 STATUS = Status(
     campaigns_active=1,
-    campaigns_unreadable=("broken",),
+    campaigns_unreadable={"broken": "cadence is 'sometimes'"},
     tweets=300,
     jobs={
         "metrics": {"pending": 3, "completed": 297},

@@ -117,7 +117,37 @@ def test_a_campaign_document_that_is_none_is_skipped_and_named(lab: MakeLab) -> 
     one.enqueue()
     one.work()
     assert [campaign.slug for campaign in campaigns.listed(one.db)] == ["launch"]
-    assert campaigns.unreadable(one.db) == ["no-window", "odd"]
+    assert campaigns.unreadable(one.db) == {
+        "no-window": "monitor_window.starts_at is missing", "odd": "name is 7",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        ({"cadence": "sometimes"}, "cadence is 'sometimes'"),
+        ({"cadence": ["fixed"]}, "cadence is ['fixed']"),
+        ({"stop_when_cold": "yes"}, "stop_when_cold is 'yes'"),
+        ({"stop_when_cold": 1}, "stop_when_cold is 1"),
+        ({"last_cycle_at": "2020-01-01"}, "last_cycle_at is '2020-01-01'"),
+        ({"alert_preferences.slack_webhook": 7}, "alert_preferences.slack_webhook is invalid"),
+    ],
+)
+def test_an_odd_value_in_a_campaign_document_costs_that_campaign_only(
+    lab: MakeLab, cli: Cli, odd: dict[str, object], reason: str
+) -> None:
+    one = lab(tweets=1, engagements=5.0)
+    one.add_campaign(campaign("other", at=one.now()), one.tweet_ids[:1])
+    one.db.campaigns.update_one({"_id": "other"}, {"$set": odd})
+    warning = f"campaign 'other' is skipped: {reason} in its document"
+    queued = cli("enqueue")
+    assert (queued["result"]["campaigns"], queued["warnings"]) == (1, [warning])
+    one.work()
+    assert warning in cli("alerts", "send")["warnings"]
+    state = cli("status")["result"]
+    assert (state["campaigns_active"], state["campaigns_unreadable"]) == (1, ["other"])
+    assert reason in cli.text("status")[0]
+    assert reason in cli("campaign", "show", "other", code=1)["error"]["message"]
 
 
 MALFORMED: dict[str, list[dict[str, object]]] = {

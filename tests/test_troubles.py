@@ -27,7 +27,7 @@ def ran(minutes: float) -> RunRecord:
 
 HEALTHY = Status(
     campaigns_active=1,
-    campaigns_unreadable=(),
+    campaigns_unreadable={},
     tweets=300,
     jobs={"metrics": {"completed": 300}},
     lag_seconds=0.0,
@@ -52,7 +52,7 @@ CASES: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
     ("an outage", {"limits": (SILENT,)}, [("outage", "fail")]),
     ("an outage explains why jobs wait", {"limits": (SILENT,), "lag_seconds": 9000.0}, [("outage", "fail")]),
     ("a closed endpoint", {"limits": (replace(SILENT, silent_for=None, blocked_for=60.0),)}, [("outage", "warn")]),
-    ("a campaign nobody can read", {"campaigns_unreadable": ("x", "y")}, [("campaigns", "fail")] * 2),
+    ("two odd campaigns", {"campaigns_unreadable": dict.fromkeys("xy", "name is 7")}, [("campaigns", "fail")] * 2),
     ("no run ever", {"last_runs": {}}, [("runs", "warn")]),
     ("the last run just in time", {"last_runs": {"enqueue": ran(44)}}, []),
     ("a missed run", {"last_runs": {"enqueue": ran(46)}}, [("runs", "fail")]),

@@ -16,7 +16,7 @@ def test_a_campaign_that_cannot_be_read_is_named_by_every_command_that_leaves_it
     cli: Cli, db: Db
 ) -> None:
     db.campaigns.insert_one({"_id": "broken", "name": "Broken", "status": "active"})
-    told = "the document of campaign 'broken' cannot be read, and it is left out: socap campaign show broken"
+    told = "campaign 'broken' is skipped: monitor_window.starts_at is missing in its document"
     for words in ("campaign list", "enqueue", "enqueue --dry-run"):
         assert told in cli(*words.split(), code=0)["warnings"], words
 

@@ -168,7 +168,10 @@ def plan_alerts(context: AlertContext, *, dry_run: bool = False) -> Planned:
     db, now = context.db, context.now()
     result = Planned()
     readable = {campaign.slug: campaign for campaign in campaigns.listed(db)}
-    result.warnings += [f"campaign {slug}: its document cannot be read" for slug in campaigns.unreadable(db)]
+    result.warnings += [
+        f"campaign {slug!r} is skipped: {reason} in its document"
+        for slug, reason in campaigns.unreadable(db).items()
+    ]
     # Fingerprints are taken before anything is considered: the next planning sees what changes meanwhile.
     last_plans, changed, tweets = alert_queue.last_plans(db), dict[str, str](), set[str]()
     for slug, campaign in readable.items():

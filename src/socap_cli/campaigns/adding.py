@@ -275,7 +275,7 @@ def find(db: Db, slug: str) -> Campaign:
         return campaign
     if campaigns.exists(db, slug):
         raise SocapError(
-            f"the document of campaign {slug!r} cannot be read: a field is missing or invalid",
+            f"the document of campaign {slug!r} cannot be read: {campaigns.unreadable(db).get(slug, 'it changed')}",
             hint=f"correct it in the database, or delete it: socap campaign delete {slug} --yes",
         )
     known = [campaign.slug for campaign in campaigns.listed(db)]
@@ -286,8 +286,8 @@ def find(db: Db, slug: str) -> Campaign:
 def left_out(db: Db) -> list[str]:
     """A warning for each document that is not a valid campaign."""
     return [
-        f"the document of campaign {slug!r} cannot be read, and it is left out: socap campaign show {slug}"
-        for slug in campaigns.unreadable(db)
+        f"campaign {slug!r} is skipped: {reason} in its document"
+        for slug, reason in campaigns.unreadable(db).items()
     ]
 
 

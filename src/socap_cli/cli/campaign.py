@@ -23,7 +23,7 @@ from socap_cli.cli import tables
 from socap_cli.cli.options import DryRun, Slug, Yes, channels, choice, finite, one_of, write_out
 from socap_cli.cli.run import PARTLY_DONE, Run, bootstrap, one_line
 from socap_cli.client.looks import next_looks
-from socap_cli.errors import NotATweet, UsageError
+from socap_cli.errors import NotATweet, SocapError, UsageError
 from socap_cli.files import display_name, printable, read_text
 from socap_cli.model.cadence import Look
 from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, public_campaign
@@ -215,14 +215,19 @@ def add(
     with built.database() as db:
         with verifying(run, built, db, wanted=verify) as verifier:
             result = adding.add(db, campaign, document.lines, verifier=verifier, now=now, dry_run=dry_run)
-        found = None if dry_run else estimated(built, db, campaign, now=now)
+        found, warnings = None, list(result.warnings)
+        try:
+            found = None if dry_run else estimated(built, db, campaign, now=now)
+        except Exception as error:  # the campaign is stored already
+            reason = error.message if isinstance(error, SocapError) else f"{type(error).__name__}: {error}"
+            warnings.append(f"no estimate: {reason}; try again with: socap campaign estimate {slug}")
     usd = built.settings.provider.usd_per_credit
     estimate_text = f"\n{estimate_line(found, usd)}" if found else ""
     print_lines(run, result)
     run.done(
         {**added_row(result), "estimate": estimate_row(found, usd) if found else None, "dry_run": dry_run},
         text=f"{added_line(result, dry_run=dry_run)}{estimate_text}",
-        warnings=[*campaign_warnings(campaign, now), *result.warnings],
+        warnings=[*campaign_warnings(campaign, now), *warnings],
         exit_code=PARTLY_DONE if result.rejected else 0,
     )
 

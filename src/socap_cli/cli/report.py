@@ -89,14 +89,14 @@ def render(
     with built.database() as db:
         chosen = [adding.find(db, slug)] if slug else campaigns.listed(db)
         wanted = replace(wanted, policy=look_policy(built, db))
-        unread = [] if slug else campaigns.unreadable(db)
+        unread = [] if slug else adding.left_out(db)
         site = Site(folder, wanted, report_brand(built), dry_run)
         done = publish(db, chosen, site, now=started, index=not slug)
         result = {"pages": [str(path) for path in done.pages], "unchanged": done.unchanged}
         seconds = time.monotonic() - since
         if not dry_run:
             usage.record_run(db, RunRecord(run.run_id, "report render", started, seconds, result))
-    warnings = [*done.left_out, *(f"{name}: its document is no campaign" for name in unread)]
+    warnings = [*done.left_out, *unread]
 
     def show() -> None:
         if dry_run:

@@ -86,7 +86,7 @@ def _result(found: Status) -> dict[str, Any]:
     rows = found.coverage.values()
     return {
         "campaigns_active": found.campaigns_active,
-        "campaigns_unreadable": found.campaigns_unreadable,
+        "campaigns_unreadable": list(found.campaigns_unreadable),
         "tweets": found.tweets,
         "jobs": found.jobs,
         "lag_seconds": found.lag_seconds,
@@ -136,8 +136,8 @@ def _notes(found: Status, now: datetime) -> Iterator[tuple[str, str]]:
     for command, last in found.last_runs.items():
         took = f", took {last.seconds:.1f} s" if last.seconds else ""
         yield f"last {command}", f"{since(last.started_at, now)}{took}"
-    for slug in found.campaigns_unreadable:
-        yield "unreadable", f"campaign {slug} is skipped: a field of its document is missing or wrong"
+    for slug, reason in found.campaigns_unreadable.items():
+        yield "unreadable", f"campaign {slug} is skipped: {reason} in its document"
     if found.rows_unreadable:
         rows = counted(found.rows_unreadable, "unreadable row")
         yield "left out", f"{rows} of responses in the last run of work"

@@ -8,7 +8,15 @@ from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AllowInfNan, BeforeValidator, Field, Strict, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    AllowInfNan,
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    Strict,
+    ValidationInfo,
+)
 
 from socap_cli.model.cadence import Cadence
 from socap_cli.model.links import NotAHandle, handles
@@ -86,7 +94,7 @@ def _quiet_hours(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_unless_stored(_line))]
-Moment = Annotated[datetime, BeforeValidator(_unless_stored(_moment))]
+Moment = Annotated[AwareDatetime, BeforeValidator(_unless_stored(_moment))]
 Number = Annotated[float, BeforeValidator(_no_boolean), AllowInfNan(False)]
 Minutes = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=525_600)]
 Threshold = Annotated[Number, Field(ge=0, le=1e12)]
@@ -131,15 +139,15 @@ class Campaign:
     """None: every recipient in the configuration."""
     spacing_minutes: Minutes
     frequency_window_minutes: Minutes
-    created_at: datetime
+    created_at: AwareDatetime
     client_name: Text | None = None
     client_email: Text | None = None
     slack_webhook: Text | None = field(default=None, repr=False)
     vips: Handles = ()
     ignores: Handles = ()
-    last_cycle_at: datetime | None = None
+    last_cycle_at: AwareDatetime | None = None
     """When the jobs of the last cycle, after the window's end, were queued."""
-    completed_at: datetime | None = None
+    completed_at: AwareDatetime | None = None
     quiet_hours: QuietHoursText | None = None
     """None: as configured; `off`: no quiet hours."""
     digest: DigestText | None = None

@@ -29,7 +29,8 @@ class Status:
     """Everything that `status` shows, as of one moment."""
 
     campaigns_active: int
-    campaigns_unreadable: tuple[str, ...]
+    campaigns_unreadable: Mapping[str, str]
+    """By slug, why the document is invalid."""
     tweets: int
     jobs: Mapping[str, Mapping[str, int]]
     """{kind: {status: jobs}}."""
@@ -111,9 +112,9 @@ def _budget(found: Status, wanted: Settings, now: datetime) -> Found:
 
 
 def _campaigns(found: Status, _wanted: Settings, _now: datetime) -> Found:
-    for slug in found.campaigns_unreadable:
-        said = f"the document of campaign {slug} cannot be read: it is skipped"
-        yield "fail", said, "correct it in the database, or: socap campaign apply FILE"
+    for slug, reason in found.campaigns_unreadable.items():
+        message = f"campaign {slug} is skipped: {reason} in its document"
+        yield "fail", message, "correct it in the database, or: socap campaign apply FILE"
 
 
 def _coverage(found: Status, _wanted: Settings, _now: datetime) -> Found:
@@ -189,7 +190,7 @@ def gather(db: Db, policy: LookPolicy | None = None) -> Status:
     last = {command: run for command in COMMANDS if (run := usage.last(db, command)) is not None}
     return Status(
         campaigns_active=len(active),
-        campaigns_unreadable=tuple(campaigns.unreadable(db)),
+        campaigns_unreadable=campaigns.unreadable(db),
         tweets=len(tweet_ids),
         jobs=jobs.count_by_status(db),
         lag_seconds=jobs.lag(db),

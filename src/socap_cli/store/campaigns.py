@@ -34,6 +34,7 @@ PLACES = {
 """Where a campaign's field stands in its document, when not under its own name at the top."""
 
 
+SECRETS = ("channels", "slack_webhook")
 CAMPAIGN = TypeAdapter(Campaign)
 
 
@@ -60,7 +61,7 @@ def insert(db: Db, campaign: Campaign) -> bool:
 def find(db: Db, slug: str) -> Campaign | None:
     """None when there is none, or its document is invalid."""
     row = db.campaigns.find_one({"_id": slug})
-    return _campaign(row) if row else None
+    return _valid(row) if row else None
 
 
 def exists(db: Db, slug: str) -> bool:
@@ -71,7 +72,7 @@ def exists(db: Db, slug: str) -> bool:
 def listed(db: Db, status: CampaignStatus | None = None) -> list[Campaign]:
     """Valid campaigns, or those in one status, by slug; `unreadable` names the others."""
     query = {"status": status.value} if status else {"status": {"$in": [s.value for s in CampaignStatus]}}
-    found = (_campaign(row) for row in db.campaigns.find(query).sort("_id", 1))
+    found = (_valid(row) for row in db.campaigns.find(query).sort("_id", 1))
     return [campaign for campaign in found if campaign is not None]
 
 
@@ -86,9 +87,15 @@ def any_at_all(db: Db) -> bool:
     return db.campaigns.find_one({}, {"_id": 1}, hint=[("_id", 1)]) is not None
 
 
-def unreadable(db: Db) -> list[str]:
-    """The slugs of invalid documents: a field is missing or of a wrong type."""
-    return [str(row["_id"]) for row in db.campaigns.find().sort("_id", 1) if _campaign(row) is None]
+def unreadable(db: Db) -> dict[str, str]:
+    """Invalid documents by slug, with the field that is missing or has an invalid value."""
+    found = {}
+    for row in db.campaigns.find().sort("_id", 1):
+        try:
+            _campaign(row)
+        except ValidationError as error:
+            found[str(row["_id"])] = _reason(error)
+    return found
 
 
 def update(db: Db, before: Campaign, after: Campaign) -> Campaign | None:
@@ -98,7 +105,7 @@ def update(db: Db, before: Campaign, after: Campaign) -> Campaign | None:
     if not changes:
         return after
     row = db.campaigns.find_one_and_update({"_id": before.slug}, {"$set": changes}, return_document=True)
-    return _campaign(row) if row else None
+    return _valid(row) if row else None
 
 
 def note_last_cycle(db: Db, slug: str, *, at: datetime) -> None:
@@ -121,8 +128,25 @@ def _stored(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _campaign(row: dict[str, Any]) -> Campaign | None:
-    """None when a field is missing or invalid."""
+def _valid(row: dict[str, Any]) -> Campaign | None:
+    try:
+        return _campaign(row)
+    except ValidationError:
+        return None
+
+
+def _reason(error: ValidationError) -> str:
+    """The first invalid field and its value, which is left out where it may be a secret."""
+    first = error.errors(include_url=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    place = PLACES.get(name, "_id" if name == "slug" else name)
+    if first["type"].startswith("missing"):
+        return f"{place} is missing"
+    return f"{place} is invalid" if name in SECRETS else f"{place} is {ascii(first['input'])[:60]}"
+
+
+def _campaign(row: dict[str, Any]) -> Campaign:
+    """Raises ValidationError when a field is missing or invalid."""
     values: dict[str, Any] = {
         "spacing_minutes": 20,
         "frequency_window_minutes": 30,
@@ -136,10 +160,7 @@ def _campaign(row: dict[str, Any]) -> Campaign | None:
         value = part if not inner else part.get(inner) if isinstance(part, dict) else None
         if value is not None:
             values[entry.name] = value
-    try:
-        return CAMPAIGN.validate_python(values, context=STORED)
-    except ValidationError:
-        return None
+    return CAMPAIGN.validate_python(values, context=STORED)
 
 
 def add_tweets(db: Db, tweets: Sequence[CampaignTweet]) -> int:
