@@ -6,12 +6,14 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.alerting import Alerting
+from support.backups import backup, place
 from support.lab import SLUG, Lab, campaign, change
 from support.mortal import Killed, MortalDb
 from support.servers import hook, mail_server, reply
@@ -34,6 +36,7 @@ from socap_cli.store import (
     rate_limits,
 )
 from socap_cli.store.alert_queue import AlertFilter
+from socap_cli.store.backup import restore
 
 
 @pytest.fixture
@@ -900,6 +903,22 @@ def test_who_had_a_message_of_a_version_before_the_outbox_gets_no_second_one(des
     before_the_outbox(desk)
     alert_queue.reopen(desk.lab.db, desk.lab.db.alert_queue.distinct("_id"))
     assert (desk.send().sent, statuses(desk), len(desk.messages)) == (0, {"sent": 1}, 1)
+
+
+def test_what_may_have_been_sent_before_a_restore_says_so(desk: Alerting, tmp_path: Path) -> None:
+    db = desk.lab.db
+    desk.engage(1)
+    desk.collect()
+    path = place(tmp_path, backup(db))
+    assert desk.send().sent == 1
+    restore(db, path)
+    assert db.locks.update_one({"_id": "restored"}, {"$set": {"at": desk.lab.now()}}).matched_count == 1
+    assert desk.send().sent == 1
+    desk.lab.advance(minutes=5)
+    desk.engage(2)
+    desk.collect()
+    assert desk.send().sent == 1
+    assert ["repeated" in message["text"] for message in desk.messages] == [False, True, False]
 
 
 def test_an_outcome_that_was_overtaken_is_not_written_over_the_newer_one(desk: Alerting) -> None:

@@ -160,14 +160,16 @@ def test_memory_does_not_grow_with_what_a_document_claims_to_be(full: Db, tmp_pa
         check(path)
 
 
-@pytest.mark.parametrize("holder", ["a worker", "a sender"])
+@pytest.mark.parametrize("holder", ["a worker", "a planner", "a sender"])
 def test_a_restore_is_refused_while_something_holds_a_lease(full: Db, tmp_path: Path, holder: str) -> None:
     path = place(tmp_path, backup(full))
     later = datetime(2200, 1, 1, tzinfo=UTC)
     if holder == "a worker":
         full.jobs.update_one({}, {"$set": {"lease_token": "t", "lease_expires_at": later}})
+    elif holder == "a sender":
+        full.alert_messages.insert_one({"_id": "m", "status": "sending", "lease_expires_at": later})
     else:
-        full.locks.insert_one({"_id": "alerts send", "token": "t", "until": later})
+        full.locks.insert_one({"_id": "alerts plan", "token": "t", "until": later})
     before = contents(full)
     with pytest.raises(LockHeld, match="is running") as raised:
         restore(full, path)

@@ -58,7 +58,10 @@ def fill(db: Db, documents: int = 60) -> None:
 
 
 def contents(db: Db) -> dict[str, tuple[list[bytes], list[str], str]]:
-    """Every byte of every collection, its indexes and options; and nothing that a restore may leave behind."""
+    """Every byte of every collection, its indexes and options; and nothing that a restore may leave behind.
+
+    But for the note of when the database was restored.
+    """
     rows = {row["name"]: row for row in db.list_collections()}
     assert not [name for name in rows if name.startswith("restoring.")]
     return {
@@ -72,7 +75,7 @@ def contents(db: Db) -> dict[str, tuple[list[bytes], list[str], str]]:
 
 
 def _raw(db: Db, name: str) -> list[bytes]:
-    rows: Iterable[Any] = db.get_collection(name, codec_options=RAW).find()
+    rows: Iterable[Any] = db.get_collection(name, codec_options=RAW).find({"_id": {"$ne": "restored"}})
     return [row.raw for row in rows]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -16,7 +16,7 @@ from socap_cli.model.engagement import OTHERS, Engagement
 from socap_cli.model.important import fold_handle
 from socap_cli.model.kinds import LISTS
 from socap_cli.model.message import Message, MessageEngagement, MessageKind, MessagePerson
-from socap_cli.store import campaigns, engagements, importance
+from socap_cli.store import campaigns, connect, engagements, importance
 from socap_cli.text import counted
 
 MOST_OF_A_PERSON = 5
@@ -83,8 +83,12 @@ def load_message(context: AlertContext, claimed: ClaimedMessage) -> Loaded:
     people, channel, problems = rank(found, campaign), context.channels.get(claimed.channel), list[str]()
     shown = people[: channel.most_people] if channel else people
     known = background(context, campaign, [one for own in shown for one in own], problems)
+    message = compose(claimed, shown, campaign, known, left_out=len(people) - len(shown))
+    restored = connect.restored_at(context.db)
+    if restored and any(one.at <= restored for one in found):  # maybe sent after the backup was made
+        message = replace(message, may_be_repeated=True)
     return Loaded(
-        compose(claimed, shown, campaign, known, left_out=len(people) - len(shown)),
+        message,
         tuple(alert_id for alert_id, key in ids.items() if key in stored),
         tuple(alert_id for alert_id, key in ids.items() if key not in readable | stored),
         tuple(dict.fromkeys(problems)),

@@ -46,6 +46,7 @@ from socap_cli.store.connect import (
     RESTORING,
     Db,
     heartbeat,
+    note_restored,
     remember_indexes,
     translate_error,
 )  # fmt: skip
@@ -177,6 +178,7 @@ def restore(db: Db, source: str) -> Restored:
             _rename(db, QUEUE, prefix + QUEUE_ASIDE)
             if db[prefix + QUEUE_ASIDE].find_one(_LEASED):
                 raise _worker_running()
+            _expect_no_sender(db)
             dropped = sorted(name for name in missing if not INDEXES[name])
             _extend(db, token, dropped=dropped)
         _switch(db, token, prefix, dropped)
@@ -424,6 +426,14 @@ def _expect_nobody(db: Db) -> None:
         raise _worker_running()
     if row := db.locks.find_one({"token": {"$ne": None}, "$expr": {"$gt": ["$until", "$$NOW"]}}):
         raise LockHeld(f"`socap {row['_id']}` is running", hint=f"{UNCHANGED}; wait until it ends")
+    _expect_no_sender(db)
+
+
+def _expect_no_sender(db: Db) -> None:
+    """Raise LockHeld while a message is being sent: its outcome would be written into another database."""
+    leased = {"$expr": {"$gt": ["$lease_expires_at", "$$NOW"]}}
+    if db.alert_messages.find_one({"status": "sending", **leased}, {"_id": 1}):
+        raise LockHeld("`socap alerts send` is running", hint=f"{UNCHANGED}; wait until it ends")
 
 
 def _worker_running() -> LockHeld:
@@ -503,6 +513,7 @@ def _switch(db: Db, token: str, prefix: str, dropped: Iterable[str]) -> None:
     for name in sorted(_loaded(db, prefix) - {QUEUE, QUEUE_ASIDE}):
         _rename(db, prefix + name, name)
     remember_indexes(db)
+    note_restored(db)
     _rename(db, prefix + QUEUE, QUEUE)
     db.drop_collection(prefix + QUEUE_ASIDE)
     _forget(db, token)

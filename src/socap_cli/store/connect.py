@@ -395,6 +395,17 @@ def remember_indexes(db: Db) -> None:
     db.locks.update_one({"_id": "indexes"}, {"$set": {"version": INDEXES_VERSION}}, upsert=True)
 
 
+def note_restored(db: Db) -> None:
+    """Note that the database was replaced by a backup now: what was sent since the backup is not in it."""
+    db.locks.update_one({"_id": "restored"}, [{"$set": {"at": "$$NOW"}}], upsert=True)
+
+
+def restored_at(db: Db) -> datetime | None:
+    """When the database was replaced by a backup last."""
+    row = db.locks.find_one({"_id": "restored", "at": {"$type": "date"}})
+    return row["at"] if row else None
+
+
 def check_features(db: Db) -> None:
     """Try what the commands need of a server, without changing anything. Raises StoreError with the missing feature."""
     nothing: dict[str, Any] = {"_id": "no such lock"}
