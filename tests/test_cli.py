@@ -15,6 +15,7 @@ from support.terminal import Cli
 
 from socap_cli.channels import CHANNELS
 from socap_cli.cli.app import execute
+from socap_cli.cli.cycle import STAGES
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db
 
@@ -83,6 +84,42 @@ def test_the_story_by_hand(
     cli("campaign", "edit", "launch", "--threshold", "3", "--days", "2")
     cli("campaign", "delete", "launch", "--yes")
     assert cli("campaign", "list")["result"]["campaigns"] == []
+
+
+def test_one_cycle_runs_every_stage_as_by_itself(
+    cli: Cli, db: Db, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tweets.csv").write_text(simulator.tweets_csv())
+    cli("campaign", "add", "launch", "--from", "tweets.csv")
+    planned = cli("run", "--dry-run")["result"]["stages"]
+    assert list(planned) == ["enqueue", "alerts send", "report render"]
+    assert not (tmp_path / "socap-report").exists()
+    stages = cli("run", "--skip", "render")["result"]["stages"]
+    assert list(stages) == ["enqueue", "work", "alerts send"]
+    assert stages["enqueue"]["result"]["jobs_armed"] == 32
+    worked = stages["work"]["result"]
+    assert worked["completed"] + worked["unchanged"] == 32
+    assert not (tmp_path / "socap-report").exists()
+    lines = cli.text("run")[0].splitlines()
+    assert lines[0].startswith("1 campaign: 32 jobs queued")
+    assert lines[-1] == "enqueue done, work done, alerts send done, report render done"
+    assert (tmp_path / "socap-report" / "launch.html").is_file()
+    assert set(db.runs.distinct("command")) == set(STAGES.values())
+    assert cli("run", "--skip", "sleep", code=2)["error"]["type"] == "UsageError"
+
+
+def test_a_stage_that_fails_stops_no_other_and_the_worst_exit_code_counts(
+    cli: Cli, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tweets.csv").write_text(simulator.tweets_csv())
+    cli("campaign", "add", "launch", "--from", "tweets.csv")
+    monkeypatch.setenv("TWITTER_API_KEY", "")
+    answer = cli("run", code=2)
+    codes = {command: stage["exit_code"] for command, stage in answer["result"]["stages"].items()}
+    assert codes == {"enqueue": 0, "work": 2, "alerts send": 0, "report render": 0}
+    assert answer["error"]["message"].startswith("work: ")
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "xlsx"])

@@ -21,6 +21,7 @@ OF_A_CAMPAIGN = (
     "--vip --ignore --spacing --frequency-window --cadence --no-verify --dry-run"
 )
 CONTRACT = {
+    "run": "--skip --dry-run",
     "init": "",
     "doctor": "",
     "demo": "--tweets --cycles --out --keep",

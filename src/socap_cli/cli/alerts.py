@@ -71,7 +71,9 @@ WORDS = {
 @app.command("silence")
 def silence(
     ctx: typer.Context,
-    slug: Annotated[str, typer.Argument(metavar="[SLUG]", help="Only this campaign's alerts.")] = "",
+    slug: Annotated[
+        str, typer.Argument(metavar="[SLUG]", autocompletion=slugs, help="Only this campaign's alerts.")
+    ] = "",
     minutes: Annotated[
         float | None,
         typer.Option(

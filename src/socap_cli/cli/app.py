@@ -27,6 +27,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 
 COMMANDS = {
+    "run": ("cycle:run_cycle", "Run one cycle: enqueue, work, alerts send, report render."),
     "init": ("setup:init", "Write a commented configuration, create the indexes, say what was found."),
     "doctor": ("setup:doctor", "Check configuration, database, provider, channels, clock and disk."),
     "enqueue": ("jobs:enqueue", "Arm the jobs of all active campaigns."),

@@ -76,6 +76,8 @@ class Run:
     """Called once with the exit code, when the outcome was told."""
     place: Path | None = None
     """The data folder, once the settings are read."""
+    is_stopping: bool = False
+    """A signal asked for a stop."""
     _shown: Callable[[], object] | None = None
     """What waits to be shown until it is known whether it tells anything new."""
 
@@ -128,21 +130,25 @@ class Run:
         except OutputFailed as failed:
             error = error or failed
             output.say(_error_line(error))
+        self.end(error)
+        return 0 if self.exit_zero else self.code(error)
+
+    def end(self, error: SocapError | None = None) -> None:
+        """Report the exit code to whoever waits for it, once."""
         while self.at_end:
-            self.at_end.pop()(self._code(error))
-        return 0 if self.exit_zero else self._code(error)
+            self.at_end.pop()(self.code(error))
 
     def _tell(self, error: SocapError | None) -> None:
         """To a program everything in the one object, to a person on stderr; nobody is told anything twice."""
         if self.json:
-            envelope = self._envelope(error, self._code(error))
+            envelope = self._envelope(error, self.code(error))
             print_line(json_text(envelope, ascii_only=not output.takes_unicode()))
             return
         lines = [f"warning: {one_line(warning)}" for warning in self.warnings]
         if error is not None:
             lines.append(_error_line(error))
         if self.quiet > 1:
-            lines = self._new(lines, self._code(error))
+            lines = self._new(lines, self.code(error))
         for line in lines:
             output.say(line)
 
@@ -165,7 +171,7 @@ class Run:
         except SocapError:
             return None
 
-    def _code(self, error: SocapError | None) -> int:
+    def code(self, error: SocapError | None) -> int:
         return error.exit_code if error else self.exit_code
 
     def _envelope(self, error: SocapError | None, code: int) -> dict[str, Any]:
@@ -376,6 +382,7 @@ def stopping(run: Run, stop: threading.Event, overdue_error: SocapError) -> Iter
             if number == signal.SIGINT:
                 os._exit(INTERRUPTED)
             return
+        run.is_stopping = True
         stop.set()
         overdue.start()
 
