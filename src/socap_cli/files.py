@@ -76,15 +76,12 @@ STDOUT = STDIN
 ABANDONED = 86_400.0
 """Seconds after its last write at which an unfinished file belongs to a process that was killed."""
 HINTS = {
-    errno.EACCES: "let this user write there, or name another place",
-    errno.EPERM: "let this user write there, or name another place",
+    **dict.fromkeys((errno.EACCES, errno.EPERM), "let this user write there, or name another place"),
     errno.EROFS: "name a place that can be written to",
     errno.ENOENT: "make its folder first",
     errno.ENOTDIR: "a part of its path is a file",
     errno.EISDIR: "name a file in it",
-    errno.ENOSPC: "make room",
-    errno.EDQUOT: "make room",
-    errno.EFBIG: "make room",
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "make room"),
     errno.EPIPE: "its reader went away",
 }
 
@@ -252,20 +249,18 @@ def _json_rows(content: str, name: str, is_group: IsGroup) -> list[ListRow]:
         try:
             value, end = decoder.raw_decode(content, at)
         except json.JSONDecodeError as error:
-            reason = f"not JSON: {error.msg}"
-            first_error = first_error or f"line {error.lineno}: {reason}"
+            reason, place = f"not JSON: {error.msg}", error.lineno
         except RecursionError:
-            reason = "nested too deeply"
-            first_error = first_error or reason
+            reason, place = "nested too deeply", line
         except ValueError:
-            reason = "holds a number of thousands of digits"
-            first_error = first_error or reason
+            reason, place = "holds a number of thousands of digits", line
         else:
             has_objects = has_objects or isinstance(value, dict)
             rows += tree_rows(value, content[at:end], is_group, first_line=line)
             line += content.count("\n", at, end)
             at = end
             continue
+        first_error = first_error or f"line {place}: {reason}"
         end = content.find("\n", at)
         end = len(content) if end < 0 else end
         rows.append(ListRow(line, content[at:end], error=reason))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from socap_cli.campaigns import settings
 from socap_cli.campaigns.settings import Difference, Document, cleared, clearing, differences, read_settings
@@ -13,7 +13,7 @@ from socap_cli.client.looks import record_counters
 from socap_cli.client.metered import MeteredClient, fetch_tweets
 from socap_cli.errors import ProviderError, SocapError, UsageError
 from socap_cli.model.account import Tweet
-from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, TweetCategory
+from socap_cli.model.campaign import Campaign, CampaignTweet, TweetCategory
 from socap_cli.model.links import tweet_url
 from socap_cli.settings import Alerts
 from socap_cli.store import Db, alert_queue, campaigns, engagements, jobs, worker_state
@@ -328,26 +328,10 @@ def remove_tweets(db: Db, slug: str, tweet_ids: Iterable[str]) -> None:
         campaigns.remove_tweet(db, slug, tweet_id)
 
 
-def set_status(
-    db: Db, slug: str, status: CampaignStatus, *, now: datetime, dry_run: bool = False
-) -> Campaign:
-    """Pause or complete. Raises SocapError for pausing a completed campaign."""
-    campaign = find(db, slug)
-    after = settings.with_status(campaign, status, now=now)
-    return after if dry_run else update(db, campaign, after)
-
-
-def resume(db: Db, slug: str, days: timedelta | None, *, now: datetime, dry_run: bool = False) -> Campaign:
-    """Continue a paused or completed campaign. Raises UsageError when its window is over."""
-    campaign = find(db, slug)
-    after = settings.resumed(campaign, days, now=now)
-    return after if dry_run else update(db, campaign, after)
-
-
-def overview(db: Db, status: CampaignStatus | None = None) -> list[CampaignTotals]:
+def overview(db: Db) -> list[CampaignTotals]:
     """Every valid campaign, by slug."""
     rows = []
-    for campaign in campaigns.listed(db, status):
+    for campaign in campaigns.listed(db):
         ids = campaigns.tweet_ids_of(db, campaign.slug)
         views = [state.counters.get("views") for state in worker_state.load(db, ids).values()]
         known_views = [count for count in views if count is not None]

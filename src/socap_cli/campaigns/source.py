@@ -55,17 +55,11 @@ URL_COLUMNS = (
     "viewtweet", "viewpost", "url", "urls", "link", "links", "uri", "href", "address", "tweet", "tweets", "xpost",
     "post", "posts",
 )  # fmt: skip
-
-
 ID_COLUMNS = (
     "tweetid", "postid", "statusid", "messageid", "tweetidstr", "statusidstr", "idstr", "xpostid", "nativeid",
     "externalid", "id",
 )  # fmt: skip
-
-
 CATEGORY_COLUMNS = ("category", "categories", "tweetcategory", "postcategory")
-
-
 OTHER_COLUMNS = (
     "text", "tweettext", "posttext", "content", "message", "author", "authorname", "username", "screenname",
     "handle", "name", "user", "account", "profile", "date", "time", "createdat", "publishedat", "impressions",
@@ -73,17 +67,11 @@ OTHER_COLUMNS = (
     "note", "comment", "conversationid", "type", "kind", "group", "role", "segment", "label", "labels", "tag", "tags",
 )  # fmt: skip
 """Columns that show that a line is a header."""
-
-
 COLUMNS = frozenset(
     (*URL_COLUMNS, *ID_COLUMNS, *CATEGORY_COLUMNS, *OTHER_COLUMNS)
 )  # folded, as `fold_column` does it
-
-
 LISTS = frozenset({"tweets", "posts", "data", "items", "results", "urls", "links"})
 """Folded names under which JSON holds a list of tweets."""
-
-
 CATEGORY_NAMES = {
     name: category
     for category, names in {

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -16,7 +16,7 @@ from socap_cli.campaigns import adding, settings
 from socap_cli.campaigns.adding import AddResult, CampaignTotals, Plan, Verifier
 from socap_cli.campaigns.estimate import CYCLES_A_DAY, Estimate, Range, estimate_campaign
 from socap_cli.campaigns.settings import DAYS, FIELDS, SINGULAR, Difference, Document
-from socap_cli.campaigns.source import Rejected, category_of, from_options, read
+from socap_cli.campaigns.source import category_of, from_options, read
 from socap_cli.campaigns.urls import tweet_id
 from socap_cli.channels import CHANNELS
 from socap_cli.cli import tables
@@ -560,7 +560,7 @@ def pause(ctx: typer.Context, slug: Slug, dry_run: DryRun = False) -> None:
 
     Example: socap campaign pause launch
     """
-    _set_status(ctx.obj, slug, CampaignStatus.PAUSED, dry_run=dry_run)
+    change_status(ctx.obj, slug, settings.with_status, CampaignStatus.PAUSED, dry_run=dry_run)
 
 
 @app.command("complete")
@@ -569,14 +569,7 @@ def complete(ctx: typer.Context, slug: Slug, dry_run: DryRun = False) -> None:
 
     Example: socap campaign complete launch
     """
-    _set_status(ctx.obj, slug, CampaignStatus.COMPLETED, dry_run=dry_run)
-
-
-def _set_status(run: Run, slug: str, status: CampaignStatus, *, dry_run: bool) -> None:
-    now = run.now().replace(microsecond=0)
-    with bootstrap(run).database() as db:
-        campaign = adding.set_status(db, slug, status, now=now, dry_run=dry_run)
-    status_done(run, campaign, [], dry_run=dry_run)
+    change_status(ctx.obj, slug, settings.with_status, CampaignStatus.COMPLETED, dry_run=dry_run)
 
 
 @app.command("resume")
@@ -592,21 +585,24 @@ def resume(
 
     Example: socap campaign resume launch --days 3
     """
-    run: Run = ctx.obj
     duration = None if days is None else settings.read_days(days, "--days")
+    change_status(ctx.obj, slug, settings.resumed, duration, dry_run=dry_run)
+
+
+def change_status(run: Run, slug: str, change: Callable[..., Campaign], to: Any, *, dry_run: bool) -> None:
+    """Store and print what `change(campaign, to, now=…)` returns."""
     now = run.now().replace(microsecond=0)
     with bootstrap(run).database() as db:
-        campaign = adding.resume(db, slug, duration, now=now, dry_run=dry_run)
-    status_done(run, campaign, without_end(campaign), dry_run=dry_run)
-
-
-def status_done(run: Run, campaign: Campaign, warnings: Sequence[str], *, dry_run: bool) -> None:
+        before = adding.find(db, slug)
+        campaign = change(before, to, now=now)
+        if not dry_run:
+            campaign = adding.update(db, before, campaign)
     ends = campaign.ends_at if campaign.status is CampaignStatus.ACTIVE else None
     until = f" until {ends:%Y-%m-%d %H:%M} UTC" if ends else ""
     run.done(
         {"campaign": public_campaign(campaign), "dry_run": dry_run},
         text=f"{campaign.slug} {'would be' if dry_run else 'is'} {campaign.status.value}{until}",
-        warnings=warnings,
+        warnings=without_end(campaign) if campaign.status is CampaignStatus.ACTIVE else [],
     )
 
 
@@ -652,7 +648,7 @@ def apply(
                 {"tweet_id": tweet.tweet_id, "before": tweet.category.short, "after": category.short}
                 for tweet, category in planned.recategorized
             ],
-            "rejected": rejected_rows(rejected),
+            "rejected": [asdict(entry) for entry in rejected],
             "dry_run": dry_run,
         },
         text=lambda: show_plan(run, planned, dry_run=dry_run),
@@ -889,12 +885,8 @@ def added_row(result: AddResult) -> dict[str, Any]:
         "accepted": [
             {"line": entry.line, "new": entry.is_new, **tweet_row(entry.tweet)} for entry in result.accepted
         ],
-        "rejected": rejected_rows(result.rejected),
+        "rejected": [asdict(entry) for entry in result.rejected],
     }
-
-
-def rejected_rows(rejected: Sequence[Rejected]) -> list[dict[str, Any]]:
-    return [asdict(entry) for entry in rejected]
 
 
 def print_lines(run: Run, result: AddResult) -> None:

@@ -32,8 +32,6 @@ from socap_cli.store import Db, campaigns, jobs, snapshots, usage, worker_state
 
 if TYPE_CHECKING:
     from socap_cli.providers import Provider
-
-
 PUNCTUALITY = timedelta(minutes=3)
 """How early a scheduler may be, so that a call every half hour finds everything due."""
 ITEMS_A_PAGE = 20.0

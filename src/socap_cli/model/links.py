@@ -15,56 +15,30 @@ from socap_cli.model.kinds import list_of
 from socap_cli.text import visible
 
 HANDLE = re.compile(r"[A-Za-z0-9_]{1,15}")
-
-
 DIGITS = re.compile(r"[0-9]{1,20}")
-
-
 SITE = "https://x.com"
-
-
 EPOCH_MS = 1288834974657
-
-
 FIRST = 29_000_000_000
 """Ids below this (before November 2010) are sequential and hold no time."""
-
-
 LARGEST = 2**63 - 1
-
-
 SITES = frozenset(
     f"{prefix}{site}" for site in ("x.com", "twitter.com") for prefix in ("", "www.", "mobile.", "m.", "pro.")
 )
-
-
 MIRRORS = (
     "fxtwitter.com", "vxtwitter.com", "fixupx.com", "fixvx.com", "twittpr.com",
     "xcancel.com", "lightbrd.com", "twiiit.com", "twstalker.com",
 )  # fmt: skip
 """Sites that show the same pages under the same paths, with or without a subdomain."""
-
-
 NITTER = "nitter."
 """Instances of this front end are known by the first label of their host."""
-
-
 MENTION = re.compile(r"(?<![\w.@])@([A-Za-z0-9_]+)")
-
-
 LINK = re.compile(r"(?:https?://)?(?:[a-z0-9-]+\.)+[a-z]{2,}/[^\s<>()\[\]\"'“”|]*", re.IGNORECASE)
-
-
 LIST_MARK = re.compile(r"[,;\n]")
-
-
 NOT_ACCOUNTS = frozenset(
     ("i", "home", "explore", "search", "hashtag", "messages", "notifications", "settings", "login", "signup",
      "share", "compose", "about", "tos", "privacy", "jobs", "download", "logout", "intent")
 )  # fmt: skip
 """First parts of paths that are pages of the site itself."""
-
-
 SAY = "write it like @NAME"
 
 

@@ -32,12 +32,8 @@ PLACES = {
     "client_email": "client_info.email",
 }
 """Where a campaign's field stands in its document, when not under its own name at the top."""
-
-
 SECRETS = ("channels", "slack_webhook")
 CAMPAIGN = TypeAdapter(Campaign)
-
-
 LEASE = timedelta(minutes=10)
 """A claimed report that is not marked as sent within this time is sent again."""
 
