@@ -117,7 +117,7 @@ def drive(home: Path, workflow: str, installed: Installed, simulator: Simulator,
     said = execute(home, workflow)
     assert '"lastNodeExecuted":"done"' in "".join(said.split()), said[-3000:]
     assert db.engagements.count_documents({}) > 15
-    assert (installed.folder / "www" / "launch.html").is_file()
+    assert list((installed.folder / "www").rglob("launch.html"))
     assert '"lastNodeExecuted":"duealertssent?"' in "".join(
         execute(home, two_minutes(home, workflow)).split()
     )

@@ -5,16 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
 
 import pytest
-from support.documents import BRAND, wanted
+from support.documents import BRAND, options
 from support.lab import SLUG, START, Lab, campaign, change
 from support.pages import PageReader, read_page
 from support.terminal import Cli
@@ -39,7 +40,7 @@ COUNTERS = (*LISTS, "likes", "views", "bookmarks")
 def report_of(one: Lab, edition: Edition = Edition.OPERATOR) -> CampaignReport:
     found = campaigns.find(one.db, SLUG)
     assert found is not None
-    return gather(one.db, found, wanted(edition), now=one.now())
+    return gather(one.db, found, options(edition), now=one.now())
 
 
 def page_of(one: Lab) -> PageReader:
@@ -65,24 +66,25 @@ def true_figures(one: Lab) -> dict[str, str]:
     totals = {name: sum(tweet.counters(at)[name] for tweet in tweets) for name in COUNTERS}
     interactions = sum(totals[name] for name in COUNTERS if name != "views")
     figures = {
-        "people": len(people),
         "important": len(people & important_ids(one)),
         "engagements": len(seen),
         "views": totals["views"],
-        "likes": totals["likes"],
         "counted": sum(totals[kind] for kind in LISTS),
         **{
             f"collected-{kind.action_type}": sum(k == kind.name for _, k, _ in seen)
             for kind in LISTS.values()
         },
-        **{f"all-{name}": totals[name] for name in COUNTERS},
-        **{f"tweet-{t.tweet_id}": sum(other is t for other, _, _ in seen) for t in tweets},
+        **{f"all-{name}": totals[name] for name in ("likes", "views")},
     }
-    for category in {tweet.category for tweet in tweets}:
-        for name in COUNTERS:
-            mine = sum(t.counters(at)[name] for t in tweets if t.category is category)
-            figures[f"{category.short}-{name}"] = mine
-    rate = {"rate": f"{100 * interactions / totals['views']:.2f} %"} if totals["views"] else {}
+    categories = {tweet.category for tweet in tweets}
+    for category in categories:
+        mine = [tweet for tweet in tweets if tweet.category is category]
+        figures[f"{category.short}-engagements"] = sum(other in mine for other, _, _ in seen)
+        for name in ("likes", "views"):
+            figures[f"{category.short}-{name}"] = sum(tweet.counters(at)[name] for tweet in mine)
+    if len(categories) == 1:
+        del figures["all-likes"], figures["all-views"]
+    rate = {"rate": f"{100 * interactions / totals['views']:.2f}%"} if totals["views"] else {}
     plain = {name: f"{value:,}" for name, value in figures.items()}
     return plain | true_labels(item.account for _, _, item in seen) | rate
 
@@ -98,22 +100,21 @@ def true_labels(accounts: Iterable[Account]) -> dict[str, str]:
     return {f"label-{label}": f"{count:,}" for label, count in found.items()}
 
 
-def true_changes(one: Lab) -> dict[str, str]:
-    """How far each key figure moved since the first reading, less than a day ago, from the simulator alone."""
-    at, begin = one.now().timestamp(), START.timestamp()
-    now, before, moved = set[str](), set[str](), dict.fromkeys(("engagements", "views", "likes"), 0)
+def new_since(one: Lab, begin: datetime) -> dict[str, str]:
+    """What each card calls new since a moment at which everything was read, from the simulator alone."""
+    at, start = one.now().timestamp(), begin.timestamp()
+    now, before, came, views = set[str](), set[str](), 0, 0
     for tweet in one.world.tweets.values():
         for items in tweet.lists.values():
             there = [item for item in items.newest_first(at) if not item.nested]
-            first = {item.source_id for item in items.newest_first(begin)}
+            first = {item.source_id for item in items.newest_first(start)}
             now |= {item.account.user_id for item in there}
             before |= {item.account.user_id for item in there if item.source_id in first}
-            moved["engagements"] += sum(item.source_id not in first for item in there)
-        for name in ("views", "likes"):
-            moved[name] += tweet.counters(at)[name] - tweet.counters(begin)[name]
+            came += sum(item.source_id not in first for item in there)
+        views += tweet.counters(at)["views"] - tweet.counters(start)["views"]
     new = now - before
-    found = {**moved, "people": len(new), "important": len(new & important_ids(one))}
-    return {f"{name}-change": f"{value:+,}" for name, value in found.items() if value}
+    found = {"engagements": came, "important": len(new & important_ids(one)), "views": views}
+    return {f"{name}-new": f"{value:,}" for name, value in found.items()}
 
 
 def true_operations(one: Lab, removed: int) -> dict[str, str]:
@@ -161,8 +162,9 @@ def test_every_figure_of_the_page_is_the_truths(
     state(one)
     one.assert_exact()
     removed = 1 if state in (many, completed) else 0
-    changes = {} if state is first else true_changes(one)
-    assert page_of(one).figures == {**true_figures(one), **changes, **true_operations(one, removed)}
+    report = report_of(one)
+    new = {} if state in (first, completed) else new_since(one, one.now() - report.span)
+    assert page_of(one).figures == {**true_figures(one), **new, **true_operations(one, removed)}
 
 
 @pytest.mark.parametrize("tweets", [0, 2])
@@ -171,8 +173,8 @@ def test_a_campaign_that_was_never_read_or_is_empty_has_no_figure(
 ) -> None:
     one = lab(tweets=tweets)
     page = read_page(campaign_page(report_of(one, Edition.CLIENT), BRAND, UTC))
-    assert ("Nothing has been read yet" in page.text) == (tweets > 0)
-    assert page.figures == {f"tweet-{tweet}": "0" for tweet in one.tweet_ids}
+    assert ("No data yet." in page.text) == (tweets > 0)
+    assert page.figures == {}
 
 
 def test_what_is_kept_as_columns_is_what_is_stored_whatever_happens_between(lab: Callable[..., Lab]) -> None:
@@ -195,7 +197,7 @@ def test_a_page_is_made_again_when_something_was_read_and_only_then(
 
     def again() -> int:
         found = campaigns.listed(one.db)
-        return publish(one.db, found, Site(tmp_path, wanted(), BRAND), now=one.now()).unchanged
+        return publish(one.db, found, Site(tmp_path, options(), BRAND), now=one.now()).unchanged
 
     assert [again(), again()] == [0, 2]
     one.advance(minutes=30)
@@ -219,7 +221,11 @@ def test_the_mail_edition_is_small_has_a_title_and_carries_its_chart(lab: Callab
     many(one)
     report = report_of(one, Edition.CLIENT)
     edition = compose(
-        report, BRAND, UTC, url="https://reports.example/x", attachments=(as_zip("launch", b"<page>"),)
+        report,
+        BRAND,
+        UTC,
+        url="https://reports.example/x/launch.html",
+        attachments=(as_zip("launch", b"<page>"),),
     )
     mail = message_from_bytes(edition.body().as_bytes())
     parts = parts_of(mail)
@@ -235,11 +241,13 @@ def test_the_mail_edition_is_small_has_a_title_and_carries_its_chart(lab: Callab
     ):
         assert expected in html
     assert html.count("Important people") == 2
-    assert "Growth since the first reading: above by " in html
+    assert "New engagements per hour since " in html
+    for needed in ("prefers-color-scheme:dark", "Open full report", "<bdi>", 'dir="ltr"', "display:none"):
+        assert needed in html
     assert "<script" not in html
     assert 'width="600" style' not in html
     text = content(parts["text/plain"]).decode()
-    assert f"Engagements       {report.collected:,}" in text
+    assert re.search(rf"Engagements +{report.collected:,} \(", text)
     assert "https://reports.example/x/launch.html" in text
     archive = zipfile.ZipFile(io.BytesIO(content(parts["application/zip"])))
     assert archive.read("launch.html") == b"<page>"
@@ -249,7 +257,7 @@ def test_a_campaign_without_anything_has_a_mail_too(lab: Callable[..., Lab]) -> 
     one = lab(tweets=1)
     edition = compose(report_of(one, Edition.CLIENT), BRAND, UTC)
     assert edition.chart == b""
-    assert "Nothing has been read yet" in edition.text
+    assert "No data yet." in edition.text
 
 
 @pytest.fixture
@@ -266,6 +274,9 @@ def test_report_send_mails_the_client_edition(reported: Lab, cli: Cli, mailbox: 
         "sent": 2, "failed": 0, "dry_run": False,
     }  # fmt: skip
     assert len(mailbox.messages) == 2
+    for kind in ("zip", "html", "none"):
+        cli("report", "send", SLUG, "--to", "a@x.example", "--attach", kind)
+    assert len({message["Message-ID"] for message in mailbox.messages}) == 4
     cli("report", "send", SLUG, code=2)
     cli("report", "send", code=2)
     cli("report", "send", SLUG, "--to", "nobody", code=2)
@@ -334,8 +345,9 @@ def test_report_render_writes_the_edition_that_is_asked_for(
 ) -> None:
     out = str(tmp_path / "pages")
     cli("report", "render", "--out", out)
+    client = tmp_path / "pages" / SLUG / f"{SLUG}.html"
+    assert "Operations" not in client.read_text()
     page = tmp_path / "pages" / f"{SLUG}.html"
-    assert "Operations" not in page.read_text()
     cli("report", "render", SLUG, "--out", out, "--edition", "operator")
     assert "Operations" in page.read_text()
     assert json.loads((tmp_path / "pages" / f"{SLUG}.json").read_text())["edition"] == "operator"

@@ -1,4 +1,4 @@
-"""The page in a real browser: filters, sorting, paging, CSV, the address, keyboard, widths, paper, no request."""
+"""The page in a real browser: what it shows of each state, filters, CSV, keyboard, widths, paper, no request."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from typing import Any
 import pytest
 from support.browser import browser, needs_browser
 from support.documents import BRAND, START, Documents, plain_campaign, reasons
+from support.pages import STATES
 
 from socap_cli.model.campaign import TweetCategory
+from socap_cli.report.gather import summary
 from socap_cli.report.page import campaign_page, index_page
 from socap_cli.report.publish import as_pdf
-from socap_cli.report.tweets import summary
-from socap_cli.report.values import Edition
+from socap_cli.report.values import CampaignReport, Edition
 
 pytestmark = needs_browser
 Open = Callable[..., Any]
+States = tuple[dict[str, Path], dict[str, CampaignReport]]
 WIDTHS = (1440, 768, 390, 320)
 
 
@@ -89,7 +91,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[Edition, Path]:
         path = tmp_path_factory.mktemp("pages") / f"{edition}.html"
         path.write_text(campaign_page(one.report(edition), BRAND, UTC), encoding="utf-8")
         found[edition] = path
-    summaries = [summary(one.report()), {**summary(one.report()), "slug": "other", "name": "Other"}]
+    row: dict[str, Any] = summary(one.report())
+    summaries = [row, {**row, "slug": "other", "name": "Other"}]
     index = found[Edition.CLIENT].with_name("index.html")
     index.write_text(index_page(summaries, BRAND, UTC, edition=Edition.CLIENT), encoding="utf-8")
     return found
@@ -165,17 +168,17 @@ def test_each_filter_stands_in_the_address_and_comes_back_from_it(
     assert "#" not in again.url
 
 
-def test_pages_of_25_can_be_turned_by_keyboard_and_stand_in_the_address(open_page: Open) -> None:
+def test_pages_of_10_can_be_turned_by_keyboard_and_stand_in_the_address(open_page: Open) -> None:
     page = open_page()
-    assert rows(page) == 25
+    assert rows(page) == 10
     page.focus("#pages button:last-child")
-    for _ in range(5):
+    for _ in range(12):
         page.keyboard.press("Enter")
-    assert "page 6 of 6" in page.inner_text("#pages")
-    assert rows(page) == 5
-    assert page.url.endswith("#page=6")
-    assert rows(open_page("#page=6")) == 5
-    assert rows(open_page("#page=99")) == 5
+    assert "page 13 of 13" in page.inner_text("#pages")
+    assert rows(page) == 10
+    assert page.url.endswith("#page=13")
+    assert rows(open_page("#page=13")) == 10
+    assert "page 13 of 13" in open_page("#page=99").inner_text("#pages")
 
 
 def test_rows_are_sorted_by_importance_or_time(open_page: Open) -> None:
@@ -184,12 +187,12 @@ def test_rows_are_sorted_by_importance_or_time(open_page: Open) -> None:
     page.select_option("#f-sort", "time")
     times = page.eval_on_selector_all("#list time", "all => all.map(e => e.dateTime)")
     assert times == sorted(times, reverse=True)
-    assert len(times) == 25
+    assert len(times) == 10
 
 
 def test_nothing_found_is_said_with_a_way_out(open_page: Open) -> None:
     page = open_page("#q=nobody-at-all")
-    assert "Nothing matches" in page.inner_text("#list")
+    assert "No matching engagements" in page.inner_text("#list")
     assert page.locator("#csv").is_disabled()
 
 
@@ -212,53 +215,45 @@ def test_the_csv_holds_what_is_filtered_and_no_formula(open_page: Open, tmp_path
     assert not [cell for row in found for cell in row.values() if cell.startswith(("=", "+", "-", "@", "＝"))]
 
 
-def test_the_tweets_are_sorted_by_any_column_and_fifteen_are_shown(open_page: Open) -> None:
+def test_tweets_are_grouped_ten_are_shown_and_each_group_is_sorted_by_any_column(open_page: Open) -> None:
     page = open_page()
-    assert page.locator("#tweet-list tbody tr:visible").count() == 15
-    page.click("#tweet-list thead button:has-text('Views')")
-    page.keyboard.press("Enter")
-    assert page.get_attribute("#tweet-list thead th:nth-child(6)", "aria-sort") == "ascending"
+    assert page.locator("#tweet-list tbody tr[data-tweet]:visible").count() == 10
+    groups = page.locator("#tweet-list tr.group th").all_inner_texts()
+    assert groups == ["Client 10 tweets", "Influencers 10 tweets", "Investors 10 tweets", "All"]
     page.click("label[for=every-tweet]")
-    assert page.locator("#tweet-list tbody tr:visible").count() == 30
+    assert page.locator("#tweet-list tbody tr[data-tweet]:visible").count() == 30
+    page.click("#tweet-list thead button:has-text('Engagements')")
+    assert page.get_attribute("#tweet-list thead th:nth-child(2)", "aria-sort") == "ascending"
+    cells = page.locator("#tweet-list tbody:first-of-type tr[data-tweet] td:nth-child(2)").all_inner_texts()
+    assert cells == sorted(cells, key=int)
+    assert page.locator("#tweet-list tbody:first-of-type tr").first.get_attribute("class") == "group"
 
 
-def test_a_tweet_opens_and_leads_to_its_engagements(open_page: Open) -> None:
+def test_a_tweet_leads_to_its_engagements(open_page: Open) -> None:
     page = open_page()
-    row = page.locator("#tweet-list tr[data-tweet='100']")
-    row.locator("summary").click()
-    row.locator("a.browse-link").click()
+    page.locator("#tweet-list tr[data-tweet='100'] a.see").click()
     assert shown(page) == "7 of 130 engagements"
     assert page.input_value("#f-tweet") == "100"
 
 
-def test_every_other_tweet_opens_too(open_page: Open) -> None:
-    page = open_page()
-    page.click("label[for=every-tweet]")
-    rows = page.locator("#tweet-list tr[data-tweet]")
-    assert rows.count() == page.locator("#tweet-list tr[data-tweet] details").count() == 30
-    last = rows.nth(29)
-    last.locator("summary").click()
-    assert "only here" in last.inner_text()
-    assert last.locator(".view svg").is_visible()
-    last.locator("a.browse-link").click()
-    assert page.input_value("#f-tweet") == last.get_attribute("data-tweet")
-
-
-def test_hours_and_days_are_switched_without_a_script(open_page: Open) -> None:
+def test_pace_and_total_are_switched_without_a_script(open_page: Open) -> None:
     page = open_page(java_script_enabled=False)
-    assert page.locator(".by-1 .plot.wide").is_hidden() != page.locator(".by-2 .plot.wide").is_hidden()
-    page.click("label[for=by-2]")
-    assert page.locator(".by-2 .plot.wide").is_visible()
-    assert page.locator(".by-1 .plot.wide").is_hidden()
+    assert page.locator(".of-pace .plot.wide").is_visible()
+    assert page.locator(".of-total .plot.wide").is_hidden()
+    page.click("label[for=by-total]")
+    assert page.locator(".of-total .plot.wide").is_visible()
+    assert page.locator(".of-pace .plot.wide").is_hidden()
 
 
 def test_without_scripts_the_page_is_whole(open_page: Open) -> None:
     page = open_page(java_script_enabled=False)
     assert page.locator("#tools").is_hidden()
-    assert rows(page) == 100
-    assert "Without scripts, the first 100" in page.inner_text("#all")
+    assert rows(page) == 10
+    assert "The first 10 by importance" in page.inner_text("#all")
     page.click("#people summary")
-    assert page.locator("#people .person").nth(30).is_visible()
+    assert page.locator("#people tbody tr").nth(30).is_visible()
+    page.click("#quality summary")
+    assert page.locator("#quality .defs").first.is_visible()
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -271,10 +266,9 @@ def test_no_page_scrolls_sideways(
         "index": pages[Edition.CLIENT].with_name("index.html")
     }
     page = open_page(width=width, color_scheme=scheme, path=paths[name])
-    for one in page.locator("summary:visible").all():
-        one.click()
+    page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    shown = page.locator(".by-1 .plot:visible, .by-2 .plot:visible")
+    shown = page.locator(".plot:visible")
     if name != "index":
         assert shown.count() == 1
         letters = page.evaluate(LETTERS)
@@ -285,7 +279,7 @@ OUTSIDE = """[...document.querySelectorAll('.card')].flatMap(card => {
     const room = card.getBoundingClientRect();
     return [...card.querySelectorAll('*')].filter(e => {
         const box = e.getBoundingClientRect();
-        return box.width > 1 && !e.closest('.scroll, svg') && (box.right > room.right || box.left < room.left);
+        return box.width > 1 && !e.closest('.scroll, svg, .clamp') && (box.right > room.right || box.left < room.left);
     }).map(e => `${card.id} ${e.tagName} ${e.textContent.slice(0, 40)}`);
 })"""
 CUT = """[...document.querySelectorAll('td, tbody th, dd')].filter(
@@ -293,7 +287,7 @@ CUT = """[...document.querySelectorAll('td, tbody th, dd')].filter(
 ).map(e => `${e.closest('[id]').id} ${e.textContent.slice(0, 40)}`)"""
 
 
-@pytest.mark.parametrize("width", [1440, 1021, 961, 861, 691, 561, 390, 320])
+@pytest.mark.parametrize("width", [1440, 961, 821, 390, 320])
 def test_nothing_sticks_out_of_its_card_or_its_cell(
     open_page: Open, pages: dict[Edition, Path], width: int
 ) -> None:
@@ -305,41 +299,22 @@ def test_nothing_sticks_out_of_its_card_or_its_cell(
         assert page.evaluate(LETTERS) >= 9.5
 
 
-def test_the_map_of_hours_stands_upright_on_a_phone(open_page: Open) -> None:
-    first, second = "#hours .heat i:nth-of-type(1)", "#hours .heat i:nth-of-type(2)"
-    for width, upright in ((1440, False), (390, True), (320, True)):
-        page = open_page(width=width)
-        here, there = (page.locator(cell).bounding_box() for cell in (first, second))
-        assert (there["y"] > here["y"]) == upright
-        assert here["width"] >= 10
-        assert page.locator("#hours .heat").evaluate("e => e.scrollWidth <= e.clientWidth")
-
-
-def test_tweets_and_campaigns_are_sorted_on_a_phone_too(open_page: Open, pages: dict[Edition, Path]) -> None:
+def test_tweets_are_sorted_on_a_phone_too(open_page: Open) -> None:
     page = open_page(width=390)
     views = page.locator("#tweet-list thead button:has-text('Views')")
     assert views.bounding_box()["height"] >= 24
     views.click()
-    views.click()
-    assert page.get_attribute("#tweet-list thead th:nth-child(6)", "aria-sort") == "ascending"
-    page.click("#tweet-list tbody tr:first-child summary")
-    links = page.locator("#tweet-list tbody tr:first-child .view a").all()
-    assert links
-    assert all(link.bounding_box()["height"] >= 24 for link in links)
-    index = open_page(width=390, path=pages[Edition.CLIENT].with_name("index.html"))
-    index.click("thead button:has-text('Campaign')")
-    assert index.inner_text("table.campaigns tbody tr:first-child a").startswith("Launch")
+    assert page.get_attribute("#tweet-list thead th:nth-child(7)", "aria-sort") == "descending"
+    assert page.locator("#tweet-list a.see").first.bounding_box()["height"] >= 24
 
 
-def test_paper_says_what_it_leaves_out_and_heads_go_on_the_next_sheet(open_page: Open) -> None:
+def test_paper_has_no_controls_and_heads_go_on_the_next_sheet(open_page: Open) -> None:
     page = open_page()
     page.emulate_media(media="print")
     text = page.inner_text("main")
-    for said in ("The first 15 of 30.", "The 10 newest engagements", "On paper the first 12"):
-        assert said in text
-    for untrue in ("ago)", "Open a tweet", "The 50 newest"):
+    for untrue in ("ago)", "see all", "Explore", "show all"):
         assert untrue not in text
-    head = "getComputedStyle(document.querySelector('#tweet-list thead th:nth-child(6)'), '::after').content"
+    head = "getComputedStyle(document.querySelector('#tweet-list thead th:nth-child(7)'), '::after').content"
     assert page.evaluate(head) == '"Views"'
     assert page.locator("#tweet-list thead button").first.is_hidden()
 
@@ -390,3 +365,111 @@ def test_only_the_operators_page_of_an_active_campaign_refreshes_itself(
 ) -> None:
     assert open_page().locator("[data-refresh]").count() == 0
     assert open_page(path=pages[Edition.OPERATOR]).locator("[data-refresh]").count() == 1
+
+
+@pytest.fixture(scope="module")
+def states(tmp_path_factory: pytest.TempPathFactory) -> States:
+    """A page of each state that a campaign can be in; the viral one holds a part of its engagements."""
+    folder = tmp_path_factory.mktemp("states")
+    reports = {name: make().report(rows=200 if name == "viral" else 5000) for name, make in STATES.items()}
+    for name, report in reports.items():
+        (folder / f"{name}.html").write_text(campaign_page(report, BRAND, UTC), encoding="utf-8")
+    rows = [{**summary(report), "slug": name} for name, report in reports.items()]
+    (folder / "index.html").write_text(index_page(rows, BRAND, UTC, edition=Edition.CLIENT), encoding="utf-8")
+    return {path.stem: path for path in folder.iterdir()}, reports
+
+
+FIRST_SCREEN = """[...document.querySelectorAll('main *')].filter(
+    e => !e.children.length && e.getBoundingClientRect().top < 900
+).map(e => e.textContent).join(' ')"""
+NOTES = (
+    "[...document.querySelectorAll('.note')].filter(e => e.checkVisibility()).map(e => e.innerText).join(' ')"
+)
+SIZES = """[...new Set([...document.querySelectorAll('main *')].filter(
+    e => e.checkVisibility() && [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim())
+).map(e => getComputedStyle(e).fontSize))]"""
+
+
+def test_the_first_screen_says_result_pace_and_completeness(open_page: Open, states: States) -> None:
+    said = {name: open_page(path=states[0][name]).evaluate(FIRST_SCREEN) for name in STATES}
+    for name in ("viral", "month"):
+        assert re.search(r"new engagements? in the last 24 h, .* (than|as) the day before", said[name])
+    assert "down from" in said["one-tweet"]
+    assert "in 3 days" in said["finished"]
+    for name in ("viral", "month", "one-tweet", "finished"):
+        assert re.search(r"[\d.]+% of what X counts is collected, no gaps", said[name])
+    assert "No engagements yet (checked 3 Mar 2026, 12:00 UTC)" in said["no-engagement"]
+    assert "First check: 3 Mar 2026, 12:00 UTC" in said["not-started"]
+
+
+def test_pages_are_short_say_little_and_have_few_sizes_of_letters(open_page: Open, states: States) -> None:
+    for name in STATES:
+        for width, most in ((1440, 5400), (390, 11_000)):
+            page = open_page(path=states[0][name], width=width)
+            assert page.evaluate("document.documentElement.scrollHeight") <= most
+            assert len(page.evaluate(NOTES).split()) <= 150
+            assert len(page.evaluate(SIZES)) <= 6
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_campaign_without_engagements_has_no_chart_and_is_short(open_page: Open, states: States) -> None:
+    for name in ("no-engagement", "not-started"):
+        page = open_page(path=states[0][name])
+        assert page.evaluate("document.documentElement.scrollHeight") <= 1400
+        assert page.locator("svg").count() == 0
+    assert "@maker0" in open_page(path=states[0]["no-engagement"]).inner_text("#tweets")
+
+
+def test_important_people_are_at_the_threshold_and_so_many_more_is_true(
+    open_page: Open, states: States
+) -> None:
+    page = open_page(path=states[0]["viral"])
+    page.click("#people summary")
+    scores = page.locator("#people .score").all_inner_texts()
+    assert len(scores) == 100
+    assert min(float(score.split()[-1]) for score in scores) >= 10
+    assert "40 on your list: @partner_0, @partner_1, @partner_2 and 37 more" in page.inner_text("#people")
+    assert "Nobody with a score of 10 or more" in open_page(path=states[0]["one-tweet"]).inner_text("#people")
+
+
+def test_a_counter_has_one_value_wherever_it_is_shown(open_page: Open, states: States) -> None:
+    page, report = open_page(path=states[0]["viral"]), states[1]["viral"]
+    page.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+    retweets = f"{report.engagements['retweet']:,}"
+    assert page.inner_text("[data-figure=collected-retweet]") == retweets
+    assert page.locator("#f-action option[value=retweet]").inner_text() == f"Retweets ({retweets})"
+    new = sum(report.new_by_action["retweet"])
+    assert f"{new:,} retweets" in page.get_attribute(".of-pace", "aria-label")
+    assert page.inner_text("[data-figure=engagements]") == f"{report.collected:,}"
+
+
+def test_a_filter_names_how_many_were_collected_when_the_page_holds_a_part(
+    open_page: Open, states: States
+) -> None:
+    report = states[1]["viral"]
+    page = open_page("#action=reply", path=states[0]["viral"])
+    assert re.fullmatch(rf"\d+ on this page of {report.engagements['reply']:,} collected", shown(page))
+    page.fill("#f-q", "ada")
+    assert shown(page).endswith("on this page, which holds 200 of 1,500 collected engagements")
+
+
+def test_an_axis_names_its_unit_and_ages_are_on_one_scale(open_page: Open, states: States) -> None:
+    for name, unit in (("viral", "engagements per hour"), ("month", "engagements per day")):
+        assert open_page(path=states[0][name]).text_content(".of-pace .plot.wide .unit") == unit
+    page = open_page(path=states[0]["index"])
+    ends = page.evaluate(
+        "[...document.querySelectorAll('.at-wide path[fill=none]:not([d^=\"M48\"][stroke-opacity])')].map("
+        "e => { const p = e.getPointAtLength(e.getTotalLength()); const b = e.getPointAtLength(0);"
+        " return [e.nextElementSibling.textContent, p.x - b.x, b.y - p.y]; })"
+    )
+    grown = {report.campaign.name: report for report in states[1].values()}
+    scales = []
+    for name, width, height in ends:
+        at, values = grown[name].series.growth[-1]
+        days = (at - grown[name].campaign.starts_at) / timedelta(days=1)
+        scales.append(
+            (width / days, height / sum(values[kind] for kind in ("retweets", "replies", "quotes")))
+        )
+    assert len(scales) == 4
+    for axis in zip(*scales, strict=True):
+        assert max(axis) <= min(axis) * 1.05

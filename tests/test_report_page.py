@@ -10,25 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.documents import BRAND, SLUG, START, Documents, plain_campaign, reasons, wanted
-from support.pages import read_page
+from support.documents import BRAND, SLUG, START, Documents, options, plain_campaign, reasons
+from support.pages import grown, read_page
 
 from socap_cli.errors import ConfigError
 from socap_cli.model.campaign import CampaignStatus, TweetCategory
+from socap_cli.report.analytics import DAY, Pace
+from socap_cli.report.gather import summary
 from socap_cli.report.mail import compose
 from socap_cli.report.page import (
-    Brand,
+    attention,
+    bar_chart,
     brand_of,
     campaign_page,
     document,
-    drawing,
     index_page,
-    island,
+    page_data,
     script_json,
 )
 from socap_cli.report.publish import Site, publish
-from socap_cli.report.tweets import summary
-from socap_cli.report.values import CampaignReport, Edition
+from socap_cli.report.values import Brand, CampaignReport, Edition
 from socap_cli.settings import Report
 from socap_cli.store import campaigns, page_sums
 from socap_cli.text import json_text
@@ -91,25 +92,21 @@ def page(report: CampaignReport, brand: Brand = BRAND) -> str:
 
 def test_the_figures_of_a_small_campaign() -> None:
     found = read_page(page(small().report(Edition.OPERATOR))).figures
-    names = ("people", "people-change", "important", "engagements", "views", "likes")
+    names = ("important", "engagements", "engagements-new", "views", "all-likes")
     assert {name: found[name] for name in names} == {
-        "people": "3", "people-change": "+2", "important": "1", "engagements": "4", "views": "4,000", "likes": "40",
+        "important": "1", "engagements": "4", "engagements-new": "2", "views": "4,000", "all-likes": "40",
     }  # fmt: skip
-    assert found["rate"] == "1.25 %"
+    assert found["rate"] == "1.25%"
     assert (found["collected-retweet"], found["collected-reply"], found["collected-quote"]) == ("2", "2", "0")
-    assert (found["client-views"], found["influencer-views"], found["all-views"]) == (
-        "2,000",
-        "2,000",
-        "4,000",
-    )
+    assert (found["client-views"], found["influencer-views"]) == ("2,000", "2,000")
     assert found["alerts"] == "1"
 
 
 @pytest.mark.parametrize("edition", list(Edition))
 def test_a_campaign_without_tweets_says_so_and_nothing_else(edition: Edition) -> None:
     text = read_page(page(Documents().report(edition))).text
-    assert "There are no tweets in this campaign yet." in text
-    for untrue in ("every cycle", "One reading", "None since", "% ", "socap enqueue"):
+    assert "No tweets in this campaign yet." in text
+    for untrue in ("every cycle", "One reading", "None since", "%", "socap enqueue"):
         assert untrue not in text
 
 
@@ -117,87 +114,106 @@ def test_a_campaign_that_was_never_read_claims_neither_coverage_nor_gaps() -> No
     one = Documents()
     one.tweet("11")
     client, operator = (read_page(page(one.report(edition))).text for edition in Edition)
-    assert "Nothing has been read yet" in client
-    assert "nothing is known: neither coverage nor gaps" in client
+    assert "No data yet." in client
+    assert "gap" not in client
     assert "socap" not in client
     assert "socap enqueue" in operator
+
+
+def test_a_campaign_that_starts_later_says_when_and_names_its_author() -> None:
+    one = Documents(campaign=plain_campaign(starts_at=START + timedelta(days=1)))
+    one.tweet("11", author_username=None, url="https://x.com/maker/status/11")
+    found = read_page(page(one.report(Edition.OPERATOR)))
+    assert "No data yet. First check: 3 Mar 2026, 12:00 UTC." in found.text
+    assert "@maker" in found.text
+    assert "socap enqueue" not in found.text
 
 
 def test_a_first_reading_has_totals_and_no_change() -> None:
     one = Documents()
     one.tweet("11")
+    one.tweet("12", TweetCategory.INVESTOR)
     one.read("11", 0, retweets=1, replies=0, quotes=0, likes=5, views=100, bookmarks=0)
     one.engage("11", backfill=True)
     found = read_page(page(one.report()))
-    assert found.figures["likes"] == "5"
-    assert "likes-change" not in found.figures
-    assert "This is the first reading" in found.text
-    assert "One reading so far" in found.text
+    assert found.figures["views"] == "100"
+    assert "engagements-new" not in found.figures
+    assert "1 engagement from 1 person so far" in found.text
+    assert "the chart starts with the second" in found.text
+    assert (found.figures["client-views"], found.figures["investor-views"]) == ("100", "–")
 
 
-def test_a_first_reading_speaks_of_no_growth_and_of_no_counter_that_nobody_read() -> None:
-    one = Documents()
-    one.tweet("11")
-    one.tweet("12", TweetCategory.INVESTOR)
-    one.read("11", 0, retweets=1, replies=0, quotes=0, likes=5, views=100, bookmarks=0)
-    found = read_page(page(one.report()))
-    assert "Growth since the first reading" not in found.text
-    assert (found.figures["client-views"], found.figures["client-quotes"]) == ("100", "0")
-    assert (found.figures["investor-views"], found.figures["investor-quotes"]) == ("–", "–")
+def test_the_first_sentence_sets_what_came_beside_what_came_before() -> None:
+    text = read_page(page(small().report())).text
+    assert "2 new engagements in the last 30 min, 2 times as many as the 30 min before" in text
+    assert "4 in all from 3 people, 1 of them important." in text
 
 
-def test_who_is_new_is_said_apart_from_who_came_again() -> None:
-    assert "1 important person engaged, nobody new in the last 1 h" in read_page(page(small().report())).text
+def test_a_finished_campaign_is_told_as_a_whole() -> None:
+    one = grown(48, 3, 60, half=6, status=CampaignStatus.COMPLETED, ends_at=START + timedelta(days=2),
+                completed_at=START + timedelta(days=2))  # fmt: skip
+    report = one.report()
+    edition = compose(report, BRAND, UTC)
+    above = read_page(page(report)).text.split("Data quality")[0]
+    for text in (above, read_page(edition.html).text, edition.text):
+        assert re.search(r"60 engagements from 60 people in 2 days, \d+ of them important", text)
+        assert "in the last" not in text
+        assert "fewer" not in text
+    assert "24 h" not in edition.html + edition.text
+    assert edition.subject == "Launch week: final report"
+
+
+def test_only_people_at_the_threshold_are_important() -> None:
     one = small()
-    one.engage("12", "quote", minutes=55, **reasons(("ada", 20)))
-    said = "2 important people engaged, 1 of them for the first time in the last 1 h"
-    assert said in read_page(page(one.report())).text
+    one.engage("12", minutes=45, **reasons(("ada", 9)))
+    report = one.report()
+    assert [person.latest.user_id for person in report.people] == ["71"]
+    nobody = Documents()
+    nobody.tweet("11")
+    nobody.read("11", 0, retweets=1, replies=0, quotes=0, likes=0, views=0)
+    nobody.engage("11", backfill=True, **reasons(("ada", 9)))
+    assert "Nobody with a score of 10 or more has engaged yet." in read_page(page(nobody.report())).text
 
 
-def days_of_a_campaign(days: int, tweets: int, *, every: int = 12) -> Documents:
-    """Tweets posted an hour after another, read every so many hours, and a reply a day at noon."""
+def test_and_so_many_more_is_the_true_number_everywhere() -> None:
+    one = small()
+    one.engage(
+        "12", "reply", minutes=55, **reasons(*((f"p{n}", 9 - n) for n in range(5))), important_followers=40
+    )
+    report = one.report()
+    said = "40 on your list: @p0, @p1, @p2 and 37 more"
+    assert said in read_page(page(report)).text
+    assert said in compose(report, BRAND, UTC).text
+    browse = json.loads(json_text(document(report, UTC)))["browse"]
+    place = browse["fields"].index("important_followers")
+    assert sorted(row[place] for row in browse["rows"])[-1] == 40
+
+
+def days_of_a_campaign(days: int, *, every: int = 12) -> Documents:
+    """A tweet that was read every so many hours, and a reply a day at noon."""
     one = Documents()
-    for n in range(tweets):
-        tweet = one.tweet(str(100 + n), list(TweetCategory)[n % 3], posted_at=START + timedelta(hours=n))
-        for hour in range(0, 24 * days + 1, every):
-            one.read(tweet, 60 * hour, retweets=hour, replies=0, quotes=0, likes=0, views=hour, bookmarks=0)
+    tweet = one.tweet("100", posted_at=START)
+    for hour in range(0, 24 * days + 1, every):
+        one.read(tweet, 60 * hour, retweets=hour, replies=0, quotes=0, likes=0, views=hour, bookmarks=0)
     for day in range(days):
         one.engage("100", "reply", minutes=1440 * day)
     return one
 
 
-def test_an_hour_of_the_week_that_has_not_come_is_told_from_one_in_which_nobody_reacted() -> None:
-    html = page(days_of_a_campaign(4, 1).report())
-    cells = re.findall(r'<i class="h(\w)"></i>', html.split('class="heat"')[1].split("</div>")[0])
-    assert len(cells) == 168
-    assert (cells.count("5"), cells.count("0"), cells.count("x")) == (4, 97 - 4, 168 - 97)
-    assert "not in the campaign yet" in html
-    assert ">–</td>" in html.split("Replies and quotes by weekday and hour</caption>")[1]
+def test_hours_of_the_week_are_told_after_two_weeks() -> None:
+    assert "by weekday and hour" not in page(days_of_a_campaign(4).report())
+    report = days_of_a_campaign(15).report()
+    assert report.hours[0][12] == 3
+    assert "Replies and quotes by weekday and hour (UTC)" in page(report)
 
 
-def test_days_are_told_as_days_and_what_is_left_out_of_a_chart_is_said() -> None:
-    text = read_page(page(days_of_a_campaign(5, 6).report())).text
-    assert "06 Mar +" in text
-    assert "above by day or hour, below in all" in text
-    assert "the last 72" not in text
-    assert "marks of the tweets that lead" not in text
-    assert (
-        "by hour: marks of the tweets that lead" in read_page(page(days_of_a_campaign(5, 70).report())).text
-    )
-    hourly = read_page(page(days_of_a_campaign(4, 1, every=1).report())).text
-    assert "The numbers by hour, the last 72" in hourly
-
-
-def test_the_chart_of_a_mail_says_what_its_columns_and_its_marks_are() -> None:
-    html = compose(days_of_a_campaign(5, 2).report(), BRAND, UTC).html
-    assert "Growth since the first reading: above by day, below in all." in html
-    assert "Marks are tweets posted: ▼ client, ▽ influencer." in html
-
-
-def test_marks_of_two_categories_do_not_stand_on_each_other() -> None:
-    report = days_of_a_campaign(5, 6).report()
-    posts = drawing(report, timedelta(days=1), UTC).posts
-    assert len(posts) == len({moment for moment, _ in posts}) == 3
+def test_the_chart_ends_at_the_latest_reading_and_adds_up_to_what_was_collected() -> None:
+    report = days_of_a_campaign(5).report()
+    chart = bar_chart(report, UTC)
+    assert chart is not None
+    assert (chart.spans[0][0], chart.spans[-1][1]) == (report.first_reading, report.as_of)
+    assert chart.baseline + sum(map(sum, chart.counts.values())) == report.collected == 5
+    assert "New engagements per hour since" in compose(report, BRAND, UTC).html
 
 
 def test_two_readings_a_minute_apart_make_charts() -> None:
@@ -205,10 +221,10 @@ def test_two_readings_a_minute_apart_make_charts() -> None:
     one.tweet("11")
     one.read("11", 0, retweets=1, replies=0, quotes=0, likes=5, views=100, bookmarks=0)
     one.read("11", 1, retweets=3, replies=0, quotes=0, likes=6, views=120, bookmarks=0)
+    one.engage("11", minutes=1)
     html = page(one.report())
-    assert html.count('class="plot ') == 3
-    assert read_page(html).figures["likes-change"] == "+1"
-    assert "in 1 min" in read_page(html).text
+    assert html.count('class="plot ') == 4
+    assert "1 new in 1 min" in read_page(html).text
 
 
 def test_a_paused_campaign_says_that_it_is() -> None:
@@ -222,7 +238,7 @@ def test_a_client_sees_no_cost_no_request_no_alert_no_list_and_no_other_campaign
          "cost": 1_709_619.0, "failed": 0}
     )  # fmt: skip
     report = one.report(Edition.CLIENT)
-    both = page(report) + json_text(document(report))
+    both = page(report) + json_text(document(report, UTC))
     for word in (
         "8,777", "8777", "1,709,619", "credits", "requests", "alert", "slack", "secretvip", "boss@", "index.html",
         "socap enqueue", "socap work", "operations", "webhook", "vips", "ignores",
@@ -230,9 +246,9 @@ def test_a_client_sees_no_cost_no_request_no_alert_no_list_and_no_other_campaign
         assert word not in both, word
     report = one.report(Edition.OPERATOR)
     text = page(report)
-    for word in ("8,777", "1,709,619", "Alerts told", "index.html"):
+    for word in ("8,777", "1,709,619", "Alerts sent", "index.html"):
         assert word in text, word
-    assert json.loads(json_text(document(report)))["operations"]["requests"] == 8777
+    assert json.loads(json_text(document(report, UTC)))["operations"]["requests"] == 8777
 
 
 @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
@@ -254,15 +270,16 @@ def test_what_strangers_wrote_is_only_text(hostile: str) -> None:
     assert index_page([summary(report)], BRAND, UTC, edition=Edition.OPERATOR).count("<script") == 1
 
 
-def test_the_island_gives_every_row_back() -> None:
+def test_the_data_of_a_page_give_every_row_back() -> None:
     report = small().report()
-    found = island(report.rows, report.tweets)
+    found = page_data(report.rows, report.tweets)
     for row, packed in zip(report.rows, found["rows"], strict=True):
         fields = dict(zip(found["fields"], packed, strict=True))
         assert (fields["name"], fields["username"], fields["text"]) == (row.name, row.username, row.text)
         assert found["actions"][fields["action"]] == row.action_type
         assert found["tweets"][fields["tweet"]] == [row.tweet_id, row.tweet_author, row.tweet_category]
         assert [found["labels"][n] for n in fields["labels"]] == list(row.categories)
+        assert fields["important_followers"] == row.important_followers
         assert [found["followers"][n] for n in fields["followed_by"]] == [who for who, _ in row.reasons]
     assert "<" not in script_json(ATTACK)
 
@@ -276,7 +293,7 @@ def test_more_than_fits_is_the_most_important_and_the_newest_and_the_rest_is_sai
     kept = {row.engagement_id for row in report.rows}
     assert kept == {*ids[:16], *ids[-4:]}
     text = read_page(page(report)).text
-    assert "The 20 most important and newest of 60; 40 are left out here." in text
+    assert "The 20 most important and newest of 60 engagements." in text
 
 
 def test_a_retweet_links_to_the_person_once_and_a_reply_to_the_post() -> None:
@@ -301,7 +318,7 @@ def test_rendering_again_changes_nothing_until_something_changed(tmp_path: Path)
 
     def again(edition: Edition = Edition.CLIENT) -> int:
         found = campaigns.listed(one.db)
-        return publish(one.db, found, Site(tmp_path, wanted(edition), BRAND), now=START).unchanged
+        return publish(one.db, found, Site(tmp_path, options(edition), BRAND), now=START).unchanged
 
     assert [again(), again()] == [0, 2]
     one.engage("12", minutes=59)
@@ -323,23 +340,59 @@ def test_a_campaign_whose_page_cannot_be_made_costs_no_other_its_page(tmp_path: 
     campaigns.insert(one.db, plain_campaign("index"))
     campaigns.insert(one.db, plain_campaign("../evil"))
     one.tweet("13")
-    done = publish(one.db, campaigns.listed(one.db), Site(tmp_path, wanted(), BRAND), now=START)
+    done = publish(one.db, campaigns.listed(one.db), Site(tmp_path, options(), BRAND), now=START)
     assert sorted(path.name for path in done.pages) == ["index.html", "launch.html"]
     assert [line.split(":")[0] for line in done.left_out] == ["../evil", "index"]
-    assert "Launch week" in (tmp_path / "index.html").read_text()
+    assert "Launch week" in (tmp_path / "example-labs" / "index.html").read_text()
 
 
-def test_the_index_groups_by_status_and_shows_what_was_kept_beside_an_unchanged_page(tmp_path: Path) -> None:
+def test_the_index_shows_first_what_needs_attention_and_what_was_kept_beside_an_unchanged_page(
+    tmp_path: Path,
+) -> None:
     one = small()
     campaigns.insert(one.db, plain_campaign("second", name="Second", status=CampaignStatus.COMPLETED))
+    campaigns.insert(one.db, plain_campaign("third", name="Third"))
+    site = Site(tmp_path, options(Edition.OPERATOR), BRAND)
     for _ in range(2):
-        publish(one.db, campaigns.listed(one.db), Site(tmp_path, wanted(), BRAND), now=START)
+        publish(one.db, campaigns.listed(one.db), site, now=START)
     found = read_page((tmp_path / "index.html").read_text())
-    assert found.links == ["#main", "launch.html", "second.html"]
-    assert "Active 1" in found.text
-    assert "Completed 1" in found.text
-    assert "not read yet" in found.text
-    assert "day 1 of 7" in found.text
+    assert found.links == ["#main", "third.html", "launch.html", "second.html"]
+    for said in ("not read yet", "2 in 30 min 2 times as many as the 30 min before", "completed"):
+        assert said in found.text
+
+
+@pytest.mark.parametrize(
+    ("facts", "pace", "expected"),
+    [
+        ({"as_of": None, "has_started": True}, None, (0, "not read yet")),
+        ({"as_of": None, "has_started": False}, None, (3, "")),
+        ({"coverage": 0.8}, None, (1, "incomplete")),
+        ({}, Pace(1, DAY, 10, DAY), (2, "slowing")),
+        ({}, Pace(9, DAY, 10, DAY), (3, "")),
+        ({"status": "paused"}, None, (4, "")),
+        ({"status": "completed", "coverage": 0.1}, None, (5, "")),
+    ],
+)
+def test_what_needs_attention(facts: dict[str, Any], pace: Pace | None, expected: tuple[int, str]) -> None:
+    row = {"status": "active", "as_of": "x", "has_started": True, "coverage": 1.0, **facts}
+    assert attention(row, pace) == expected
+
+
+@pytest.mark.parametrize("is_public", [False, True])
+def test_a_folder_that_a_client_opens_names_no_other_client(tmp_path: Path, is_public: bool) -> None:
+    one = small()
+    campaigns.insert(one.db, plain_campaign("rival", name="Rival Launch", client_name="Rival Inc"))
+    campaigns.insert(one.db, plain_campaign("nobody", name="Nobody's", client_name=None))
+    site = Site(tmp_path, options(), BRAND, is_public)
+    done = publish(one.db, campaigns.listed(one.db), site, now=START)
+    assert publish(one.db, campaigns.listed(one.db), site, now=START).pages == done.pages
+    folders = {path.parent for path in done.pages}
+    assert len(folders) == 3
+    assert not (tmp_path / "index.html").exists()
+    mine = next(folder for folder in folders if folder.name.startswith("example-labs"))
+    assert sorted(path.name for path in mine.iterdir()) == ["index.html", "launch.html", "launch.json"]
+    assert not any("Rival" in path.read_text() or "Nobody" in path.read_text() for path in mine.iterdir())
+    assert len(mine.name.removeprefix("example-labs")) == (17 if is_public else 0)
 
 
 def test_a_logo_becomes_part_of_the_page(tmp_path: Path) -> None:
@@ -357,7 +410,7 @@ def test_what_is_no_picture_for_a_page_is_refused(content: bytes, tmp_path: Path
     logo.write_bytes(content)
     with pytest.raises(ConfigError, match="logo"):
         brand_of(Report(logo=logo))
-    with pytest.raises(ConfigError, match="no file"):
+    with pytest.raises(ConfigError, match="not a file"):
         brand_of(Report(logo=tmp_path))
 
 

@@ -12,28 +12,28 @@ from hypothesis import strategies as st
 
 from socap_cli.model.engagement import BACKFILL, TIMED, EngagementColumns, Snapshot
 from socap_cli.model.kinds import LISTS, Kind, ListKind, counter_names
-from socap_cli.report import charts, tweets
+from socap_cli.model.list_state import GapRow
+from socap_cli.report import charts
 from socap_cli.report.analytics import (
+    DAY,
     STEPS,
     Audience,
-    Engager,
+    GapSpan,
     HalfLife,
-    Reached,
+    Pace,
     Series,
-    amplification,
     at_ages,
     bucket_for,
-    change,
+    edges_of,
     engagement_rate,
     floor,
     growth_between,
+    growth_by_bar,
     half_life,
-    hours_of_the_week,
     intervals,
+    merged_gaps,
+    periods,
     readings,
-    roll_up,
-    step_for,
-    thin,
     tick_labels,
     ticks,
     velocity,
@@ -42,10 +42,16 @@ from socap_cli.report.analytics import (
 from socap_cli.report.analytics import (
     sum_series as sums_of_readings,
 )
-from socap_cli.report.charts import short_number
-from socap_cli.report.crowd import Crowd
-from socap_cli.report.page import count, duration
-from socap_cli.report.words import list_names, number_only, one_engagement
+from socap_cli.report.sums import EngagementSums
+from socap_cli.report.words import (
+    compared,
+    count,
+    duration,
+    list_names,
+    number_only,
+    one_engagement,
+    short_number,
+)
 from socap_cli.store.page_sums import bits_of, number_of
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -76,7 +82,7 @@ def test_two_readings_a_minute_apart_are_two_points() -> None:
     shots = [shot("a", 0, likes=10), shot("a", 1, likes=15)]
     series = sum_series(shots, bucket=bucket_for(HOUR / 60))
     assert len(series.growth) == 2
-    assert len(intervals(series, step_for(HOUR / 60))) == 2
+    assert edges_of([at for at, _ in series.growth]) == (START, START + HOUR / 60)
 
 
 def test_intervals_add_up_to_the_growth() -> None:
@@ -149,15 +155,6 @@ def test_ticks_are_round_few_and_within_and_the_first_has_a_date(seconds: int, m
         assert "Mar" in tick_labels(found)[0] or found[0].month != 3
 
 
-@given(st.integers(2, 3000), st.integers(2, 500))
-def test_thinning_keeps_the_last_point(size: int, most: int) -> None:
-    points = [(START + timedelta(minutes=n), {"likes": n}) for n in range(size)]
-    kept = thin(points, most)
-    assert kept[-1] == points[-1]
-    assert len(kept) <= most + 1
-    assert tweets.thinned(points, "likes", most)[-1] == size - 1
-
-
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0, "0"), (999, "999"), (1000, "1k"), (1250, "1.2k"), (99_960, "100k"), (123_456, "123k"), (2_500_000, "2.5M")],
@@ -168,7 +165,7 @@ def test_numbers_are_short(value: int, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3600, "1 h"), (90_000, "1 d 1 h")],
+    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3600, "1 h"), (86_400, "24 h"), (90_000, "1 day 1 h")],
 )  # fmt: skip
 def test_durations_have_two_units_at_most(seconds: int, text: str) -> None:
     assert duration(timedelta(seconds=seconds)) == text
@@ -194,15 +191,6 @@ def test_the_engagement_rate_is_interactions_by_views(
     assert engagement_rate(counters) == rate
 
 
-@given(st.integers(0, 10**9), st.integers(-(10**9), 10**9))
-def test_a_change_and_what_was_before_give_what_is_now(now: int, moved: int) -> None:
-    found = change(now, moved)
-    if now - moved <= 0:
-        assert found.percent is None
-    else:
-        assert found.percent == pytest.approx(100 * moved / (now - moved))
-
-
 def growth(*values: int, every: timedelta = HOUR) -> list[tuple[datetime, dict[str, int]]]:
     return [
         (START + every * n, {**dict.fromkeys(counter_names(), 0), "retweets": v})
@@ -225,30 +213,85 @@ def test_half_life_is_the_first_reading_with_half_of_all_there_is() -> None:
     assert half_life(growth(1, 2), START + HOUR * 9) is None
 
 
-people = st.dictionaries(st.sampled_from("abcd"), st.sets(st.integers(1, 12)), max_size=4)
-
-
-@given(people)
-def test_amplification_is_what_no_other_group_reached(audiences: dict[str, set[int]]) -> None:
-    found = amplification(audiences)
-    for name, reached in audiences.items():
-        others = set().union(*(other for key, other in audiences.items() if key != name))
-        assert found[name] == Audience(len(reached), len(reached - others))
-        assert found[name].also_elsewhere == len(reached & others)
-
-
-def test_a_roll_up_counts_people_once_for_each_follower_and_once_for_each_organisation() -> None:
-    engagers = [Engager(("Ada", "bob"), 3), Engager(("bob",), 1), Engager((), 9)]
-    assert roll_up(engagers) == (Reached("bob", 2, 4), Reached("Ada", 1, 3))
-    assert roll_up(engagers, {"ada": "Fund", "bob": "Fund"}) == (Reached("Fund", 2, 4),)
-    assert roll_up(engagers, {}) == ()
-
-
 def test_an_age_that_was_not_read_is_not_known() -> None:
     found = at_ages(growth(0, 10, 30), START, [HOUR / 2, HOUR, HOUR * 2, HOUR * 3])
-    assert [row.growth and row.growth["retweets"] for row in found] == [0, 10, 30, None]
+    assert [row.growth and row.growth["retweets"] for row in found] == [None, 10, 30, None]
     late = at_ages(growth(0, 10), START - HOUR * 5, [HOUR, HOUR * 6])
     assert [row.growth and row.growth["retweets"] for row in late] == [None, 10]
+    later = at_ages(
+        [*growth(0), (START + HOUR * 4, growth(0, 7)[1][1])], START, [HOUR * n for n in range(1, 5)]
+    )
+    assert [row.growth and row.growth["retweets"] for row in later] == [None, None, None, 7]
+
+
+@pytest.mark.parametrize(
+    ("hours", "span", "before"),
+    [
+        (0.01, 0.01, 0), (0.5, 0.25, 0.25), (5, 1, 1), (12, 6, 6), (29, 12, 12), (30, 24, 6), (48, 24, 24),
+        (720, 24, 24),
+    ],
+)  # fmt: skip
+def test_a_day_is_compared_with_the_day_before_and_less_with_as_much(
+    hours: float, span: float, before: float
+) -> None:
+    assert periods(HOUR * hours) == (HOUR * span, HOUR * before)
+
+
+@pytest.mark.parametrize(
+    ("pace", "change", "text"),
+    [
+        (Pace(1506, DAY, 16_767, DAY), -0.91, "91% fewer than the day before"),
+        (Pace(0, DAY, 12, DAY), -1, "down from 12 the day before"),
+        (Pace(1, DAY, 1000, DAY), -0.999, "over 99% fewer than the day before"),
+        (Pace(101, DAY, 100, DAY), 0.01, "about as many as the day before"),
+        (Pace(130, DAY, 100, DAY), 0.3, "30% more than the day before"),
+        (Pace(250, DAY, 100, DAY), 1.5, "2.5 times as many as the day before"),
+        (Pace(60, DAY, 60, HOUR * 6), -0.75, "75% slower than the 6 h before"),
+        (Pace(24, DAY, 6, HOUR * 6), 0, "as fast as the 6 h before"),
+        (Pace(5, DAY, 0, DAY), None, "none the day before"),
+        (Pace(0, DAY, 0, DAY), None, "none the day before either"),
+        (Pace(5, HOUR), None, ""),
+    ],
+)
+def test_a_pace_is_told_beside_that_of_the_period_before(pace: Pace, change: float | None, text: str) -> None:
+    assert pace.change == (None if change is None else pytest.approx(change, abs=0.006))
+    assert compared(pace) == text
+
+
+def test_a_bar_is_as_wide_as_the_time_between_readings_and_its_height_an_hours() -> None:
+    every_four = [START + HOUR * 4 * n for n in range(5)]
+    series = sum_series([shot("a", 240 * n, likes=40 * n) for n in range(5)])
+    assert edges_of(every_four) == tuple(every_four)
+    assert [row["likes"] for row in growth_by_bar(series, every_four)] == [40] * 4
+    chart = charts.BarChart([(every_four[0], every_four[1])], {"retweets": [40]}, HOUR, UTC)
+    assert chart.heights("retweets") == [10.0]
+
+
+@given(st.lists(st.integers(0, 60 * 24 * 60), min_size=2, max_size=300, unique=True))
+def test_bars_begin_at_the_first_reading_end_at_the_last_and_are_few(minutes: list[int]) -> None:
+    moments = sorted(START + timedelta(minutes=n) for n in minutes)
+    edges = edges_of(moments)
+    assert (edges[0], edges[-1]) == (moments[0], moments[-1])
+    assert list(edges) == sorted(set(edges))
+    assert set(edges) <= set(moments)
+    assert len(edges) <= 63
+
+
+def test_gaps_that_touch_are_one_and_say_how_often_was_read_in_it() -> None:
+    def gap(begin: float, end: float | None, tweets: int = 1, kind: str = "metrics") -> GapRow:
+        ends_at = None if end is None else START + HOUR * end
+        return GapRow(kind, START + HOUR * begin, ends_at, "not read", tweets)
+
+    rows = [gap(4 * n, 4 * n + 4, tweets=2) for n in range(9)] + [gap(0.02, 4.02), gap(50, 51), gap(60, None)]
+    found = merged_gaps([*rows, gap(1, 2, kind="replies")])
+    assert [(one.kind, one.begins_at, one.pieces) for one in found] == [
+        ("metrics", START + HOUR * 60, 1), ("metrics", START + HOUR * 50, 1), ("replies", START + HOUR, 1),
+        ("metrics", START, 9),
+    ]  # fmt: skip
+    assert (found[-1].ends_at, found[-1].tweets, found[-1].every) == (START + HOUR * 36, 2, HOUR * 4)
+    assert found[1].every is None
+    assert merged_gaps([]) == ()
+    assert isinstance(found[0], GapSpan)
 
 
 Row = tuple[int, int, int, int, float, int]
@@ -261,7 +304,7 @@ rows = st.lists(
 )  # fmt: skip
 
 
-def crowd_of(found: list[Row]) -> Crowd:
+def sums_of(found: list[Row]) -> EngagementSums:
     """Rows of (tweet, action, user, flags, score, hour)."""
     columns = EngagementColumns(
         tweets=("11", "12", "13"),
@@ -276,67 +319,85 @@ def crowd_of(found: list[Row]) -> Crowd:
         at=np.array([int((START + HOUR * row[5]).timestamp()) for row in found], np.uint32),
         flags=np.array([row[3] for row in found], np.uint8),
     )
-    return Crowd(columns, threshold=10.0)
+    return EngagementSums(columns, threshold=10.0)
 
 
 @given(rows)
 def test_sums_over_columns_are_those_over_rows(found: list[Row]) -> None:
-    crowd = crowd_of(found)
-    heads = crowd.heads(START + HOUR * 20)
+    sums = sums_of(found)
     important = {row[2] for row in found if row[4] >= 10}
-    assert heads["engagements"].count == len(found)
-    assert heads["engagements"].lately == sum(row[5] > 20 and not row[3] & BACKFILL for row in found)
-    assert heads["people"].count == len({row[2] for row in found})
-    assert heads["important"].count == len(important)
-    assert heads["people"].before == len({row[2] for row in found if row[3] & BACKFILL})
-    assert crowd.by_action() == {
-        n: sum(row[1] == i for row in found) for i, n in enumerate(crowd.columns.actions)
+    fresh = [row for row in found if not row[3] & BACKFILL]
+    new = sums.between(START + HOUR * 20)
+    assert new["engagements"] == sum(row[5] > 20 for row in fresh)
+    assert sums.between(START, START + HOUR * 20)["engagements"] == sum(0 < row[5] <= 20 for row in fresh)
+    assert len(sums.people) == len({row[2] for row in found})
+    assert int(sums.is_important.sum()) == len(important)
+    assert sums.baseline()["people"] == len({row[2] for row in found if row[3] & BACKFILL})
+    assert sums.by_action() == {
+        n: sum(row[1] == i for row in found) for i, n in enumerate(sums.columns.actions)
     }
-    assert sum(crowd.hours().values()) == sum(row[3] & TIMED > 0 for row in found)
-    of_tweets = crowd.of_tweets(START + HOUR * 20)
-    for n, tweet in enumerate(crowd.columns.tweets):
+    assert sum(map(sum, sums.by_weekday(UTC))) == sum(row[3] & TIMED > 0 for row in found)
+    edges = [START + HOUR * n for n in (0, 5, 20, 51)]
+    bars = sums.bars(edges)
+    assert sum(bars["engagements"]) == len(fresh)
+    assert sum(bars["people"]) == len({row[2] for row in found}) - sums.baseline()["people"]
+    assert sum(bars["important"]) == len(important - {row[2] for row in found if row[3] & BACKFILL})
+    assert [sum(column) for column in zip(bars["retweet"], bars["reply"], strict=True)] == list(
+        bars["engagements"]
+    )
+    of_tweets = sums.of_tweets(START + HOUR * 20)
+    for n, tweet in enumerate(sums.columns.tweets):
         mine = [row for row in found if row[0] == n]
         assert of_tweets[tweet]["all"] == len(mine)
-        assert of_tweets[tweet]["important"] == len({row[2] for row in mine} & important)
         assert of_tweets[tweet]["lately"] == sum(row[5] > 20 and not row[3] & BACKFILL for row in mine)
 
 
 @given(rows)
 def test_audiences_over_columns_are_those_over_sets(found: list[Row]) -> None:
-    crowd = crowd_of(found)
+    sums = sums_of(found)
+    important = {row[2] for row in found if row[4] >= 10}
     sets: dict[str, set[int]] = {}
     for row in found:
-        sets.setdefault(crowd.columns.tweets[row[0]], set()).add(row[2])
-    known = {name: audience for name, audience in crowd.audiences().items() if audience.people}
-    assert known == amplification(sets)
+        sets.setdefault(sums.columns.tweets[row[0]], set()).add(row[2])
+    expected = {}
+    for name, people in sets.items():
+        others = set().union(*(other for key, other in sets.items() if key != name))
+        expected[name] = Audience(len(people), len(people - others), len(people & important))
+        assert expected[name].shared == len(people & others)
+    assert {name: one for name, one in sums.audiences().items() if one.people} == expected
 
 
 @given(rows)
 def test_the_first_important_person_is_the_earliest_that_has_a_time(found: list[Row]) -> None:
-    after, before = crowd_of(found).first_important(START)
+    first = sums_of(found).first_important(START)
     important = {row[2] for row in found if row[4] >= 10}
     known = [row[5] for row in found if row[2] in important and (row[3] & TIMED or not row[3] & BACKFILL)]
-    assert after == (HOUR * min(known) if known else None)
-    assert before == len({row[2] for row in found if row[3] & BACKFILL} & important)
+    assert (first[0] if first else None) == (HOUR * min(known) if known else None)
+
+
+def test_an_hour_is_that_of_the_time_zone_also_where_it_begins_at_half_past() -> None:
+    india = timezone(timedelta(hours=5, minutes=30))
+    quarter_past = sums_of([(0, 1, 1, TIMED, 0.0, 8)])  # 20:00 UTC on a Monday is 01:30 on Tuesday
+    assert quarter_past.by_weekday(india)[1][1] == 1
 
 
 @given(rows, st.integers(1, 50))
 def test_selections_are_in_order_and_no_longer_than_asked_for(found: list[Row], limit: int) -> None:
-    crowd = crowd_of(found)
+    sums = sums_of(found)
     best = {
         user: max((r[4] for r in found if r[2] == user and r[4] == r[4]), default=-1)
         for _, _, user, *_ in found
     }
     by_source = {f"{i}": row for i, row in enumerate(found, start=1)}
-    chosen = [by_source[key.rpartition(":")[2]] for key in crowd.most_important(limit)]
+    chosen = [by_source[key.rpartition(":")[2]] for key in sums.most_important(limit)]
     assert len(chosen) == min(limit, len(found))
     ranks = [best[row[2]] for row in chosen]
     assert ranks == sorted(ranks, reverse=True)
-    times = [by_source[key.rpartition(":")[2]][5] for key in crowd.newest(limit)]
+    times = [by_source[key.rpartition(":")[2]][5] for key in sums.newest(limit)]
     assert times == sorted(times, reverse=True)
-    leaders = {by_source[key.rpartition(":")[2]][2] for key in crowd.leaders(limit)}
+    leaders = {by_source[key.rpartition(":")[2]][2] for key in sums.leaders(limit)}
     assert len(leaders) <= limit
-    assert all(best[user] > 0 for user in leaders)
+    assert all(best[user] >= 10 for user in leaders)
 
 
 @given(st.one_of(st.integers(0, 2**63 - 1).map(str), st.text()))
@@ -350,43 +411,32 @@ def test_bits_add_up_to_their_mask(mask: int) -> None:
     assert sum(1 << bit for bit in bits_of(mask)) == mask
 
 
-@given(st.lists(st.integers(-(10**9), 10**9), max_size=60))
-def test_a_polyline_stays_within_its_picture(values: list[int]) -> None:
-    points = [tuple(map(float, point.split(","))) for point in charts.polyline(values, 96, 24).split()]
-    assert len(points) == (len(values) if len(values) > 1 else 0)
-    assert all(-0.1 <= x <= 96.1 and -0.1 <= y <= 24.1 for x, y in points)
+@given(st.floats(0, 1e9))
+def test_the_highest_tick_is_at_or_above_the_highest_value_and_ticks_are_few(highest: float) -> None:
+    found = charts.nice_ticks(highest)
+    assert found[0] == 0
+    assert found[-1] >= highest * 0.9999
+    assert len(found) <= 6
 
 
-@given(st.dictionaries(st.text(max_size=3), st.integers(0, 10**6), max_size=8))
-def test_the_arcs_of_a_ring_fill_it(parts: dict[str, int]) -> None:
-    arcs = charts.ring(parts)
-    assert len(arcs) == sum(value > 0 for value in parts.values())
-    assert not arcs or sum(arc.percent for arc in arcs) == pytest.approx(100)
-    assert not arcs or arcs[-1].begins + arcs[-1].percent == pytest.approx(100)
+def highest_bar(values: list[float], value: float) -> float:
+    edges = [START + HOUR * n for n in range(len(values) + 1)]
+    path = charts.spark(values, edges, value, width=100, height=100)
+    return 100 - min((float(part.split("H")[0]) for part in path.split("V")[1::2]), default=100.0)
 
 
-@given(st.dictionaries(st.text(max_size=3), st.integers(0, 10**6), max_size=8))
-def test_whole_percents_of_exclusive_parts_add_up_to_a_hundred(parts: dict[str, int]) -> None:
-    found, whole = charts.hundredths(parts), sum(parts.values())
-    assert sum(found.values()) == (100 if whole else 0)
-    for name, value in parts.items():
-        assert abs(found[name] - (100 * value / whole if whole else 0)) < 1
-
-
-def test_the_hours_of_the_week_that_lie_between_two_moments() -> None:
-    half_past = START + timedelta(minutes=30)
-    assert hours_of_the_week(half_past, half_past + HOUR, UTC) == {(0, 12), (0, 13)}
-    assert hours_of_the_week(half_past, half_past + HOUR, timezone(11 * HOUR)) == {(0, 23), (1, 0)}
-    assert len(hours_of_the_week(START, START + timedelta(days=4), UTC)) == 97
-    assert len(hours_of_the_week(START, START + timedelta(days=400), UTC)) == 168
-
-
-@given(st.lists(st.lists(st.integers(0, 10**6), min_size=24, max_size=24), min_size=7, max_size=7))
-def test_a_shade_is_nothing_only_for_nothing(table: list[list[int]]) -> None:
-    for row, levels in zip(table, charts.shades(table), strict=True):
-        assert all(
-            (level == 0) == (value == 0) and level <= 5 for value, level in zip(row, levels, strict=True)
-        )
+@pytest.mark.parametrize(
+    ("values", "value", "height"),
+    [
+        ([0.0, 1.0], 821, 1.5),
+        ([10.0, 6.0], 900, 22.2),
+        ([50.0, 30.0], 100, 100),
+        ([0.0], 5, 0),
+        ([3.0], None, 100),
+    ],
+)
+def test_a_small_change_is_a_low_bar(values: list[float], value: float, height: float) -> None:
+    assert highest_bar(values, value) == pytest.approx(height, abs=0.5)
 
 
 @given(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from support.documents import Documents, reasons, wanted
+from support.documents import Documents, options, reasons
 from support.lab import SLUG, Lab
 
 from socap_cli.model.campaign import Campaign
@@ -27,7 +27,7 @@ def found(db: Db) -> Campaign:
 
 
 def report(one: Lab) -> CampaignReport:
-    return gather(one.db, found(one.db), wanted(), now=datetime.now(UTC) + timedelta(hours=1))
+    return gather(one.db, found(one.db), options(), now=datetime.now(UTC) + timedelta(hours=1))
 
 
 def forgotten(one: Lab) -> CampaignReport:
@@ -97,7 +97,7 @@ def test_a_report_looks_at_no_engagement_that_it_does_not_show(
 ) -> None:
     one = lab(tweets=6, engagements=160.0)
     one.cycle()
-    few = wanted(rows=10)
+    few = options(rows=10)
     gather(one.db, found(one.db), few, now=datetime.now(UTC) + timedelta(hours=1))
     done = explained(
         one.db, lambda: gather(one.db, found(one.db), few, now=datetime.now(UTC) + timedelta(hours=1))

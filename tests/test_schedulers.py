@@ -177,7 +177,7 @@ def test_each_line_of_the_crontab_runs_on_a_new_host_and_a_healthy_day_mails_not
     add_campaign(host, simulator)
     assert run_crontab(host) == [(0, "")] * 5
     assert db.engagements.count_documents({}) > 15
-    assert (Path(host["/var/www/socap"]) / "launch.html").is_file()
+    assert list(Path(host["/var/www/socap"]).rglob("launch.html"))
     assert len(list((Path(host["/var/lib/socap"]) / "backups").iterdir())) == 1
 
 

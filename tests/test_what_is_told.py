@@ -101,15 +101,19 @@ def test_a_dry_run_of_a_report_tells_what_the_real_one_does(
             "c@d.example",
         )
     for would in (
-        "would write socap-report/one.html, socap-report/two.html, socap-report/index.html\n",
+        "would write socap-report/one/one.html, socap-report/two/two.html, socap-report/one/index.html, "
+        "socap-report/two/index.html\n",
         None,
     ):
         said = cli.text("report", "render", "--dry-run")[0]
-        assert said == (would or "would write nothing: 3 pages would stay\n")
+        assert said == (would or "would write nothing: 4 pages would stay\n")
         planned, done = cli("report", "render", "--dry-run")["result"], cli("report", "render")["result"]
         assert {**planned, "dry_run": False} == done
-    Path("socap-report/two.html").write_text("broken")
-    assert cli.text("report", "render", "--dry-run")[0] == "would write socap-report/two.html; 2 would stay\n"
+    Path("socap-report/two/two.html").write_text("broken")
+    assert (
+        cli.text("report", "render", "--dry-run")[0]
+        == "would write socap-report/two/two.html; 3 would stay\n"
+    )
     assert "would send 'one: " in cli.text("report", "send", "one", "--to", "a@b.example", "--dry-run")[0]
     cli("campaign", "complete", "two")
     (planned,) = cli("report", "send", "--final", "--dry-run")["result"]["would_send"]

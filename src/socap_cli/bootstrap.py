@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from socap_cli.model.cadence import LookPrices
     from socap_cli.model.engagement import LabelRules
     from socap_cli.providers import Provider
-    from socap_cli.report.gather import Wanted
-    from socap_cli.report.page import Brand
-    from socap_cli.report.values import Edition
+    from socap_cli.report.gather import ReportOptions
+    from socap_cli.report.values import Brand, Edition
     from socap_cli.settings import Settings
     from socap_cli.store import Db
     from socap_cli.store.embedded import Embedded
@@ -227,13 +226,13 @@ def look_policy(built: Bootstrap, db: Db) -> LookPolicy:
     )
 
 
-def report_wanted(built: Bootstrap, edition: Edition) -> Wanted:
-    """What a report is to hold, for whom."""
-    from socap_cli.report.gather import Wanted
+def report_options(built: Bootstrap, edition: Edition) -> ReportOptions:
+    """What a report holds, for whom."""
+    from socap_cli.report.gather import ReportOptions
 
     settings = built.settings
     zone = ZoneInfo(settings.report.timezone)
-    return Wanted(edition, settings.report.rows, zone, built.importance(), settings.provider.usd_per_credit)
+    return ReportOptions(edition, settings.report.rows, zone, settings.provider.usd_per_credit)
 
 
 def report_brand(built: Bootstrap) -> Brand:
@@ -277,4 +276,5 @@ def alert_context(
         restart=built.restart,
         lease=max(60.0, 4 * built.settings.alerts.timeout),
         report_url=built.settings.report.url or "",
+        has_client_folders=built.settings.report.edition == "client",
     )

@@ -18,7 +18,7 @@ from socap_cli.bootstrap import (
     open_client,
     open_provider,
     report_brand,
-    report_wanted,
+    report_options,
     work_context,
 )
 from socap_cli.campaigns import adding, source
@@ -173,7 +173,7 @@ class Scenario:
 
     def _result(self, truth: set[ItemKey], folder: Path) -> DemoResult:
         """Render the report, and compare what is stored with what is true."""
-        site = Site(folder, report_wanted(self.built, Edition.OPERATOR), report_brand(self.built))
+        site = Site(folder, report_options(self.built, Edition.OPERATOR), report_brand(self.built))
         pages = publish(self.db, campaigns.listed(self.db), site, now=self.now()).pages
         stored = list(engagements.stored_ids(self.db, present=True))
         lists = {kind.name: compare(truth, stored, action_type=kind.action_type) for kind in LISTS.values()}

@@ -12,19 +12,17 @@ import mongomock
 from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, TweetCategory
 from socap_cli.model.kinds import LISTS, METRICS
 from socap_cli.model.list_state import SCANS_A_HOLD
-from socap_cli.report.gather import Wanted, gather
-from socap_cli.report.page import Brand
-from socap_cli.report.values import CampaignReport, Edition
+from socap_cli.report.gather import ReportOptions, gather
+from socap_cli.report.values import Brand, CampaignReport, Edition
 from socap_cli.store import Db, campaigns
-from socap_cli.store.importance import ImportanceCollections
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SLUG = "launch"
 BRAND = Brand("Acme Agency")
 
 
-def wanted(edition: Edition = Edition.CLIENT, rows: int = 5000) -> Wanted:
-    return Wanted(edition, rows, UTC, ImportanceCollections(), 0.00001)
+def options(edition: Edition = Edition.CLIENT, rows: int = 5000) -> ReportOptions:
+    return ReportOptions(edition, rows, UTC, 0.00001)
 
 
 def plain_campaign(slug: str = SLUG, **changes: Any) -> Campaign:
@@ -48,12 +46,12 @@ class Documents:
         campaigns.insert(self.db, self.campaign)
 
     def tweet(self, tweet_id: str, category: TweetCategory = TweetCategory.MAIN, **facts: Any) -> str:
+        url = str(facts.pop("url", f"https://x.com/i/status/{tweet_id}"))
         known: dict[str, Any] = {
             "author_username": f"author{tweet_id}",
             "text": f"Text of {tweet_id}",
             **facts,
         }
-        url = f"https://x.com/i/status/{tweet_id}"
         tweet = CampaignTweet(self.campaign.slug, tweet_id, category, url, START, **known)
         document: dict[str, Any] = {
             "_id": f"{self.campaign.slug}:{tweet_id}",
@@ -114,7 +112,7 @@ class Documents:
     def report(self, edition: Edition = Edition.CLIENT, rows: int = 5000) -> CampaignReport:
         found = campaigns.find(self.db, self.campaign.slug)
         assert found is not None
-        return gather(self.db, found, wanted(edition, rows), now=START)
+        return gather(self.db, found, options(edition, rows), now=START)
 
 
 def reasons(*weights: tuple[str, float]) -> dict[str, Any]:

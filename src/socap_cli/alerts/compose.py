@@ -217,7 +217,9 @@ def background(
             return {}
 
     entries = campaigns.with_tweets(context.db, (one.tweet_id for one in shown))
-    page = context.report_url
+    page = context.report_url.rstrip("/")
+    if page and context.has_client_folders:
+        page += f"/{campaigns.client_folder(context.db, campaign, is_public=True, dry_run=True)}"
     return Background(
         tweets={
             one.tweet_id: one for all_ in entries.values() for one in all_ if one.campaign_id == campaign.slug
@@ -225,7 +227,7 @@ def background(
         vips=frozenset(one.profile.user_id for one in shown if is_vip(campaign, one.profile.username)),
         followers=readable(lambda: _followers(context, shown)),
         organisations=readable(lambda: _organisations(context, campaign, shown)),
-        report_url=f"{page.rstrip('/')}/{campaign.slug}.html" if page else "",
+        report_url=f"{page}/{campaign.slug}.html" if page else "",
     )
 
 

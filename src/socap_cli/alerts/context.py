@@ -39,6 +39,8 @@ class AlertContext:
     """Seconds for which a message is claimed; a channel that does not return by then is abandoned."""
     report_url: str = ""
     """Where the report pages are published."""
+    has_client_folders: bool = False
+    """Whether each client's pages are in a folder of their own."""
     lock_patience: float = 10.0
     """Seconds to wait while another run plans."""
 

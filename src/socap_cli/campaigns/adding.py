@@ -14,7 +14,7 @@ from socap_cli.client.metered import MeteredClient, fetch_tweets
 from socap_cli.errors import ProviderError, SocapError, UsageError
 from socap_cli.model.account import Tweet
 from socap_cli.model.campaign import Campaign, CampaignTweet, TweetCategory
-from socap_cli.model.links import tweet_url
+from socap_cli.model.links import handle_in, tweet_url
 from socap_cli.settings import Alerts
 from socap_cli.store import Db, alert_queue, campaigns, engagements, jobs, worker_state
 from socap_cli.text import counted
@@ -194,7 +194,7 @@ def _tweet(slug: str, entry: ListedTweet, known: Tweet | None, now: datetime) ->
         campaign_id=slug,
         tweet_id=entry.tweet_id,
         category=entry.category,
-        url=tweet_url(entry.tweet_id, author.username if author else None),
+        url=tweet_url(entry.tweet_id, author.username if author else handle_in(entry.url, entry.tweet_id)),
         added_at=now,
         author_username=author.username if author else None,
         author_name=author.name if author else None,

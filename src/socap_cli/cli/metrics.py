@@ -19,11 +19,12 @@ from socap_cli.cli.run import Run, bootstrap
 from socap_cli.errors import UsageError
 from socap_cli.files import write_file
 from socap_cli.model.campaign import CampaignStatus, CampaignTweet, TweetCategory
-from socap_cli.model.kinds import counter_names, shown_counters
+from socap_cli.model.kinds import LISTS, counter_names, shown_counters
 from socap_cli.model.list_state import gaps_of
 from socap_cli.report import analytics
 from socap_cli.report.analytics import CoverageRow, Interval, Readings, Series, coverage_rows, list_total
-from socap_cli.report.charts import Drawing, png_chart, short_number
+from socap_cli.report.charts import BarChart, png_chart
+from socap_cli.report.words import short_number
 from socap_cli.store import Db, campaigns, snapshots, worker_state
 from socap_cli.store.snapshots import Step
 from socap_cli.text import iso
@@ -94,7 +95,7 @@ def series(
         for name, one in found.items()
     }
     if png:
-        _draw(found[ALL], rows[ALL], step, png)
+        _draw(rows[ALL], step, png)
     if as_csv:
         write_out(run, _csv(rows), out, sum(map(len, rows.values())))
         return
@@ -234,16 +235,13 @@ def _csv(rows: Mapping[str, Sequence[Interval]]) -> str:
     return out.getvalue()
 
 
-def _draw(found: Series, rows: Sequence[Interval], step: timedelta, path: str) -> None:
+def _draw(rows: Sequence[Interval], step: timedelta, path: str) -> None:
     """Raises UsageError when there is nothing to draw yet, SocapError when it cannot be written."""
-    span = (rows[0].starts_at, rows[-1].starts_at + step) if rows else None
-    points = [point for point in found.growth if span and span[0] <= point[0] < span[1]]
-    picture = png_chart(Drawing(points, rows, step, UTC))
-    if not picture:
-        raise UsageError(
-            "a curve needs two readings, and there are fewer in that time", hint="leave --png out"
-        )
-    write_file(path, picture)
+    if not any(list_total(row.growth) for row in rows):
+        raise UsageError("fewer than two readings in that time", hint="leave --png out")
+    spans = [(row.starts_at, row.starts_at + step) for row in rows]
+    counts = {str(kind): [row.growth[kind] for row in rows] for kind in LISTS}
+    write_file(path, png_chart(BarChart(spans, counts, step, UTC)))
 
 
 def coverage_csv(rows: Sequence[CoverageRow]) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from socap_cli.bootstrap import Bootstrap, look_policy, report_brand, report_wanted
+from socap_cli.bootstrap import Bootstrap, look_policy, report_brand, report_options
 from socap_cli.campaigns import adding
 from socap_cli.cli import tables
 from socap_cli.cli.options import DryRun, OptionalSlug, choice, one_of
@@ -22,7 +22,6 @@ from socap_cli.errors import ConfigError, SocapError, UsageError
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.queue import RunRecord
 from socap_cli.report.analytics import AtAge, list_total
-from socap_cli.report.charts import short_number
 from socap_cli.report.gather import Compared, gather
 from socap_cli.report.gather import compare as stage_compare
 from socap_cli.report.mail import (
@@ -39,9 +38,10 @@ from socap_cli.report.mail import (
 from socap_cli.report.mail import (
     send as stage_send,
 )
-from socap_cli.report.page import campaign_page, duration
+from socap_cli.report.page import campaign_page
 from socap_cli.report.publish import Published, Site, as_pdf, publish
 from socap_cli.report.values import Edition
+from socap_cli.report.words import duration, short_number
 from socap_cli.settings import check_address, parse_address
 from socap_cli.store import Db, campaigns, usage
 from socap_cli.text import counted
@@ -83,14 +83,14 @@ def render(
     """
     run: Run = ctx.obj
     built = bootstrap(run)
-    wanted = report_wanted(built, _edition(built, edition))
+    options = report_options(built, _edition(built, edition))
     folder = Path(out) if out else built.settings.report.out
     started, since = run.now(), time.monotonic()
     with built.database() as db:
         chosen = [adding.find(db, slug)] if slug else campaigns.listed(db)
-        wanted = replace(wanted, policy=look_policy(built, db))
+        options = replace(options, policy=look_policy(built, db))
         unread = [] if slug else adding.left_out(db)
-        site = Site(folder, wanted, report_brand(built), dry_run)
+        site = Site(folder, options, report_brand(built), bool(built.settings.report.url), dry_run)
         done = publish(db, chosen, site, now=started, index=not slug)
         result = {"pages": [str(path) for path in done.pages], "unchanged": done.unchanged}
         seconds = time.monotonic() - since
@@ -135,7 +135,7 @@ def compare(
     run: Run = ctx.obj
     names = list(dict.fromkeys(slugs))
     if len(names) < 2:
-        raise UsageError("one campaign cannot be compared", hint="socap report compare launch relaunch")
+        raise UsageError("report compare needs two campaigns", hint="socap report compare launch relaunch")
     with bootstrap(run).database() as db:
         found = stage_compare(db, [adding.find(db, slug) for slug in names])
     rows = [_compared(one) for one in found]
@@ -152,7 +152,7 @@ def _compared(one: Compared) -> dict[str, Any]:
 
 def show_compared(run: Run, found: Sequence[Compared]) -> None:
     if not found[0].at:
-        run.info("none of them was read a minute after its start")
+        run.info("no readings to compare")
         return
     slugs = [one.campaign.slug for one in found]
     for label, value in MEASURES.items():
@@ -190,14 +190,16 @@ def send(
     office = _office(built)
     how = one_of(attach or built.settings.report.attach, ATTACHMENTS, "attachment")
     if final == bool(to) and final:
-        raise UsageError("--final goes to the client", hint="leave --to out")
+        raise UsageError("--final cannot be combined with --to", hint="the final report goes to the client")
     if not slug and not final:
-        raise UsageError("which campaign?", hint="socap report send SLUG, or --final for all that completed")
+        raise UsageError(
+            "no campaign named", hint="socap report send SLUG, or --final for all that completed"
+        )
     with built.database() as db:
         chosen = [adding.find(db, slug)] if slug else campaigns.listed(db)
 
         def edition(campaign: Campaign) -> MailEdition:
-            return _mail(db, built, campaign, how, run)
+            return _mail(db, built, campaign, how, now=run.now(), dry_run=dry_run)
 
         if dry_run:
             waiting = [(one, to_) for one, _, to_ in waiting_finals(db, chosen, now=run.now())]
@@ -209,7 +211,7 @@ def send(
         else:
             receivers = _receivers(chosen[0], to)
             composed = edition(chosen[0])
-            done = stage_send(office, chosen[0], composed, receivers, mark=composed.subject, now=run.now())
+            done = stage_send(office, chosen[0], composed, receivers, now=run.now())
     _tell_sent(run, done)
 
 
@@ -258,15 +260,20 @@ def _receivers(campaign: Campaign, to: Sequence[str]) -> list[str]:
         raise UsageError(f"--to {error}", hint="as in --to ada@example.com") from None
     found = found or ([campaign.client_email] if campaign.client_email else [])
     if not found:
-        raise UsageError("nobody to mail to", hint="give --to ADDR, or the campaign a --client-email")
+        raise UsageError("no recipient", hint="give --to ADDR, or the campaign a --client-email")
     return list(dict.fromkeys(found))
 
 
-def _mail(db: Db, built: Bootstrap, campaign: Campaign, how: str, run: Run) -> MailEdition:
+def _mail(
+    db: Db, built: Bootstrap, campaign: Campaign, how: str, *, now: datetime, dry_run: bool
+) -> MailEdition:
     """What a client may see, whatever the edition of the pages is."""
-    wanted, brand = report_wanted(built, Edition.CLIENT), report_brand(built)
-    report = gather(db, campaign, wanted, now=run.now())
-    make = ATTACHMENTS[how]
-    page = campaign_page(report, brand, wanted.zone).encode("utf-8", "replace") if make else b""
+    options, brand = report_options(built, Edition.CLIENT), report_brand(built)
+    report = gather(db, campaign, options, now=now)
+    make, url = ATTACHMENTS[how], built.settings.report.url
+    page = campaign_page(report, brand, options.zone).encode("utf-8", "replace") if make else b""
     attachments = (make(campaign.slug, page),) if make else ()
-    return compose(report, brand, wanted.zone, url=built.settings.report.url, attachments=attachments)
+    if url:
+        folder = campaigns.client_folder(db, campaign, is_public=True, dry_run=dry_run)
+        url = f"{url.rstrip('/')}/{folder}/{campaign.slug}.html"
+    return compose(report, brand, options.zone, url=url, attachments=attachments)

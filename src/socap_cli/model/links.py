@@ -1,6 +1,6 @@
 """Links to X and handles: built from ids and well-formed handles only, and read from what people write.
 
-The rows of a page's table are drawn by `report/templates/js/browse.js` by the same rules.
+The rows of a page's table are drawn by `report/templates/page.js` by the same rules.
 """
 
 from __future__ import annotations
@@ -46,6 +46,13 @@ def tweet_url(tweet_id: str, author_username: str | None = None) -> str:
     """A tweet's page; X resolves `i` to its author."""
     handle = author_username if author_username and HANDLE.fullmatch(author_username) else "i"
     return f"{SITE}/{handle}/status/{tweet_id}" if DIGITS.fullmatch(tweet_id) else SITE
+
+
+def handle_in(text: str, tweet_id: str) -> str:
+    """The author's handle in the address of a tweet; empty where none is named."""
+    address = rf"(?:twitter|x)\.com/@?([A-Za-z0-9_]{{1,15}})/status(?:es)?/{re.escape(tweet_id)}(?!\d)"
+    found = re.search(address, text, re.IGNORECASE)
+    return found[1] if found and found[1].lower() != "i" else ""
 
 
 def profile_url(profile: Profile) -> str:

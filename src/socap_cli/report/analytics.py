@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,56 +17,81 @@ from socap_cli.model.engagement import Snapshot
 from socap_cli.model.kinds import LISTS, METRICS, Counters, counter_names
 from socap_cli.model.list_state import GapRow
 
+HOUR = timedelta(hours=1)
 DAY = timedelta(hours=24)
+STEPS = {"hour": HOUR, "day": DAY}
+BAR_STEPS = (
+    *(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30)),
+    *(timedelta(hours=hours) for hours in (1, 2, 3, 6, 12, 24, 48, 168)),
+)
+PERIODS = (
+    *(timedelta(hours=hours) for hours in (12, 6, 3, 1)),
+    *(timedelta(minutes=minutes) for minutes in (30, 15, 5, 1)),
+)
+SECOND_DAY = timedelta(hours=6)
+"""What is left of the first day from which on it counts as the day before."""
+
+FEWEST_VIEWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """How a figure moved within some time; `percent` is None when there was nothing before."""
+class Pace:
+    """How much came in the latest period, and in the one before it."""
 
-    absolute: int
-    percent: float | None
+    new: int
+    span: timedelta
+    before: int | None = None
+    """None when monitoring has not lasted for a period before."""
+    before_span: timedelta = timedelta()
+
+    @property
+    def change(self) -> float | None:
+        """The pace against that of the period before: -0.91 is 91% slower. None without one, or of nothing."""
+        if not self.before or not self.span:
+            return None
+        return (self.new / (self.span / HOUR)) / (self.before / (self.before_span / HOUR)) - 1
 
 
 @dataclass(frozen=True, slots=True)
-class HalfLife:
-    """The time after which half of what there is was there; `at_most` when it was there at the first look already."""
+class GapSpan:
+    """A time in which some tweets were not read, or less often than planned: neighbouring gaps as one."""
 
-    value: timedelta
-    at_most: bool = False
+    kind: str
+    begins_at: datetime
+    ends_at: datetime | None
+    """None while it is still open."""
+    reason: str
+    tweets: int
+    pieces: int = 1
+    """Gaps that follow each other in it."""
+
+    @property
+    def every(self) -> timedelta | None:
+        """How often it was read meanwhile; None when it was not."""
+        return (self.ends_at - self.begins_at) / self.pieces if self.ends_at and self.pieces > 2 else None
 
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Whom one of several groups of engagements reached."""
+    """The people of one of several groups of engagements."""
 
     people: int
-    only_here: int
-    """Accounts that are in no other group: what this one added."""
+    unique: int
+    """Those in no other group."""
+    important: int = 0
 
     @property
-    def also_elsewhere(self) -> int:
-        """Accounts that another group reached as well."""
-        return self.people - self.only_here
+    def shared(self) -> int:
+        """Those whom another group reached as well."""
+        return self.people - self.unique
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
-    """What came through one important person or organisation."""
+class HalfLife:
+    """The time until half of today's total was reached; `at_most` when the first reading had it already."""
 
-    name: str
-    people: int
-    """Accounts that engaged and that it follows."""
-    engagements: int
-    """What these accounts did."""
-
-
-@dataclass(frozen=True, slots=True)
-class Engager:
-    """One account, for roll-ups: who that matters follows it, and how much it did."""
-
-    followed_by: tuple[str, ...]
-    engagements: int
+    value: timedelta
+    at_most: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +100,13 @@ class AtAge:
 
     age: timedelta
     growth: Mapping[str, int] | None
-    """None when it was never read at that age: it is younger, or its monitoring began later."""
+    """None when it was not read at that age."""
 
 
 Point = tuple[datetime, dict[str, int]]
 
 
 Numbers = NDArray[Any]
-
-
-DAY_STEP = timedelta(days=1)
-
-
-STEPS = {"hour": timedelta(hours=1), "day": DAY_STEP}
-
-
-FINE_STEPS = tuple(timedelta(seconds=seconds) for seconds in (10, 60, 300, 900, 3600))
 
 
 READING = timedelta(minutes=5)
@@ -169,10 +186,51 @@ class CoverageRow:
     """Minutes of them within the interval, summed over tweets."""
 
 
-def change(now: int, absolute: int) -> Change:
-    """The change against the value before: percent = 100 × absolute ÷ (now − absolute)."""
-    before = now - absolute
-    return Change(absolute, 100 * absolute / before if before > 0 else None)
+def periods(monitored: timedelta) -> tuple[timedelta, timedelta]:
+    """The latest period and the one before it, of the time that a campaign was monitored so far.
+
+    A day and the day before. On the second day, what the first has beyond it, once that is six hours. Until then the
+    longest period that fits twice. Of less than two minutes all, and nothing before.
+    """
+    if monitored >= DAY + SECOND_DAY:
+        return DAY, min(DAY, monitored - DAY)
+    span = next((period for period in PERIODS if 2 * period <= monitored), None)
+    return (span, span) if span else (monitored, timedelta())
+
+
+def edges_of(moments: Sequence[datetime], *, most: int = 60) -> tuple[datetime, ...]:
+    """Readings between which bars are drawn: the first, and the last of each step; at most about `most` bars.
+
+    A bar is as wide as the time between two readings, so nothing is drawn where nothing was read. None of one reading.
+    """
+    if len(moments) < 2:
+        return ()
+    span = moments[-1] - moments[0]
+    step = next((step for step in BAR_STEPS if span / step <= most), BAR_STEPS[-1])
+    last = {floor(moment - timedelta(microseconds=1), step): moment for moment in moments[1:]}
+    return moments[0], *last.values()
+
+
+def growth_by_bar(series: Series, edges: Sequence[datetime]) -> list[dict[str, int]]:
+    """How much each counter grew in each bar."""
+    none = dict.fromkeys(counter_names(), 0)
+    known = [value_at(series.growth, edge) or none for edge in edges]
+    return [{name: new[name] - old[name] for name in none} for old, new in pairwise(known)]
+
+
+def merged_gaps(gaps: Iterable[GapRow]) -> tuple[GapSpan, ...]:
+    """Gaps of one kind and reason that touch or overlap as one, the latest first."""
+    found: list[GapSpan] = []
+    for gap in sorted(gaps, key=lambda gap: (gap.kind, gap.reason, gap.begins_at)):
+        last = found[-1] if found and (found[-1].kind, found[-1].reason) == (gap.kind, gap.reason) else None
+        if last is None or (last.ends_at and gap.begins_at > last.ends_at + READING):
+            found.append(GapSpan(gap.kind, gap.begins_at, gap.ends_at, gap.reason, gap.tweets))
+            continue
+        follows = last.ends_at is not None and gap.begins_at >= last.ends_at - READING
+        ends_at = max(last.ends_at, gap.ends_at) if last.ends_at and gap.ends_at else None
+        tweets, pieces = max(last.tweets, gap.tweets), last.pieces + follows
+        found[-1] = replace(last, ends_at=ends_at, tweets=tweets, pieces=pieces)
+    return tuple(sorted(found, key=lambda span: (span.begins_at, span.kind), reverse=True))
 
 
 def share(part: float, whole: float) -> float:
@@ -229,60 +287,16 @@ def half_life(totals: Sequence[Point], posted_at: datetime | None) -> HalfLife |
     return HalfLife(moment - posted_at, at_most=position == 0) if moment >= posted_at else None
 
 
-def hours_of_the_week(begin: datetime, end: datetime, zone: tzinfo) -> frozenset[tuple[int, int]]:
-    """Weekday (Monday is 0) and hour, in a time zone, of every hour of which some part lies between two moments."""
-    first = begin.replace(minute=0, second=0, microsecond=0)
-    hours = min((end - first) // timedelta(hours=1) + 1, 7 * 24)
-    local = [(first + timedelta(hours=n)).astimezone(zone) for n in range(hours)]
-    return frozenset((moment.weekday(), moment.hour) for moment in local)
-
-
-def amplification(audiences: Mapping[str, Iterable[object]]) -> dict[str, Audience]:
-    """Per group, |A| and |A minus the union of all others|, over sets of accounts that engaged."""
-    sets = {name: frozenset(people) for name, people in audiences.items()}
-    seen_in: dict[object, int] = defaultdict(int)
-    for people in sets.values():
-        for person in people:
-            seen_in[person] += 1
-    return {
-        name: Audience(len(people), sum(seen_in[person] == 1 for person in people))
-        for name, people in sets.items()
-    }
-
-
-def roll_up(engagers: Iterable[Engager], group_of: Mapping[str, str] | None = None) -> tuple[Reached, ...]:
-    """Accounts that engaged, by the important person that follows them, or by that person's group; the most first.
-
-    An account that several follow counts once for each, and once only for a group. With `group_of` (handle in
-    lower case → organisation) followers without a group are left out.
-    """
-    people: dict[str, int] = defaultdict(int)
-    engagements: dict[str, int] = defaultdict(int)
-    for engager in engagers:
-        names = (
-            engager.followed_by
-            if group_of is None
-            else [group_of[who.lower()] for who in engager.followed_by if who.lower() in group_of]
-        )
-        for name in dict.fromkeys(names):
-            people[name] += 1
-            engagements[name] += engager.engagements
-    rows = [Reached(name, count, engagements[name]) for name, count in people.items()]
-    return tuple(sorted(rows, key=lambda row: (-row.people, -row.engagements, row.name.lower(), row.name)))
-
-
 def at_ages(growth: Sequence[Point], starts_at: datetime, ages: Iterable[timedelta]) -> tuple[AtAge, ...]:
     """G(start + age) for each age, so that campaigns of different dates can be compared; G is growth since the
-    first reading. An age after the last reading is not known.
+    first reading. Known only where a reading lies in the last quarter of that age.
     """
-    last = growth[-1][0] if growth else None
-    return tuple(
-        AtAge(
-            age,
-            value_at(growth, starts_at + age) if last is not None and starts_at + age <= last else None,
-        )
-        for age in ages
-    )
+    found = []
+    for age in ages:
+        place = bisect_right(growth, starts_at + age, key=lambda point: point[0])
+        is_read = place > 0 and growth[place - 1][0] >= starts_at + age - age / 4
+        found.append(AtAge(age, growth[place - 1][1] if is_read else None))
+    return tuple(found)
 
 
 def readings(snapshots: Iterable[Snapshot]) -> Readings:
@@ -381,11 +395,6 @@ def within(
     )
 
 
-def step_for(span: timedelta) -> timedelta:
-    """The width of a column: an hour, or less when that would leave fewer than four columns."""
-    return next((step for step in reversed(FINE_STEPS) if span / step >= 4), FINE_STEPS[0])
-
-
 def value_at(points: Sequence[Point], moment: datetime) -> dict[str, int] | None:
     """What was last known at a moment; None before the first point."""
     at = bisect_right(points, moment, key=lambda point: point[0])
@@ -399,15 +408,6 @@ def growth_between(series: Series, since: datetime) -> dict[str, int]:
     start = value_at(series.growth, since) or dict.fromkeys(counter_names(), 0)
     end = series.growth[-1][1]
     return {name: end[name] - start[name] for name in counter_names()}
-
-
-def thin(points: Sequence[Point], most: int) -> Sequence[Point]:
-    """At most about `most` points, the last one always among them."""
-    if len(points) <= most:
-        return points
-    stride = -(-len(points) // most)
-    kept = list(points[::stride])
-    return kept if kept[-1] == points[-1] else [*kept, points[-1]]
 
 
 def ticks(first: datetime, last: datetime, most: int) -> tuple[datetime, ...]:

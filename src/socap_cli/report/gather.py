@@ -2,97 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
+from itertools import pairwise
 
 from socap_cli.client.looks import LookPolicy, summarized
-from socap_cli.model.cadence import LookSummary
-from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet
-from socap_cli.model.engagement import Detection
-from socap_cli.model.kinds import LISTS, counter_names
+from socap_cli.model.account import Profile
+from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, TweetCategory
+from socap_cli.model.engagement import OTHERS, Detection, Engagement
+from socap_cli.model.kinds import LISTS, Counters, counter_names
+from socap_cli.model.links import engagement_url, handle_in, profile_url, snowflake_time
 from socap_cli.model.list_state import TweetState, coverage_of, gaps_of
-from socap_cli.report import crowd as report_crowd
-from socap_cli.report import tweets
 from socap_cli.report.analytics import (
     DAY,
+    FEWEST_VIEWS,
     AtAge,
-    Engager,
+    Audience,
+    Pace,
     Readings,
     Series,
     at_ages,
     bucket_for,
+    edges_of,
     engagement_rate,
     growth_between,
+    growth_by_bar,
     half_life,
+    interactions,
     list_total,
+    merged_gaps,
+    periods,
     readings,
-    roll_up,
     span_of,
     sum_series,
     velocity,
 )
-from socap_cli.report.crowd import LATEST, Asked, Crowd, CrowdSums, engagement_row, sums_of
+from socap_cli.report.sums import EngagementSums
 from socap_cli.report.values import (
     CampaignReport,
     Edition,
     EngagementRow,
+    Figure,
     FirstImportant,
+    GroupRow,
     Operations,
-    Through,
+    Person,
+    Rate,
+    TweetRow,
 )
-from socap_cli.store import (
-    Db,
-    alert_queue,
-    campaigns,
-    engagements,
-    importance,
-    page_sums,
-    snapshots,
-    usage,
-    worker_state,
-)
-from socap_cli.store.engagements import detection
-from socap_cli.store.importance import ImportanceCollections
+from socap_cli.store import Db, alert_queue, campaigns, engagements, page_sums, snapshots, usage, worker_state
+from socap_cli.text import iso
 
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a report is to hold."""
-
-    edition: Edition
-    rows: int
-    """Engagements to browse at most."""
-    zone: tzinfo
-    firm: ImportanceCollections
-    usd_per_credit: float
-    policy: LookPolicy = field(default_factory=LookPolicy)
-    """What decides when tweets are looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """What was read of one campaign."""
-
-    campaign: Campaign
-    tweets: Mapping[str, CampaignTweet]
-    states: Mapping[str, TweetState]
-    shots: Readings
-    series: Series
-    grid: tuple[datetime, ...]
-    crowd: CrowdSums
-    as_of: datetime | None
-
-    @property
-    def since(self) -> datetime | None:
-        """A day before the latest reading."""
-        return self.as_of - DAY if self.as_of else None
-
-
+LONGEST_TEXT, LONGEST_NAME = 280, 80
+MOST_PEOPLE, LATEST = 100, 50
+NOBODY = Audience(0, 0)
+TWO_WEEKS = timedelta(days=14)
 AGES = (
     *(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30)),
     *(timedelta(hours=hours) for hours in (1, 3, 6, 12, 24, 48, 72, 120, 168, 336, 720)),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """What a report holds, and for whom."""
+
+    edition: Edition
+    rows: int
+    """Engagements to explore at most."""
+    zone: tzinfo
+    usd_per_credit: float
+    policy: LookPolicy = field(default_factory=LookPolicy)
+    """Decides when tweets are polled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,186 +85,322 @@ class Compared:
     at: tuple[AtAge, ...]
 
 
-def gather(db: Db, campaign: Campaign, wanted: Wanted, *, now: datetime) -> CampaignReport:
-    """Everything about one campaign, as of its latest reading. `now` only says how fresh a rescoring is."""
-    read = _collect(db, campaign, wanted.rows, now)
-    shown = _rows(db, read)
-    sums = tweets.sums(read.states.values())
-    growth_24h = growth_between(read.series, read.since) if read.since else dict.fromkeys(counter_names(), 0)
-    start = read.series.totals[0][0] if read.series.totals else None
-    tweet_rows = tweets.tweet_rows(read.tweets.values(), read.states, read.shots, read.crowd, read.since)
-    leaders = [shown[key] for key in read.crowd.leaders if key in shown]
-    told = alert_queue.outcomes(db, campaign.slug) if wanted.edition is Edition.OPERATOR else None
-    return CampaignReport(
-        campaign=campaign,
-        edition=wanted.edition,
-        as_of=read.as_of,
-        first_reading=start,
-        readings=len(read.series.totals),
-        figures=tweets.key_figures(read.crowd, read.series, sums, read.grid),
-        rate=engagement_rate(sums),
-        rate_24h_before=tweets.rate_before(sums, growth_24h, read.series, read.since),
-        totals={name: sums.get(name) or 0 for name in counter_names()},
-        growth_24h=growth_24h,
-        window=min(read.as_of - start, DAY) if read.as_of and start else timedelta(),
-        engagements=_by_action(read.crowd),
-        removed=sum(s.lists[kind].removed for s in read.states.values() for kind in s.lists),
-        coverage=tuple(coverage_of(read.states.values()).values()),
-        velocity=velocity(read.series.growth, over=DAY),
-        half_life=half_life(_engaged(read.series), campaign.starts_at),
-        first_important=FirstImportant(*read.crowd.first_important),
-        tweet_categories=tweets.category_rows(
-            tuple(read.tweets.values()), read.states, read.shots, read.crowd
-        ),
-        people_by_label=read.crowd.people_by_label,
-        series=read.series,
-        tweets=tweet_rows,
-        people=report_crowd.grouped(leaders, since=read.since),
-        through=_through(db, read.crowd, shown, wanted.firm),
-        latest=tuple(shown[key] for key in read.crowd.newest[:LATEST] if key in shown),
-        rows=_browsed(read.crowd, shown, wanted.rows),
-        hours=read.crowd.by_weekday(wanted.zone),
-        gaps=gaps_of(read.states.values()),
-        unread=sum(state.checked_at is None for state in read.states.values()),
-        alert_times=told.times if told else (),
-        operations=_operations(db, read, told, wanted) if told else None,
-        known_labels=tuple(read.crowd.people_by_label),
-    )
+@dataclass(frozen=True, slots=True)
+class _Periods:
+    """The latest period, up to the latest reading, and the one before it."""
+
+    end: datetime
+    span: timedelta
+    before_span: timedelta
+
+    @property
+    def begin(self) -> datetime:
+        return self.end - self.span
+
+    def pace(self, new: int, before: int) -> Pace:
+        return Pace(new, self.span, before if self.before_span else None, self.before_span)
 
 
-def _collect(db: Db, campaign: Campaign, rows: int, now: datetime) -> Collected:
-    found = {tweet.tweet_id: tweet for tweet in campaigns.tweets_of(db, campaign.slug)}
-    ids = list(found)
+def gather(db: Db, campaign: Campaign, options: ReportOptions, *, now: datetime) -> CampaignReport:
+    """Everything about one campaign, as of its latest reading."""
+    tweets = {tweet.tweet_id: tweet for tweet in campaigns.tweets_of(db, campaign.slug)}
+    ids = list(tweets)
     states = worker_state.load(db, ids)
     shots = readings(snapshots.series(db, ids))
     series = sum_series(shots, bucket=bucket_for(span_of(shots)))
-    as_of = as_of_states(states)
-    first = datetime.fromtimestamp(float(shots.times[0]), UTC) if len(shots) else None
-    asked = asked_of(campaign, found, first, as_of, rows)
-    return Collected(
+    sums = EngagementSums(page_sums.read(db, ids, now=now), campaign.threshold)
+    as_of = max((state.checked_at for state in states.values() if state.checked_at), default=None)
+    edges = edges_of([moment for moment, _ in series.totals])
+    lately = None
+    if edges and as_of:
+        edges = (*edges[:-1], max(as_of, edges[-1]))
+        lately = _Periods(edges[-1], *periods(edges[-1] - edges[0]))
+    since = lately.begin if lately else None
+    newest, most_important = (
+        sums.newest(max(options.rows // 5, LATEST)),
+        sums.most_important(options.rows),
+    )
+    leaders, first = sums.leaders(MOST_PEOPLE), sums.first_important(campaign.starts_at)
+    wanted = dict.fromkeys([*most_important, *newest, *leaders, *([first[1]] if first else [])])
+    shown = {
+        key: _engagement_row(one, tweets[one.tweet_id])
+        for key, one in engagements.by_id(db, list(wanted)).items()
+    }
+    bars = sums.bars(edges) if edges else {}
+    totals, by_action = _counters(states.values()), sums.by_action()
+    people_by_label, engagements_by_label = sums.by_label()
+    outcomes = alert_queue.outcomes(db, campaign.slug) if options.edition is Edition.OPERATOR else None
+    tweet_rows = _tweet_rows(tweets.values(), states, shots, sums, since)
+    is_long = as_of is not None and as_of - campaign.starts_at > TWO_WEEKS
+    return CampaignReport(
         campaign=campaign,
-        tweets=found,
-        states=states,
-        shots=shots,
-        series=series,
-        grid=tuple(asked.moments) if len(series.totals) > 1 else (),
-        crowd=crowd_sums(db, asked, now=now),
+        edition=options.edition,
         as_of=as_of,
-    )
-
-
-def _by_action(crowd: CrowdSums) -> dict[str, int]:
-    return {kind.action_type: crowd.by_action.get(kind.action_type, 0) for kind in LISTS.values()}
-
-
-def _engaged(series: Series) -> Sequence[tuple[datetime, dict[str, int]]]:
-    """Growth without the moments before anything grew: the campaign's own half-life leaves out what was there."""
-    return series.growth if series.growth and list_total(series.growth[-1][1]) > 0 else ()
-
-
-def _rows(db: Db, read: Collected) -> dict[str, EngagementRow]:
-    """Every engagement that some part of the page shows, by id."""
-    crowd = read.crowd
-    scored = (key for key, _ in crowd.scored)
-    ids = dict.fromkeys([*crowd.most_important, *crowd.newest, *crowd.leaders, *scored])
-    found = engagements.by_id(db, list(ids))
-    return {key: engagement_row(one, read.tweets[one.tweet_id]) for key, one in found.items()}
-
-
-def _browsed(crowd: CrowdSums, shown: Mapping[str, EngagementRow], most: int) -> tuple[EngagementRow, ...]:
-    """All when there is room; else four of five by importance, and the newest."""
-    by_importance = list(crowd.most_important)
-    if crowd.size > most:
-        newest = crowd.newest[: most // 5]
-        kept = dict.fromkeys([*by_importance[: most - len(newest)], *newest])
-        by_importance = [*kept, *(key for key in by_importance if key not in kept)][:most]
-    found = [shown[key] for key in by_importance if key in shown]
-    return tuple(
-        sorted(
-            found, key=lambda row: (-(row.importance_score or 0.0), -row.at.timestamp(), row.engagement_id)
-        )
-    )
-
-
-def _through(
-    db: Db, crowd: CrowdSums, shown: Mapping[str, EngagementRow], firm: ImportanceCollections
-) -> Through:
-    engagers = [
-        Engager(tuple(who for who, _ in shown[key].reasons), count)
-        for key, count in crowd.scored
-        if key in shown
-    ]
-    followers = sorted({who for engager in engagers for who in engager.followed_by})
-    people = importance.find_person(db, firm, followers) if followers else {}
-    group_of = {name: person.organisation for name, person in people.items() if person.organisation}
-    return Through(roll_up(engagers), roll_up(engagers, group_of), len(engagers), crowd.count_scored)
-
-
-def _operations(db: Db, read: Collected, told: alert_queue.AlertOutcomes, wanted: Wanted) -> Operations:
-    spent = usage.of_campaign(db, read.campaign.slug)
-    return Operations(
-        alerts=told.alerts,
-        deliveries={channel: dict(states) for channel, states in told.deliveries.items()},
-        requests=spent.requests,
-        cost=spent.cost,
-        usd=spent.cost * wanted.usd_per_credit,
-        requests_without_gate=len(read.shots) * (1 + len(LISTS)),
-        detection=detection(db, [read.campaign.slug], list(read.tweets), since=read.since)
-        if read.since
-        else Detection(),
-        looks=_looks(db, read, wanted),
-    )
-
-
-def _looks(db: Db, read: Collected, wanted: Wanted) -> LookSummary | None:
-    if read.campaign.status is not CampaignStatus.ACTIVE or read.as_of is None:
-        return None
-    return summarized(db, read.campaign, wanted.policy, now=read.as_of)
-
-
-def crowd_sums(db: Db, asked: Asked, *, now: datetime) -> CrowdSums:
-    """The sums over a campaign's engagements."""
-    return sums_of(Crowd(page_sums.read(db, list(asked.category_of), now=now), asked.threshold), asked)
-
-
-def as_of_states(states: Mapping[str, TweetState]) -> datetime | None:
-    """The latest reading."""
-    return max((state.checked_at for state in states.values() if state.checked_at), default=None)
-
-
-def asked_of(
-    campaign: Campaign,
-    found: Mapping[str, CampaignTweet],
-    first: datetime | None,
-    as_of: datetime | None,
-    rows: int,
-) -> Asked:
-    """What a campaign's sums depend on; `first` and `as_of` are its first and its latest reading."""
-    return Asked(
-        slug=campaign.slug,
-        starts_at=campaign.starts_at,
-        threshold=campaign.threshold,
-        category_of={tweet_id: tweet.category.short for tweet_id, tweet in found.items()},
-        since=as_of - DAY if as_of else None,
-        moments=tweets.grid_of(first, as_of),
-        rows=rows,
+        has_started=as_of is not None or campaign.starts_at <= now,
+        first_reading=series.totals[0][0] if series.totals else None,
+        readings=len(series.totals),
+        figures=_figures(sums, series, totals, lately, edges, bars),
+        rate=_rate(series, totals, lately, edges),
+        totals={name: totals.get(name) or 0 for name in counter_names()},
+        growth=growth_between(series, since) if since else dict.fromkeys(counter_names(), 0),
+        span=lately.span if lately else timedelta(),
+        engagements={kind.action_type: by_action.get(kind.action_type, 0) for kind in LISTS.values()},
+        engagements_by_label=engagements_by_label,
+        removed=sum(one.removed for state in states.values() for one in state.lists.values()),
+        coverage=tuple(coverage_of(states.values()).values()),
+        velocity=velocity(series.growth, over=DAY),
+        half_life=half_life(series.growth, campaign.starts_at),
+        first_important=FirstImportant(
+            first[0] if first else None,
+            shown[first[1]].username if first and first[1] in shown else "",
+            sums.baseline()["important"],
+        ),
+        tweet_categories=_group_rows(tweet_rows, states, sums),
+        people_by_label=people_by_label,
+        series=series,
+        edges=edges,
+        new_by_action={kind.action_type: bars.get(kind.action_type, ()) for kind in LISTS.values()},
+        tweets=tweet_rows,
+        people=_people([shown[key] for key in leaders if key in shown], since),
+        latest=tuple(shown[key] for key in newest[:LATEST] if key in shown),
+        rows=_explored(newest, most_important, shown, len(sums.columns), options.rows),
+        hours=sums.by_weekday(options.zone) if is_long else (),
+        gaps=merged_gaps(gaps_of(states.values())),
+        unread=sum(state.checked_at is None for state in states.values()),
+        operations=_operations(db, campaign, ids, shots, outcomes, as_of, options) if outcomes else None,
     )
 
 
 def compare(db: Db, chosen: Sequence[Campaign]) -> tuple[Compared, ...]:
-    """The growth of each campaign at the ages that at least one of them reached."""
-    found = {campaign.slug: _growth(db, campaign) for campaign in chosen}
-    reached = [age for age in AGES if any(_at(row.at, age) for row in found.values())]
+    """The growth of each campaign at the ages at which at least one of them was read."""
+    found = []
+    for campaign in chosen:
+        shots = readings(snapshots.series(db, campaigns.tweet_ids_of(db, campaign.slug)))
+        series = sum_series(shots, bucket=bucket_for(span_of(shots)))
+        found.append(Compared(campaign, at_ages(series.growth, campaign.starts_at, AGES)))
+    reached = {row.age for one in found for row in one.at if row.growth}
+    return tuple(Compared(one.campaign, tuple(row for row in one.at if row.age in reached)) for one in found)
+
+
+def _counters(states: Iterable[TweetState]) -> Counters:
+    """Per counter the sum of the last known values; None when no tweet's is known."""
+    values = {name: [state.counters.get(name) for state in states] for name in counter_names()}
+    known = {name: [value for value in row if value is not None] for name, row in values.items()}
+    return {name: sum(row) if row else None for name, row in known.items()}
+
+
+def _figures(
+    sums: EngagementSums,
+    series: Series,
+    totals: Counters,
+    lately: _Periods | None,
+    edges: Sequence[datetime],
+    bars: Mapping[str, Sequence[int]],
+) -> dict[str, Figure]:
+    hours = [(end - begin) / timedelta(hours=1) for begin, end in pairwise(edges)]
+    counts = {
+        "people": len(sums.people),
+        "important": int(sums.is_important.sum()),
+        "engagements": len(sums.columns),
+    }
+    baseline = sums.baseline()
+    nothing = dict.fromkeys(counts, 0)
+    new = sums.between(lately.begin) if lately else nothing
+    before = sums.between(lately.begin - lately.before_span, lately.begin) if lately else nothing
+    found = {
+        name: Figure(
+            name,
+            count,
+            lately.pace(new[name], before[name]) if lately else None,
+            baseline[name],
+            tuple(n / h for n, h in zip(bars.get(name, ()), hours, strict=False)),
+        )
+        for name, count in counts.items()
+    }
+    grown = growth_by_bar(series, edges) if edges else []
+    for name in ("views", "likes"):
+        pace = None
+        if lately and totals.get(name) is not None:
+            grew = growth_between(series, lately.begin)[name]
+            earlier = growth_between(series, lately.begin - lately.before_span)[name] - grew
+            pace = lately.pace(grew, earlier)
+        heights = tuple(row[name] / h for row, h in zip(grown, hours, strict=True))
+        found[name] = Figure(name, totals.get(name), pace, None, heights)
+    return found
+
+
+def _rate(series: Series, totals: Counters, lately: _Periods | None, edges: Sequence[datetime]) -> Rate:
+    """Rates of what came in a time: its interactions by its views."""
+
+    def rate_of(growth: Mapping[str, int]) -> float | None:
+        return interactions(dict(growth)) / growth["views"] if growth["views"] > 0 else None
+
+    if lately is None:
+        return Rate(engagement_rate(totals), None, None, ())
+    new = growth_between(series, lately.begin)
+    whole = growth_between(series, lately.begin - lately.before_span)
+    before = rate_of({name: whole[name] - new[name] for name in new}) if lately.before_span else None
+    heights = tuple(rate_of(row) or 0.0 for row in growth_by_bar(series, edges))
+    return Rate(engagement_rate(totals), rate_of(new), before, heights)
+
+
+def _tweet_rows(
+    tweets: Iterable[CampaignTweet],
+    states: Mapping[str, TweetState],
+    shots: Readings,
+    sums: EngagementSums,
+    since: datetime | None,
+) -> tuple[TweetRow, ...]:
+    """Every tweet, the most engagements collected first."""
+    taken, none = shots.by_tweet(), readings(())
+    counts, audiences = sums.of_tweets(since), sums.audiences()
+    rows = []
+    for tweet in tweets:
+        state, count = states[tweet.tweet_id], counts.get(tweet.tweet_id, {})
+        mine = taken.get(tweet.tweet_id, none)
+        series = sum_series(mine, bucket=bucket_for(span_of(mine)))
+        rows.append(
+            TweetRow(
+                tweet=tweet,
+                author=tweet.author_username or handle_in(tweet.url, tweet.tweet_id),
+                posted_at=tweet.posted_at or snowflake_time(tweet.tweet_id),
+                counters={name: state.counters.get(name) for name in counter_names()},
+                by_action={k.action_type: count[k.action_type] for k in LISTS.values() if k.action_type in count},
+                engagements=count.get("all", 0),
+                lately=count.get("lately", 0) if since else 0,
+                audience=audiences.get(tweet.tweet_id, NOBODY),
+                rate=engagement_rate(state.counters) if (state.counters.get("views") or 0) >= FEWEST_VIEWS else None,
+                velocity=velocity(series.growth, over=DAY),
+                half_life=half_life(series.totals, tweet.posted_at),
+                state="gone" if state.vanished else "watched" if state.checked_at else "not read yet",
+            )
+        )  # fmt: skip
+    return tuple(sorted(rows, key=lambda row: (-row.engagements, row.tweet.tweet_id)))
+
+
+def _group_rows(
+    tweets: Sequence[TweetRow], states: Mapping[str, TweetState], sums: EngagementSums
+) -> tuple[GroupRow, ...]:
+    """Every author group that the campaign has tweets of, in their fixed order."""
+    group_of = {row.tweet.tweet_id: row.tweet.category.short for row in tweets}
+    audiences, rows = sums.audiences(group_of), []
+    for name in (category.short for category in TweetCategory):
+        mine = [row for row in tweets if row.tweet.category.short == name]
+        if mine:
+            counters = _counters([states[row.tweet.tweet_id] for row in mine])
+            collected, lately = sum(row.engagements for row in mine), sum(row.lately for row in mine)
+            audience, rate = audiences.get(name, NOBODY), engagement_rate(counters)
+            rows.append(GroupRow(name, len(mine), collected, lately, audience, counters, rate))
+    return tuple(rows)
+
+
+def _people(rows: Iterable[EngagementRow], since: datetime | None) -> tuple[Person, ...]:
+    """Rows by account, the most important account first; `since` is from when an account is new."""
+    by_user: dict[str, list[EngagementRow]] = {}
+    for row in rows:
+        by_user.setdefault(row.user_id, []).append(row)
+    people = []
+    for mine in by_user.values():
+        did = sorted(mine, key=lambda row: (row.at, row.engagement_id), reverse=True)
+        best = max(did, key=lambda row: row.importance_score or 0.0)
+        is_new = since is not None and all(not row.backfill and row.at > since for row in did)
+        latest = did[0] if did[0].importance_score == best.importance_score else best
+        people.append(Person(latest, tuple(did), is_new))
+    return tuple(sorted(people, key=lambda one: (-one.score, -one.latest.at.timestamp(), one.latest.user_id)))
+
+
+def _explored(
+    newest: Sequence[str], most_important: Sequence[str], shown: Mapping[str, EngagementRow], size: int, most: int
+) -> tuple[EngagementRow, ...]:  # fmt: skip
+    """All when there is room; else four of five by importance, and the newest."""
+    chosen = list(most_important)
+    if size > most:
+        kept = dict.fromkeys([*chosen[: most - most // 5], *newest[: most // 5]])
+        chosen = [*kept, *(key for key in chosen if key not in kept)][:most]
+    rows = [shown[key] for key in chosen if key in shown]
     return tuple(
-        Compared(row.campaign, tuple(one for one in row.at if one.age in reached)) for row in found.values()
+        sorted(rows, key=lambda row: (-(row.importance_score or 0.0), -row.at.timestamp(), row.engagement_id))
     )
 
 
-def _growth(db: Db, campaign: Campaign) -> Compared:
-    shots = readings(snapshots.series(db, campaigns.tweet_ids_of(db, campaign.slug)))
-    series = sum_series(shots, bucket=bucket_for(span_of(shots)))
-    return Compared(campaign, at_ages(series.growth, campaign.starts_at, AGES))
+def _engagement_row(engagement: Engagement, tweet: CampaignTweet) -> EngagementRow:
+    profile: Profile = engagement.profile
+    return EngagementRow(
+        engagement_id=engagement.engagement_id,
+        name=_cut(profile.name, LONGEST_NAME) or profile.username,
+        username=profile.username,
+        user_id=profile.user_id,
+        person_url=profile_url(profile),
+        action_type=engagement.action_type,
+        importance_score=engagement.importance.score,
+        reasons=engagement.importance.reasons,
+        important_followers=engagement.importance.followers,
+        categories=tuple(label for label in engagement.categories if label != OTHERS),
+        organisations=engagement.organisations,
+        followers=profile.followers,
+        verified=profile.verified,
+        bio=_cut(profile.bio, LONGEST_TEXT),
+        text=_cut(engagement.text or "", LONGEST_TEXT),
+        at=engagement.at,
+        at_is_ours=engagement.engaged_at is None,
+        backfill=engagement.backfill,
+        url=engagement_url(engagement),
+        tweet_id=engagement.tweet_id,
+        tweet_author=tweet.author_username or handle_in(tweet.url, tweet.tweet_id),
+        tweet_category=tweet.category.short,
+    )
 
 
-def _at(rows: Sequence[AtAge], age: timedelta) -> Mapping[str, int] | None:
-    return next((row.growth for row in rows if row.age == age), None)
+def _cut(text: str, most: int) -> str:
+    """The beginning of a text, with an ellipsis when that is not all of it; white space becomes one space."""
+    plain = " ".join(text.split())
+    return plain if len(plain) <= most else f"{plain[: most - 1].rstrip()}…"
+
+
+def _operations(
+    db: Db,
+    campaign: Campaign,
+    tweet_ids: Sequence[str],
+    shots: Readings,
+    outcomes: alert_queue.AlertOutcomes,
+    as_of: datetime | None,
+    options: ReportOptions,
+) -> Operations:
+    spent, slugs = usage.of_campaign(db, campaign.slug), [campaign.slug]
+    is_live = campaign.status is CampaignStatus.ACTIVE and as_of is not None
+    return Operations(
+        alerts=outcomes.alerts,
+        deliveries={channel: dict(states) for channel, states in outcomes.deliveries.items()},
+        requests=spent.requests,
+        cost=spent.cost,
+        usd=spent.cost * options.usd_per_credit,
+        requests_without_gate=len(shots) * (1 + len(LISTS)),
+        detection=engagements.detection(db, slugs, tweet_ids, since=as_of - DAY) if as_of else Detection(),
+        looks=summarized(db, campaign, options.policy, now=as_of) if is_live and as_of else None,
+    )
+
+
+def summary(report: CampaignReport) -> dict[str, object]:
+    """What the index shows of a campaign. Plain values: it is read again from the JSON beside an unchanged page."""
+    figures, campaign = report.figures, report.campaign
+    pace = figures["engagements"].pace
+    growth = report.series.growth[:: -(-len(report.series.growth) // 40) or 1]
+    if report.series.growth and growth[-1] != report.series.growth[-1]:
+        growth = (*growth, report.series.growth[-1])
+    return {
+        "slug": campaign.slug,
+        "name": campaign.name,
+        "client_name": campaign.client_name,
+        "status": campaign.status.value,
+        "starts_at": iso(campaign.starts_at),
+        "has_started": report.has_started,
+        "as_of": iso(report.as_of) if report.as_of else None,
+        "people": figures["people"].value,
+        "important": figures["important"].value,
+        "engagements": report.collected,
+        "new": pace.new if pace else None,
+        "before": pace.before if pace else None,
+        "seconds": [pace.span.total_seconds(), pace.before_span.total_seconds()] if pace else None,
+        "coverage": report.covered,
+        "aged": [[(at - campaign.starts_at).total_seconds(), list_total(values)] for at, values in growth],
+    }

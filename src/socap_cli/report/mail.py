@@ -1,4 +1,4 @@
-"""The mail edition: tables, inline styles, one chart by Content-ID, under 90 KB of HTML, a plain text first."""
+"""The mail edition: tables, inline styles, one chart by Content-ID, a few KB of HTML, a plain text first."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from socap_cli.errors import SocapError
 from socap_cli.model.campaign import Campaign, CampaignStatus
-from socap_cli.report.analytics import DAY_STEP, step_for
-from socap_cli.report.charts import Drawing, png_chart
-from socap_cli.report.page import Brand, drawing, step_name, template
-from socap_cli.report.values import CampaignReport
+from socap_cli.report import words
+from socap_cli.report.charts import png_chart
+from socap_cli.report.page import bar_chart, template
+from socap_cli.report.values import Brand, CampaignReport
 from socap_cli.settings import MailAddress, parse_address
 from socap_cli.store import Db
 from socap_cli.store import campaigns as store_campaigns
@@ -26,11 +26,7 @@ if TYPE_CHECKING:
 CHART = "growth"
 
 
-PEOPLE, TWEETS = 5, 3
-
-
-LONG = 96
-"""Columns from which the chart goes by day."""
+PEOPLE, TWEETS = 3, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +48,11 @@ class MailEdition:
     html: str
     chart: bytes
     attachments: tuple[Attachment, ...] = ()
+
+    @property
+    def kinds(self) -> str:
+        """What is attached, for the mail's identity: with another attachment it is another mail."""
+        return "".join(f" {one.kind[1]}" for one in self.attachments)
 
     def body(self) -> EmailMessage:
         """mixed > alternative > text, related > HTML and chart."""
@@ -113,33 +114,23 @@ def compose(
     url: str | None = None,
     attachments: tuple[Attachment, ...] = (),
 ) -> MailEdition:
-    """A campaign's report as mail; a completed campaign's is its final one."""
-    one = _drawing(report, zone)
-    chart = png_chart(one) if one else b""
+    """A campaign's report as mail, with a link to its page at `url`; a completed campaign's is its final one."""
+    bars = bar_chart(report, zone)
+    chart = png_chart(bars) if bars else b""
     is_final = report.campaign.status is CampaignStatus.COMPLETED
     facts = {
         "report": report, "brand": brand, "zone": zone, "chart": f"cid:{CHART}" if chart else "", "is_final": is_final,
-        "page": f"{url.rstrip('/')}/{report.campaign.slug}.html" if url else "",
-        "step": step_name(one.step) if one else "", "posted": {mark for _, mark in one.posts} if one else set(),
+        "page": url or "", "gaps": bool(bars and bars.gaps),
         "people": report.people[:PEOPLE], "tweets": [t for t in report.tweets if t.engagements][:TWEETS],
     }  # fmt: skip
-    as_of = template("mail.txt").module.as_of(report, zone)
+    as_of = f"engagement as of {words.moment(report.as_of, zone)}" if report.as_of else "no data yet"
     return MailEdition(
-        subject=f"{report.campaign.name}: {'final report' if is_final else 'engagement as of ' + as_of}",
+        subject=f"{report.campaign.name}: {'final report' if is_final else as_of}",
         text=template("mail.txt").render(**facts),
         html=template("mail.html").render(**facts),
         chart=chart,
         attachments=attachments,
     )
-
-
-def _drawing(report: CampaignReport, zone: tzinfo) -> Drawing | None:
-    growth = report.series.growth
-    if len(growth) < 2:
-        return None
-    span = growth[-1][0] - growth[0][0]
-    step = step_for(span)
-    return drawing(report, DAY_STEP if span / step > LONG else step, zone)
 
 
 def as_zip(name: str, content: bytes) -> Attachment:
@@ -161,14 +152,13 @@ def send(
     edition: MailEdition,
     receivers: Sequence[str],
     *,
-    mark: str,
     now: datetime,
 ) -> Sent:
-    """Mail a report to each receiver; one that is refused costs no other. `mark` says which state it is of."""
+    """Mail a report to each receiver; one that is refused costs no other."""
     sent, refused = 0, []
     for receiver in receivers:
         try:
-            office.post(campaign.slug, edition, receiver, mark=mark, now=now)
+            office.post(campaign.slug, edition, receiver, mark=f"{edition.subject}{edition.kinds}", now=now)
             sent += 1
         except SocapError as error:
             refused.append(f"{receiver}: {error.message}")
@@ -206,7 +196,9 @@ def send_final(
             continue
         try:
             edition = compose(campaign)
-            office.post(campaign.slug, edition, receiver, mark=f"final {ended:%Y%m%dT%H%M%S}", now=now)
+            office.post(
+                campaign.slug, edition, receiver, mark=f"final {ended:%Y%m%dT%H%M%S}{edition.kinds}", now=now
+            )
         except SocapError as error:
             store_campaigns.release(db, campaign.slug, ended, receiver, token)
             refused.append(f"{campaign.slug}: {receiver}: {error.message}")

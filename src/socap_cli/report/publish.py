@@ -26,12 +26,12 @@ from socap_cli import __version__
 from socap_cli.errors import SocapError
 from socap_cli.files import holds, replace_if_changed
 from socap_cli.model.campaign import Campaign
-from socap_cli.report.gather import Wanted, gather
+from socap_cli.report.gather import ReportOptions, gather, summary
 from socap_cli.report.mail import Attachment
-from socap_cli.report.page import Brand, campaign_page, document, index_page
-from socap_cli.report.tweets import summary
-from socap_cli.report.values import Edition
-from socap_cli.store import Db, alert_queue, campaigns, page_sums, usage, worker_state
+from socap_cli.report.page import campaign_page, document, index_page
+from socap_cli.report.values import Brand, Edition
+from socap_cli.store import Db, alert_queue, page_sums, usage, worker_state
+from socap_cli.store import campaigns as store_campaigns
 from socap_cli.text import json_text
 
 INDEX = "index"
@@ -48,15 +48,16 @@ class Site:
     """Where pages are written, what they hold, and whose they are."""
 
     folder: Path
-    wanted: Wanted
+    options: ReportOptions
     brand: Brand
+    is_public: bool = False
+    """Whether the folder is served: then nobody can guess the folders of clients."""
     dry_run: bool = False
-    """Whether nothing is written: it is only found out which pages would be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The paths of all pages, and what became of them, or would."""
+    """The paths of all pages, and those that changed, or would."""
 
     pages: tuple[Path, ...]
     changed: tuple[Path, ...] = ()
@@ -66,7 +67,7 @@ class Published:
 
     @property
     def unchanged(self) -> int:
-        """How many were."""
+        """Pages that were on disk already."""
         return len(self.pages) - len(self.changed)
 
 
@@ -92,10 +93,10 @@ PATIENCE = 60.0
 def publish(
     db: Db, campaigns: Sequence[Campaign], site: Site, *, now: datetime, index: bool = True
 ) -> Published:
-    """Write a page for each campaign, with the same numbers as JSON beside it, and the page of all.
+    """Write a page for each campaign, with the same numbers as JSON beside it, and an index.
 
-    A campaign whose page cannot be made is left out and named; the others are written. Raises SocapError when the
-    folder cannot be written.
+    In the client edition each client has a folder and an index of its own, which name no other client. A campaign
+    whose page cannot be made is left out and named. Raises SocapError when a folder cannot be written.
     """
     pages: list[_Page] = []
     left_out: list[str] = []
@@ -108,29 +109,42 @@ def publish(
             log.exception("the page of %s cannot be made", campaign.slug)
             left_out.append(f"{campaign.slug}: {type(error).__name__}: {error}")
     paths, changed = [page.path for page in pages], [page.path for page in pages if not page.is_unchanged]
-    if index:
-        wanted = site.wanted
-        text = index_page([page.summary for page in pages], site.brand, wanted.zone, edition=wanted.edition)
-        paths.append(site.folder / f"{INDEX}.html")
+    folders = dict.fromkeys(path.parent for path in paths)
+    if index and site.options.edition is Edition.OPERATOR:
+        folders = {site.folder: None}
+    for folder in folders if index else ():
+        rows = [page.summary for page in pages if page.path.parent == folder]
+        text = index_page(rows, site.brand, site.options.zone, edition=site.options.edition)
+        paths.append(folder / f"{INDEX}.html")
         if not _write(site, paths[-1], text):
             changed.append(paths[-1])
     return Published(tuple(paths), tuple(changed), tuple(left_out))
 
 
+def folder_of(db: Db, campaign: Campaign, site: Site) -> Path:
+    """Where a campaign's page is: in its client's folder, in the client edition."""
+    if site.options.edition is Edition.OPERATOR:
+        return site.folder
+    name = store_campaigns.client_folder(db, campaign, is_public=site.is_public, dry_run=site.dry_run)
+    return site.folder / name
+
+
 def _publish(db: Db, campaign: Campaign, site: Site, now: datetime) -> _Page:
     if campaign.slug == INDEX or not FILE_NAME.fullmatch(campaign.slug):
         raise ValueError("no file of a page can have that name")
-    page, data = site.folder / f"{campaign.slug}.html", site.folder / f"{campaign.slug}.json"
-    version = data_version(db, campaign, site.wanted, site.brand, now=now)
+    folder = folder_of(db, campaign, site)
+    page, data = folder / f"{campaign.slug}.html", folder / f"{campaign.slug}.json"
+    version = data_version(db, campaign, site.options, site.brand, now=now)
     known = _known(page, data, version)
     if known is not None:
         return _Page(page, True, known)
     with _without_collector():
-        report = gather(db, campaign, site.wanted, now=now)
-        text = campaign_page(report, site.brand, site.wanted.zone)
+        report = gather(db, campaign, site.options, now=now)
+        text = campaign_page(report, site.brand, site.options.zone)
         found = summary(report)
         digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
-        numbers = json_text({"version": version, "page_sha256": digest, "summary": found, **document(report)})
+        facts = {"version": version, "page_sha256": digest, "summary": found}
+        numbers = json_text({**facts, **document(report, site.options.zone)})
     is_unchanged = _write(site, page, text)
     _write(site, data, numbers)
     return _Page(page, is_unchanged, found)
@@ -138,7 +152,7 @@ def _publish(db: Db, campaign: Campaign, site: Site, now: datetime) -> _Page:
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """A page's values all live until it is written: looking for garbage among them is a tenth of its cost."""
+    """A page's values live until it is written: collecting garbage among them is a tenth of its cost."""
     gc.disable()
     try:
         yield
@@ -182,7 +196,9 @@ def as_pdf(name: str, page: bytes) -> Attachment:
         library: Any = import_module("weasyprint")
         content = library.HTML(string=page.decode("utf-8")).write_pdf()
     else:
-        raise SocapError("nothing here can make a PDF", hint="install chromium or weasyprint, or attach zip")
+        raise SocapError(
+            "no program here can make a PDF", hint="install chromium or weasyprint, or attach zip"
+        )
     return Attachment(f"{name}.pdf", content, ("application", "pdf"))
 
 
@@ -206,31 +222,33 @@ def _by_browser(browser: str, page: bytes) -> bytes:
             ) from error
 
 
-def data_version(db: Db, campaign: Campaign, wanted: Wanted, brand: Brand, *, now: datetime) -> str:
-    """Differs whenever the campaign, its tweets, a reading, an engagement, a score, or what only the operator sees did.
+def data_version(db: Db, campaign: Campaign, options: ReportOptions, brand: Brand, *, now: datetime) -> str:
+    """Differs when the campaign, its tweets, a reading, an engagement, a score, or what only the operator sees did.
 
-    It asks for counts and times only, never for the engagements themselves. While somebody may be writing
-    engagements it differs each time.
+    It asks for versions and counts only, never for engagements. While engagements are being written it differs
+    each time.
     """
-    tweets = campaigns.tweets_of(db, campaign.slug)
+    tweets = store_campaigns.tweets_of(db, campaign.slug)
     ids = [tweet.tweet_id for tweet in tweets]
     lists = page_sums.versions(db, ids, now=now)
     parts: list[object] = [
         __version__,
         _own_files(),
         campaign,
+        campaign.starts_at <= now,
         tweets,
         worker_state.load(db, ids),
         lists,
         brand,
-        (wanted.edition, wanted.rows, str(wanted.zone), wanted.firm),
+        (options.edition, options.rows, str(options.zone)),
     ]
-    if wanted.edition is Edition.OPERATOR:
+    if options.edition is Edition.OPERATOR:
+        policy = options.policy
         parts += [
             alert_queue.outcomes(db, campaign.slug),
             usage.of_campaign(db, campaign.slug),
-            wanted.usd_per_credit,
-            (wanted.policy.default, wanted.policy.limits, wanted.policy.budget),
+            options.usd_per_credit,
+            (policy.default, policy.limits, policy.budget),
         ]
     if not all(one.is_quiet for one in lists.values()):
         parts.append(secrets.token_hex(8))

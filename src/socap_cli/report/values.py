@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from socap_cli.model.cadence import LookSummary
 from socap_cli.model.campaign import Campaign, CampaignTweet
 from socap_cli.model.engagement import Detection
-from socap_cli.model.list_state import Coverage, GapRow
-from socap_cli.report.analytics import Audience, Change, HalfLife, Reached, Series
+from socap_cli.model.list_state import Coverage
+from socap_cli.report.analytics import DAY, Audience, GapSpan, HalfLife, Pace, Series
 
 
 class Edition(StrEnum):
     """For whom a page is."""
 
     CLIENT = "client"
-    """No cost, no requests, no alerts, no internal lists, no other campaign."""
+    """No cost, no requests, no alerts, no internal lists, no other client."""
     OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """Who reports, and how their pages look."""
+
+    title: str = ""
+    logo: str = ""
+    """A `data:` address."""
+    accent: str = "#2f5bd7"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,9 @@ class EngagementRow:
     action_type: str
     importance_score: float | None
     reasons: tuple[tuple[str, float], ...]
+    """The heaviest important followers."""
+    important_followers: int
+    """All of them."""
     categories: tuple[str, ...]
     organisations: tuple[str, ...]
     followers: int | None
@@ -41,7 +54,7 @@ class EngagementRow:
     text: str
     at: datetime
     at_is_ours: bool
-    """True when the time is when monitoring saw it first, since a retweet carries none."""
+    """Whether the time is when it was first seen: X gives none for retweets."""
     backfill: bool
     url: str
     tweet_id: str
@@ -51,13 +64,13 @@ class EngagementRow:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """An account with everything that it did."""
+    """An account with all its engagements."""
 
     latest: EngagementRow
     did: tuple[EngagementRow, ...]
     """The latest first."""
     is_new: bool
-    """Whether it first engaged within the last day."""
+    """Whether it first engaged in the latest period."""
 
     @property
     def score(self) -> float:
@@ -67,39 +80,38 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class TweetRow:
-    """A tweet of the campaign and what became of it."""
+    """A tweet of the campaign and its results."""
 
     tweet: CampaignTweet
+    author: str
+    """The author's handle, from the tweet's address when it was never looked up; empty when unknown."""
+    posted_at: datetime | None
     counters: dict[str, int | None]
-    growth_24h: dict[str, int]
     by_action: dict[str, int]
     engagements: int
     """Collected and present."""
     lately: int
-    important: int
-    """Important people."""
+    """Of them, new in the latest period."""
     audience: Audience
     rate: float | None
+    """None below `FEWEST_VIEWS`: a rate of a few views says nothing."""
     velocity: float | None
     half_life: HalfLife | None
-    curve: tuple[int, ...]
-    """Retweets + replies + quotes by the counters, from the first reading on, at most 40 points."""
     state: str
 
 
 @dataclass(frozen=True, slots=True)
-class CategoryRow:
-    """The campaign's tweets of one category."""
+class GroupRow:
+    """The campaign's tweets of one author group."""
 
     category: str
     tweets: int
     engagements: int
+    lately: int
     audience: Audience
     counters: dict[str, int | None]
     """None where no tweet's is known yet."""
     rate: float | None
-    curves: dict[str, tuple[int, ...]]
-    """Growth since the first reading of engagements, likes and views, at most 40 points each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,22 +120,32 @@ class Figure:
 
     name: str
     value: int | None
-    change: Change | None
-    """Within 24 hours, or since monitoring began when that is shorter; None when there is no earlier reading."""
-    before: int | None
-    """How much of it was there before monitoring began; None where that is not counted."""
-    curve: tuple[int, ...]
-    """The last 48 hours."""
+    pace: Pace | None
+    """None before the second reading."""
+    baseline: int | None
+    """What was there before monitoring started; None where that is not counted."""
+    bars: tuple[float, ...]
+    """New per hour, for each bar of the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Interactions per view: of everything, and of what came in the latest period and in the one before."""
+
+    value: float | None
+    lately: float | None
+    before: float | None
+    bars: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class FirstImportant:
-    """When the first important person engaged."""
+    """The first important person who engaged after the start at a known time."""
 
     after: timedelta | None
-    """From the campaign's start."""
+    username: str
     before: int
-    """Important people who were there before monitoring began."""
+    """Important people of the baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,23 +161,11 @@ class Operations:
     """Credits."""
     usd: float
     requests_without_gate: int
-    """What reading everything every cycle would have asked."""
+    """Requests of polling everything in every cycle."""
     detection: Detection
-    """How late replies and quotes were found in the last 24 hours before the latest reading."""
+    """Delays of replies and quotes in the 24 hours before the latest reading."""
     looks: LookSummary | None
-    """When its tweets are looked at next, as of the latest reading; None when it is not watched."""
-
-
-@dataclass(frozen=True, slots=True)
-class Through:
-    """Through whom people came: what important followers and their organisations account for."""
-
-    people: tuple[Reached, ...]
-    organisations: tuple[Reached, ...]
-    considered: int
-    """Accounts with a score whose followers were looked at, the most important first."""
-    scored: int
-    """Accounts with a score."""
+    """The next polls, as of the latest reading; None when it is not monitored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,41 +176,47 @@ class CampaignReport:
     edition: Edition
     as_of: datetime | None
     """The latest reading; None for a campaign that was never read."""
+    has_started: bool
     first_reading: datetime | None
     readings: int
     """Moments at which counters were read."""
     figures: dict[str, Figure]
-    rate: float | None
-    rate_24h_before: float | None
+    """People, important people, engagements, views, likes."""
+    rate: Rate
     totals: dict[str, int]
-    growth_24h: dict[str, int]
-    window: timedelta
-    """What "in 24 h" really spans: less on the first day."""
+    """X's counters."""
+    growth: dict[str, int]
+    """Of the counters in the latest period."""
+    span: timedelta
+    """The latest period: a day, or less at first."""
     engagements: dict[str, int]
     """Collected and present, by action."""
+    engagements_by_label: dict[str, int]
     removed: int
     coverage: tuple[Coverage, ...]
     velocity: float | None
     half_life: HalfLife | None
     first_important: FirstImportant
-    tweet_categories: tuple[CategoryRow, ...]
+    tweet_categories: tuple[GroupRow, ...]
     people_by_label: dict[str, int]
     series: Series
+    edges: tuple[datetime, ...]
+    """Readings between which a bar is drawn, the latest last; none before the second reading."""
+    new_by_action: dict[str, tuple[int, ...]]
+    """New engagements for each bar."""
     tweets: tuple[TweetRow, ...]
     """The most collected first."""
     people: tuple[Person, ...]
-    """The most important first."""
-    through: Through
+    """Important people, the most important first."""
     latest: tuple[EngagementRow, ...]
     rows: tuple[EngagementRow, ...]
-    """What can be browsed: the most important and the newest."""
+    """What can be explored: the most important and the newest."""
     hours: tuple[tuple[int, ...], ...]
-    gaps: tuple[GapRow, ...]
+    """Replies and quotes by weekday, Monday first, and hour; empty in the first two weeks."""
+    gaps: tuple[GapSpan, ...]
     unread: int
     """Tweets that were never read."""
-    alert_times: tuple[datetime, ...] = ()
     operations: Operations | None = None
-    known_labels: tuple[str, ...] = field(default=())
 
     @property
     def collected(self) -> int:
@@ -209,5 +225,17 @@ class CampaignReport:
 
     @property
     def counted(self) -> int:
-        """Retweets + replies + quotes as the counters say."""
+        """Retweets + replies + quotes as X counts them."""
         return sum(row.counter for row in self.coverage)
+
+    @property
+    def covered(self) -> float | None:
+        """The share of the counters that was collected, at most 1."""
+        stored = sum(row.collected for row in self.coverage)
+        return min(stored / self.counted, 1.0) if self.counted else None
+
+    @property
+    def unit(self) -> timedelta:
+        """A bar's height is new engagements in so much time: an hour, or, after two weeks, a day."""
+        is_long = self.edges and self.edges[-1] - self.edges[0] > 14 * DAY
+        return DAY if is_long else timedelta(hours=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
@@ -204,6 +205,30 @@ def _tweet(row: dict[str, Any]) -> CampaignTweet:
     names = {entry.name for entry in fields(CampaignTweet)}
     known = {name: value for name, value in row.items() if name in names}
     return CampaignTweet(**{**known, "category": TweetCategory(row["category"])})
+
+
+def client_folder(db: Db, campaign: Campaign, *, is_public: bool, dry_run: bool = False) -> str:
+    """The folder of a client's pages; of public pages its name ends in a token that nobody can guess.
+
+    A campaign without a client has a folder of its own.
+    """
+    client = campaign.client_name or campaign.slug
+    plain = re.sub(r"[^a-z0-9]+", "-", client.casefold()).strip("-")[:40]
+    if plain != client.casefold().replace(" ", "-"):  # two names may look alike without their signs
+        plain = f"{plain or 'client'}-{hashlib.sha256(client.casefold().encode()).hexdigest()[:6]}"
+    if not is_public:
+        return plain
+    if dry_run:
+        row = db.report_folders.find_one({"_id": client.casefold()})
+        return f"{plain}-{row['token']}" if row else plain
+    row = db.report_folders.find_one_and_update(
+        {"_id": client.casefold()},
+        {"$setOnInsert": {"token": secrets.token_hex(8)}},
+        upsert=True,
+        return_document=ReturnDocument.AFTER,
+    )
+    assert row is not None
+    return f"{plain}-{row['token']}"
 
 
 def claim(db: Db, slug: str, completed_at: datetime, receiver: str, *, now: datetime) -> str | None:

@@ -286,6 +286,7 @@ INDEXES: dict[str, tuple[Index, ...]] = {
         Index((("tweet_id", UP), ("importance_score", DOWN))),
     ),
     "engagement_columns": (up("tweet_id"),),
+    "report_folders": (),
     "erased_people": (up("handle"),),
     "metric_snapshots": (up("tweet_id", "captured_at"),),
     "alert_queue": (
