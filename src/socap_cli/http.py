@@ -11,6 +11,7 @@ import importlib.util
 import os
 import socket
 import ssl
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -34,6 +35,8 @@ from socap_cli.settings import is_host
 CONNECT_TIMEOUT = 10.0
 KEEP_ALIVE = 5.0
 """Seconds for which an idle connection is kept."""
+GRACE = 1.0
+"""Seconds beyond the deadline: a timeout of httpx's own says more precisely whether the request was sent."""
 TIMED_OUT = "no complete answer in time"
 NOT_SENT = (
     httpx.ConnectError,
@@ -135,12 +138,30 @@ class Client:
 
 
 def request(method: str, url: str, *, timeout: float, **options: Any) -> Response:
-    """Send one request over a connection of its own; see `Client`. Raises ConfigError, HttpError."""
+    """Send one request over a connection of its own; see `Client`. Raises ConfigError, HttpError.
+
+    It runs in a thread, because httpx bounds each read and not all of them: a server that sends its headers byte by
+    byte would hold the caller for hours.
+    """
     client = Client(url)
-    try:
-        return client.request(method, url, timeout=timeout, deadline=timeout, **options)
-    finally:
-        client.close()
+    outcome: list[Response | Exception] = []
+
+    def send() -> None:
+        try:
+            outcome.append(client.request(method, url, timeout=timeout, deadline=timeout, **options))
+        except Exception as error:
+            outcome.append(error)
+        finally:
+            client.close()
+
+    thread = threading.Thread(target=send, daemon=True, name="http")
+    thread.start()
+    thread.join(timeout + GRACE)
+    if not outcome:
+        raise HttpError(TIMED_OUT)
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+    return outcome[0]
 
 
 def _read(response: httpx.Response, ends_at: float, largest: int) -> tuple[bytes, HttpError | None]:
