@@ -320,14 +320,14 @@ def _connect(server: Server, timeout: float) -> smtplib.SMTP:
     own_name = socket.gethostname()  # smtplib would ask the network for it
     if not own_name.isascii() or "." not in own_name or " " in own_name:
         own_name = "[127.0.0.1]"
-    context = ssl.create_default_context()
     if server.tls:
+        context = ssl.create_default_context()
         return smtplib.SMTP_SSL(server.host, server.port, own_name, timeout=timeout, context=context)
     smtp = smtplib.SMTP(server.host, server.port, own_name, timeout=timeout)
     try:
         smtp.ehlo_or_helo_if_needed()
         if not server.plain and smtp.has_extn("starttls"):
-            smtp.starttls(context=context)
+            smtp.starttls(context=ssl.create_default_context())
             smtp.ehlo_or_helo_if_needed()
         elif not server.plain and not is_loopback(server.host):
             raise DeliveryFailed(
