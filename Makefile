@@ -17,17 +17,20 @@ demo: $(VENV)/.runs ## A simulated launch in 15 seconds, and its report
 	$(BIN)/socap demo
 
 test: $(VENV)/.dev ## The suite, on a real mongod, over real HTTP and SMTP
-	$(PYTEST) -m "not exhaustive"
+	$(PYTEST) -m "not exhaustive and not alone"
+	$(BIN)/python -m pytest -m alone
 
 test-fast: $(VENV)/.dev ## Rules, words and pages, without any server, in under 30 seconds
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not server and not slow and not exhaustive" --hypothesis-profile fast
 
 test-all: $(VENV)/.dev ## Everything, with coverage: the simulated week, every kill, wheels, the site, odd folder names (half an hour)
-	SOCAP_SOAK=16 $(PYTEST) --durations=30 --cov --cov-report=term --cov-fail-under=$(COVERED)
+	SOCAP_SOAK=16 $(PYTEST) -m "not alone" --durations=30 --cov --cov-report=term --cov-fail-under=$(COVERED)
+	$(BIN)/python -m pytest -m alone
 
 check: SHELL := /bin/bash
 check: lint types imports ## What CI runs; how long each test took is in durations.txt
-	$(PYTEST) -m "not exhaustive" --durations=0 --durations-min=0.5 | tee durations.txt; exit $${PIPESTATUS[0]}
+	set -o pipefail; $(PYTEST) -m "not exhaustive and not alone" --durations=0 --durations-min=0.5 | tee durations.txt
+	set -o pipefail; $(BIN)/python -m pytest -m alone --durations=0 --durations-min=0.5 | tee -a durations.txt
 
 lint: $(VENV)/.dev ## Style and mistakes
 	$(BIN)/ruff check .

@@ -33,6 +33,8 @@ LONG = frozenset({
     "test_simulated_week", "test_stops", "test_two_hosts", "test_waiting_people",
 })  # fmt: skip
 """Modules with tests of more than ten seconds."""
+ALONE = frozenset({"test_alert_bursts", "test_rate_at_the_provider"})
+"""Modules that measure time: beside other tests, on two cores, they would measure those."""
 MEMORY = Path("/dev/shm")
 ROOM = 4 * 1024**3
 """Bytes that must be free there."""
@@ -84,6 +86,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.server)
+        if item.path.stem in ALONE:
+            item.add_marker(pytest.mark.alone)
         if BROWSERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
 
