@@ -315,6 +315,8 @@ INDEXES: dict[str, tuple[Index, ...]] = {
             partialFilterExpression={"rows.alert_id": {"$exists": True}},
         ),
         up("is_recorded", partialFilterExpression={"is_recorded": False}),
+        # Messages of versions before the outbox have none.
+        up("revision"),
     ),
     "alert_plans": (),
     "silences": (up("until"),),
