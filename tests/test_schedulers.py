@@ -192,6 +192,15 @@ def test_a_user_without_a_home_gets_pages_without_a_word_and_keeps_the_list_of_f
         db.metric_snapshots.insert_one({**one, "_id": f"{one['_id']}:earlier", "captured_at": earlier})
     simulator.clock.advance(timedelta(minutes=30))
     assert run_crontab(host, HOME=nowhere) == [(0, "")] * 5
+    drawn = Path(host["/var/www/socap"]) / "views.png"
+    words = [f"{host['/opt/socap/bin']}/socap", "-q", "metrics", "series", "launch", "--png", str(drawn)]
+    bare = {
+        "HOME": nowhere,
+        "SOCAP_CONFIG": host["/etc/socap/socap.toml"],
+        "SOCAP_DATA_DIR": host["/var/lib/socap"],
+    }
+    subprocess.run(words, env=bare, check=True, timeout=120)
+    assert drawn.is_file()
     assert list((Path(host["/var/lib/socap"]) / "matplotlib").glob("fontlist*.json"))
 
 
