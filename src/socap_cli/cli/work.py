@@ -203,7 +203,7 @@ def _work_in_processes(
         at_once = stopping and number == signal.SIGINT
         stopping = True
         for worker in workers:
-            worker.send_signal(signal.SIGKILL if at_once else number)
+            worker.send_signal(signal.SIGKILL if at_once else signal.SIGTERM)
         if at_once:
             _exit(INTERRUPTED)
 
@@ -214,7 +214,11 @@ def _work_in_processes(
             workers.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, process_group=0))  # noqa: S603
             if stopping:  # the signal came while it was being started
                 workers[-1].terminate()
-        answers = [_answer(worker.communicate()[0], worker.returncode) for worker in workers]
+        outputs = [worker.communicate()[0] for worker in workers]
+        answers = [
+            _answer(output, worker.returncode, stopping=stopping)
+            for output, worker in zip(outputs, workers, strict=True)
+        ]
     except OSError as error:
         for worker in workers:
             worker.terminate()
@@ -234,12 +238,14 @@ def _work_in_processes(
         "stopped": any(result["stopped"] for result in results),
         "last_error": next((r["last_error"] for r in results if r["last_error"]), None),
         "processes": count,
-        "run_ids": [answer["run_id"] for answer in answers],
+        "run_ids": [answer["run_id"] for answer in answers if answer["run_id"]],
     }
 
 
-def _answer(output: str, code: int) -> dict[str, Any]:
+def _answer(output: str, code: int, *, stopping: bool) -> dict[str, Any]:
     """The object that a worker printed; an error for one that died without."""
+    if stopping and code == -signal.SIGTERM:  # the signal came while it was still starting
+        return {"result": asdict(WorkResult(stopped=True)), "error": None, "exit_code": 0, "run_id": None}
     try:
         answer = json.loads(output.strip().splitlines()[-1])
         return {**answer, "exit_code": code if code in SEVERITY else 1}

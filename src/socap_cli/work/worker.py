@@ -37,8 +37,9 @@ WorkUnit = Callable[[WorkContext, Unit, random.Random], UnitResult]
 THREADS_PER_REQUEST = 4
 """Threads for each request that may be in flight: while one waits for the provider, others read or write."""
 
-GRACE = 2.5  # seconds that running units get after a stop was requested
+GRACE = 2.0  # seconds that running units get after a stop was requested
 IDLE_MIN, IDLE_MAX = 0.02, 1.0  # seconds between two claims that found nothing
+STOP_CHECK = 0.25  # the longest wait for a unit, so that a stop is noticed
 GATHER = 0.02  # seconds for which a finished unit waits for others to be settled with
 SWEEPS_A_LEASE, BEATS_A_LEASE = 6, 3
 PROMOTE_EVERY, COUNT_EVERY = 1.0, 3.0
@@ -205,7 +206,8 @@ class Worker:
     def _settle_next(self) -> BaseException | None:
         """Wait for units that finish, and settle them; return what must end the run."""
         has_room = self._has_room()
-        finished = self._gather(self._next_claim - time.monotonic() if has_room else IDLE_MAX)
+        until_claim = self._next_claim - time.monotonic() if has_room else STOP_CHECK
+        finished = self._gather(min(until_claim, STOP_CHECK))
         if has_room and any(done.unit.kind == METRICS for done in finished):
             self._next_claim = 0.0  # the lists that they released need not wait for the settling
             self._claim()
