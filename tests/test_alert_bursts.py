@@ -19,7 +19,7 @@ from socap_cli.alerts.send import SendResult, send_alerts
 from socap_cli.channels import open_channels
 from socap_cli.channels.slack import Slack
 from socap_cli.model.message import Message
-from socap_cli.settings import Alerts
+from socap_cli.settings import AlertSettings
 from socap_cli.store import Db, alert_queue
 from socap_cli.store.connect import clock
 
@@ -31,7 +31,7 @@ def watched(db: Db) -> Db:
 
 
 def context(db: Db, **settings: Any) -> AlertContext:
-    chosen = Alerts.model_validate({"webhook_hosts": ["127.0.0.1"], "timeout": 2.0, **settings})
+    chosen = AlertSettings.model_validate({"webhook_hosts": ["127.0.0.1"], "timeout": 2.0, **settings})
     return AlertContext(db, open_channels(chosen), chosen, clock(db))
 
 

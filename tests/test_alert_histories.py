@@ -28,7 +28,7 @@ from socap_cli.model.alert import AlertListing, AlertStatus, Silence
 from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, TweetCategory
 from socap_cli.model.engagement import Importance
 from socap_cli.model.message import parse_quiet_hours
-from socap_cli.settings import Alerts
+from socap_cli.settings import AlertSettings
 from socap_cli.store import (
     Db,
     alert_messages,
@@ -230,7 +230,7 @@ class AlertHistories(RuleBasedStateMachine):
     # Sending.
 
     def context(self, db: Any = None) -> AlertContext:
-        chosen = Alerts(digest_after=2, max_attempts=3, resend_unknown=self.resend_unknown)
+        chosen = AlertSettings(digest_after=2, max_attempts=3, resend_unknown=self.resend_unknown)
         names = (
             ImportanceCollections(following_index=BROKEN) if self.index_is_broken else ImportanceCollections()
         )

@@ -15,7 +15,7 @@ from socap_cli.errors import BudgetReached
 from socap_cli.model.kinds import METRICS, REPLIES
 from socap_cli.model.list_state import gaps_of
 from socap_cli.model.queue import MeteredRequest, Usage, UsageBatch
-from socap_cli.settings import Budget as Limits
+from socap_cli.settings import BudgetSettings
 from socap_cli.store import Db, usage, worker_state
 from socap_cli.work.context import WorkResult
 from socap_cli.work.worker import Worker, WorkerOptions
@@ -46,7 +46,7 @@ class BudgetLab:
     def work(self, **limits: float) -> WorkResult:
         self.lab.enqueue()
         context = self.lab.context()
-        context.client.budget = Budget(self.lab.db, Limits(**limits))
+        context.client.budget = Budget(self.lab.db, BudgetSettings(**limits))
         return Worker(context, WorkerOptions(threads=4)).run()
 
 
@@ -85,7 +85,7 @@ def test_a_campaign_that_spent_its_own_leaves_the_others_be(broke: BudgetLab) ->
 
 def test_no_budget_costs_no_query(db: Db, lab: Callable[..., Lab]) -> None:
     one = lab()
-    budget: Any = Budget(None, Limits())  # type: ignore[arg-type]
+    budget: Any = Budget(None, BudgetSettings())  # type: ignore[arg-type]
     budget.check(METRICS, [SLUG], one.now())
 
 
@@ -130,7 +130,7 @@ def test_requests_that_are_written_again_count_once(db: Db) -> None:
 def test_what_no_campaign_pays_stops_at_the_soft_budget(broke: BudgetLab) -> None:
     broke.lab.cycle()
     client = broke.lab.context().client
-    client.budget = Budget(broke.lab.db, Limits(day_soft=1.0))
+    client.budget = Budget(broke.lab.db, BudgetSettings(day_soft=1.0))
     with pytest.raises(BudgetReached, match="day's budget of 1 credits"):
         client.followings("someone")
 
@@ -140,7 +140,9 @@ def test_what_waits_for_its_turn_is_not_asked_once_the_budget_is_spent(lab: Call
     one.enqueue()
     context = one.context()
     dearest = 20 * 18.0
-    context.client = replace(context.client, max_in_flight=3, budget=Budget(one.db, Limits(day_hard=1500.0)))
+    context.client = replace(
+        context.client, max_in_flight=3, budget=Budget(one.db, BudgetSettings(day_hard=1500.0))
+    )
     one.simulator.faults.latency = 0.15
     with pytest.raises(BudgetReached):
         Worker(context, WorkerOptions(threads=12)).run()

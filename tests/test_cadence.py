@@ -32,7 +32,7 @@ from socap_cli.model.cadence import (
 from socap_cli.model.engagement import Velocity, velocity_after
 from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, RETWEETS, Kind, kinds
 from socap_cli.model.list_state import ListState, TweetState
-from socap_cli.settings import Budget
+from socap_cli.settings import BudgetSettings
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import World
 from socap_cli.store import Db
@@ -190,7 +190,7 @@ def test_the_fixed_cadence_looks_half_an_hour_after_it_asked() -> None:
 
 def policy(lab: Lab, default: Cadence = Cadence.ADAPTIVE, **budget: float) -> LookPolicy:
     prices = look_prices(lab.db, lab.provider)
-    return LookPolicy(default, budget=Budget(**budget), prices=lambda: prices)
+    return LookPolicy(default, budget=BudgetSettings(**budget), prices=lambda: prices)
 
 
 @pytest.fixture
@@ -328,11 +328,11 @@ def test_prices_are_what_the_provider_declares_and_pages_what_they_were(one: Lab
 def test_what_a_campaign_may_spend_is_its_part_of_what_is_left_today(one: Lab) -> None:
     found = one.campaign()
     at = NOW.replace(hour=14)
-    assert allowed_an_hour(one.db, found, Budget(), now=at) is None
-    assert allowed_an_hour(one.db, found, Budget(day_hard=1000), now=at) == pytest.approx(100.0)
-    assert allowed_an_hour(one.db, found, Budget(day_soft=500, campaign_hard=200), now=at) == pytest.approx(
-        20.0
-    )
+    assert allowed_an_hour(one.db, found, BudgetSettings(), now=at) is None
+    assert allowed_an_hour(one.db, found, BudgetSettings(day_hard=1000), now=at) == pytest.approx(100.0)
+    assert allowed_an_hour(
+        one.db, found, BudgetSettings(day_soft=500, campaign_hard=200), now=at
+    ) == pytest.approx(20.0)
 
 
 def test_a_campaigns_cadence_is_set_shown_and_heeded_by_the_commands(cli: Cli, one: Lab) -> None:

@@ -28,11 +28,11 @@ from socap_cli.campaigns.settings import (
 from socap_cli.campaigns.source import identify
 from socap_cli.errors import SocapError, UsageError
 from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, TweetCategory
-from socap_cli.settings import Alerts
+from socap_cli.settings import AlertSettings
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
-ALERTS = Alerts()
+ALERTS = AlertSettings()
 
 
 def campaign(**values: Any) -> Campaign:

@@ -40,15 +40,15 @@ from socap_cli.errors import (
     MessageRefused,
     SocapError,
 )
-from socap_cli.settings import Alerts, parse_address
+from socap_cli.settings import AlertSettings, parse_address
 
 pytestmark = pytest.mark.server
 
 SECRET = "secretsecretsecret"
 
 
-def settings_of(**changes: object) -> Alerts:
-    return Alerts.model_validate({"webhook_hosts": ["127.0.0.1"], "timeout": 2.0, **changes})
+def settings_of(**changes: object) -> AlertSettings:
+    return AlertSettings.model_validate({"webhook_hosts": ["127.0.0.1"], "timeout": 2.0, **changes})
 
 
 def outcome(call: Callable[[], None]) -> str:
@@ -193,7 +193,7 @@ def test_a_host_that_nobody_listens_at_got_nothing() -> None:
 )
 def test_a_webhook_goes_only_where_it_may_and_is_never_shown(url: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as raised:
-        Slack(Alerts()).check(url)
+        Slack(AlertSettings()).check(url)
     assert "secret" not in f"{raised.value} {raised.value.hint}"
 
 

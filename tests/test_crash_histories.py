@@ -28,7 +28,7 @@ from support.mortal import Killed, MortalDb
 from socap_cli.client.looks import LookPolicy, look_prices
 from socap_cli.model.cadence import Cadence
 from socap_cli.model.kinds import LISTS, REPLIES, RETWEETS, Kind
-from socap_cli.settings import Collection
+from socap_cli.settings import CollectionSettings
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import World
 from socap_cli.store import open_database
@@ -57,7 +57,7 @@ class CrashHistories(RuleBasedStateMachine):
         world = World(start=START, tweets=2, engagements=0.0, accounts=160, seed=3)
         self.simulator = Simulator(world, page=5).__enter__()
         self.simulator.faults.hang_seconds = 0.3
-        self.lab = Lab(self.db, self.simulator, policy=Collection(boundary_run=4), timeout=0.2)
+        self.lab = Lab(self.db, self.simulator, policy=CollectionSettings(boundary_run=4), timeout=0.2)
         if self.cadence is Cadence.ADAPTIVE:
             prices = look_prices(self.db, self.lab.provider)
             self.lab.looks = LookPolicy(self.cadence, prices=lambda: prices)
@@ -220,7 +220,7 @@ def _killed_once(mongod: str, kind: Kind, lives: int, *, after: bool, refused: b
     world = World(start=START, tweets=1, engagements=0.0, accounts=80, seed=5)
     with open_database(mongod, f"k{uuid.uuid4().hex[:12]}") as db, Simulator(world, page=5) as simulator:
         ensure_indexes(db)
-        lab = Lab(db, simulator, policy=Collection(boundary_run=4))
+        lab = Lab(db, simulator, policy=CollectionSettings(boundary_run=4))
         lab.engage(kind, 12)
         lab.enqueue()
         lab.work_by_hand()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from socap_cli.model.kinds import RETWEETS
 from socap_cli.model.list_state import ListState, Pass, Phase
-from socap_cli.settings import Collection
+from socap_cli.settings import CollectionSettings
 from socap_cli.work.delta import (
     LATE,
     PassKind,
@@ -28,7 +28,7 @@ NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 READ = ListState(
     "1", RETWEETS, completed_passes=3, counter=50, counter_at_pass=50, collected=50, last_full_at=NOW
 )
-POLICY = Collection()
+POLICY = CollectionSettings()
 
 
 @pytest.mark.parametrize(

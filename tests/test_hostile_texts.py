@@ -35,7 +35,7 @@ from socap_cli.model.alert import ClaimedMessage
 from socap_cli.model.campaign import CampaignTweet, TweetCategory
 from socap_cli.model.engagement import Engagement, Importance
 from socap_cli.model.message import Message, MessageKind
-from socap_cli.settings import Alerts, parse_address
+from socap_cli.settings import AlertSettings, parse_address
 from socap_cli.text import escape_formulas
 
 TRIED = int(os.environ.get("SOCAP_FUZZ", "60"))
@@ -185,7 +185,7 @@ def test_json_holds_it_cleaned_and_within_bounds(message: Message) -> None:
 def test_apprise_gets_it_as_plain_text_without_a_call() -> None:
     with hook(reply(200)) as one:
         address = f"json://127.0.0.1:{one.port}/x"
-        chosen = Alerts.model_validate({"webhook_hosts": ["127.0.0.1"], "apprise": [address]})
+        chosen = AlertSettings.model_validate({"webhook_hosts": ["127.0.0.1"], "apprise": [address]})
         channel = open_channels(chosen)["apprise"]
 
         @given(messages())

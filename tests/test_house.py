@@ -77,3 +77,12 @@ def test_every_logger_is_named_after_its_room() -> None:
         room = path.relative_to(ROOT).with_suffix("").parts[0]
         for name in re.findall(r"getLogger\(([^)]+)\)", path.read_text(encoding="utf-8")):
             assert name in (f'"socap.{room}"', "ROOT"), path
+
+
+def test_a_class_name_occurs_once() -> None:
+    places: dict[str, list[str]] = defaultdict(list)
+    for module, tree in modules().items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(module)
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}

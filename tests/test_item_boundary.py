@@ -14,7 +14,7 @@ from socap_cli.cli.app import execute
 from socap_cli.client.metered import Budget
 from socap_cli.model.kinds import RETWEETS, kinds
 from socap_cli.model.queue import MeteredRequest, Outcome, Unit, UsageBatch
-from socap_cli.settings import Budget as Limits
+from socap_cli.settings import BudgetSettings
 from socap_cli.store import campaigns, jobs, snapshots, usage
 from socap_cli.work.context import UnitResult, WorkContext
 from socap_cli.work.worker import BUGS_TO_END, Worker, WorkerOptions, work_unit
@@ -202,7 +202,7 @@ def test_a_metrics_batch_of_two_campaigns_is_paid_by_the_one_that_may(lab: MakeL
     spent = MeteredRequest("/x", [SLUG], 0, 900.0, False, one.now())
     usage.record(one.db, UsageBatch("b", [spent]))
     context = one.context()
-    context.client.budget = Budget(one.db, Limits(campaign_hard=800.0))
+    context.client.budget = Budget(one.db, BudgetSettings(campaign_hard=800.0))
     one.enqueue()
     done = work_unit(context, _claimed(one), random.Random(0))
     context.client.meter.write()

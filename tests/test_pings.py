@@ -14,7 +14,7 @@ from support.terminal import Cli
 
 from socap_cli.cli.app import execute
 from socap_cli.pings import ping_url
-from socap_cli.settings import Pings
+from socap_cli.settings import PingSettings
 
 RUN = "0123456789abcdef0123456789abcdef"
 RID = "rid=01234567-89ab-cdef-0123-456789abcdef"
@@ -55,12 +55,12 @@ def test_the_word_stands_behind_the_path_and_the_run_in_the_query(address: str, 
     assert ping_url(address, "start", RUN) == url
 
 
-COMMANDS = frozenset(Pings.model_fields) - {"timeout"}
+COMMANDS = frozenset(PingSettings.model_fields) - {"timeout"}
 
 
 @given(st.text() | st.just("timeout") | st.sampled_from(sorted(COMMANDS)))
 def test_only_the_commands_of_the_table_have_a_switch(command: str) -> None:
-    pings = Pings.model_validate(dict.fromkeys(COMMANDS, "https://h.example/x"))
+    pings = PingSettings.model_validate(dict.fromkeys(COMMANDS, "https://h.example/x"))
     assert (pings.address_of(command) is not None) == (command.replace(" ", "_") in COMMANDS)
 
 

@@ -20,7 +20,7 @@ from socap_cli.providers.table import PROVIDERS, build_provider
 from socap_cli.providers.twitterapi_io import TwitterApiIo
 from socap_cli.providers.twitterapi_io import rows as twitterapi_rows
 from socap_cli.providers.x_api import rows as x_rows
-from socap_cli.settings import Provider as Settings
+from socap_cli.settings import ProviderSettings
 
 AUTHOR = {"id": "1", "userName": "ada", "name": "Ada"}
 TIME = "Thu Dec 04 09:56:34 +0000 2025"
@@ -431,20 +431,20 @@ def test_what_twitterapi_io_declares() -> None:
 
 
 def test_a_provider_is_built_by_its_name() -> None:
-    built = build_provider(Settings(url="http://127.0.0.1:9", price_user=1.0))
+    built = build_provider(ProviderSettings(url="http://127.0.0.1:9", price_user=1.0))
     assert (built.name, built.price(FOLLOWINGS, 100), built.price(METRICS, 2)) == (
         "twitterapi.io",
         100.0,
         30.0,
     )
     with pytest.raises(errors.ConfigError, match="no 'y'") as raised:
-        build_provider(Settings(name="y"))
+        build_provider(ProviderSettings(name="y"))
     assert all(name in str(raised.value.hint) for name in PROVIDERS)
 
 
 def test_every_row_of_the_table_declares_what_callers_need() -> None:
     for name, build in PROVIDERS.items():
-        provider = build(Settings())
+        provider = build(ProviderSettings())
         assert (provider.name, provider.batch > 0) == (name, True)
         for operation in (METRICS, FOLLOWINGS, *provider.lists):
             assert provider.endpoint(operation)

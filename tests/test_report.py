@@ -31,7 +31,7 @@ from socap_cli.report.page import campaign_page
 from socap_cli.report.publish import Site, publish
 from socap_cli.report.values import CampaignReport, Edition
 from socap_cli.simulator.server import Mailbox
-from socap_cli.simulator.world import Account
+from socap_cli.simulator.world import SimulatedAccount
 from socap_cli.store import campaigns, page_sums
 
 COUNTERS = (*LISTS, "likes", "views", "bookmarks")
@@ -89,7 +89,7 @@ def true_figures(one: Lab) -> dict[str, str]:
     return plain | true_labels(item.account for _, _, item in seen) | rate
 
 
-def true_labels(accounts: Iterable[Account]) -> dict[str, str]:
+def true_labels(accounts: Iterable[SimulatedAccount]) -> dict[str, str]:
     """People by what their profiles say."""
     rules, profiles = default_rules(), {one.user_id: one for one in accounts}
     found = Counter(

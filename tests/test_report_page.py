@@ -30,7 +30,7 @@ from socap_cli.report.page import (
 )
 from socap_cli.report.publish import Site, publish
 from socap_cli.report.values import Brand, CampaignReport, Edition
-from socap_cli.settings import Report
+from socap_cli.settings import ReportSettings
 from socap_cli.store import campaigns, page_sums
 from socap_cli.text import json_text
 
@@ -398,7 +398,7 @@ def test_a_folder_that_a_client_opens_names_no_other_client(tmp_path: Path, is_p
 def test_a_logo_becomes_part_of_the_page(tmp_path: Path) -> None:
     logo = tmp_path / "logo.png"
     logo.write_bytes(b"\x89PNG\r\n\x1a\n" + b"0" * 100)
-    brand = brand_of(Report(title="Acme", logo=logo, accent="#ffff00"))
+    brand = brand_of(ReportSettings(title="Acme", logo=logo, accent="#ffff00"))
     html = page(small().report(), brand)
     assert 'src="data:image/png;base64,' in html
     assert 'alt="Acme"' in html
@@ -409,9 +409,9 @@ def test_what_is_no_picture_for_a_page_is_refused(content: bytes, tmp_path: Path
     logo = tmp_path / "logo"
     logo.write_bytes(content)
     with pytest.raises(ConfigError, match="logo"):
-        brand_of(Report(logo=logo))
+        brand_of(ReportSettings(logo=logo))
     with pytest.raises(ConfigError, match="not a file"):
-        brand_of(Report(logo=tmp_path))
+        brand_of(ReportSettings(logo=tmp_path))
 
 
 def test_cached_columns_are_completed_by_what_is_new_and_dropped_when_scores_change() -> None:

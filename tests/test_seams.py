@@ -18,8 +18,7 @@ from socap_cli.model.links import engagement_url
 from socap_cli.providers import AllowedRate
 from socap_cli.providers.table import PROVIDERS
 from socap_cli.report.analytics import interactions
-from socap_cli.settings import Provider as ProviderSettings
-from socap_cli.settings import Settings
+from socap_cli.settings import ProviderSettings, Settings
 from socap_cli.simulator.world import World
 from socap_cli.store import engagements, jobs
 from socap_cli.store.engagements import Selection

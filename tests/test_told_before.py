@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socap_cli.cli.app import execute
-from socap_cli.cli.run import AGAIN_AFTER, FILE, PARTLY_DONE, Run, Trouble, new_lines, settle
+from socap_cli.cli.run import AGAIN_AFTER, FILE, PARTLY_DONE, Run, WarningTimes, new_lines, settle
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AWAY = "error: the database cannot be reached: localhost:27017"
@@ -88,7 +88,7 @@ lines = st.lists(st.sampled_from(["a", "b 1", "b 2", "c"]), unique=True)
 
 @given(st.lists(st.tuples(lines, st.integers(0, 30))))
 def test_whatever_is_met_was_told_within_a_day(history: list[tuple[list[str], int]]) -> None:
-    now, known = NOW, dict[str, Trouble]()
+    now, known = NOW, dict[str, WarningTimes]()
     told: dict[str, datetime] = {}
     for met, hours in history:
         now += timedelta(hours=hours)

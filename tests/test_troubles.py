@@ -14,7 +14,7 @@ from socap_cli.model.cadence import LookSummary
 from socap_cli.model.kinds import Kind
 from socap_cli.model.list_state import Coverage
 from socap_cli.model.queue import LimitState, RunRecord
-from socap_cli.settings import Budget, Settings
+from socap_cli.settings import BudgetSettings, Settings
 from socap_cli.status import RULES, Status, troubles
 from socap_cli.status.prometheus import exposition
 
@@ -39,7 +39,7 @@ HEALTHY = Status(
     last_runs={"enqueue": ran(29)},
     rows_unreadable=0,
 )
-SETTINGS = Settings(budget=Budget(day_soft=5000, day_hard=10_000))
+SETTINGS = Settings(budget=BudgetSettings(day_soft=5000, day_hard=10_000))
 ADAPTIVE = LookSummary("launch", "adaptive", 300, 0, NOW, "8.0 engagements an hour", NOW)
 REFUSED = {
     "enqueue": ran(29),

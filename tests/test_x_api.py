@@ -36,7 +36,7 @@ from socap_cli.model.account import Page
 from socap_cli.model.kinds import QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.providers.table import build_provider
 from socap_cli.providers.x_api import XApi
-from socap_cli.settings import Provider as ProviderSettings
+from socap_cli.settings import ProviderSettings
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.x_api import SERVED
 

@@ -26,10 +26,10 @@ from socap_cli.enqueue import enqueue
 from socap_cli.importance import importing
 from socap_cli.model.campaign import Campaign, CampaignStatus
 from socap_cli.model.kinds import LISTS
-from socap_cli.providers import Provider as DataProvider
+from socap_cli.providers import Provider
 from socap_cli.report.publish import Site, publish
 from socap_cli.report.values import Edition
-from socap_cli.settings import Alerts, Provider, Settings
+from socap_cli.settings import AlertSettings, ProviderSettings, Settings
 from socap_cli.simulator.server import Mailbox, Simulator
 from socap_cli.simulator.world import Comparison, ItemKey, World, compare, true_keys
 from socap_cli.store import Db, alert_queue, campaigns, engagements
@@ -72,14 +72,14 @@ def open_scenario(folder: Path, *, tweets: int, cycles: int, seed: int) -> Itera
         simulator = stack.enter_context(Simulator(World(start=start, tweets=tweets, seed=seed), seed=seed))
         mailbox = stack.enter_context(Mailbox())
         # Nothing of the operator's own configuration reaches the demo, and the demo reaches nothing of it.
-        alerts = Alerts(
+        alerts = AlertSettings(
             slack_webhook=SecretStr(f"{simulator.url}/sim/slack"),
             webhook_hosts=(simulator.url.removeprefix("http://"),),
             email_smtp=SecretStr(mailbox.url),
             email_from="alerts@agency.example",
             email_to=("launch-team@agency.example",),
         )
-        provider = Provider(api_key=SecretStr("demo"), url=simulator.url, rate=0)
+        provider = ProviderSettings(api_key=SecretStr("demo"), url=simulator.url, rate=0)
         built = Bootstrap(Settings(data_dir=folder, provider=provider, alerts=alerts))
         stack.callback(built.embedded().stop)
         db = stack.enter_context(built.database())
@@ -93,7 +93,7 @@ class Scenario:
 
     built: Bootstrap
     db: Db
-    provider: DataProvider
+    provider: Provider
     simulator: Simulator
     mailbox: Mailbox
     cycles: int

@@ -228,7 +228,7 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Database(Section):
+class DatabaseSettings(Section):
     uri: Annotated[MongoUri | None, Stripped] = None
     patience: float = Field(60.0, ge=0, le=DAY)
     autostart: bool = True
@@ -237,7 +237,7 @@ class Database(Section):
     important_people: CollectionName = "important_people"
 
 
-class Provider(Section):
+class ProviderSettings(Section):
     """What is not set is the provider's own."""
 
     name: Text = "twitterapi.io"
@@ -253,7 +253,7 @@ class Provider(Section):
     usd_per_credit: float = Field(0.00001, ge=0, le=1e6)
 
 
-class Worker(Section):
+class WorkerSettings(Section):
     pool_size: int = Field(10, ge=1, le=200)
     concurrency: int = Field(5, ge=1, le=200)
     max_runtime: float = Field(1500.0, gt=0, le=YEAR)
@@ -266,7 +266,7 @@ class Worker(Section):
         return self.pool_size * self.concurrency
 
 
-class Collection(Section):
+class CollectionSettings(Section):
     boundary_run: int = Field(20, ge=1, le=10_000)
     verify_every_hours: float = Field(24.0, gt=0, le=YEAR / 3600)
     tolerance: float = Field(0.02, ge=0, le=1)
@@ -278,7 +278,7 @@ class Collection(Section):
     empty_pages: int = Field(3, ge=0, le=1000)
 
 
-class Alerts(Section):
+class AlertSettings(Section):
     slack_webhook: Annotated[WebhookUrl | None, Stripped] = None
     email_smtp: Annotated[SmtpUrl | None, Stripped] = None
     email_from: MailSender = "socap@localhost"
@@ -300,7 +300,7 @@ class Alerts(Section):
     timeout: float = Field(15.0, gt=0, le=3600)
 
 
-class Budget(Section):
+class BudgetSettings(Section):
     """Credits a day; 0 sets no limit. Above the soft budget only counters are read, above the hard one nothing."""
 
     day_soft: Credits = 0.0
@@ -309,7 +309,7 @@ class Budget(Section):
     campaign_hard: Credits = 0.0
 
 
-class Importance(Section):
+class ImportanceSettings(Section):
     """How the index of followings is built, and by which rules accounts are categorized."""
 
     categories: HomePath | None = None
@@ -318,7 +318,7 @@ class Importance(Section):
     expire_after_days: float = Field(90.0, gt=0, le=3650)
 
 
-class Report(Section):
+class ReportSettings(Section):
     """Pages and the mail edition."""
 
     out: HomePath = Path("socap-report")
@@ -332,7 +332,7 @@ class Report(Section):
     attach: Literal["none", "html", "zip", "pdf"] = "none"
 
 
-class Pings(Section):
+class PingSettings(Section):
     """Addresses of dead-man switches, one per command: requested when it starts and when it ends."""
 
     enqueue: Annotated[WebhookUrl | None, Stripped] = None
@@ -349,7 +349,7 @@ class Pings(Section):
         return url.get_secret_value() if isinstance(url, SecretStr) else None
 
 
-class Logging(Section):
+class LoggingSettings(Section):
     """A log file, `logs/socap.log` in the data folder, beside what reaches stderr."""
 
     file: bool = False
@@ -379,16 +379,16 @@ class Settings(BaseSettings):
     )
 
     data_dir: HomePath = Field(default_factory=default_data_dir)
-    database: Database = Database()
-    provider: Provider = Provider()
-    worker: Worker = Worker()
-    collection: Collection = Collection()
-    budget: Budget = Budget()
-    alerts: Alerts = Alerts()
-    importance: Importance = Importance()
-    report: Report = Report()
-    pings: Pings = Pings()
-    logging: Logging = Logging()
+    database: DatabaseSettings = DatabaseSettings()
+    provider: ProviderSettings = ProviderSettings()
+    worker: WorkerSettings = WorkerSettings()
+    collection: CollectionSettings = CollectionSettings()
+    budget: BudgetSettings = BudgetSettings()
+    alerts: AlertSettings = AlertSettings()
+    importance: ImportanceSettings = ImportanceSettings()
+    report: ReportSettings = ReportSettings()
+    pings: PingSettings = PingSettings()
+    logging: LoggingSettings = LoggingSettings()
     _file: Path | None = PrivateAttr(default=None)
     _origins: dict[Place, str] = PrivateAttr(default_factory=dict)
 

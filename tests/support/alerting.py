@@ -8,7 +8,7 @@ from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.send import SendResult, send_alerts
 from socap_cli.channels import open_channels
 from socap_cli.model.kinds import REPLIES, Kind
-from socap_cli.settings import Alerts
+from socap_cli.settings import AlertSettings
 from socap_cli.store import Db
 from support.lab import Lab
 
@@ -47,7 +47,7 @@ class Alerting:
         self.lab.work_by_hand()
 
     def context(self, db: Db | None = None, **settings: Any) -> AlertContext:
-        chosen = Alerts.model_validate({**self.settings, **settings})
+        chosen = AlertSettings.model_validate({**self.settings, **settings})
         database = db if db is not None else self.lab.db
         return AlertContext(
             database, open_channels(chosen), chosen, self.lab.now, sleep=lambda _: None, patience=1.0

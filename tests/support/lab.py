@@ -16,7 +16,7 @@ from socap_cli.importance import default_rules
 from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet
 from socap_cli.model.kinds import LISTS, Kind, kinds
 from socap_cli.providers.twitterapi_io import TwitterApiIo
-from socap_cli.settings import Collection
+from socap_cli.settings import CollectionSettings
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import true_keys
 from socap_cli.store import Db, campaigns, engagements, jobs
@@ -59,13 +59,13 @@ class Lab:
     """One database, one provider, one campaign of every tweet of its world."""
 
     def __init__(
-        self, db: Db, simulator: Simulator, *, policy: Collection | None = None, timeout: float = 0.5
+        self, db: Db, simulator: Simulator, *, policy: CollectionSettings | None = None, timeout: float = 0.5
     ) -> None:
         self.db = db
         self.simulator = simulator
         self.world = simulator.world
         self.provider = TwitterApiIo(simulator.key or KEY, url=simulator.url, timeout=timeout)
-        self.policy = policy or Collection()
+        self.policy = policy or CollectionSettings()
         self.rate = 0.0
         self.looks: LookPolicy | None = None
         self.add_campaign(campaign(at=self.now()))

@@ -18,7 +18,7 @@ from socap_cli.errors import (
 )
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message
-from socap_cli.settings import Alerts
+from socap_cli.settings import AlertSettings
 from support.mortal import Killed
 
 
@@ -89,7 +89,7 @@ class Taken:
 class Memory:
     """Answers each address by the modes that are set for it, one after another and around."""
 
-    settings: Alerts | None = None
+    settings: AlertSettings | None = None
     alerts_of: Callable[[str], frozenset[str]] = lambda message_id: frozenset()
     """The alerts that a message tells."""
     name: str = "memory"

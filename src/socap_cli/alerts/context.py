@@ -14,7 +14,7 @@ from socap_cli.channels import Channel
 from socap_cli.errors import DatabaseUnreachable
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import parse_receiver
-from socap_cli.settings import Alerts
+from socap_cli.settings import AlertSettings
 from socap_cli.store import Db, retry_until_available, translate_error
 from socap_cli.store.importance import ImportanceCollections
 
@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 class AlertContext:
     db: Db
     channels: Mapping[str, Channel]
-    settings: Alerts
+    settings: AlertSettings
     now: Callable[[], datetime]
     """The database's clock."""
     names: ImportanceCollections = field(default_factory=ImportanceCollections)

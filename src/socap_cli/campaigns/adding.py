@@ -15,7 +15,7 @@ from socap_cli.errors import ProviderError, SocapError, UsageError
 from socap_cli.model.account import Tweet
 from socap_cli.model.campaign import Campaign, CampaignTweet, TweetCategory
 from socap_cli.model.links import handle_in, tweet_url
-from socap_cli.settings import Alerts
+from socap_cli.settings import AlertSettings
 from socap_cli.store import Db, alert_queue, campaigns, engagements, jobs, worker_state
 from socap_cli.text import counted
 
@@ -214,7 +214,7 @@ def _nothing_usable(rejected: Sequence[Rejected]) -> SocapError:
     )
 
 
-def plan(db: Db, document: Document, alerts: Alerts, *, now: datetime) -> Plan:
+def plan(db: Db, document: Document, alerts: AlertSettings, *, now: datetime) -> Plan:
     """Compare a file with what is stored. What the file does not name stays as it is.
 
     Tweets that the file does not list are removed if it lists any, but not while a line of it is rejected, because

@@ -16,7 +16,7 @@ from socap_cli.errors import SocapError, UsageError
 from socap_cli.files import parse_toml, printable, tree_rows
 from socap_cli.model.campaign import LATEST, Campaign, CampaignStatus, CampaignTweet, Days, Number
 from socap_cli.model.message import public_spelling
-from socap_cli.settings import Alerts
+from socap_cli.settings import AlertSettings
 
 FIELDS = {
     "name": "name", "start": "starts_at", "end": "ends_at", "threshold": "threshold", "channels": "channels",
@@ -137,7 +137,7 @@ def clearing(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     return {key: value for key, value in given.items() if key not in empty}, empty
 
 
-def cleared(names: Sequence[str], slug: str, alerts: Alerts) -> dict[str, Any]:
+def cleared(names: Sequence[str], slug: str, alerts: AlertSettings) -> dict[str, Any]:
     """The default values of these settings. Raises UsageError for an unknown name."""
     known = {key: field for key, field in FIELDS.items() if key != NOT_CLEARABLE}
     spellings = known | {SINGULAR.get(key, key): field for key, field in known.items()}
@@ -151,7 +151,7 @@ def cleared(names: Sequence[str], slug: str, alerts: Alerts) -> dict[str, Any]:
     return values
 
 
-def defaults(slug: str, alerts: Alerts) -> dict[str, Any]:
+def defaults(slug: str, alerts: AlertSettings) -> dict[str, Any]:
     """The settings of a campaign of which only the slug is known."""
     plain = {
         field.name: field.default
@@ -183,7 +183,7 @@ def check_slug(slug: str) -> str:
     return slug
 
 
-def new_campaign(slug: str, values: Mapping[str, Any], alerts: Alerts, *, now: datetime) -> Campaign:
+def new_campaign(slug: str, values: Mapping[str, Any], alerts: AlertSettings, *, now: datetime) -> Campaign:
     """A campaign with these values, and defaults for all others. Raises UsageError."""
     settings = {"starts_at": now, **defaults(check_slug(slug), alerts), **values}
     return check_window(Campaign(slug=slug, status=CampaignStatus.ACTIVE, created_at=now, **settings))

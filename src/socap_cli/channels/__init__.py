@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from socap_cli.settings import Alerts
+from socap_cli.settings import AlertSettings
 
 if TYPE_CHECKING:
     from socap_cli.model.campaign import Campaign
@@ -62,31 +62,31 @@ class Channel(Protocol):
         """Send a plain line. Raises ChannelError."""
 
 
-def _slack(settings: Alerts) -> Channel:
+def _slack(settings: AlertSettings) -> Channel:
     from socap_cli.channels.slack import Slack
 
     return Slack(settings)
 
 
-def _email(settings: Alerts) -> Channel:
+def _email(settings: AlertSettings) -> Channel:
     from socap_cli.channels.email import Email
 
     return Email(settings)
 
 
-def _webhook(settings: Alerts) -> Channel:
+def _webhook(settings: AlertSettings) -> Channel:
     from socap_cli.channels.webhook import Webhook
 
     return Webhook(settings)
 
 
-def _apprise(settings: Alerts) -> Channel:
+def _apprise(settings: AlertSettings) -> Channel:
     from socap_cli.channels.apprise import Apprise
 
     return Apprise(settings)
 
 
-CHANNELS: dict[str, Callable[[Alerts], Channel]] = {
+CHANNELS: dict[str, Callable[[AlertSettings], Channel]] = {
     "slack": _slack,
     "email": _email,
     "webhook": _webhook,
@@ -94,6 +94,6 @@ CHANNELS: dict[str, Callable[[Alerts], Channel]] = {
 }
 
 
-def open_channels(settings: Alerts) -> dict[str, Channel]:
+def open_channels(settings: AlertSettings) -> dict[str, Channel]:
     """Every channel by its name, over these settings. Raises ConfigError."""
     return {name: build(settings) for name, build in CHANNELS.items()}

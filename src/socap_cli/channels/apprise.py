@@ -10,7 +10,7 @@ from socap_cli.channels.common import Templates, without_mentions
 from socap_cli.errors import ChannelError, ConfigError, DeliveryFailed, DeliveryUnknown
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message
-from socap_cli.settings import Alerts
+from socap_cli.settings import AlertSettings
 
 REFUSED = re.compile(r"error=(\d{3})\b")
 PART_SENT = re.compile(r"^.*\bsent\b.*\bnotification", re.IGNORECASE | re.MULTILINE)
@@ -28,7 +28,7 @@ class Apprise:
     """Discord takes 2,000 characters, Telegram 4,096; what is longer is sent in parts."""
     missing = "no Apprise address; set SOCAP_ALERTS__APPRISE"
 
-    def __init__(self, settings: Alerts) -> None:
+    def __init__(self, settings: AlertSettings) -> None:
         self._addresses = tuple(url.get_secret_value() for url in settings.apprise)
         self._hosts = settings.webhook_hosts
         self._step = min(settings.timeout, LONGEST_STEP)

@@ -31,7 +31,7 @@ from socap_cli.http import check_environment
 from socap_cli.model import cleaning
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message
-from socap_cli.settings import Alerts, MailAddress, check_address, parse_address
+from socap_cli.settings import AlertSettings, MailAddress, check_address, parse_address
 from socap_cli.text import Mask
 
 SEVEN_BITS = SMTP.clone(cte_type="7bit")
@@ -61,7 +61,7 @@ class Email:
     """About 90 KB of HTML, which Gmail shows whole."""
     missing = "nobody to mail to; set SOCAP_ALERT_EMAIL_SMTP and SOCAP_ALERTS__EMAIL_TO or --client-email"
 
-    def __init__(self, settings: Alerts, *, now: Callable[[], datetime] = _now) -> None:
+    def __init__(self, settings: AlertSettings, *, now: Callable[[], datetime] = _now) -> None:
         url = settings.email_smtp
         self._server = parse_server(url.get_secret_value()) if url else None
         self._settings = settings

@@ -23,7 +23,7 @@ from socap_cli.errors import ChannelDead, DeliveryFailed, DeliveryUnknown, Messa
 from socap_cli.model import cleaning
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message, MessagePerson
-from socap_cli.settings import Alerts
+from socap_cli.settings import AlertSettings
 
 LONGEST_SECTION = 3000
 LONGEST_MESSAGE = 9500
@@ -59,7 +59,7 @@ class Slack:
     """So that there is room for who, why and what of each."""
     missing = "no Slack webhook; set SOCAP_ALERT_SLACK_WEBHOOK or --slack-webhook"
 
-    def __init__(self, settings: Alerts) -> None:
+    def __init__(self, settings: AlertSettings) -> None:
         self._webhook = settings.slack_webhook
         self._hosts = settings.webhook_hosts
         self._timeout = settings.timeout

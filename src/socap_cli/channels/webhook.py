@@ -21,7 +21,7 @@ from socap_cli.channels.common import check_webhook, host_of, post, raise_for_st
 from socap_cli.errors import ConfigError
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message, MessageEngagement, MessagePerson
-from socap_cli.settings import Alerts
+from socap_cli.settings import AlertSettings
 
 SCHEMA_VERSION = 2
 PREFIX = "whsec_"
@@ -34,7 +34,7 @@ class Webhook:
     interval = 0.0
     most_people = 200
 
-    def __init__(self, settings: Alerts, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: AlertSettings, *, clock: Callable[[], float] = time.time) -> None:
         self._settings = settings
         self._clock = clock
         secret = settings.webhook_secret

@@ -24,7 +24,7 @@ from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run, bootstrap
 from socap_cli.demo import DemoResult, open_scenario
 from socap_cli.errors import SocapError, UsageError
-from socap_cli.settings import Provider as ProviderSettings
+from socap_cli.settings import ProviderSettings
 from socap_cli.simulator.faults import Faults
 from socap_cli.simulator.server import FORMATS, Simulator
 from socap_cli.simulator.world import Comparison, World, compare, true_keys

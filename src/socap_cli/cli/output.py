@@ -25,7 +25,7 @@ class OutputFailed(SocapError):
     """Standard output could not be written."""
 
 
-class _Stream(io.RawIOBase):
+class _StandardStream(io.RawIOBase):
     """A file descriptor that is written to as long as it takes anything."""
 
     def __init__(self, descriptor: int, *, must_arrive: bool) -> None:
@@ -108,7 +108,7 @@ def _occupy(descriptor: int) -> None:
 
 
 def _text(descriptor: int, before: TextIO | None, *, must_arrive: bool) -> TextIO:
-    raw = _Stream(descriptor, must_arrive=must_arrive)
+    raw = _StandardStream(descriptor, must_arrive=must_arrive)
     return io.TextIOWrapper(
         io.BufferedWriter(raw),  # type: ignore[type-var]  # typeshed asks for a `write` of one exact shape
         encoding=before.encoding if before else "utf-8",

@@ -216,7 +216,7 @@ LOCK_PATIENCE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class WarningTimes:
     """When something was told last, and met last."""
 
     told: datetime
@@ -227,7 +227,7 @@ class Trouble:
         return timedelta(0) <= now - self.told < AGAIN_AFTER and now - self.met < OVER_AFTER
 
 
-Troubles = Mapping[str, Trouble]
+Troubles = Mapping[str, WarningTimes]
 """By what they say, without its figures and the advice."""
 
 
@@ -319,7 +319,7 @@ def _log_to_file(run: Run, settings: Settings) -> None:
         run.warnings.append(f"no log in {path}: {error.strerror or error}")
 
 
-def settle(known: Troubles, lines: Sequence[str], now: datetime) -> tuple[list[str], dict[str, Trouble]]:
+def settle(known: Troubles, lines: Sequence[str], now: datetime) -> tuple[list[str], dict[str, WarningTimes]]:
     """The lines of a run that are to be told, and what is known after it. Pure."""
     after = {key: one for key, one in known.items() if one.is_old_news(now)}
     new = []
@@ -327,7 +327,7 @@ def settle(known: Troubles, lines: Sequence[str], now: datetime) -> tuple[list[s
         key = re.sub(r"\d+", "#", line.partition(" – ")[0])
         if key not in after:
             new.append(line)
-        after[key] = Trouble(after[key].told if key in after else now, now)
+        after[key] = WarningTimes(after[key].told if key in after else now, now)
     return new, after
 
 
@@ -347,11 +347,11 @@ def new_lines(folder: Path, lines: Sequence[str], now: datetime) -> list[str]:
     return new
 
 
-def _read(path: Path) -> dict[str, Trouble]:
+def _read(path: Path) -> dict[str, WarningTimes]:
     """What was told; nothing where the file is not there or is none of ours."""
     try:
         rows = json.loads(path.read_bytes())
-        return {key: Trouble(*map(_moment, times)) for key, times in rows.items()}
+        return {key: WarningTimes(*map(_moment, times)) for key, times in rows.items()}
     except (FileNotFoundError, ValueError, TypeError, AttributeError, OverflowError):
         return {}
 

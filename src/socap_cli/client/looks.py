@@ -27,7 +27,7 @@ from socap_cli.model.engagement import velocity_after
 from socap_cli.model.kinds import LISTS, METRICS, Counters, Kind
 from socap_cli.model.links import snowflake_time
 from socap_cli.model.list_state import ListState, Observation, TweetState
-from socap_cli.settings import Budget
+from socap_cli.settings import BudgetSettings
 from socap_cli.store import Db, campaigns, jobs, snapshots, usage, worker_state
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class LookPolicy:
 
     default: Cadence = Cadence.FIXED
     limits: Limits = field(default_factory=Limits)
-    budget: Budget = field(default_factory=Budget)
+    budget: BudgetSettings = field(default_factory=BudgetSettings)
     prices: Callable[[], LookPrices] = lambda: LookPrices(0.0)
     """Asked for only where a campaign is adaptive."""
 
@@ -130,7 +130,7 @@ def due_looks(db: Db, campaign: Campaign, policy: LookPolicy, *, now: datetime) 
     return {tweet_id: look for tweet_id, look in looks.items() if look.at <= until}
 
 
-def allowed_an_hour(db: Db, campaign: Campaign, budget: Budget, *, now: datetime) -> float | None:
+def allowed_an_hour(db: Db, campaign: Campaign, budget: BudgetSettings, *, now: datetime) -> float | None:
     """Credits an hour that are left to a campaign until midnight UTC; None without a budget."""
     day, own = (budget.day_soft or budget.day_hard), (budget.campaign_soft or budget.campaign_hard)
     if not day and not own:

@@ -46,7 +46,7 @@ from socap_cli.model.account import Page, Tweet, TweetsAnswer, UnreadableRow
 from socap_cli.model.kinds import METRICS, Kind
 from socap_cli.model.queue import MeteredRequest, UsageBatch
 from socap_cli.providers import FOLLOWINGS, Provider
-from socap_cli.settings import Budget as Limits
+from socap_cli.settings import BudgetSettings
 from socap_cli.store import Db, usage
 
 log = logging.getLogger("socap.client")
@@ -84,7 +84,7 @@ class Budget:
     """Keeps count for one run. Safe to share between threads."""
 
     db: Db
-    limits: Limits = field(default_factory=Limits)
+    limits: BudgetSettings = field(default_factory=BudgetSettings)
     _spent: dict[str, float] = field(default_factory=dict)
     _day: str = ""
     _read_at: float = 0.0
@@ -94,7 +94,7 @@ class Budget:
         """The campaigns that may still pay for this kind. Raises BudgetReached when nothing may be asked today."""
         wanted = frozenset(campaigns)
         limits = self.limits
-        if limits == Limits():
+        if limits == BudgetSettings():
             return wanted
         with self._lock:
             self._refresh(now)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from socap_cli.model.account import Page, TweetsAnswer
 from socap_cli.model.kinds import Kind
-from socap_cli.settings import Provider as Settings
+from socap_cli.settings import ProviderSettings
 
 FOLLOWINGS = "followings"
 """The operation of reading whom an account follows; the others are named by their kind of job."""
@@ -107,7 +107,7 @@ class Prices:
         """What an answer with so many rows costs."""
         return max(self.minimum, items * (self.tweet if are_posts else self.user))
 
-    def as_set(self, settings: Settings) -> Prices:
+    def as_set(self, settings: ProviderSettings) -> Prices:
         """These, but for what the settings say."""
         named = {
             "tweet": settings.price_tweet,

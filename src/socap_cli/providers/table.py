@@ -7,15 +7,15 @@ from collections.abc import Callable
 from socap_cli.errors import ConfigError
 from socap_cli.providers import twitterapi_io, x_api
 from socap_cli.providers.protocol import Provider
-from socap_cli.settings import Provider as Settings
+from socap_cli.settings import ProviderSettings
 
-PROVIDERS: dict[str, Callable[[Settings], Provider]] = {
+PROVIDERS: dict[str, Callable[[ProviderSettings], Provider]] = {
     "twitterapi.io": twitterapi_io.build,
     "x": x_api.build,
 }
 
 
-def build_provider(settings: Settings) -> Provider:
+def build_provider(settings: ProviderSettings) -> Provider:
     """The provider that the settings name. Raises ConfigError."""
     try:
         build = PROVIDERS[settings.name]

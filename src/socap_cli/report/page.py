@@ -24,7 +24,7 @@ from socap_cli.report import charts, words
 from socap_cli.report.analytics import DAY, Pace, share
 from socap_cli.report.charts import BarChart, age_plot, bar_plot
 from socap_cli.report.values import Brand, CampaignReport, Edition, EngagementRow, TweetRow
-from socap_cli.settings import Report
+from socap_cli.settings import ReportSettings
 
 BACKFILL, FIRST_SEEN, VERIFIED = 1, 2, 4
 FIELDS = (
@@ -278,7 +278,7 @@ def document(report: CampaignReport, zone: tzinfo) -> dict[str, Any]:
     }
 
 
-def brand_of(settings: Report) -> Brand:
+def brand_of(settings: ReportSettings) -> Brand:
     """The brand that the configuration names. Raises ConfigError for a logo that cannot be one."""
     return Brand(settings.title, _logo(settings.logo) if settings.logo else "", settings.accent)
 

@@ -22,11 +22,11 @@ from socap_cli.errors import SocapError
 from socap_cli.simulator import faults as faults_table
 from socap_cli.simulator.faults import FAULTS, Fate, Faults, Manner
 from socap_cli.simulator.twitterapi import TwitterApi
-from socap_cli.simulator.wire import Answer, WireFormat
+from socap_cli.simulator.wire import WireAnswer, WireFormat
 from socap_cli.simulator.world import Clock, World
-from socap_cli.simulator.x_api import XApi
+from socap_cli.simulator.x_api import XApiFormat
 
-FORMATS: dict[str, type[WireFormat]] = {"twitterapi": TwitterApi, "x": XApi}
+FORMATS: dict[str, type[WireFormat]] = {"twitterapi": TwitterApi, "x": XApiFormat}
 BLOCK, BLOCKS = b" " * 65_536, 4_096
 """Of an answer without end."""
 
@@ -65,7 +65,7 @@ class Sink:
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class ServedResponse:
     """An answer as bytes, and how it is sent."""
 
     status: int
@@ -163,12 +163,12 @@ class Simulator:
         world = self.world
         return json.dumps({"important_people": world.important, "following_index": world.following_index})
 
-    def respond(self, request: Request) -> Response:
+    def respond(self, request: Request) -> ServedResponse:
         """Answer a request to the provider, or to `/sim/...`."""
         if request.path.startswith("/sim/"):
             return self._control(request)
         if request.method != "GET":
-            return Response(405, b'{"detail":"Method Not Allowed"}')
+            return ServedResponse(405, b'{"detail":"Method Not Allowed"}')
         endpoint = self.api.endpoint(request.path)
         with self._lock:
             self.ledger.requests[endpoint] += 1
@@ -187,18 +187,20 @@ class Simulator:
             self.ledger.items += answer.items
             self.ledger.credits += answer.credits
         kind = "text/html" if isinstance(answer.body, str) else "application/json"
-        response = Response(answer.status, _encoded(answer.body), kind, answer.headers, FAULTS[name].manner)
+        response = ServedResponse(
+            answer.status, _encoded(answer.body), kind, answer.headers, FAULTS[name].manner
+        )
         return replace(response, delay=delay, drip_pause=self.faults.drip_pause)
 
-    def _faulty(self, name: str) -> Answer | None:
+    def _faulty(self, name: str) -> WireAnswer | None:
         """The answer that a fault is; None when the provider answers."""
         if name == "bomb":
-            return Answer(200, faults_table.bomb(), headers={"Content-Encoding": "gzip"})
+            return WireAnswer(200, faults_table.bomb(), headers={"Content-Encoding": "gzip"})
         if name == "nested":
-            return Answer(200, faults_table.NESTED)
+            return WireAnswer(200, faults_table.NESTED)
         return self.api.failures[name]() if name in self.api.failures else None
 
-    def _paid(self, request: Request) -> Answer:
+    def _paid(self, request: Request) -> WireAnswer:
         """The provider's answer, if the account can pay for it."""
         answer = self.api.answer(request.path, request.query)
         with self._lock:
@@ -209,7 +211,7 @@ class Simulator:
                 self.faults.credits = left - answer.credits
         return answer
 
-    def _control(self, request: Request) -> Response:
+    def _control(self, request: Request) -> ServedResponse:
         """Answer a `/sim/...` request."""
         match request.method, request.path.removeprefix("/sim/"):
             case "POST", "slack":
@@ -217,7 +219,7 @@ class Simulator:
                     self.slack.messages.append(json.loads(request.body or b"{}"))
                 wait, sink = self.slack.retry_after, self.slack
                 headers = {} if wait is None else {"Retry-After": wait}
-                return Response(
+                return ServedResponse(
                     sink.status, sink.body.encode(), "text/plain", headers, delay=sink.hang_seconds
                 )
             case "POST", "advance":
@@ -227,7 +229,7 @@ class Simulator:
                 try:
                     self.faults.update(json.loads(request.body or b"{}"))
                 except ValueError as error:
-                    return Response(400, str(error).encode(), "text/plain")
+                    return ServedResponse(400, str(error).encode(), "text/plain")
                 return _json({"ok": True})
             case "GET", "state":
                 return _json({"now": self.clock.now().isoformat(), "ledger": self.ledger.as_dict()})
@@ -236,12 +238,12 @@ class Simulator:
             case "GET", "messages":
                 return _json({"slack": self.slack.messages})
             case "GET", "tweets.csv":
-                return Response(200, self.tweets_csv().encode(), "text/csv")
+                return ServedResponse(200, self.tweets_csv().encode(), "text/csv")
             case "GET", "following_index.json":
                 return _json({"following_index": self.world.following_index})
             case "GET", "important_people.json":
                 return _json({"important_people": self.world.important})
-        return Response(404, f"there is no {request.method} {request.path} here".encode(), "text/plain")
+        return ServedResponse(404, f"there is no {request.method} {request.path} here".encode(), "text/plain")
 
 
 def _encoded(body: Any) -> bytes:
@@ -251,8 +253,8 @@ def _encoded(body: Any) -> bytes:
     return text.encode()
 
 
-def _json(value: object) -> Response:
-    return Response(200, _encoded(value))
+def _json(value: object) -> ServedResponse:
+    return ServedResponse(200, _encoded(value))
 
 
 class _Server(ThreadingHTTPServer):
@@ -261,7 +263,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, address: tuple[str, int], respond: Callable[[Request], Response]) -> None:
+    def __init__(self, address: tuple[str, int], respond: Callable[[Request], ServedResponse]) -> None:
         self.respond = respond
         super().__init__(address, _Handler)
 
@@ -292,7 +294,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name is http.server's)
         """Nothing is logged."""
 
-    def _send(self, response: Response) -> None:
+    def _send(self, response: ServedResponse) -> None:
         if response.manner == "drop":
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)

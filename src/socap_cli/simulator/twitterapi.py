@@ -11,8 +11,8 @@ from typing import Any
 from socap_cli.model.kinds import QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.simulator import faults, wire
 from socap_cli.simulator.faults import Row
-from socap_cli.simulator.wire import Answer, Post, Query, WireFormat
-from socap_cli.simulator.world import Account, Engagement
+from socap_cli.simulator.wire import Post, Query, WireAnswer, WireFormat
+from socap_cli.simulator.world import SimulatedAccount, SimulatedEngagement
 
 TWEETS, FOLLOWINGS, ACCOUNT = "/twitter/tweets", "/twitter/user/followings", "/oapi/my/info"
 MAX_IDS = 50
@@ -48,16 +48,16 @@ class TwitterApi(WireFormat):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.failures = {
-            "error": lambda: Answer(502, {"message": "upstream error"}),
-            "html": lambda: Answer(503, "<html><body>Service Unavailable</body></html>"),
+            "error": lambda: WireAnswer(502, {"message": "upstream error"}),
+            "html": lambda: WireAnswer(503, "<html><body>Service Unavailable</body></html>"),
             "limit": self._limited,
-            "expire": lambda: Answer(400, {"detail": "cursor expired or invalid"}),
-            "refuse": lambda: Answer(400, {"detail": "bad request"}),
-            "missing": lambda: Answer(404, {"status": "error", "message": "Tweet not found"}),
-            "status": lambda: Answer(200, {"status": "error", "msg": "something is not as it should be"}),
-            "empty": lambda: Answer(200, {"has_next_page": False}),
+            "expire": lambda: WireAnswer(400, {"detail": "cursor expired or invalid"}),
+            "refuse": lambda: WireAnswer(400, {"detail": "bad request"}),
+            "missing": lambda: WireAnswer(404, {"status": "error", "message": "Tweet not found"}),
+            "status": lambda: WireAnswer(200, {"status": "error", "msg": "something is not as it should be"}),
+            "empty": lambda: WireAnswer(200, {"has_next_page": False}),
             "no_credits": self.no_credits,
-            "null": lambda: Answer(200, {"tweets": None, "users": None, "has_next_page": False}),
+            "null": lambda: WireAnswer(200, {"tweets": None, "users": None, "has_next_page": False}),
         }
 
     def key_in(self, headers: Mapping[str, str]) -> str | None:
@@ -72,32 +72,32 @@ class TwitterApi(WireFormat):
     def is_free(self, path: str) -> bool:
         return path == ACCOUNT
 
-    def answer(self, path: str, query: Query) -> Answer:
+    def answer(self, path: str, query: Query) -> WireAnswer:
         if path == TWEETS:
             return self._tweets(query)
         if path == FOLLOWINGS:
             return self._followings(query)
         if path == ACCOUNT:
             left = self.fate.faults.credits
-            return Answer(200, {"recharge_credits": CREDITS_WITHOUT_LIMIT if left is None else left})
+            return WireAnswer(200, {"recharge_credits": CREDITS_WITHOUT_LIMIT if left is None else left})
         for kind, served in SERVED.items():
             if path == served.path:
                 return self._list(kind, served, query)
-        return Answer(404, {"detail": "Not Found"})
+        return WireAnswer(404, {"detail": "Not Found"})
 
-    def refused_key(self) -> Answer:
-        return Answer(401, {"error": "Unauthorized", "message": "Invalid API key"})
+    def refused_key(self) -> WireAnswer:
+        return WireAnswer(401, {"error": "Unauthorized", "message": "Invalid API key"})
 
-    def no_credits(self) -> Answer:
-        return Answer(402, {"error": "Unauthorized", "message": "Credits is not enough. Please recharge"})
+    def no_credits(self) -> WireAnswer:
+        return WireAnswer(402, {"error": "Unauthorized", "message": "Credits is not enough. Please recharge"})
 
-    def _limited(self) -> Answer:
+    def _limited(self) -> WireAnswer:
         after, rate = self.fate.faults.retry_after, self.fate.faults.qps
         headers = {} if after is None else {"Retry-After": f"{after:g}"}
         body = {"error": "Too Many Requests", "message": f"QPS limit reached: {rate:g}"}
-        return Answer(429, body, headers=headers)
+        return WireAnswer(429, body, headers=headers)
 
-    def _tweets(self, query: Query) -> Answer:
+    def _tweets(self, query: Query) -> WireAnswer:
         ids = [part for part in query.get("tweet_ids", "").split(",") if part]
         if not ids:
             return _refused(422, [{"loc": ["query", "tweet_ids"], "msg": "field required"}])
@@ -107,9 +107,9 @@ class TwitterApi(WireFormat):
         known = [self.world.tweets[i] for i in dict.fromkeys(ids) if i in self.world.tweets]
         rows = [_post_row(wire.tweet_post(t, moment)) for t in reversed(known) if t.exists_at(moment)]
         body = {"tweets": rows, "status": "success", "msg": "success", "code": 0}
-        return Answer(200, body, len(rows), max(PRICE_MINIMUM, PRICE_TWEET * len(rows)))
+        return WireAnswer(200, body, len(rows), max(PRICE_MINIMUM, PRICE_TWEET * len(rows)))
 
-    def _followings(self, query: Query) -> Answer:
+    def _followings(self, query: Query) -> WireAnswer:
         """Whom an important person follows, by the world's index."""
         name = query.get("userName", "").lower()
         index = self.world.following_index
@@ -121,16 +121,16 @@ class TwitterApi(WireFormat):
         more = end < len(followed)
         body = {"followings": rows, "has_next_page": more, "next_cursor": str(end) if more else ""}
         price = max(PRICE_MINIMUM, PRICE_USER * len(rows))
-        return Answer(200, {**body, "status": "success"}, len(rows), price)
+        return WireAnswer(200, {**body, "status": "success"}, len(rows), price)
 
-    def _list(self, kind: Kind, served: ServedList, query: Query) -> Answer:
+    def _list(self, kind: Kind, served: ServedList, query: Query) -> WireAnswer:
         tweet_id, moment = query.get("tweetId", ""), self.now().timestamp()
         if tweet_id in self.fate.faults.not_found:
-            return Answer(404, {"status": "error", "message": "Tweet not found"}, credits=PRICE_MINIMUM)
+            return WireAnswer(404, {"status": "error", "message": "Tweet not found"}, credits=PRICE_MINIMUM)
         if fault := self.fault_of(tweet_id):
             return fault
         tweet = self.world.tweets.get(tweet_id)
-        page: tuple[Engagement, ...] = ()
+        page: tuple[SimulatedEngagement, ...] = ()
         following = None
         if tweet is not None and tweet.exists_at(moment):
             items, times = tweet.lists[kind], query if served.takes_times else {}
@@ -164,11 +164,11 @@ class TwitterApi(WireFormat):
         }
         if served.row_key == "tweets":
             body |= {"status": "success", "msg": "success"}
-        return Answer(200, body, len(rows), max(PRICE_MINIMUM, served.price * len(rows)))
+        return WireAnswer(200, body, len(rows), max(PRICE_MINIMUM, served.price * len(rows)))
 
 
-def _refused(status: int, detail: Any) -> Answer:
-    return Answer(status, {"detail": detail}, credits=PRICE_MINIMUM)
+def _refused(status: int, detail: Any) -> WireAnswer:
+    return WireAnswer(status, {"detail": detail}, credits=PRICE_MINIMUM)
 
 
 def _post_row(post: Post) -> Row:
@@ -200,7 +200,7 @@ def _post_row(post: Post) -> Row:
     }
 
 
-def _user_row(account: Account) -> Row:
+def _user_row(account: SimulatedAccount) -> Row:
     return {
         "type": "user",
         "id": account.user_id,

@@ -18,13 +18,13 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, Kind
 from socap_cli.simulator.faults import Fate
-from socap_cli.simulator.world import Account, Engagement, Key, World, WorldTweet
+from socap_cli.simulator.world import Key, SimulatedAccount, SimulatedEngagement, World, WorldTweet
 
 Query = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WireAnswer:
     """An answer and what it costs. `body` is a JSON value, text that is HTML, or raw bytes of JSON."""
 
     status: int
@@ -43,7 +43,7 @@ class WireFormat(ABC):
     def __init__(self, world: World, now: Callable[[], datetime], fate: Fate, page: int = 20) -> None:
         """`page` is the size of a page where a request does not say."""
         self.world, self.now, self.fate, self.page = world, now, fate, page
-        self.failures: dict[str, Callable[[], Answer]] = {}
+        self.failures: dict[str, Callable[[], WireAnswer]] = {}
         """The answers of faults that are answers of the provider."""
 
     @abstractmethod
@@ -63,18 +63,18 @@ class WireFormat(ABC):
         """Whether a request costs nothing, whatever the account has left."""
 
     @abstractmethod
-    def answer(self, path: str, query: Query) -> Answer:
+    def answer(self, path: str, query: Query) -> WireAnswer:
         """Answer one request."""
 
     @abstractmethod
-    def refused_key(self) -> Answer:
+    def refused_key(self) -> WireAnswer:
         """The answer to a wrong key."""
 
     @abstractmethod
-    def no_credits(self) -> Answer:
+    def no_credits(self) -> WireAnswer:
         """The answer when too few credits are left."""
 
-    def fault_of(self, tweet_id: str) -> Answer | None:
+    def fault_of(self, tweet_id: str) -> WireAnswer | None:
         """The answer of every list of a tweet that never works."""
         faults = self.fate.faults
         if tweet_id in faults.never_answered:
@@ -88,7 +88,7 @@ class Post:
 
     post_id: str
     text: str
-    author: Account
+    author: SimulatedAccount
     posted_at: float
     conversation_id: str
     counters: Mapping[str, int]
@@ -114,7 +114,7 @@ def tweet_post(tweet: WorldTweet, moment: float) -> Post:
     )
 
 
-def item_post(kind: Kind, item: Engagement, target: str) -> Post:
+def item_post(kind: Kind, item: SimulatedEngagement, target: str) -> Post:
     """A reply to the tweet or, nested, to another post below it; or a quote of the tweet."""
     return Post(
         [item.source_id, *item.edits][-1],

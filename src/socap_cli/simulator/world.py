@@ -58,8 +58,14 @@ class World:
         }
 
     def engage(
-        self, tweet_id: str, kind: Kind, moment: datetime, *, account: Account | None = None, lag: float = 0.0
-    ) -> Engagement:
+        self,
+        tweet_id: str,
+        kind: Kind,
+        moment: datetime,
+        *,
+        account: SimulatedAccount | None = None,
+        lag: float = 0.0,
+    ) -> SimulatedEngagement:
         """Let somebody engage now; with `lag` the provider shows it only that many seconds later."""
         engagements = self.tweets[tweet_id].lists[kind]
         if account is None:
@@ -116,17 +122,19 @@ class World:
                 item.removed_at = item.visible_at + rng.uniform(60, 86_400)
             tweet.lists[kind].add(item)
 
-    def _engagement(self, kind: Kind, account: Account, moment: float, *, lag: float) -> Engagement:
+    def _engagement(
+        self, kind: Kind, account: SimulatedAccount, moment: float, *, lag: float
+    ) -> SimulatedEngagement:
         rng = self.random
         if not LISTS[kind].is_post:
-            return Engagement(account.user_id, account, moment, moment + lag)
+            return SimulatedEngagement(account.user_id, account, moment, moment + lag)
         post_id = lowest_snowflake(datetime.fromtimestamp(moment, UTC)) + rng.randrange(1 << 22)
         text = rng.choice(REPLY_TEXTS if kind == REPLIES else QUOTE_TEXTS)
-        return Engagement(str(post_id), account, moment, moment + lag, text)
+        return SimulatedEngagement(str(post_id), account, moment, moment + lag, text)
 
 
 @dataclass(slots=True)
-class Account:
+class SimulatedAccount:
     """An account as it is in truth."""
 
     user_id: str
@@ -144,11 +152,11 @@ Key = tuple[float, str]
 
 
 @dataclass(slots=True)
-class Engagement:
+class SimulatedEngagement:
     """One engagement as it is in truth; moments are unix seconds."""
 
     source_id: str
-    account: Account
+    account: SimulatedAccount
     engaged_at: float
     visible_at: float
     text: str = ""
@@ -172,12 +180,12 @@ class Engagement:
 class EngagementList:
     """One tweet's engagements of one kind, oldest first, with what is needed to count them fast."""
 
-    items: list[Engagement] = field(default_factory=list)
+    items: list[SimulatedEngagement] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
     counted_from: list[float] = field(default_factory=list)
     removed: list[float] = field(default_factory=list)
 
-    def add(self, item: Engagement) -> None:
+    def add(self, item: SimulatedEngagement) -> None:
         at = bisect_right(self.keys, item.key)
         self.keys.insert(at, item.key)
         self.items.insert(at, item)
@@ -192,7 +200,7 @@ class EngagementList:
 
     def newest_first(
         self, moment: float, *, below: Key | None = None, with_hidden: bool = False
-    ) -> Iterator[Engagement]:
+    ) -> Iterator[SimulatedEngagement]:
         """What the provider lists at `moment`, from the newest, or from just below a key."""
         limit = (moment, "~") if below is None else below
         at = bisect_right(self.keys, limit)
@@ -208,7 +216,7 @@ class WorldTweet:
     """A tweet as it is in truth."""
 
     tweet_id: str
-    author: Account
+    author: SimulatedAccount
     category: TweetCategory
     text: str
     posted_at: float
@@ -301,10 +309,10 @@ def compare(truth: set[ItemKey], stored: Iterable[ItemKey], *, action_type: str 
     )
 
 
-def _account(rng: random.Random, number: int, start: datetime) -> Account:
+def _account(rng: random.Random, number: int, start: datetime) -> SimulatedAccount:
     first, last = rng.choice(FIRST_NAMES), rng.choice(LAST_NAMES)
     age = timedelta(days=rng.randint(60, 5000))
-    return Account(
+    return SimulatedAccount(
         user_id=str(10_000_000 + number * 7919),
         username=f"{first}{last}{number}"[:15].replace(" ", ""),
         name=f"{first} {last}",
@@ -316,7 +324,7 @@ def _account(rng: random.Random, number: int, start: datetime) -> Account:
     )
 
 
-def _important_people(rng: random.Random, accounts: Sequence[Account]) -> list[dict[str, Any]]:
+def _important_people(rng: random.Random, accounts: Sequence[SimulatedAccount]) -> list[dict[str, Any]]:
     """Documents of `important_people`: forty of the accounts, with a weight from 1 to 6."""
     people = rng.sample(accounts, min(40, len(accounts)))
     return [
@@ -326,7 +334,7 @@ def _important_people(rng: random.Random, accounts: Sequence[Account]) -> list[d
 
 
 def _following_index(
-    rng: random.Random, accounts: Sequence[Account], important: Sequence[dict[str, Any]]
+    rng: random.Random, accounts: Sequence[SimulatedAccount], important: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Documents of `following_index`: a tenth of the accounts is followed by somebody important."""
     index: list[dict[str, Any]] = []

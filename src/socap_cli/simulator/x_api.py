@@ -16,8 +16,8 @@ from socap_cli.model.kinds import LISTS, QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.model.links import lowest_snowflake
 from socap_cli.simulator import faults, wire
 from socap_cli.simulator.faults import Row
-from socap_cli.simulator.wire import Answer, Post, Query, WireFormat
-from socap_cli.simulator.world import Account, Engagement, Key, WorldTweet
+from socap_cli.simulator.wire import Post, Query, WireAnswer, WireFormat
+from socap_cli.simulator.world import Key, SimulatedAccount, SimulatedEngagement, WorldTweet
 
 FIELDS = {
     "tweet.fields", "post.fields", "user.fields", "expansions", "media.fields", "poll.fields", "place.fields",
@@ -69,7 +69,7 @@ NEW_NAMES = {
 """Where a request says `post.fields` the answer uses these."""
 
 
-class XApi(WireFormat):
+class XApiFormat(WireFormat):
     """Posts with their authors beside them."""
 
     label = "x"
@@ -81,14 +81,14 @@ class XApi(WireFormat):
         self._billed: tuple[date, set[str]] = (date.min, set())
         self.failures = {
             "error": lambda: _problem(503, "Service Unavailable"),
-            "html": lambda: Answer(503, "<html><body>Service Unavailable</body></html>"),
+            "html": lambda: WireAnswer(503, "<html><body>Service Unavailable</body></html>"),
             "limit": self._limited,
             "expire": lambda: _invalid("pagination_token", "The `pagination_token` value is not valid"),
             "refuse": lambda: _invalid("id", "The `id` query parameter value is not valid"),
             "missing": lambda: _problem(404, "Not Found Error", kind="resource-not-found"),
-            "status": lambda: Answer(200, {"errors": [{"title": "Oh", "type": f"{PROBLEMS}internal-error"}]}),
-            "empty": lambda: Answer(200, {}),
-            "null": lambda: Answer(200, {"data": None, "meta": {"result_count": 0}}),
+            "status": lambda: WireAnswer(200, {"errors": [{"title": "Oh", "type": f"{PROBLEMS}internal-error"}]}),
+            "empty": lambda: WireAnswer(200, {}),
+            "null": lambda: WireAnswer(200, {"data": None, "meta": {"result_count": 0}}),
             "forbidden": lambda: _problem(403, "Forbidden"),
             "spend_cap": lambda: _problem(403, "SpendCapReached", kind="credits"),
             "usage_cap": lambda: _problem(429, "UsageCapExceeded", kind="usage-capped"),
@@ -109,14 +109,14 @@ class XApi(WireFormat):
     def is_free(self, path: str) -> bool:
         return path.startswith("/2/usage")
 
-    def refused_key(self) -> Answer:
+    def refused_key(self) -> WireAnswer:
         return _problem(401, "Unauthorized")
 
-    def no_credits(self) -> Answer:
+    def no_credits(self) -> WireAnswer:
         detail = "Your enrolled account does not have any credits to fulfill this request."
         return _problem(402, "CreditsDepleted", detail, kind="credits")
 
-    def answer(self, path: str, query: Query) -> Answer:
+    def answer(self, path: str, query: Query) -> WireAnswer:
         endpoint = self.endpoint(path)
         served = SERVED.get(endpoint)
         if served is None:
@@ -138,11 +138,11 @@ class XApi(WireFormat):
         left = began + WINDOW - now
         return _rate_headers(allowed, max(0, allowed - used), left), is_refused
 
-    def _limited(self) -> Answer:
+    def _limited(self) -> WireAnswer:
         headers = _rate_headers(75, 0, self.fate.faults.retry_after or 0.0)
         return _problem(429, "Too Many Requests", headers=headers)
 
-    def _valid(self, endpoint: str, path: str, query: Query) -> Answer:
+    def _valid(self, endpoint: str, path: str, query: Query) -> WireAnswer:
         """Refuse unknown parameters, fields and sizes; answer the rest."""
         served = SERVED[endpoint]
         for name in query:
@@ -176,12 +176,12 @@ class XApi(WireFormat):
             return self._users(query, subject)
         if endpoint == "/2/usage/tweets":
             used = sum(resource.startswith("post") for resource in self._billed[1])
-            return Answer(200, {"data": {"project_cap": "3000000", "project_usage": str(used)}})
+            return WireAnswer(200, {"data": {"project_cap": "3000000", "project_usage": str(used)}})
         left = self.fate.faults.credits
         usd = 1_000.0 if left is None else left * 0.00001
-        return Answer(200, {"data": {"free_balance": 0, "prepaid_balance": usd, "total_balance": usd}})
+        return WireAnswer(200, {"data": {"free_balance": 0, "prepaid_balance": usd, "total_balance": usd}})
 
-    def _tweets(self, query: Query, one: str) -> Answer:
+    def _tweets(self, query: Query, one: str) -> WireAnswer:
         ids = [one] if one else [part for part in query.get("ids", "").split(",") if part]
         if not 1 <= len(ids) <= 100:
             return _invalid("ids", f"The number of values in the `ids` query parameter list [{len(ids)}]")
@@ -195,7 +195,7 @@ class XApi(WireFormat):
             answer.body["data"] = answer.body["data"][0]
         return answer
 
-    def _list(self, endpoint: str, tweet_id: str, query: Query, size: int) -> Answer:
+    def _list(self, endpoint: str, tweet_id: str, query: Query, size: int) -> WireAnswer:
         kind, moment = LIST_KINDS[endpoint], self.now().timestamp()
         if answer := self.fault_of(tweet_id):
             return answer
@@ -203,7 +203,7 @@ class XApi(WireFormat):
             return self.failures["forbidden"]()
         tweet = self.world.tweets.get(tweet_id)
         if tweet_id in self.fate.faults.not_found or tweet is None or not tweet.exists_at(moment):
-            return Answer(200, {"errors": [_gone(tweet_id)]})
+            return WireAnswer(200, {"errors": [_gone(tweet_id)]})
         excluded = query.get("exclude", "").split(",")
 
         def newest_first(below: Key | None) -> Iterator[Post]:
@@ -220,7 +220,7 @@ class XApi(WireFormat):
             return self._users_answer([post.author for post in shown], query, following)
         return self._posts_answer(shown, query, following)
 
-    def _search(self, query: Query, size: int, *, is_recent: bool) -> Answer:
+    def _search(self, query: Query, size: int, *, is_recent: bool) -> WireAnswer:
         now, text = self.now().timestamp(), query.get("query", "")
         matches = parse_query(text, {tweet.tweet_id: tweet.author for tweet in self.world.tweets.values()})
         since = _moment(query, "start_time", -math.inf)
@@ -275,13 +275,13 @@ class XApi(WireFormat):
                     account = self.world.accounts[(int(quote.post_id) + number) % len(self.world.accounts)]
                     yield _retweet(quote.post_id, quote.author, account, at)
 
-    def _users(self, query: Query, one: str) -> Answer:
+    def _users(self, query: Query, one: str) -> WireAnswer:
         names = {name.lower() for name in query.get("usernames", "").split(",") if name}
         ids = {one} if one else set(query.get("ids", "").split(","))
         users = [a for a in self.world.accounts if a.user_id in ids or a.username.lower() in names]
         return self._users_answer(users, query)
 
-    def _following(self, user_id: str, query: Query, size: int) -> Answer:
+    def _following(self, user_id: str, query: Query, size: int) -> WireAnswer:
         """Whom an important person follows, by the world's index."""
         accounts = {account.user_id: account for account in self.world.accounts}
         followed = [
@@ -301,7 +301,7 @@ class XApi(WireFormat):
         *,
         errors: Sequence[Row] = (),
         is_search: bool = False,
-    ) -> Answer:
+    ) -> WireAnswer:
         names = {
             "id",
             "text",
@@ -316,7 +316,7 @@ class XApi(WireFormat):
         rows = [
             self._spoilt(_row(POST_FIELDS, names, post), post.source_id or post.post_id) for post in posts
         ]
-        authors: dict[str, Account] = {}
+        authors: dict[str, SimulatedAccount] = {}
         if "author_id" in expansions:
             authors = {p.author.user_id: p.author for p in posts if not self._is_absent(p.author)}
         body: Row = {"data": rows} if rows else {}
@@ -333,13 +333,15 @@ class XApi(WireFormat):
         resources = dict.fromkeys((f"post {post.post_id}" for post in posts), PRICE_POST)
         if self.fate.faults.includes_billed:
             resources |= dict.fromkeys((f"user {user_id}" for user_id in authors), PRICE_USER)
-        return Answer(200, body, len(rows), self._bill(resources))
+        return WireAnswer(200, body, len(rows), self._bill(resources))
 
-    def _users_answer(self, users: Sequence[Account], query: Query, following: str | None = None) -> Answer:
+    def _users_answer(
+        self, users: Sequence[SimulatedAccount], query: Query, following: str | None = None
+    ) -> WireAnswer:
         rows = [self._spoilt(_user_row(user, query), user.user_id) for user in users]
         meta = {"result_count": len(rows), **({"next_token": following} if following else {})}
         body = {**({"data": rows} if rows else {}), "meta": meta}
-        return Answer(
+        return WireAnswer(
             200, body, len(rows), self._bill({f"user {user.user_id}": PRICE_USER for user in users})
         )
 
@@ -354,7 +356,7 @@ class XApi(WireFormat):
             self._billed = today, billed | resources.keys()
         return sum(fresh)
 
-    def _is_absent(self, author: Account) -> bool:
+    def _is_absent(self, author: SimulatedAccount) -> bool:
         return faults.is_hit(author.user_id, self.fate.faults.absent_authors, salt="absent")
 
     def _spoilt(self, row: Row, source_id: str) -> Any:
@@ -376,7 +378,7 @@ class _Invalid(Exception):
         self.parameter = parameter
 
 
-def parse_query(query: str, authors: Mapping[str, Account]) -> Callable[[Post], bool]:
+def parse_query(query: str, authors: Mapping[str, SimulatedAccount]) -> Callable[[Post], bool]:
     """The rule of a search query over posts, by the authors of the tweets. Raises _Invalid."""
     if not 0 < len(query) <= LONGEST_QUERY:
         raise _Invalid("query", f"'query' must be between 1 and {LONGEST_QUERY} characters")
@@ -430,7 +432,7 @@ def parse_query(query: str, authors: Mapping[str, Account]) -> Callable[[Post], 
 
 DEPENDENT = ("is", "has", "lang")
 """Operators that need another one beside them."""
-OPERATORS: dict[str, Callable[[Post, str, Mapping[str, Account]], bool]] = {
+OPERATORS: dict[str, Callable[[Post, str, Mapping[str, SimulatedAccount]], bool]] = {
     "in_reply_to_tweet_id": lambda post, value, _: post.replied_to == value,
     "conversation_id": lambda post, value, _: post.conversation_id == value,
     "quotes_of_tweet_id": lambda post, value, _: post.quoted == value,
@@ -446,18 +448,18 @@ OPERATORS: dict[str, Callable[[Post, str, Mapping[str, Account]], bool]] = {
 }  # fmt: skip
 
 
-def _is_of(author: Account | None, value: str) -> bool:
+def _is_of(author: SimulatedAccount | None, value: str) -> bool:
     return author is not None and value in (author.username.lower(), author.user_id)
 
 
-def _post(kind: Kind, item: Engagement, tweet: WorldTweet) -> Post:
+def _post(kind: Kind, item: SimulatedEngagement, tweet: WorldTweet) -> Post:
     if kind == RETWEETS:
         post = _retweet(tweet.tweet_id, tweet.author, item.account, item.engaged_at)
         return replace(post, source_id=item.source_id, is_hidden=item.hidden)
     return replace(wire.item_post(kind, item, tweet.tweet_id), is_hidden=item.hidden)
 
 
-def _retweet(target: str, author: Account, account: Account, at: float) -> Post:
+def _retweet(target: str, author: SimulatedAccount, account: SimulatedAccount, at: float) -> Post:
     number = lowest_snowflake(datetime.fromtimestamp(at, UTC)) + int(account.user_id) % (1 << 22)
     counters: dict[str, int] = {**dict.fromkeys(LISTS, 0), "likes": 0}
     text = f"RT @{author.username}: …"
@@ -489,7 +491,7 @@ POST_FIELDS: dict[str, Callable[[Post], Any]] = {
     },
 }
 """What is None is left out, as X leaves out what is empty."""
-USER_FIELDS: dict[str, Callable[[Account], Any]] = {
+USER_FIELDS: dict[str, Callable[[SimulatedAccount], Any]] = {
     "id": lambda account: account.user_id,
     "name": lambda account: account.name,
     "username": lambda account: account.username,
@@ -534,7 +536,7 @@ def _row(fields: Mapping[str, Callable[[Any], Any]], names: set[str], value: obj
     return {name: entry for name, entry in row.items() if entry is not None}
 
 
-def _user_row(account: Account, query: Query) -> Row:
+def _user_row(account: SimulatedAccount, query: Query) -> Row:
     return _row(USER_FIELDS, {"id", "name", "username", *_listed(query, "user.fields")}, account)
 
 
@@ -563,20 +565,20 @@ def _written(moment: float) -> str:
 
 def _problem(
     status: int, title: str, detail: str = "", *, kind: str = "", headers: Mapping[str, str] | None = None
-) -> Answer:
+) -> WireAnswer:
     about = f"{PROBLEMS}{kind}" if kind else "about:blank"
     body = {"title": title, "type": about, "status": status, "detail": detail or title}
-    return Answer(status, body, headers=headers or {})
+    return WireAnswer(status, body, headers=headers or {})
 
 
-def _invalid(parameter: str, message: str) -> Answer:
+def _invalid(parameter: str, message: str) -> WireAnswer:
     body = {
         "errors": [{"parameters": {parameter: ["…"]}, "message": message}],
         "title": "Invalid Request",
         "detail": "One or more parameters to your request was invalid.",
         "type": f"{PROBLEMS}invalid-request",
     }
-    return Answer(400, body)
+    return WireAnswer(400, body)
 
 
 def _gone(tweet_id: str) -> Row:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from socap_cli.client.metered import MeteredClient
 from socap_cli.model.queue import Outcome, Result, Unit
-from socap_cli.settings import Collection
+from socap_cli.settings import CollectionSettings
 from socap_cli.store import Db, retry_until_available
 from socap_cli.work.writer import EngagementWriter
 
@@ -34,7 +34,7 @@ class WorkContext:
     client: MeteredClient
     writer: EngagementWriter
     now: Callable[[], datetime]
-    policy: Collection = field(default_factory=Collection)
+    policy: CollectionSettings = field(default_factory=CollectionSettings)
     patience: float = 60.0
     """Seconds for which a database that went away is waited for."""
     provider_patience: float = 120.0

@@ -18,7 +18,7 @@ from enum import StrEnum
 from socap_cli.model.account import ListItem, Page
 from socap_cli.model.engagement import StoredItem
 from socap_cli.model.list_state import ListState, Pass, Phase
-from socap_cli.settings import Collection
+from socap_cli.settings import CollectionSettings
 
 LATE = timedelta(minutes=1)
 """By which a list may show an item later than a newer one: so far back is looked while the last pass missed some."""
@@ -130,7 +130,7 @@ class PassTracker:
         return Advance(after, ended=gave_up or not more, gave_up=gave_up)
 
 
-def pass_due(state: ListState, *, last_cycle: bool, now: datetime, policy: Collection) -> PassKind:
+def pass_due(state: ListState, *, last_cycle: bool, now: datetime, policy: CollectionSettings) -> PassKind:
     """The pass that a list needs now that its tweet's counters are fresh."""
     if state.verify or state.completed_passes == 0:
         return PassKind.FULL
@@ -142,7 +142,7 @@ def pass_due(state: ListState, *, last_cycle: bool, now: datetime, policy: Colle
     return PassKind.DELTA if moved or last_cycle else PassKind.NONE
 
 
-def _is_off(state: ListState, policy: Collection) -> bool:
+def _is_off(state: ListState, policy: CollectionSettings) -> bool:
     """The counter fell, or disagrees with what is collected by more than could not be read before."""
     if state.fell:
         return True
@@ -152,7 +152,7 @@ def _is_off(state: ListState, policy: Collection) -> bool:
     return drift > max(2.0, policy.tolerance * state.counter)
 
 
-def _full_allowed(state: ListState, now: datetime, policy: Collection) -> bool:
+def _full_allowed(state: ListState, now: datetime, policy: CollectionSettings) -> bool:
     return state.last_full_at is None or now - state.last_full_at >= timedelta(
         hours=policy.verify_every_hours
     )
@@ -206,7 +206,9 @@ def accounted(state: ListState, current: Pass, collected: int) -> bool:
     return collected >= current.counter - state.deficit
 
 
-def next_step(state: ListState, current: Pass, *, collected: int, ended: bool, policy: Collection) -> Step:
+def next_step(
+    state: ListState, current: Pass, *, collected: int, ended: bool, policy: CollectionSettings
+) -> Step:
     """What a pass does after a page, `current` holding its run of known items. Full passes go to the end."""
     if current.full:
         return Step.COMPLETE if ended else Step.CONTINUE

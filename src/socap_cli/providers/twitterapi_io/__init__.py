@@ -15,7 +15,7 @@ from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.providers.http_provider import Endpoint, HttpProvider, read_page, read_rows
 from socap_cli.providers.protocol import FOLLOWINGS, AllowedRate, Prices
 from socap_cli.providers.twitterapi_io import rows
-from socap_cli.settings import Provider as Settings
+from socap_cli.settings import ProviderSettings
 
 URL = "https://api.twitterapi.io"
 LARGEST_BATCH = 50
@@ -154,7 +154,7 @@ TIERS = ((50_000.0, 20.0), (10_000.0, 10.0), (5_000.0, 6.0), (1_000.0, 3.0))
 LOWEST_TIER = 0.2
 
 
-def build(settings: Settings) -> TwitterApiIo:
+def build(settings: ProviderSettings) -> TwitterApiIo:
     """The provider as the settings describe it; without a key it is refused whatever it asks. Raises ConfigError."""
     return TwitterApiIo(
         settings.api_key.get_secret_value() if settings.api_key else "",

@@ -17,7 +17,7 @@ from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.providers.http_provider import Endpoint, HttpProvider, read_page, read_rows
 from socap_cli.providers.protocol import FOLLOWINGS, AllowedRate, Prices
 from socap_cli.providers.x_api import rows
-from socap_cli.settings import Provider as Settings
+from socap_cli.settings import ProviderSettings
 
 URL = "https://api.x.com"
 LARGEST_BATCH = 100
@@ -234,7 +234,7 @@ def _written(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def build(settings: Settings) -> XApi:
+def build(settings: ProviderSettings) -> XApi:
     """The provider as the settings describe it; without a token it is refused whatever it asks. Raises ConfigError."""
     return XApi(
         settings.api_key.get_secret_value() if settings.api_key else "",
