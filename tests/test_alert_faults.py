@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -20,7 +21,7 @@ from socap_cli.model.campaign import CampaignStatus, CampaignTweet, TweetCategor
 from socap_cli.model.engagement import Engagement
 from socap_cli.model.kinds import QUOTES
 from socap_cli.model.message import address_id, parse_receiver
-from socap_cli.store import Db, alert_messages, alert_queue, campaigns, engagements
+from socap_cli.store import Db, alert_messages, alert_queue, campaigns, engagements, rate_limits
 from socap_cli.store.alert_queue import AlertFilter
 from socap_cli.store.importance import ImportanceCollections
 
@@ -300,6 +301,63 @@ def test_a_tweet_that_joins_while_alerts_are_planned_is_considered_by_the_next_r
     assert alerting.send().planned == 1
     monkeypatch.undo()
     assert alerting.send().planned == 1
+
+
+@pytest.mark.parametrize(
+    ("largest", "messages", "counts"),
+    [
+        (100_000, [5], {"sent": 5}),
+        (4_000, [2, 3], {"sent": 5}),
+        (2_000, [1] * 5, {"sent": 5}),
+        (100, [], {"dead": 5}),
+    ],
+)
+def test_what_a_webhook_refuses_as_too_large_arrives_in_smaller_messages(
+    alerting: Alerting, team: Hook, largest: int, messages: list[int], counts: dict[str, int]
+) -> None:
+    team.largest = largest
+    change(alerting.lab.db, SLUG, channels=(f"webhook={team.url}",))
+    for who in (0, 2, 3, 4):
+        alerting.engage(who)
+    alerting.collect()
+    alerting.send(webhook_hosts=["127.0.0.1"], webhook_secret="key", digest_after=1)
+    bodies = [json.loads(body) for _, body in team.requests]
+    assert [len(body["people"]) for body in bodies] == messages
+    assert len({one["username"] for body in bodies for one in body["people"]}) == sum(messages)
+    assert len({headers["webhook-id"] for headers, _ in team.requests}) == len(messages)
+    assert dict(alert_queue.totals(alerting.lab.db).alerts) == counts
+
+
+def test_a_message_of_which_a_part_arrived_is_sent_again_as_a_possible_duplicate(
+    alerting: Alerting, team: Hook
+) -> None:
+    team.largest, team.answers = 2_000, [team.answer, reply(503)]
+    change(alerting.lab.db, SLUG, channels=(f"webhook={team.url}",))
+    alerting.engage(2)
+    alerting.collect()
+    settings: dict[str, Any] = {
+        "webhook_hosts": ["127.0.0.1"], "webhook_secret": "key", "digest_after": 1, "slack_webhook": None,
+    }  # fmt: skip
+    assert alerting.send(**settings).unknown == 1
+    alerting.lab.advance(minutes=5)
+    assert alerting.send(**settings).sent == 1
+    marks = [json.loads(body)["may_be_repeated"] for _, body in team.requests]
+    assert marks == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("status", "minutes", "disabled"), [(404, 0, 0), (404, 62, 0), (404, 70, 1), (410, 0, 1)]
+)
+def test_an_address_that_is_not_found_is_disabled_when_that_lasts_an_hour(
+    alerting: Alerting, team: Hook, status: int, minutes: int, disabled: int
+) -> None:
+    team.answer = reply(status)
+    change(alerting.lab.db, SLUG, channels=to(team))
+    for _ in range(0, minutes + 1, 2):
+        send_alone(alerting)
+        alerting.lab.advance(minutes=2)
+    assert len(rate_limits.switched_off(alerting.lab.db)) == disabled
+    assert status_and_reason(alerting)[0] == ("dead" if disabled else "sending")
 
 
 def send_alone(alerting: Alerting) -> SendResult:

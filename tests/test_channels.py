@@ -26,18 +26,21 @@ from support.memory_channel import Memory
 from support.messages import AT, engagement, message, person
 from support.servers import hook, mail_server, raw_server, reply
 
+from socap_cli.alerts.compose import halves
 from socap_cli.channels import CHANNELS, Channel, open_channels
 from socap_cli.channels.email import Email, parse_server, text_body, write_letter
 from socap_cli.channels.slack import Slack, SlackTemplates, payload
 from socap_cli.channels.webhook import Webhook
 from socap_cli.channels.webhook import payload as json_payload
 from socap_cli.errors import (
+    AddressNotFound,
     ChannelDead,
     ChannelError,
     ConfigError,
     DeliveryFailed,
     DeliveryUnknown,
     MessageRefused,
+    MessageTooLarge,
     SocapError,
 )
 from socap_cli.settings import AlertSettings, parse_address
@@ -64,6 +67,7 @@ def outcome(call: Callable[[], None]) -> str:
 SENT, FAILED, UNKNOWN, REFUSED, DEAD = (
     "sent", DeliveryFailed.__name__, DeliveryUnknown.__name__, MessageRefused.__name__, ChannelDead.__name__,
 )  # fmt: skip
+TOO_LARGE, NOT_FOUND = MessageTooLarge.__name__, AddressNotFound.__name__
 BEHAVIOURS = int(os.environ.get("SOCAP_FUZZ", "0")) * 5 // 2
 """Of webhooks, and as many of mail servers; `make fuzz-inputs` asks for more."""
 ANSWERS: list[tuple[bytes, str, str]] = [
@@ -87,11 +91,13 @@ ANSWERS: list[tuple[bytes, str, str]] = [
     (reply(200, b'{"ok": false}'), UNKNOWN, SENT),
     (reply(400, b"invalid_payload"), REFUSED, REFUSED),
     (reply(400, b"invalid_token"), DEAD, REFUSED),
-    (reply(413), REFUSED, REFUSED),
+    (reply(413), TOO_LARGE, TOO_LARGE),
+    (reply(400, b"msg_blocks_too_long"), TOO_LARGE, REFUSED),
     (reply(422, b'{"detail": "no"}'), REFUSED, REFUSED),
     (reply(401), DEAD, DEAD),
     (reply(403, b"action_prohibited"), DEAD, DEAD),
-    (reply(404, b"no_service"), DEAD, DEAD),
+    (reply(404, b"no_service"), DEAD, NOT_FOUND),
+    (reply(404), NOT_FOUND, NOT_FOUND),
     (reply(410, b"channel_is_archived"), DEAD, DEAD),
     (reply(301, b"", Location="http://127.0.0.1:1/"), DEAD, DEAD),
     (reply(307, b"", Location="http://127.0.0.1:1/"), DEAD, DEAD),
@@ -410,6 +416,8 @@ def test_international_addresses_use_what_the_server_offers() -> None:
         ("DATA", "554 5.6.0 content not accepted", REFUSED),
         ("team@agency.example", "554 5.7.1 Client host rejected: Access denied", FAILED),
         ("team@agency.example", "550 5.1.1 no such user", DEAD),
+        ("DATA", "552 5.3.4 Message size exceeds fixed limit", TOO_LARGE),
+        ("DATA", "552 5.2.3 Your message exceeded the size limits", TOO_LARGE),
     ],
 )
 def test_what_a_mail_servers_refusal_means(stage: str, answer: str, expected: str) -> None:
@@ -532,6 +540,45 @@ def test_no_mail_server_gets_the_password_into_a_message(stage: str, code: int) 
         assert "***" in str(told.value) or not said
 
 
+def test_a_mail_that_is_larger_than_the_server_says_is_not_handed_in() -> None:
+    with raw_server(scripted(b"220 hi\r\n", b"250-mail\r\n250 SIZE 1000\r\n")) as port:
+        channel = email(f"smtp://127.0.0.1:{port}", timeout=1.0)
+        assert outcome(lambda: channel.send("team@agency.example", message())) == TOO_LARGE
+
+
+@pytest.mark.parametrize("letters", ["a", "あ", "&", "\U0001f389"])
+def test_no_mail_is_larger_than_gmail_shows(letters: str) -> None:
+    told = [
+        person(
+            user_id=f"{number}", name=letters * 80, bio=letters * 160,
+            engagements=(engagement(text=letters * 280), engagement(text=letters * 280)),
+        )
+        for number in range(Email.most_people)
+    ]  # fmt: skip
+    with mail_server() as post:
+        channel, waiting, sizes = email(f"smtp://127.0.0.1:{post.port}"), [message(*told)], list[int]()
+        while waiting:
+            part = waiting.pop()
+            if outcome(lambda part=part: channel.send("team@agency.example", part)) == TOO_LARGE:  # type: ignore[misc]
+                waiting += halves(part)
+        for raw in post.raw:
+            html = message_from_bytes(raw, policy=policy.default).get_body(("html",))
+            sizes.append(len(html.get_content().encode()))  # type: ignore[union-attr]
+    assert len(sizes) > 1
+    assert max(sizes) <= 102_400
+
+
+@pytest.mark.parametrize(("address", "header"), [
+    ("team@agency.example", None),
+    ("client@acme.example", "<mailto:alerts@agency.example?subject=unsubscribe-launch>"),
+])  # fmt: skip
+def test_a_client_can_unsubscribe_and_the_team_is_not_asked(address: str, header: str | None) -> None:
+    with mail_server() as post:
+        channel = email(f"smtp://127.0.0.1:{post.port}", email_to=["team@agency.example"])
+        channel.send(address, message())
+        assert post.messages[0]["List-Unsubscribe"] == header
+
+
 def test_a_mail_that_is_sent_again_has_the_same_id() -> None:
     with mail_server() as post:
         channel = email(f"smtp://127.0.0.1:{post.port}")
@@ -630,6 +677,8 @@ def test_apprise_speaks_for_others() -> None:
         assert SECRET not in channel.shown(address)
         one.answer = reply(500)
         assert outcome(lambda: channel.send(address, message())) == FAILED
+        one.answer = reply(413)
+        assert outcome(lambda: channel.send(address, message())) == TOO_LARGE
         one.answer = b""
         assert outcome(lambda: channel.send(address, message())) == UNKNOWN
 

@@ -270,10 +270,18 @@ class DeliveryUnknown(ChannelError):
     may_have_arrived = True
 
 
+class AddressNotFound(DeliveryFailed):
+    """404: a service that restarts says so as well, so the address is disabled only when it lasts."""
+
+
 class MessageRefused(ChannelError):
     """This message will never be taken."""
 
     final = True
+
+
+class MessageTooLarge(MessageRefused):
+    """The same in smaller messages may be taken."""
 
 
 class ChannelDead(ChannelError):

@@ -52,6 +52,10 @@ class Hook:
     answer: bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     pause: float = 0.0
     """Seconds before each byte of the answer."""
+    largest: int = 2**63
+    """Bytes of a body that it takes; to more it answers 413."""
+    answers: list[bytes] = field(default_factory=list)
+    """The first answers, before `answer`."""
     requests: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     port: int = 0
 
@@ -67,11 +71,15 @@ class Hook:
         length = int({name.lower(): value for name, value in headers.items()}.get("content-length", 0))
         while len(body) < length:
             body += connection.recv(65536)
-        self.requests.append((headers, body))
-        if not self.pause:
-            connection.sendall(self.answer)
+        if len(body) > self.largest:
+            connection.sendall(reply(413, b"request entity too large"))
             return
-        for byte in self.answer:
+        self.requests.append((headers, body))
+        answer = self.answers.pop(0) if self.answers else self.answer
+        if not self.pause:
+            connection.sendall(answer)
+            return
+        for byte in answer:
             time.sleep(self.pause)
             connection.sendall(bytes([byte]))
 

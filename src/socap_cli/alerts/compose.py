@@ -137,6 +137,31 @@ def compose(
     )
 
 
+def halves(message: Message) -> tuple[Message, ...]:
+    """The message in two smaller ones, by people, of one person by engagements; () when it cannot be split."""
+    people, left_out = message.people, message.left_out
+    if len(people) > 1:
+        middle = len(people) // 2
+        parts = [(people[:middle], 0), (people[middle:], left_out)]
+    else:
+        (person,) = people
+        middle, all_ = len(person.engagements) // 2, person.engagements
+        if not middle:
+            return ()
+        first = replace(person, engagements=all_[:middle], left_out=0)
+        parts = [((first,), 0), ((replace(person, engagements=all_[middle:]),), left_out)]
+    return tuple(
+        replace(
+            message,
+            message_id=f"{message.message_id}-{number}",
+            title=f"{message.campaign_name}: {_headline(message.kind, own, rest)}",
+            people=own,
+            left_out=rest,
+        )
+        for number, (own, rest) in enumerate(parts, start=1)
+    )
+
+
 def _headline(kind: MessageKind, people: Sequence[MessagePerson], left_out: int) -> str:
     count = f"{counted(len(people) + left_out, 'important person', 'important people')} engaged"
     if kind is MessageKind.BACKLOG:

@@ -9,11 +9,22 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 
-from socap_cli.alerts.compose import Gone, load_message
+from socap_cli.alerts.compose import Gone, halves, load_message
 from socap_cli.alerts.context import AlertContext
 from socap_cli.alerts.rules import Target, after_failure, default_campaign
-from socap_cli.errors import ChannelDead, ConfigError, SocapError
+from socap_cli.channels import Channel
+from socap_cli.channels.common import MEND_ADDRESS
+from socap_cli.errors import (
+    AddressNotFound,
+    ChannelDead,
+    ChannelError,
+    ConfigError,
+    DeliveryUnknown,
+    MessageTooLarge,
+    SocapError,
+)
 from socap_cli.model.alert import ClaimedMessage, DeliveryStatus, Settlement
+from socap_cli.model.message import Message
 from socap_cli.store import alert_messages, campaigns, rate_limits, translate_error
 from socap_cli.store.rate_limits import SwitchedOff
 from socap_cli.text import Mask, secrets_of
@@ -22,6 +33,8 @@ LONGEST_WAIT = 60.0
 """Seconds to wait for an address's rate limit; a longer one is left to the next run."""
 FAILURES_IN_A_ROW = 3
 """After so many an address is left to the next run."""
+ATTEMPTS_IN_AN_HOUR = 7
+"""With the pauses of `back_off` the seventh is 63 minutes after the first."""
 MOST_THREADS = 128
 """Addresses served at once; one that never responds blocks its thread for a few seconds."""
 
@@ -139,9 +152,41 @@ class Sender:
         thread = threading.get_ident()
         self._abandon_at[thread] = time.monotonic() + self._context.lease
         try:
-            channel.send(channel.check(address), loaded.message)
+            self._send_parts(claimed, channel, channel.check(address), loaded.message)
         finally:
             del self._abandon_at[thread]
+
+    def _send_parts(self, claimed: ClaimedMessage, channel: Channel, address: str, message: Message) -> None:
+        """Send a message, in smaller ones when it is too large. One that failed in between is sent again as a whole.
+
+        What is too large by itself is left out, unless it is everything.
+        """
+        context = self._context
+        waiting, sent, until = [message], 0, time.monotonic() + context.lease / 2
+        while waiting:
+            part = waiting.pop(0)
+            try:
+                if sent and time.monotonic() > until:
+                    raise DeliveryUnknown("it took too long")
+                channel.send(address, part)
+            except MessageTooLarge as error:
+                if smaller := halves(part):
+                    waiting[:0] = smaller
+                    continue
+                if not (sent or waiting):
+                    raise
+                ids = {one.engagement_id for person in part.people for one in person.engagements}
+                alerts = [alert for alert, engagement in claimed.engagements.items() if engagement in ids]
+                status = DeliveryStatus.DEAD
+                alert_messages.leave_out(context.db, claimed.message_id, alerts, status, error.message)
+            except ChannelError as error:
+                if not sent:
+                    raise
+                raise DeliveryUnknown(f"a part of the message arrived, then: {error.message}") from None
+            else:
+                sent += 1
+            if waiting:
+                context.sleep(channel.interval)
 
     def _address_of(self, claimed: ClaimedMessage) -> str:
         """The address behind an id, which does not reveal it. Raises ConfigError when nobody has it any more."""
@@ -152,12 +197,14 @@ class Sender:
         raise ConfigError("its recipient is not configured any more", hint="then: socap alerts retry")
 
     def _after_failure(self, claimed: ClaimedMessage, error: Exception) -> Settlement:
-        context = self._context
+        context, most = self._context, self._context.settings.max_attempts
+        if isinstance(error, AddressNotFound) and claimed.attempts >= min(ATTEMPTS_IN_AN_HOUR, most):
+            error = ChannelDead(error.message, hint=MEND_ADDRESS)
         settlement = after_failure(
             claimed,
             error,
             now=context.now(),
-            max_attempts=context.settings.max_attempts,
+            max_attempts=most,
             resend_unknown=context.settings.resend_unknown,
         )
         if not isinstance(error, SocapError):

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from socap_cli.channels.common import Templates, without_mentions
-from socap_cli.errors import ChannelError, ConfigError, DeliveryFailed, DeliveryUnknown
+from socap_cli.errors import ChannelError, ConfigError, DeliveryFailed, DeliveryUnknown, MessageTooLarge
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message
 from socap_cli.settings import AlertSettings
@@ -103,6 +103,8 @@ def _failure(service: str, logged: str) -> ChannelError:
     refused = REFUSED.search(logged)
     if PART_SENT.search(logged):
         return DeliveryUnknown(f"{service} took a part of the message only")
+    if refused and refused[1] == "413":
+        return MessageTooLarge(f"{service} refused the message as too large")
     if refused:
         return DeliveryFailed(f"{service} answered {refused[1]}")
     return DeliveryUnknown(f"{service} refused the message or did not answer: it may have arrived")

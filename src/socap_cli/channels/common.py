@@ -24,7 +24,15 @@ from jinja2 import (
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from socap_cli import http
-from socap_cli.errors import ChannelDead, ConfigError, DeliveryFailed, DeliveryUnknown, MessageRefused
+from socap_cli.errors import (
+    AddressNotFound,
+    ChannelDead,
+    ConfigError,
+    DeliveryFailed,
+    DeliveryUnknown,
+    MessageRefused,
+    MessageTooLarge,
+)
 from socap_cli.model import cleaning
 from socap_cli.model.message import Message
 from socap_cli.settings import is_host
@@ -76,7 +84,7 @@ LONGEST_SHOWN = 100
 LIMITED_FOR = 30.0
 """Seconds to wait after a rate limit that names no time."""
 SHORTEST_WAIT, LONGEST_WAIT = 1.0, 3600.0
-GONE = frozenset({401, 403, 404, 405, 410})
+GONE = frozenset({401, 403, 405, 410})
 LATER = frozenset({408, 425, 429})
 MEND_ADDRESS = "set an address that works, then: socap alerts retry"
 ALLOWED = re.compile(r"[\x21-\x7e]+")
@@ -145,6 +153,10 @@ def raise_for_status(reply: Reply, name: str) -> None:
         raise DeliveryFailed(f"{name} answered {status}", retry_after=reply.retry_after or LIMITED_FOR)
     if 300 <= reply.status < 400:
         raise ChannelDead(f"{name} answered {status}: redirects are not followed", hint=MEND_ADDRESS)
+    if reply.status == 404:
+        raise AddressNotFound(f"{name} answered {status}")
+    if reply.status == 413:
+        raise MessageTooLarge(f"{name} refused the message as too large: {status}")
     if reply.status in GONE:
         raise ChannelDead(f"{name} refuses this address: {status}", hint=MEND_ADDRESS)
     if 400 <= reply.status < 500:

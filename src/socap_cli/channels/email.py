@@ -26,6 +26,7 @@ from socap_cli.errors import (
     DeliveryFailed,
     DeliveryUnknown,
     MessageRefused,
+    MessageTooLarge,
 )
 from socap_cli.http import check_environment
 from socap_cli.model import cleaning
@@ -45,6 +46,9 @@ MAILBOX_FULL = 552
 """Passes by itself: RFC 5321, 4.5.3.1.10 asks to take this answer for 452."""
 PASSES = re.compile(r"5\.(?:2\.2|3\.\d+|4\.5|7\.\d+)\b")
 """Refusals that pass by themselves (RFC 3463): mailbox or system full, limit of the day, policy about the sender."""
+TOO_LARGE = re.compile(r"5\.(?:2\.3|3\.4)\b")
+LARGEST_HTML = 100_000
+"""Bytes. Gmail hides what is beyond 102 KB."""
 CHECK = "check SOCAP_ALERT_EMAIL_SMTP"
 
 
@@ -58,7 +62,6 @@ class Email:
     name = "email"
     interval = 0.0
     most_people = 50
-    """About 90 KB of HTML, which Gmail shows whole."""
     missing = "nobody to mail to; set SOCAP_ALERT_EMAIL_SMTP and SOCAP_ALERTS__EMAIL_TO or --client-email"
 
     def __init__(self, settings: AlertSettings, *, now: Callable[[], datetime] = _now) -> None:
@@ -102,8 +105,13 @@ class Email:
         """See Channel."""
         text = self._templates.render("email.txt", message)
         html = self._templates.render("email.html", message)
+        if len(html.encode("utf-8", "replace")) > LARGEST_HTML and len(message.people) > 1:
+            raise MessageTooLarge("the mail is larger than Gmail shows")
         subject = self._templates.render("subject.txt", message)
-        self._submit(address, subject, (message.message_id,), text_body(text, html), thread=message.thread)
+        is_team = address in self._settings.email_to
+        unsubscribe = "" if is_team else f"unsubscribe {message.campaign_id}"
+        identity, body = (message.message_id,), text_body(text, html)
+        self._submit(address, subject, identity, body, thread=message.thread, unsubscribe=unsubscribe)
 
     def notify(self, address: str, text: str) -> None:
         """See Channel. The same line of the same day is the same mail."""
@@ -115,12 +123,10 @@ class Email:
         return self._server
 
     def _submit(
-        self, address: str, subject: str, identity: tuple[str, ...], body: EmailMessage, *, thread: str = ""
+        self, address: str, subject: str, identity: tuple[str, ...], body: EmailMessage, **headers: str
     ) -> None:
         recipient = parse_address(self.check(address))
-        letter = write_letter(
-            body, self._sender, recipient, subject, identity, now=self._now(), thread=thread
-        )
+        letter = write_letter(body, self._sender, recipient, subject, identity, now=self._now(), **headers)
         submit(self._ready_server(), letter, self._sender, recipient, timeout=self._settings.timeout)
 
 
@@ -256,6 +262,10 @@ def submit(
         if options and not smtp.has_extn("smtputf8"):
             raise MessageRefused("the mail server takes no international addresses (SMTPUTF8)")
         mask = Mask(server.secrets)
+        smtp.ehlo_or_helo_if_needed()
+        largest = smtp.esmtp_features.get("size", "")
+        if largest.isdigit() and 0 < int(largest) < len(letter):
+            raise MessageTooLarge(f"the mail server takes at most {int(largest):,} bytes")
         _expect(smtp.mail(sender.address, options), MessageRefused, mask)
         _expect(smtp.rcpt(recipient.address), ChannelDead, mask)
         try:
@@ -369,6 +379,8 @@ def _expect(reply: tuple[int, bytes | str], refusal: type[ChannelError], mask: M
     code, text = reply[0], _text(reply[1], mask)
     if 200 <= code < 300:
         return
+    if 500 <= code < 600 and TOO_LARGE.match(text):
+        raise MessageTooLarge(f"the mail server refused: {code} {text}")
     if 500 <= code < 600 and code != MAILBOX_FULL and not PASSES.match(text):
         raise refusal(f"the mail server refused: {code} {text}")
     raise DeliveryFailed(f"the mail server refused for now: {code} {text}")

@@ -19,7 +19,7 @@ from socap_cli.channels.common import (
     raise_for_status,
     without_mentions,
 )
-from socap_cli.errors import ChannelDead, DeliveryFailed, DeliveryUnknown, MessageRefused
+from socap_cli.errors import ChannelDead, DeliveryFailed, DeliveryUnknown, MessageRefused, MessageTooLarge
 from socap_cli.model import cleaning
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message, MessagePerson
@@ -35,10 +35,10 @@ LONGEST_TEXT = 16_000
 REFUSES_MESSAGE = frozenset(
     {
         "invalid_payload", "invalid_blocks", "invalid_blocks_format", "no_text", "user_not_found",
-        "too_many_attachments", "missing_text_or_fallback_or_attachments", "msg_too_long", "msg_blocks_too_long",
-        "invalid_attachments",
+        "too_many_attachments", "missing_text_or_fallback_or_attachments", "invalid_attachments",
     }
 )  # fmt: skip
+TOO_LARGE = frozenset({"msg_too_long", "msg_blocks_too_long"})
 REFUSES_CHANNEL = frozenset(
     {
         "action_prohibited", "invalid_token", "posting_to_general_channel_denied", "channel_not_found",
@@ -108,6 +108,8 @@ def judge(reply: Reply) -> None:
     word, is_refusal, wait = _refusal(reply.body)
     if word in REFUSES_CHANNEL:
         raise ChannelDead(f"Slack refuses this webhook: HTTP {reply.status} {word}", hint=MEND_ADDRESS)
+    if word in TOO_LARGE:
+        raise MessageTooLarge(f"Slack refused the message as too large: {word}")
     if word in REFUSES_MESSAGE:
         raise MessageRefused(f"Slack refused the message: HTTP {reply.status} {word}")
     if word in LIMITS or reply.status == 429:
