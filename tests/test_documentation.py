@@ -103,8 +103,8 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def block_of_readme(heading: str) -> str:
-    section = (ROOT / "README.md").read_text("utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
+def block_of(page: str, heading: str) -> str:
+    section = (ROOT / page).read_text("utf-8").partition(f"## {heading}\n")[2].partition("\n## ")[0]
     ((_, text),) = FENCE.findall(section)
     return str(text)
 
@@ -113,14 +113,14 @@ def block_of_readme(heading: str) -> str:
 @pytest.mark.skipif(util.find_spec("fiftyone") is None, reason="needs the extra `embedded`")
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_the_block_by_hand_of_the_readme_runs_when_it_is_pasted_twice(tmp_path: Path) -> None:
+def test_the_stages_by_hand_run_when_their_block_is_pasted_twice(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "socap"
     program.write_text(
         f'#!/bin/sh\nPYTHONPATH={os.pathsep.join(sys.path)!r} exec {sys.executable} -m socap_cli "$@"\n'
     )
     program.chmod(0o755)
-    block = block_of_readme("Every stage by hand, without a key").replace("8400", str(free_port()))
+    block = block_of("docs/first-campaign.md", "Every stage by hand, without a key").replace("8400", str(free_port()))
     block = block.replace("source .venv/bin/activate\n", "").replace("--speed 0", "--speed 0 --tweets 20")
     script = f"set -e\ntrap 'kill $! 2>/dev/null || true; socap db stop' EXIT\n{block}\n{block}"
     done = subprocess.run(
