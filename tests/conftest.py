@@ -33,13 +33,15 @@ LONG = frozenset({
     "test_simulated_week", "test_stops", "test_two_hosts", "test_waiting_people",
 })  # fmt: skip
 """Modules with tests of more than ten seconds."""
-ALONE = frozenset({"test_alert_bursts", "test_rate_at_the_provider"})
+ALONE = frozenset({"test_alert_bursts", "test_rate_at_the_provider", "test_windows"})
 """Modules that measure time: beside other tests, on two cores, they would measure those."""
 MEMORY = Path("/dev/shm")
 ROOM = 4 * 1024**3
 """Bytes that must be free there."""
-settings.register_profile("fast", max_examples=25)
+settings.register_profile("whole", deadline=None)
+settings.register_profile("fast", max_examples=25, deadline=None)
 """Of `make test-fast`; the whole suite tries as many as the library does by default."""
+settings.load_profile("whole")
 
 
 class SharedDatabase:

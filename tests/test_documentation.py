@@ -120,7 +120,9 @@ def test_the_stages_by_hand_run_when_their_block_is_pasted_twice(tmp_path: Path)
         f'#!/bin/sh\nPYTHONPATH={os.pathsep.join(sys.path)!r} exec {sys.executable} -m socap_cli "$@"\n'
     )
     program.chmod(0o755)
-    block = block_of("docs/first-campaign.md", "Every stage by hand, without a key").replace("8400", str(free_port()))
+    block = block_of("docs/first-campaign.md", "Every stage by hand, without a key").replace(
+        "8400", str(free_port())
+    )
     block = block.replace("source .venv/bin/activate\n", "").replace("--speed 0", "--speed 0 --tweets 20")
     script = f"set -e\ntrap 'kill $! 2>/dev/null || true; socap db stop' EXIT\n{block}\n{block}"
     done = subprocess.run(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +58,8 @@ class Bootstrap:
         self.settings = settings
         self._inform = inform
         self._warn = warn
+        self.clock_offset = timedelta()
+        """How far the database's clock is ahead of this host's, once it is open."""
 
     @contextmanager
     def database(self, *, patience: float = 5.0, may_be_new: bool = False) -> Iterator[Db]:
@@ -66,15 +68,20 @@ class Bootstrap:
         A new one is warned of, unless it may be: a wrong home or configuration looks like that. Raises StoreError,
         and LockHeld while a restore is under way.
         """
-        from socap_cli.store.connect import clock_offset, prepare
+        from socap_cli.store.connect import clock_offset, prepare, retry_until_available
 
         with self._opened(patience) as db:
-            prepared = prepare(db)
+            if secret(self.settings.database.uri):
+                prepared, self.clock_offset = prepare(db), clock_offset(db)
+            else:  # the embedded server may have ended since
+                prepared, self.clock_offset = retry_until_available(
+                    lambda: (prepare(db), clock_offset(db)), patience=RESTART, restart=self._start
+                )
             if prepared.is_new and not may_be_new:
                 self._warn(f"made a new empty database in {self.place}; if you have one, {LOOK_FOR_IT}")
             if prepared.ended:
                 self._warn(prepared.ended)
-            ahead = -clock_offset(db).total_seconds()
+            ahead = -self.clock_offset.total_seconds()
             if abs(ahead) > CLOCK_TOLERANCE:
                 direction = "ahead of" if ahead > 0 else "behind"
                 self._warn(

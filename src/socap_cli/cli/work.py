@@ -34,7 +34,6 @@ from socap_cli.cli.tables import console
 from socap_cli.errors import LockHeld, ProviderStop, SocapError
 from socap_cli.model.queue import REFUSED, RunRecord
 from socap_cli.store import usage
-from socap_cli.store.connect import clock_offset
 from socap_cli.text import counted
 from socap_cli.work.context import WorkResult
 from socap_cli.work.worker import THREADS_PER_REQUEST, Worker, WorkerOptions
@@ -163,7 +162,7 @@ def _work_here(
         stopping(run, stop, LEFT_TO_LEASES),
         _progress(run) as watch,
     ):
-        offset = clock_offset(db)  # the server's clock decides about budgets and passes
+        offset = built.clock_offset  # the server's clock decides about budgets and passes
         client = open_client(
             built, db, provider, now=lambda: run.now() + offset, stop=stop, max_in_flight=in_flight
         )

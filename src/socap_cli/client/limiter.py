@@ -184,6 +184,11 @@ class Limiter:
         if several:
             rate_limits.close(self.db, self._id(scope), reason=error.message[:200])
 
+    def close_failing(self, reason: str) -> None:
+        """Close each scope that failed last: a run gives up, `status` reports the outage, the next run probes first."""
+        for scope in [name for name, known in list(self._scopes.items()) if known.failing_since]:
+            rate_limits.close(self.db, self._id(scope), reason=reason[:200])
+
     def limited(self, scope: str, retry_after: float | None) -> None:
         """A request was refused for its rate: wait as asked, and go on more slowly when that happens again."""
         known = self._scopes[scope]

@@ -292,6 +292,7 @@ class Worker:
         """What ends a run whose provider was silent for so long, also while a probe of some endpoint always hangs."""
         if self.options.forever or silent <= self.context.provider_patience:
             return None
+        self.context.client.limiter.close_failing(self._last_error or "no response")
         why = f"{self._last_error}; " if self._last_error else ""
         return ProviderUnavailable(
             f"the provider has not answered for {silent:.0f} s",
