@@ -16,7 +16,7 @@ from support.browser import browser, needs_browser
 from support.documents import BRAND, START, Documents, plain_campaign, reasons
 from support.pages import STATES
 
-from socap_cli.model.campaign import TweetCategory
+from socap_cli.model.campaign import CampaignStatus, TweetCategory
 from socap_cli.report.gather import summary
 from socap_cli.report.page import campaign_page, index_page
 from socap_cli.report.publish import as_pdf
@@ -453,12 +453,66 @@ def test_a_filter_names_how_many_were_collected_when_the_page_holds_a_part(
     assert shown(page).endswith("on this page, which holds 200 of 1,500 collected engagements")
 
 
-def test_an_axis_names_its_unit_and_ages_are_on_one_scale(open_page: Open, states: States) -> None:
-    for name, unit in (("viral", "engagements per hour"), ("month", "engagements per day")):
-        assert open_page(path=states[0][name]).text_content(".of-pace .plot.wide .unit") == unit
+PERCENTAGES = """[...document.querySelectorAll('main, main *')].flatMap(e => [...e.childNodes].filter(
+    n => n.nodeType === 3 && n.textContent.includes('%')
+).map(n => [
+    e.closest('#tweets, #quality, #operations, .kpi, .sub, .story').id || e.closest('[class]').className,
+    n.textContent.trim(),
+]))"""
+COMPARED = r"(over )?\d+% (fewer|more|slower|faster) than the .*before"
+"""Against the period before; everything else with a percentage is a rate, a coverage or a share."""
+MAY_BE_PERCENTAGES = {
+    "story": rf".* in the last .*, {COMPARED}; .*", "delta down": COMPARED, "delta up": COMPARED,
+    "sub": r"[\d.]+% of what X counts is collected, no gaps", "value": r"[\d.]+%",
+    "delta": r"[\d.]+% (in the last 24 h|the day before|in the .* before)",
+    "tweets": r"[\d.]+%", "quality": r"[\d.]+%|[\d.]+% of what X counts is collected, no gaps:",
+    "operations": r"\d+% fewer than polling everything",
+}  # fmt: skip
+
+
+def test_no_percentage_is_of_a_running_total(open_page: Open, states: States) -> None:
+    for name, report in states[1].items():
+        found = open_page(path=states[0][name]).evaluate(PERCENTAGES)
+        strange = [one for one in found if not re.fullmatch(MAY_BE_PERCENTAGES.get(one[0], ""), one[1])]
+        assert strange == [], name
+        assert bool(found) == (report.collected > 0)
+        pace = report.figures["engagements"].pace
+        if (
+            pace
+            and pace.before
+            and report.campaign.status is CampaignStatus.ACTIVE
+            and abs(pace.change or 0) < 1
+        ):
+            text = open_page(path=states[0][name]).inner_text(".kpi:first-child")
+            change = round(100 * (1 - pace.new / pace.before))
+            assert (f"{change}% fewer" if pace.new else f"down from {pace.before}") in text
+
+
+UNITS = """[...document.querySelectorAll('.plot .unit')].filter(e => e.checkVisibility()).map(e => {
+    const box = e.getBoundingClientRect();
+    const size = parseFloat(getComputedStyle(e).fontSize) * e.getScreenCTM().a;
+    return [e.textContent, size >= 9.5 && box.left >= 0 && box.right <= innerWidth];
+})"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_visible_axis_names_its_unit(open_page: Open, states: States, width: int) -> None:
+    unit = dict.fromkeys(STATES, "engagements per hour") | {"month": "engagements per day"}
+    for name in STATES:
+        page = open_page(path=states[0][name], width=width)
+        drawn = states[1][name].collected > 0
+        assert page.evaluate(UNITS) == ([[unit[name], True]] if drawn else [])
+        if drawn:
+            page.click("label[for=by-total]")
+            assert page.evaluate(UNITS) == [["engagements in all", True]]
+    index = open_page(path=states[0]["index"], width=width)
+    assert index.evaluate(UNITS) == [["new engagements since the start, by age", True]]
+
+
+def test_campaigns_of_the_same_age_are_on_one_scale(open_page: Open, states: States) -> None:
     page = open_page(path=states[0]["index"])
     ends = page.evaluate(
-        "[...document.querySelectorAll('.at-wide path[fill=none]:not([d^=\"M48\"][stroke-opacity])')].map("
+        "[...document.querySelectorAll('.plot.wide path[fill=none]:not([d^=\"M48\"][stroke-opacity])')].map("
         "e => { const p = e.getPointAtLength(e.getTotalLength()); const b = e.getPointAtLength(0);"
         " return [e.nextElementSibling.textContent, p.x - b.x, b.y - p.y]; })"
     )

@@ -204,7 +204,7 @@ def test_hours_of_the_week_are_told_after_two_weeks() -> None:
     assert "by weekday and hour" not in page(days_of_a_campaign(4).report())
     report = days_of_a_campaign(15).report()
     assert report.hours[0][12] == 3
-    assert "Replies and quotes by weekday and hour (UTC)" in page(report)
+    assert "Engagements by weekday and hour (UTC)" in page(report)
 
 
 def test_the_chart_ends_at_the_latest_reading_and_adds_up_to_what_was_collected() -> None:

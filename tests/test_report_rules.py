@@ -48,8 +48,8 @@ from socap_cli.report.words import (
     count,
     duration,
     list_names,
-    number_only,
     one_engagement,
+    percent,
     short_number,
 )
 from socap_cli.store.page_sums import bits_of, number_of
@@ -181,8 +181,9 @@ def test_one_is_no_plural() -> None:
         ({}, None),
         ({"views": 0, "likes": 3}, None),
         ({"views": None, "likes": 3}, None),
-        ({"views": 200, "likes": 3, "retweets": 1, "replies": 1, "quotes": 1, "bookmarks": 4}, 0.05),
-        ({"views": 100, "likes": None, "retweets": 5}, 0.05),
+        ({"views": 2000, "likes": 30, "retweets": 10, "replies": 10, "quotes": 10, "bookmarks": 40}, 0.05),
+        ({"views": 1000, "likes": None, "retweets": 50}, 0.05),
+        ({"views": 999, "retweets": 50}, None),
     ],
 )
 def test_the_engagement_rate_is_interactions_by_views(
@@ -419,6 +420,17 @@ def test_the_highest_tick_is_at_or_above_the_highest_value_and_ticks_are_few(hig
     assert len(found) <= 6
 
 
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (None, 1, "–"), (0, 1, "0.0%"), (0.9876, 1, "98.8%"), (0.99996, 1, "99.9%"), (1, 1, "100%"),
+        (1.024, 1, "102.4%"), (0.996, 0, "99%"), (0.0184, 2, "1.84%"),
+    ],
+)  # fmt: skip
+def test_only_all_of_it_is_100_percent(value: float | None, digits: int, text: str) -> None:
+    assert percent(value, digits) == text
+
+
 def highest_bar(values: list[float], value: float) -> float:
     edges = [START + HOUR * n for n in range(len(values) + 1)]
     path = charts.spark(values, edges, value, width=100, height=100)
@@ -451,9 +463,7 @@ def test_a_page_names_the_lists_that_are_read(monkeypatch: pytest.MonkeyPatch) -
     assert (list_names(), list_names(True), list_names(False)) == (
         "retweets, replies and quotes", "replies and quotes", "retweets",
     )  # fmt: skip
-    assert number_only() == "likes and views"
     assert one_engagement() == "One retweet, one reply or one quote"
     likes = ListKind(Kind("likes"), "like", "liked", "Likes", "#8a4fd1", is_post=False, priority=4)
     monkeypatch.setitem(LISTS, likes.name, likes)
     assert (list_names(), list_names(False)) == ("retweets, replies, quotes and likes", "retweets and likes")
-    assert number_only() == "views"

@@ -105,7 +105,7 @@ def test_a_report_looks_at_no_engagement_that_it_does_not_show(
     assert [row["planSummary"] for row in done if "COLLSCAN" in row.get("planSummary", "")] == []
     looked = sum(row.get("docsExamined", 0) for row in done if row["ns"].endswith(".engagements"))
     sums = gather(one.db, found(one.db), few, now=datetime.now(UTC) + timedelta(hours=1))
-    shown = {*sums.rows, *sums.latest, *(row for person in sums.people for row in person.did)}
+    shown = {*sums.rows, *(row for person in sums.people for row in person.engagements)}
     assert 0 < looked <= len(shown) + 50 < one.db.engagements.count_documents({})
 
 

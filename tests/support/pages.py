@@ -77,7 +77,7 @@ def grown(
 ) -> Documents:
     """A campaign that was read so often for so many hours; of its engagements half came within `half` hours."""
     rng, one = random.Random(seed), Documents(campaign=plain_campaign(**facts))
-    moments = sorted(min(rng.expovariate(math.log(2) / half), hours) for _ in range(size))
+    moments = sorted(rng.expovariate(math.log(2) / half) % hours for _ in range(size))
     kinds = rng.choices(["retweet", "reply", "quote"], [6, 3, 1], k=size)
     of_tweet = [min(int(rng.expovariate(6 / tweets)), tweets - 1) for _ in range(size)]
     ids = [

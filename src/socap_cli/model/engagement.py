@@ -50,7 +50,7 @@ class Engagement:
     backfill: bool
     """Found by the first pass: it was there before its tweet was watched."""
     engaged_at: datetime | None = None
-    """None for a retweet, which carries no time."""
+    """None when the provider gave none: that of a retweet on twitterapi.io."""
     text: str | None = None
     organisations: tuple[str, ...] = ()
     """What the account's bio, name or handle names, by the rules for organisations."""

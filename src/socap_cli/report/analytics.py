@@ -32,6 +32,7 @@ SECOND_DAY = timedelta(hours=6)
 """What is left of the first day from which on it counts as the day before."""
 
 FEWEST_VIEWS = 1000
+"""Of fewer, a rate says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,9 +250,9 @@ def interactions(counters: Counters) -> int:
 
 
 def engagement_rate(counters: Counters) -> float | None:
-    """(likes + retweets + replies + quotes + bookmarks) ÷ views; None when no view is known."""
-    views = counters.get("views")
-    return interactions(counters) / views if views else None
+    """(likes + retweets + replies + quotes + bookmarks) ÷ views; None below `FEWEST_VIEWS`."""
+    views = counters.get("views") or 0
+    return interactions(counters) / views if views >= FEWEST_VIEWS else None
 
 
 def list_total(counters: Mapping[str, int | None]) -> int:

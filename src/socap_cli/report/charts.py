@@ -10,13 +10,13 @@ from itertools import pairwise
 from typing import Any
 
 from socap_cli.model.kinds import LISTS
-from socap_cli.report.analytics import DAY, HOUR, tick_labels, ticks
+from socap_cli.report.analytics import DAY, HOUR, TICK_STEPS, tick_labels, ticks
 from socap_cli.report.words import duration, short_number
 
 Span = tuple[datetime, datetime]
 LIGHT_GROUND, DARK_GROUND = "#ffffff", "#171c25"
 BLACK, WHITE = "#000000", "#ffffff"
-BOTTOM, TOP, LEFT, RIGHT = 36, 30, 48, 12
+BOTTOM, TOP, LEFT, RIGHT = 36, 38, 48, 12
 """Room in pixels around a plot."""
 MOST_POSTS = 60
 
@@ -67,6 +67,12 @@ class Plot:
     """(left, width)."""
     posts: str = ""
     note: tuple[float, str, str] | None = None
+    top: int = TOP
+
+    @property
+    def bottom(self) -> int:
+        """Where the axis of time is."""
+        return self.height - BOTTOM
 
 
 def bar_plot(chart: BarChart, name: str, width: int, height: int, dates: int, *, is_total: bool) -> Plot:
@@ -130,7 +136,9 @@ def _note(chart: BarChart, x_of: Any, width: int) -> tuple[float, str, str] | No
     return place, chart.note[1], "end" if place > width / 2 else "start"
 
 
-def age_plot(curves: Sequence[tuple[str, Sequence[tuple[float, float]]]], width: int, height: int) -> Plot:
+def age_plot(
+    curves: Sequence[tuple[str, Sequence[tuple[float, float]]]], name: str, width: int, height: int, most: int
+) -> Plot:
     """Curves of (seconds since the start, engagements) on common axes, named at their ends."""
     oldest = max((at for _, points in curves for at, _ in points), default=0) or 1
     marks = nice_ticks(max((value for _, points in curves for _, value in points), default=0))
@@ -138,21 +146,17 @@ def age_plot(curves: Sequence[tuple[str, Sequence[tuple[float, float]]]], width:
         _scale((0, oldest), (LEFT, width - (150 if width > 500 else 100))),
         _scale((0, marks[-1]), (height - BOTTOM, TOP)),
     )
-    unit = next((unit for unit in (timedelta(days=1), HOUR) if oldest >= 4 * unit.total_seconds()), HOUR / 60)
-    steps = nice_ticks(oldest / unit.total_seconds(), most=6)[:-1]
+    step = next((step for step in TICK_STEPS if oldest / step.total_seconds() <= most), TICK_STEPS[-1])
+    ages = [n * step for n in range(int(oldest / step.total_seconds()) + 1)]
     plot = Plot(
-        "age",
+        name,
         width,
         height,
         "new engagements since the start, by age",
         [(y_of(value), _tick(value)) for value in marks],
         [
-            (
-                x_of(step * unit.total_seconds()),
-                duration(step * unit) if step else "start",
-                "middle" if step else "start",
-            )
-            for step in steps
+            (x_of(age.total_seconds()), duration(age) if age else "start", "middle" if age else "start")
+            for age in ages
         ],
     )
     ends = [y_of(points[-1][1]) for _, points in curves]

@@ -16,7 +16,6 @@ from socap_cli.model.links import engagement_url, handle_in, profile_url, snowfl
 from socap_cli.model.list_state import TweetState, coverage_of, gaps_of
 from socap_cli.report.analytics import (
     DAY,
-    FEWEST_VIEWS,
     AtAge,
     Audience,
     Pace,
@@ -29,7 +28,6 @@ from socap_cli.report.analytics import (
     growth_between,
     growth_by_bar,
     half_life,
-    interactions,
     list_total,
     merged_gaps,
     periods,
@@ -55,7 +53,7 @@ from socap_cli.store import Db, alert_queue, campaigns, engagements, page_sums, 
 from socap_cli.text import iso
 
 LONGEST_TEXT, LONGEST_NAME = 280, 80
-MOST_PEOPLE, LATEST = 100, 50
+MOST_PEOPLE = 100
 NOBODY = Audience(0, 0)
 TWO_WEEKS = timedelta(days=14)
 AGES = (
@@ -116,10 +114,7 @@ def gather(db: Db, campaign: Campaign, options: ReportOptions, *, now: datetime)
         edges = (*edges[:-1], max(as_of, edges[-1]))
         lately = _Periods(edges[-1], *periods(edges[-1] - edges[0]))
     since = lately.begin if lately else None
-    newest, most_important = (
-        sums.newest(max(options.rows // 5, LATEST)),
-        sums.most_important(options.rows),
-    )
+    newest, most_important = sums.newest(options.rows // 5), sums.most_important(options.rows)
     leaders, first = sums.leaders(MOST_PEOPLE), sums.first_important(campaign.starts_at)
     wanted = dict.fromkeys([*most_important, *newest, *leaders, *([first[1]] if first else [])])
     shown = {
@@ -140,7 +135,7 @@ def gather(db: Db, campaign: Campaign, options: ReportOptions, *, now: datetime)
         first_reading=series.totals[0][0] if series.totals else None,
         readings=len(series.totals),
         figures=_figures(sums, series, totals, lately, edges, bars),
-        rate=_rate(series, totals, lately, edges),
+        rate=_rate(series, totals, lately),
         totals={name: totals.get(name) or 0 for name in counter_names()},
         growth=growth_between(series, since) if since else dict.fromkeys(counter_names(), 0),
         span=lately.span if lately else timedelta(),
@@ -162,7 +157,6 @@ def gather(db: Db, campaign: Campaign, options: ReportOptions, *, now: datetime)
         new_by_action={kind.action_type: bars.get(kind.action_type, ()) for kind in LISTS.values()},
         tweets=tweet_rows,
         people=_people([shown[key] for key in leaders if key in shown], since),
-        latest=tuple(shown[key] for key in newest[:LATEST] if key in shown),
         rows=_explored(newest, most_important, shown, len(sums.columns), options.rows),
         hours=sums.by_weekday(options.zone) if is_long else (),
         gaps=merged_gaps(gaps_of(states.values())),
@@ -229,19 +223,13 @@ def _figures(
     return found
 
 
-def _rate(series: Series, totals: Counters, lately: _Periods | None, edges: Sequence[datetime]) -> Rate:
-    """Rates of what came in a time: its interactions by its views."""
-
-    def rate_of(growth: Mapping[str, int]) -> float | None:
-        return interactions(dict(growth)) / growth["views"] if growth["views"] > 0 else None
-
+def _rate(series: Series, totals: Counters, lately: _Periods | None) -> Rate:
     if lately is None:
-        return Rate(engagement_rate(totals), None, None, ())
+        return Rate(engagement_rate(totals), None, None)
     new = growth_between(series, lately.begin)
     whole = growth_between(series, lately.begin - lately.before_span)
-    before = rate_of({name: whole[name] - new[name] for name in new}) if lately.before_span else None
-    heights = tuple(rate_of(row) or 0.0 for row in growth_by_bar(series, edges))
-    return Rate(engagement_rate(totals), rate_of(new), before, heights)
+    before: Counters = {name: whole[name] - new[name] for name in new}
+    return Rate(engagement_rate(totals), engagement_rate({**new}), engagement_rate(before))
 
 
 def _tweet_rows(
@@ -269,10 +257,10 @@ def _tweet_rows(
                 engagements=count.get("all", 0),
                 lately=count.get("lately", 0) if since else 0,
                 audience=audiences.get(tweet.tweet_id, NOBODY),
-                rate=engagement_rate(state.counters) if (state.counters.get("views") or 0) >= FEWEST_VIEWS else None,
+                rate=engagement_rate(state.counters),
                 velocity=velocity(series.growth, over=DAY),
                 half_life=half_life(series.totals, tweet.posted_at),
-                state="gone" if state.vanished else "watched" if state.checked_at else "not read yet",
+                state="removed" if state.vanished else "watched" if state.checked_at else "not read yet",
             )
         )  # fmt: skip
     return tuple(sorted(rows, key=lambda row: (-row.engagements, row.tweet.tweet_id)))
@@ -301,11 +289,11 @@ def _people(rows: Iterable[EngagementRow], since: datetime | None) -> tuple[Pers
         by_user.setdefault(row.user_id, []).append(row)
     people = []
     for mine in by_user.values():
-        did = sorted(mine, key=lambda row: (row.at, row.engagement_id), reverse=True)
-        best = max(did, key=lambda row: row.importance_score or 0.0)
-        is_new = since is not None and all(not row.backfill and row.at > since for row in did)
-        latest = did[0] if did[0].importance_score == best.importance_score else best
-        people.append(Person(latest, tuple(did), is_new))
+        newest = sorted(mine, key=lambda row: (row.at, row.engagement_id), reverse=True)
+        best = max(newest, key=lambda row: row.importance_score or 0.0)
+        is_new = since is not None and all(not row.backfill and row.at > since for row in newest)
+        latest = newest[0] if newest[0].importance_score == best.importance_score else best
+        people.append(Person(latest, tuple(newest), is_new))
     return tuple(sorted(people, key=lambda one: (-one.score, -one.latest.at.timestamp(), one.latest.user_id)))
 
 

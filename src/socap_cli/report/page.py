@@ -86,7 +86,7 @@ def index_page(
     rows = []
     for row in summaries:
         pace = None
-        if row["new"] is not None:
+        if row["new"] is not None and row["status"] != CampaignStatus.COMPLETED:
             span, before_span = (timedelta(seconds=seconds) for seconds in row["seconds"])
             pace = Pace(row["new"], span, row["before"], before_span)
         times = {
@@ -96,7 +96,7 @@ def index_page(
         rows.append({**row, **times, "pace": pace, "rank": rank, "reason": reason})  # fmt: skip
     rows.sort(key=lambda row: (row["rank"], row["name"].casefold(), row["slug"]))
     aged = [(row["name"], row["aged"]) for row in rows if len(row["aged"]) > 1 and row["aged"][-1][1] > 0]
-    ages = [age_plot(aged[:AGED_SHOWN], width, 320) for width in (1060, 330)] if len(aged) > 1 else []
+    ages = [age_plot(aged[:AGED_SHOWN], *shape) for shape in SHAPES] if len(aged) > 1 else []
     return _page("index.html", brand, zone, rows=rows, ages=ages, operator=edition is Edition.OPERATOR)
 
 

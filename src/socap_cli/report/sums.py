@@ -1,6 +1,6 @@
 """Sums over all engagements of a campaign, from columns. Pure.
 
-A time is known when an engagement carries one, or when monitoring saw it appear; a retweet of the baseline has none.
+A time is known when the provider gave one, or when monitoring saw the engagement appear.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class EngagementSums:
         return timedelta(seconds=int(self.columns.at[row]) - begin), self.columns.engagement_id(row)
 
     def by_weekday(self, zone: tzinfo) -> tuple[tuple[int, ...], ...]:
-        """Replies and quotes by weekday (Monday first) and hour in a time zone: their times are known."""
+        """Engagements that the provider gave a time for, by weekday (Monday first) and hour in a time zone."""
         table = [[0] * 24 for _ in range(7)]
         quarters, counts = np.unique(self.columns.at[self.timed] // QUARTER, return_counts=True)
         for quarter, count in zip(quarters.tolist(), counts.tolist(), strict=True):

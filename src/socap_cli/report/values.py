@@ -54,7 +54,7 @@ class EngagementRow:
     text: str
     at: datetime
     at_is_ours: bool
-    """Whether the time is when it was first seen: X gives none for retweets."""
+    """Whether the time is when it was first seen, as the provider gave none."""
     backfill: bool
     url: str
     tweet_id: str
@@ -67,7 +67,7 @@ class Person:
     """An account with all its engagements."""
 
     latest: EngagementRow
-    did: tuple[EngagementRow, ...]
+    engagements: tuple[EngagementRow, ...]
     """The latest first."""
     is_new: bool
     """Whether it first engaged in the latest period."""
@@ -94,7 +94,6 @@ class TweetRow:
     """Of them, new in the latest period."""
     audience: Audience
     rate: float | None
-    """None below `FEWEST_VIEWS`: a rate of a few views says nothing."""
     velocity: float | None
     half_life: HalfLife | None
     state: str
@@ -130,12 +129,14 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Interactions per view: of everything, and of what came in the latest period and in the one before."""
+    """Interactions per view: of everything, and of what came in the latest period and in the one before.
+
+    Without bars: a rate of an hour's few views says nothing.
+    """
 
     value: float | None
     lately: float | None
     before: float | None
-    bars: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +209,10 @@ class CampaignReport:
     """The most collected first."""
     people: tuple[Person, ...]
     """Important people, the most important first."""
-    latest: tuple[EngagementRow, ...]
     rows: tuple[EngagementRow, ...]
     """What can be explored: the most important and the newest."""
     hours: tuple[tuple[int, ...], ...]
-    """Replies and quotes by weekday, Monday first, and hour; empty in the first two weeks."""
+    """Engagements by weekday, Monday first, and hour; empty in the first two weeks."""
     gaps: tuple[GapSpan, ...]
     unread: int
     """Tweets that were never read."""

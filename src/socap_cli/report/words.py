@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from socap_cli.model.campaign import CampaignStatus, TweetCategory
 from socap_cli.model.engagement import OTHERS
-from socap_cli.model.kinds import LISTS, shown_counters
+from socap_cli.model.kinds import LISTS
 from socap_cli.report import analytics
 from socap_cli.report.analytics import DAY, HOUR, GapSpan, Pace
 from socap_cli.report.values import CampaignReport, EngagementRow, Figure
@@ -61,8 +61,11 @@ def short_number(value: float) -> str:
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """A part of one as a percentage; a dash when it is not known."""
-    return "–" if value is None else f"{100 * value:.{digits}f}%"
+    """A part of one as a percentage, 100% only of all; a dash when it is not known."""
+    if value is None or value == 1:
+        return "–" if value is None else "100%"
+    nearly_all = 100 - 10**-digits
+    return f"{min(100 * value, nearly_all) if value < 1 else 100 * value:.{digits}f}%"
 
 
 def moment(value: datetime, zone: tzinfo) -> str:
@@ -114,6 +117,11 @@ def trend(pace: Pace | None) -> str:
     return "" if change is None or abs(change) < SAME else "up" if change > 0 else "down"
 
 
+def state(status: str, *, has_started: bool) -> str:
+    """A campaign's status; `scheduled` until it starts."""
+    return "scheduled" if status == CampaignStatus.ACTIVE and not has_started else status
+
+
 def headline(report: CampaignReport, zone: tzinfo) -> str:
     """The result and the pace in a sentence or two."""
     if not report.tweets:
@@ -149,7 +157,7 @@ def details(report: CampaignReport) -> str:
     is_final, half = report.campaign.status is CampaignStatus.COMPLETED, report.half_life
     if is_final and half:
         most = "at most " if half.at_most else ""
-        parts.append(f"Half of the new ones came within {most}{duration(half.value)} of the start.")
+        parts.append(f"Half of the new engagements came within {most}{duration(half.value)} of the start.")
     if report.campaign.status is CampaignStatus.PAUSED:
         parts.append("Monitoring is paused.")
     return " ".join(parts)
@@ -225,11 +233,6 @@ def interacting() -> str:
 def one_engagement() -> str:
     """`One retweet, one reply or one quote`."""
     return _and([f"one {kind.action_type}" for kind in LISTS.values()], "or").capitalize()
-
-
-def number_only() -> str:
-    """`likes and views`: counters that are shown and have no list that is read."""
-    return _and([name for name in shown_counters() if name not in LISTS])
 
 
 def _and(names: list[str], word: str = "and") -> str:
