@@ -174,7 +174,7 @@ def test_an_export_runs_nothing_in_a_spreadsheet(
         (["engagements", "export", "x", "--format", "pdf", "--out", "x"], 2, "no format 'pdf'"),
         (["db", "start"], 2, "MONGODB_URI is set"),
         (["--config"], 2, "--config needs a value"),
-        (["--config", "nope.toml", "status"], 2, "no configuration file at nope.toml"),
+        (["--config", "nope.toml", "status"], 2, "cannot read nope.toml: No such file"),
         (["simulate", "--provider", "y"], 2, "no wire format 'y'"),
     ],
 )

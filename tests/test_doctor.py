@@ -79,7 +79,7 @@ def test_the_database_that_the_uri_names_is_used_unless_the_setting_names_one(
     monkeypatch.setenv("MONGODB_URI", uri)
     if name:
         monkeypatch.setenv("SOCAP_DATABASE__NAME", name)
-    assert load(None).database.name == used
+    assert load(None).settings.database.name == used
 
 
 @pytest.mark.parametrize(

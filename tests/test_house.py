@@ -86,3 +86,18 @@ def test_a_class_name_occurs_once() -> None:
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(module)
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+def test_no_private_attribute_of_another_object_is_used() -> None:
+    """`os._exit` is the documented way to end a process at once."""
+    used = [
+        f"{module}:{node.lineno} {ast.unparse(node)}"
+        for module, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and node.attr.startswith("_")
+        and not node.attr.startswith("__")
+        and not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
+        and ast.unparse(node) != "os._exit"
+    ]
+    assert used == []

@@ -18,7 +18,7 @@ from socap_cli.model.links import engagement_url
 from socap_cli.providers import AllowedRate
 from socap_cli.providers.table import PROVIDERS
 from socap_cli.report.analytics import interactions
-from socap_cli.settings import ProviderSettings, Settings
+from socap_cli.settings import Configuration, ProviderSettings, Settings
 from socap_cli.simulator.world import World
 from socap_cli.store import engagements, jobs
 from socap_cli.store.engagements import Selection
@@ -100,7 +100,7 @@ def toy(lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch) -> Lab:
     provider = Toy(one.world, one.now)
     monkeypatch.setitem(PROVIDERS, "toy", lambda _settings: provider)
     settings = Settings(provider=ProviderSettings(name="toy"))
-    with open_provider(Bootstrap(settings), needs_key=False) as built:
+    with open_provider(Bootstrap(Configuration(settings)), needs_key=False) as built:
         one.provider = built  # type: ignore[assignment]
         return one
 
@@ -126,7 +126,7 @@ def test_a_quiet_cycle_of_a_toy_reads_counters_only(toy: Lab) -> None:
 
 def test_whose_key_is_missing_is_said_by_the_settings() -> None:
     with pytest.raises(ConfigError) as refused:
-        Bootstrap(Settings(provider=ProviderSettings(name="toy"))).key()
+        Bootstrap(Configuration(Settings(provider=ProviderSettings(name="toy")))).key()
     assert refused.value.hint == "set TWITTER_API_KEY (a key of toy)"
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from socap_cli.providers import Provider
     from socap_cli.report.gather import ReportOptions
     from socap_cli.report.values import Brand, Edition
-    from socap_cli.settings import Settings
+    from socap_cli.settings import Configuration
     from socap_cli.store import Db
     from socap_cli.store.embedded import Embedded
     from socap_cli.store.importance import ImportanceCollections
@@ -50,12 +50,13 @@ class Bootstrap:
 
     def __init__(
         self,
-        settings: Settings,
+        configuration: Configuration,
         *,
         inform: Callable[[str], object] = lambda _: None,
         warn: Callable[[str], object] = lambda _: None,
     ) -> None:
-        self.settings = settings
+        self.configuration = configuration
+        self.settings = configuration.settings
         self._inform = inform
         self._warn = warn
         self.clock_offset = timedelta()
@@ -144,8 +145,7 @@ class Bootstrap:
     def rules_file(self) -> Path | None:
         """The file of rules that the configuration names, relative to its own place."""
         path = self.settings.importance.categories
-        folder = self.settings.file.parent if self.settings.file else Path()
-        return folder / path.expanduser() if path else None
+        return self.configuration.folder / path if path else None
 
     def key(self) -> str:
         """The provider's key. Raises ConfigError that says how to set it."""
@@ -247,8 +247,7 @@ def report_brand(built: Bootstrap) -> Brand:
     from socap_cli.report.page import brand_of
 
     wanted = built.settings.report
-    folder = built.settings.file.parent if built.settings.file else Path()
-    logo = folder / wanted.logo.expanduser() if wanted.logo else None
+    logo = built.configuration.folder / wanted.logo if wanted.logo else None
     return brand_of(wanted.model_copy(update={"logo": logo}))
 
 

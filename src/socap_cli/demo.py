@@ -29,7 +29,7 @@ from socap_cli.model.kinds import LISTS
 from socap_cli.providers import Provider
 from socap_cli.report.publish import Site, publish
 from socap_cli.report.values import Edition
-from socap_cli.settings import AlertSettings, ProviderSettings, Settings
+from socap_cli.settings import AlertSettings, Configuration, ProviderSettings, Settings
 from socap_cli.simulator.server import Mailbox, Simulator
 from socap_cli.simulator.world import Comparison, ItemKey, World, compare, true_keys
 from socap_cli.store import Db, alert_queue, campaigns, engagements
@@ -80,7 +80,7 @@ def open_scenario(folder: Path, *, tweets: int, cycles: int, seed: int) -> Itera
             email_to=("launch-team@agency.example",),
         )
         provider = ProviderSettings(api_key=SecretStr("demo"), url=simulator.url, rate=0)
-        built = Bootstrap(Settings(data_dir=folder, provider=provider, alerts=alerts))
+        built = Bootstrap(Configuration(Settings(data_dir=folder, provider=provider, alerts=alerts)))
         stack.callback(built.embedded().stop)
         db = stack.enter_context(built.database())
         client = stack.enter_context(open_provider(built))

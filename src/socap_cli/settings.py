@@ -11,25 +11,16 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 import platformdirs
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    SecretStr,
-    ValidationError,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -41,9 +32,6 @@ from pydantic_settings import (
 from socap_cli.errors import ConfigError
 from socap_cli.model.message import parse_digest, parse_quiet_hours, parse_receiver
 from socap_cli.text import secrets_of
-
-if TYPE_CHECKING:
-    from email_validator import ValidatedEmail
 
 Place = tuple[str, ...]
 """Section and key, or the key of a setting outside the sections."""
@@ -64,6 +52,7 @@ SENT_TO: dict[Place, Place] = {
 }
 """Each address with the secret that is sent there. A database's URI and a mail server's URL hold their own."""
 FILE_NAME = "socap.toml"
+UNREADABLE = "name a readable file; socap init writes a configuration"
 SEE_EXAMPLE = "config.example.toml shows every key with its default"
 DEFAULT_DATABASE = "socap"
 SERVERS_OWN_DATABASES = frozenset({"admin", "config", "local"})
@@ -78,27 +67,25 @@ MINUTES_OF_A_YEAR = 525_600
 
 def check_text(value: str) -> str:
     """One printable line. Raises ValueError, which does not repeat it."""
-    if "\n" in value or "\r" in value:
-        raise ValueError("holds more than one line")
     if not value.isprintable():
-        raise ValueError("holds a character that cannot be printed")
+        raise ValueError("holds a line break or another character that cannot be printed")
     return value
 
 
 def check_url(value: str, *schemes: str) -> str:
     """A URL of one of these schemes that names a host. Raises ValueError, which does not repeat it."""
-    if any(character.isspace() for character in check_text(value)):
+    if " " in check_text(value):
         raise ValueError("holds a blank")
     scheme, mark, _ = value.partition("://")
     if not mark or scheme.lower() not in schemes:
         raise ValueError(f"should begin with {' or '.join(f'{scheme}://' for scheme in schemes)}")
     try:
         parts = urlsplit(value)
-        host, _ = parts.hostname, parts.port
+        is_valid = parts.port is None or bool(parts.port + 1)  # reading it may raise
     except ValueError:
-        raise ValueError("is not a valid URL: check its host and port") from None
-    if not host or not is_host(host):
-        raise ValueError("is not a valid URL: check its host")
+        is_valid = False
+    if not is_valid or not parts.hostname or not is_host(parts.hostname):
+        raise ValueError("is not a valid URL: check its host and port")
     return value
 
 
@@ -115,14 +102,9 @@ def _mongodb(value: str) -> None:
         raise ValueError("should begin with mongodb:// or mongodb+srv://")
 
 
-def _api_key(value: str) -> None:
+def _ascii(value: str) -> None:
     if not check_text(value).isascii() or " " in value:
         raise ValueError("holds a blank or a character that is not ASCII")
-
-
-def _webhook(value: str) -> None:
-    if not check_url(value, "http", "https").isascii():
-        raise ValueError("holds a character that is not ASCII")
 
 
 def _collection(value: str) -> str:
@@ -162,9 +144,47 @@ def _time_zone(value: str) -> str:
     return value
 
 
+@dataclass(frozen=True, slots=True)
+class MailAddress:
+    name: str
+    local_part: str
+    domain: str
+    """In its ASCII form."""
+
+    @property
+    def address(self) -> str:
+        """As a mail server takes it."""
+        return f"{self.local_part}@{self.domain}"
+
+    @property
+    def needs_smtputf8(self) -> bool:
+        """Whether only a server with that extension can take it."""
+        return not self.local_part.isascii()
+
+
+def parse_address(text: str, *, may_have_name: bool = True) -> MailAddress:
+    """`name@host` or `Name <name@host>`. Raises ValueError that says what is wrong, without the address."""
+    import email_validator  # only where there is an address
+
+    for name in set(OFFICE_DOMAINS) & set(email_validator.SPECIAL_USE_DOMAIN_NAMES):
+        email_validator.SPECIAL_USE_DOMAIN_NAMES.remove(name)  # the documented way to accept them
+    try:
+        valid = email_validator.validate_email(
+            text.strip(),
+            check_deliverability=False,
+            globally_deliverable=False,
+            allow_display_name=may_have_name,
+        )
+    except email_validator.EmailNotValidError as error:
+        raise ValueError(f"is not an e-mail address: {str(error).rstrip('.')}") from None
+    except (UnicodeError, IndexError, RecursionError):
+        raise ValueError("is not an e-mail address") from None
+    return MailAddress(valid.display_name or "", valid.local_part, valid.ascii_domain or valid.domain)
+
+
 def check_address(text: str) -> str:
     """A bare mail address in its usual spelling. Raises ValueError."""
-    return _validated(text, display_name=False).normalized
+    return parse_address(text, may_have_name=False).address
 
 
 def _secret(check: Callable[[str], object]) -> AfterValidator:
@@ -196,16 +216,14 @@ Hosts = Annotated[tuple[Annotated[Text, AfterValidator(_host_and_port)], ...], A
 MailSender = Annotated[Text, AfterValidator(lambda text: parse_address(text) and text.strip())]
 MailAddresses = Annotated[tuple[Annotated[Text, AfterValidator(check_address)], ...], AtCommas]
 MongoUri = Annotated[SecretStr, _secret(_mongodb)]
-ApiKey = Annotated[SecretStr, _secret(_api_key)]
+ApiKey = Annotated[SecretStr, _secret(_ascii)]
 SmtpUrl = Annotated[SecretStr, _secret(lambda text: check_url(text, "smtp", "smtps"))]
-WebhookUrl = Annotated[SecretStr, _secret(_webhook)]
+WebhookUrl = Annotated[SecretStr, _secret(lambda text: _ascii(check_url(text, "http", "https")))]
 WebhookUrls = Annotated[tuple[WebhookUrl, ...], AtBlanks]
 SecretText = Annotated[SecretStr, _secret(check_text)]
 SecretWords = Annotated[tuple[SecretText, ...], AtBlanks]
-Receivers = Annotated[
-    tuple[Annotated[SecretStr, _secret(lambda text: parse_receiver(check_text(text)))], ...],
-    _if_text(RECEIVER.findall),
-]
+Receiver = Annotated[SecretStr, _secret(lambda text: parse_receiver(check_text(text)))]
+Receivers = Annotated[tuple[Receiver, ...], _if_text(RECEIVER.findall)]
 Rate = Literal["auto"] | Annotated[float, Field(ge=0, le=10_000)]
 Credits = Annotated[float, Field(ge=0, le=1e15)]
 
@@ -389,30 +407,17 @@ class Settings(BaseSettings):
     report: ReportSettings = ReportSettings()
     pings: PingSettings = PingSettings()
     logging: LoggingSettings = LoggingSettings()
-    _file: Path | None = PrivateAttr(default=None)
-    _origins: dict[Place, str] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(
         cls,
         settings_cls: type[BaseSettings],  # noqa: ARG003  (the library's signature)
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        *_others: Any,
+        **_more: Any,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What the settings are built with, then the sources of `load`."""
         return (init_settings, *_sources.get())
-
-    @property
-    def file(self) -> Path | None:
-        """The configuration file that was read."""
-        return self._file
-
-    @property
-    def origins(self) -> dict[Place, str]:
-        """Where each setting that is not a default comes from: the variable, the file or the option."""
-        return self._origins
 
 
 SECTIONS: dict[str, type[Section]] = {
@@ -436,79 +441,67 @@ class Variables(EnvSettingsSource):
         values: dict[str, str] = {}
         # Later wins: the plan's name over the long one, a value over its file.
         for name in sorted(
-            os.environ, key=lambda name: (name in PLAN_NAMES, not name.endswith("_FILE"), name)
+            filter(os.environ.get, os.environ),
+            key=lambda name: (name in PLAN_NAMES, not name.endswith("_FILE"), name),
         ):
-            if os.environ[name] and (known := _variable(name)):
-                variable, is_file = known
-                place = VARIABLES[variable]
-                value = _secret_file(name, os.environ[name]) if is_file else os.environ[name]
-                values["socap_" + "__".join(place)] = value
-                self.names[place] = name
+            upper, value = name.upper() if name.startswith("SOCAP_") else name, os.environ[name]
+            if upper not in VARIABLES and (upper := upper.removesuffix("_FILE")) in VARIABLES:
+                # The path is not repeated in an error: it may be the secret itself.
+                value = _read_text(Path(value), SECRET_BYTES, f"the file of {name}").strip()
+            if upper in VARIABLES:
+                values["socap_" + "__".join(VARIABLES[upper])] = value
+                self.names[VARIABLES[upper]] = name
+            elif name.startswith("SOCAP_") and name != "SOCAP_CONFIG":
+                hint = "unset it; settings are SOCAP_<SECTION>__<KEY>, as in config.example.toml"
+                raise ConfigError(
+                    f"environment variable {name}: no such setting", hint=_suggestion(upper, VARIABLES) + hint
+                )
         self.env_vars = values
 
 
-def _variable(name: str) -> tuple[str, bool] | None:
-    """Which of our variables this is, and whether it names a file with the value. Raises ConfigError."""
-    upper = name.upper() if name.startswith("SOCAP_") else name
-    for variable, is_file in ((upper, False), (upper.removesuffix("_FILE"), True)):
-        if variable in VARIABLES:
-            return variable, is_file
-    if not name.startswith("SOCAP_") or name == "SOCAP_CONFIG":
-        return None
-    printed = name.encode("utf-8", "backslashreplace").decode()
-    if upper.removeprefix("SOCAP_").lower() in SECTIONS:
-        raise ConfigError(
-            f"environment variable {printed}: a section, not a setting", hint=f"set {printed}__<KEY>"
-        )
-    similar = difflib.get_close_matches(upper, VARIABLES, 1)
-    suggestion = f"did you mean {similar[0]}? Otherwise unset it" if similar else "unset it"
-    raise ConfigError(
-        f"environment variable {printed}: no such setting",
-        hint=f"{suggestion}; settings are SOCAP_<SECTION>__<KEY>, as in config.example.toml",
-    )
-
-
-def _secret_file(name: str, path: str) -> str:
-    """What a `_FILE` holds, without blanks around it. The path is not repeated: it may be the secret itself."""
-    try:
-        return _read_text(Path(path), SECRET_BYTES, "its file").strip()
-    except ConfigError as error:
-        raise ConfigError(
-            f"environment variable {name}: {error.message}", hint="name a readable file, or unset it"
-        ) from None
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    similar = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {similar[0]}? " if similar else ""
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigFile:
-    """A configuration file. One that merely lies in the working folder is not trusted: it may be a stranger's."""
+class Configuration:
+    """The settings, and where they come from."""
 
-    path: Path
-    trusted: bool
+    settings: Settings
+    file: Path | None = None
+    """The configuration file that was read."""
+    origins: Mapping[Place, str] = field(default_factory=dict)
+    """Where each setting that is not a default comes from: the variable, the file or the option."""
+
+    @property
+    def folder(self) -> Path:
+        """Where relative paths of the file start."""
+        return self.file.parent if self.file else Path()
 
 
-def load(named: Path | None = None, *, data_dir: Path | None = None) -> Settings:
+def load(named: Path | None = None, *, data_dir: Path | None = None) -> Configuration:
     """Read file and environment. Raises ConfigError that names the wrong setting and its place."""
     file = find_file(named)
-    written = _read_toml(file.path) if file else {}
+    tree = _read_toml(file) if file else {}
     variables = Variables()
-    token = _sources.set((variables, InitSettingsSource(Settings, written)))
+    token = _sources.set((variables, InitSettingsSource(Settings, tree)))
     try:
         settings = Settings() if data_dir is None else Settings(data_dir=data_dir)
     except ValidationError as error:
-        raise _explained(error, variables, file) from None
+        raise _explained(error, variables.names, file) from None
     finally:
         _sources.reset(token)
-    if file and not file.trusted:
-        _refuse_untrusted_addresses(settings, written, variables, file)
-    if file:
-        settings._file = file.path
-        for section, tree in written.items():
-            places = [(section, key) for key in tree] if isinstance(tree, dict) else [(section,)]
-            settings._origins.update(dict.fromkeys(places, str(file.path)))
-    settings._origins.update(variables.names)
+    if file == Path(FILE_NAME) and not named_file(named):
+        _refuse_untrusted_addresses(settings, tree, variables.names)
+    origins: dict[Place, str] = {}
+    for section, keys in tree.items():
+        places = [(section, key) for key in keys] if isinstance(keys, dict) else [(section,)]
+        origins |= dict.fromkeys(places, str(file))
+    origins |= variables.names
     if data_dir is not None:
-        settings._origins["data_dir",] = "--data-dir"
-    return settings
+        origins["data_dir",] = "--data-dir"
+    return Configuration(settings, file, origins)
 
 
 def named_file(named: Path | None) -> Path | None:
@@ -516,175 +509,92 @@ def named_file(named: Path | None) -> Path | None:
     return named or (Path(os.environ["SOCAP_CONFIG"]) if os.environ.get("SOCAP_CONFIG") else None)
 
 
-def find_file(named: Path | None) -> ConfigFile | None:
+def find_file(named: Path | None) -> Path | None:
     """The configuration file: the named one, that of SOCAP_CONFIG, `./socap.toml`, or the user's own."""
     if path := named_file(named):
-        if not _exists(path):
-            raise ConfigError(f"no configuration file at {_shown(path)}", hint="write one with: socap init")
-        return ConfigFile(path, trusted=True)
-    if _exists(Path(FILE_NAME)):
-        return ConfigFile(Path(FILE_NAME), trusted=False)
+        return path
+    if os.path.lexists(FILE_NAME):
+        return Path(FILE_NAME)
     try:
         own = platformdirs.user_config_path("socap") / FILE_NAME
     except RuntimeError:  # no home folder
         return None
-    return ConfigFile(own, trusted=True) if _exists(own) else None
-
-
-def missing_file(named: Path | None) -> Path | None:
-    """Where a configuration is to be written, as there is none: where one was named, else `./socap.toml`."""
-    path = named_file(named)
-    if path is None:
-        return None if find_file(None) else Path(FILE_NAME)
-    return None if _exists(path) else path
-
-
-def is_secret(place: Place) -> bool:
-    """Whether a setting's value must not be shown."""
-    section, key = place if len(place) > 1 else ("", "")
-    field = SECTIONS[section].model_fields.get(key) if section in SECTIONS else None
-    return field is not None and "Secret" in repr(field.annotation)
+    return own if os.path.lexists(own) else None
 
 
 def texts_to_mask(settings: Settings) -> tuple[str, ...]:
     """Every text of the settings that nothing may print or log: keys, passwords, and addresses that are secrets."""
-    return tuple(dict.fromkeys(part for text in _secret_texts(settings) for part in secrets_of(text)))
+    return tuple(dict.fromkeys(part for text in secret_texts(settings) for part in secrets_of(text)))
 
 
-def _secret_texts(value: object) -> Iterator[str]:
+def secret_texts(value: object) -> Iterator[str]:
+    """The secrets in a setting, a section or all settings."""
     if isinstance(value, SecretStr):
         yield value.get_secret_value().strip()
     elif isinstance(value, (BaseModel, tuple)):
         for part in value:
-            yield from _secret_texts(part[1] if isinstance(value, BaseModel) else part)
+            yield from secret_texts(part[1] if isinstance(value, BaseModel) else part)
 
 
-def _explained(error: ValidationError, variables: Variables, file: ConfigFile | None) -> ConfigError:
+def _explained(error: ValidationError, names: Mapping[Place, str], file: Path | None) -> ConfigError:
     """The first setting that is wrong, with everything that is wrong with it."""
-    details = error.errors(include_input=False, include_url=False, include_context=False)
-    places = [_place_of(detail["loc"]) for detail in details]
-    reasons: dict[str, None] = {}
-    for detail, at in zip(details, places, strict=True):
-        if at == places[0]:
-            text = detail["msg"].removeprefix("Value error, ")
-            instead = {"extra_forbidden": "no such setting", "model_type": "a section, not a setting"}
-            reasons[instead.get(detail["type"], text[:1].lower() + text[1:])] = None
-    section, key = places[0] if len(places[0]) == 2 else ("", "")
-    similar = difflib.get_close_matches(key, SECTIONS[section].model_fields, 1) if section in SECTIONS else []
-    suggestion = f"did you mean {similar[0]}? " if "no such setting" in reasons and similar else ""
-    source = _source_of(places[0], variables, file)
-    return ConfigError(f"{source}: {', or '.join(reasons)}", hint=suggestion + SEE_EXAMPLE)
-
-
-def _place_of(loc: tuple[int | str, ...]) -> Place:
-    """The setting; what pydantic adds, the index of an item or the type of a union, is not part of its name."""
-    names = tuple(str(part) for part in loc if not isinstance(part, int))
-    return next((names[:end] for end in range(1, len(names)) if names[:end] in PLACES), names)
-
-
-def _source_of(place: Place, variables: Variables, file: ConfigFile | None) -> str:
-    if name := variables.names.get(place):
-        return f"environment variable {name}"
+    reasons: dict[Place, dict[str, None]] = {}
+    for detail in error.errors(include_input=False, include_url=False, include_context=False):
+        # What pydantic adds, the index of an item or the type of a union, is not part of a setting's name.
+        parts = tuple(str(part) for part in detail["loc"] if not isinstance(part, int))
+        place = next((parts[:end] for end in range(1, len(parts)) if parts[:end] in PLACES), parts)
+        text = detail["msg"].removeprefix("Value error, ")
+        instead = {"extra_forbidden": "no such setting", "model_type": "a section, not a setting"}
+        reasons.setdefault(place, {})[instead.get(detail["type"], text[:1].lower() + text[1:])] = None
+    place = next(iter(reasons))
+    section, key = place if len(place) == 2 else ("", "")
+    known = SECTIONS[section].model_fields if section in SECTIONS else {}
+    suggestion = _suggestion(key, known) if "no such setting" in reasons[place] else ""
     dotted = f"[{place[0]}] {'.'.join(place[1:])}" if len(place) > 1 else place[0] if place else "?"
-    return f"{file.path if file else 'configuration'}: {dotted}"
+    source = (
+        f"environment variable {names[place]}" if place in names else f"{file or 'configuration'}: {dotted}"
+    )
+    return ConfigError(f"{source}: {', or '.join(reasons[place])}", hint=suggestion + SEE_EXAMPLE)
 
 
 def _refuse_untrusted_addresses(
-    settings: Settings, written: dict[str, Any], variables: Variables, file: ConfigFile
+    settings: Settings, tree: Mapping[str, Any], names: Mapping[Place, str]
 ) -> None:
-    """A secret from elsewhere never goes to an address that a file in the working folder names."""
+    """A secret from elsewhere is never sent to an address that a file in the working folder names.
+
+    Such a file may be a stranger's. Raises ConfigError.
+    """
     for (section, key), secret_place in SENT_TO.items():
-        name = variables.names.get(secret_place)
-        is_here = key in written.get(section, {}) and (section, key) not in variables.names
-        if name and is_here and getattr(getattr(settings, section), key) != getattr(SECTIONS[section](), key):
+        is_in_file = key in tree.get(section, {}) and (section, key) not in names
+        default = getattr(SECTIONS[section](), key)
+        if secret_place in names and is_in_file and getattr(getattr(settings, section), key) != default:
             other = next(name for name in reversed(VARIABLES) if VARIABLES[name] == (section, key))
             raise ConfigError(
-                f"{file.path}: [{section}] {key}: a file in the working folder may not say where {name} goes",
-                hint=f"if it is yours, name it: --config {file.path} or SOCAP_CONFIG; or set {other}",
+                f"{FILE_NAME}: [{section}] {key}: a file in the working folder may not say where "
+                f"{names[secret_place]} is sent",
+                hint=f"if it is yours, name it: --config {FILE_NAME} or SOCAP_CONFIG; or set {other}",
             )
-
-
-def _exists(path: Path) -> bool:
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except (OSError, ValueError):  # reading it will say why
-        return True
-    return True
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(_read_text(path, CONFIG_BYTES, _shown(path)))
-    except RecursionError:
-        raise ConfigError(f"{_shown(path)}: nested too deep", hint=SEE_EXAMPLE) from None
-    except ValueError as error:  # of a number with thousands of digits, too
-        raise ConfigError(f"{_shown(path)}: {error}", hint=f"correct that line; {SEE_EXAMPLE}") from None
+        return tomllib.loads(_read_text(path, CONFIG_BYTES, str(path)))
+    except (ValueError, RecursionError) as error:  # of a number with thousands of digits, too
+        raise ConfigError(f"{path}: {error}", hint=f"correct that line; {SEE_EXAMPLE}") from None
 
 
-def _read_text(path: Path, most_bytes: int, label: str) -> str:
+def _read_text(path: Path, most_bytes: int, name: str) -> str:
     """The text of a small file. Raises ConfigError with the reason, which repeats nothing of its content."""
     try:
         with path.open("rb") as stream:
             content = stream.read(most_bytes + 1)
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{name}: not UTF-8 text at byte {error.start}", hint="save it as UTF-8") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        reason = getattr(error, "strerror", None) or "its name holds a NUL character"
-        raise ConfigError(f"cannot read {label}: {reason}", hint="name a readable file") from None
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"cannot read {name}: {reason}", hint=UNREADABLE) from None
     if len(content) > most_bytes:
         hint = "check that this is the file you meant"
-        raise ConfigError(f"{label} is larger than {most_bytes // 1024} KiB", hint=hint)
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{label}: not UTF-8 text at byte {error.start}", hint="save it as UTF-8") from None
-
-
-def _shown(path: Path) -> str:
-    """A path that can be printed, and is not too long."""
-    text = str(path).encode("utf-8", "backslashreplace").decode()
-    return text if len(text) <= 200 else f"{text[:100]}…{text[-60:]}"
-
-
-@dataclass(frozen=True, slots=True)
-class MailAddress:
-    """A name, and an address whose domain is in its ASCII form."""
-
-    name: str
-    local_part: str
-    domain: str
-
-    @property
-    def address(self) -> str:
-        """As a mail server takes it."""
-        return f"{self.local_part}@{self.domain}"
-
-    @property
-    def needs_smtputf8(self) -> bool:
-        """Whether only a server with that extension can take it."""
-        return not self.local_part.isascii()
-
-
-def parse_address(text: str) -> MailAddress:
-    """`name@host` or `Name <name@host>`. Raises ValueError that says what is wrong, without the address."""
-    valid = _validated(text, display_name=True)
-    return MailAddress(valid.display_name or "", valid.local_part, valid.ascii_domain or valid.domain)
-
-
-def _validated(text: str, *, display_name: bool) -> ValidatedEmail:
-    import email_validator  # only where there is an address
-
-    for name in OFFICE_DOMAINS:  # the documented way to accept them
-        if name in email_validator.SPECIAL_USE_DOMAIN_NAMES:
-            email_validator.SPECIAL_USE_DOMAIN_NAMES.remove(name)
-    try:
-        return email_validator.validate_email(
-            text.strip(),
-            check_deliverability=False,
-            globally_deliverable=False,
-            allow_display_name=display_name,
-        )
-    except email_validator.EmailNotValidError as error:
-        raise ValueError(f"is not an e-mail address: {str(error).rstrip('.')}") from None
-    except (UnicodeError, IndexError, RecursionError):
-        raise ValueError("is not an e-mail address") from None
+        raise ConfigError(f"{name} is larger than {most_bytes // 1024} KiB", hint=hint)
+    return text

@@ -158,7 +158,7 @@ def _slugs() -> list[str]:
 
     run = Run()
     split_global_options(run, typed())
-    settings = load(run.config, data_dir=run.data_dir)
+    settings = load(run.config, data_dir=run.data_dir).settings
     uri = secret(settings.database.uri)
     if not uri:
         embedded = Embedded(Path(settings.data_dir))

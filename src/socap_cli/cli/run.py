@@ -293,7 +293,8 @@ def bootstrap(run: Run) -> Bootstrap:
     from socap_cli.bootstrap import Bootstrap
     from socap_cli.settings import load, texts_to_mask
 
-    settings = load(run.config, data_dir=run.data_dir)
+    configuration = load(run.config, data_dir=run.data_dir)
+    settings = configuration.settings
     run.place = settings.data_dir
     os.environ.setdefault("MPLCONFIGDIR", str(settings.data_dir / FONTS))
     if run.logs is not None:
@@ -306,7 +307,7 @@ def bootstrap(run: Run) -> Bootstrap:
         ping = Ping(address, run.run_id, timeout=settings.pings.timeout)
         ping.started()
         run.at_end.append(ping.ended)
-    return Bootstrap(settings, inform=run.info, warn=run.warnings.append)
+    return Bootstrap(configuration, inform=run.info, warn=run.warnings.append)
 
 
 def _log_to_file(run: Run, settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from socap_cli.cli.run import Run, bootstrap
 from socap_cli.errors import SocapError
 from socap_cli.files import write_file
 from socap_cli.model.message import parse_receiver
-from socap_cli.settings import PLACES, find_file, is_secret, missing_file
+from socap_cli.settings import FILE_NAME, PLACES, find_file, secret_texts
 from socap_cli.status import RULES, gather, troubles
 from socap_cli.store import Db, connect, importance, usage
 from socap_cli.store.connect import clock, clock_offset
@@ -73,13 +74,10 @@ def init(ctx: typer.Context) -> None:
     """
 
     run: Run = ctx.obj
-    path = missing_file(run.config)
-    written = path is not None
-    if path is not None:
-        write_file(path, (files("socap_cli") / "config.example.toml").read_bytes(), mode=0o600)
-        run.config = path
-    found = find_file(run.config)
-    place = found.path if found else None
+    place = find_file(run.config) or Path(FILE_NAME)
+    written = not os.path.lexists(place)
+    if written:
+        write_file(place, (files("socap_cli") / "config.example.toml").read_bytes(), mode=0o600)
     built = bootstrap(run)
     with built.database(may_be_new=True) as db:
         names = built.settings.database
@@ -103,12 +101,12 @@ def show_config(ctx: typer.Context) -> None:
     Example: socap config show
     """
     run: Run = ctx.obj
-    settings = bootstrap(run).settings
+    configuration = bootstrap(run).configuration
     rows = [
         {
             "setting": ".".join(place),
-            "value": _masked(reduce(getattr, place, settings)),
-            "origin": settings.origins.get(place, "default"),
+            "value": _masked(reduce(getattr, place, configuration.settings)),
+            "origin": configuration.origins.get(place, "default"),
         }
         for place in PLACES
     ]
@@ -182,8 +180,12 @@ def run_checks(built: Bootstrap, *, offline: bool) -> list[Check]:
 
 
 def _configuration(built: Bootstrap) -> Iterator[Check]:
-    file = built.settings.file
-    held = [at for at, origin in built.settings.origins.items() if origin == str(file) and is_secret(at)]
+    file, origins = built.configuration.file, built.configuration.origins
+    held = [
+        at
+        for at in PLACES
+        if origins.get(at) == str(file) and any(secret_texts(reduce(getattr, at, built.settings)))
+    ]
     if file is None:
         yield Check("configuration", "ok", "no file; environment and defaults")
     elif file.stat().st_mode & OTHERS and held:
