@@ -725,7 +725,7 @@ def test_an_engagement_that_was_taken_back_is_told_so_without_its_text(desk: Ale
     desk.lab.db.engagements.update_many({}, {"$set": {"removed_at": desk.lab.now(), "text": "oh no"}})
     desk.lab.advance(minutes=20)
     desk.send()
-    assert "taken back since" in desk.told()
+    assert "removed since" in desk.told()
     assert "oh no" not in desk.told()
 
 

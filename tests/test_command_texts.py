@@ -308,7 +308,7 @@ def test_a_pipe_gets_every_column_whole(
 def test_what_is_not_there_is_told_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     show_jobs(Run(), [], now=NOW)
     show_engagements(Run(), [], now=NOW)
-    assert capsys.readouterr() == ("", "no matching jobs\nno engagement is like that\n")
+    assert capsys.readouterr() == ("", "no matching jobs\nno matching engagements\n")
 
 
 @pytest.mark.parametrize(

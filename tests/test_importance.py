@@ -86,7 +86,7 @@ def test_what_cannot_be_read_is_counted_and_named(db: Db) -> None:
     assert [sample.partition(": ")[2] for sample in found.samples] == [
         "followed_by: not a list",
         "followed_by 1: no username",
-        "neither followed_username nor followed_user_id",
+        "followed_username and followed_user_id are both missing",
         "no username",
         "no username",
     ]

@@ -88,7 +88,7 @@ def test_every_usual_form_of_a_list_is_read(content: str) -> None:
         ('[{"username":"ada"},{"username":"bob","weight":true}]', "line 1", "not a finite number"),
         ('[{"username":"ada"},{"username":"bob","weight":[1]}]', "line 1", "not a finite number"),
         ('[{"username":"ada"},{"username":"\\ud800"}]', "line 1", "no handle"),
-        ('[{"username":"ada"},null]', "line 1", "neither text nor an object"),
+        ('[{"username":"ada"},null]', "line 1", "not a text or an object"),
         ('[{"username":"ada"},{"username":{"a":1}}]', "line 1", "not text"),
         ('{"username":"ada"}\n{"username":"bob"\n', "line 2", "not JSON"),
         ('{"username":"ada",\n{"username":"bob"}\n', "line 1", "not JSON"),

@@ -76,10 +76,10 @@ def test_organisations_are_found_by_the_same_rules() -> None:
     [
         ("[categories.x]\nwords = 1", "x.words: Input should be a valid list"),
         ("[categories.x]\npatterns = ['(']", "invalid pattern"),
-        ("[categories.x]\npatterns = ['a*']", "matches everybody"),
+        ("[categories.x]\npatterns = ['a*']", "matches every text"),
         ("[categories.x]\nwords = ['']", "x.words.0: String should have at least 1 character"),
         ("[categories.x]\nwrods = ['a']", "x.wrods: unknown key"),
-        ("[categories.x]", "neither words nor patterns"),
+        ("[categories.x]", "has no words and no patterns"),
         ("[categories.others]\nwords = ['a']", "others is the category"),
         ("[categories]\nx = 1", "x: should be a table"),
         ("[organisations]\nFund = 'fund'", "Fund: Input should be a valid list"),

@@ -288,8 +288,8 @@ def test_the_reason_is_told_in_words(serve: Serve) -> None:
     page = serve(200, {"tweets": rows}).page(QUOTES, "9")
     assert [row.reason for row in page.unreadable] == [
         "its id is missing or no id",
-        "its author is gone",
-        "its author is gone",
+        "its author is unavailable",
+        "its author is unavailable",
         "it is null",
         "its id is missing or no id",
     ]

@@ -296,7 +296,7 @@ def tree_rows(value: Any, text: str, is_group: IsGroup, *, first_line: int = 1) 
             else:
                 shown = str(entry)
                 error = (
-                    "neither text nor an object" if entry is None or isinstance(entry, (bool, float)) else ""
+                    "not a text or an object" if entry is None or isinstance(entry, (bool, float)) else ""
                 )
                 cells = () if error else (shown,)
                 rows.append(ListRow(line, shown, cells, group=group, position=position, error=error))

@@ -504,7 +504,7 @@ def after_failure(
         due = now + back_off(message.attempts) if again else None
         return Settlement(DeliveryStatus.UNKNOWN, text, due, may_have_arrived=True)
     if message.attempts >= max_attempts:
-        return Settlement(DeliveryStatus.DEAD, f"given up after {message.attempts} attempts: {text}")
+        return Settlement(DeliveryStatus.DEAD, f"failed after {message.attempts} attempts: {text}")
     wait = timedelta(seconds=error.retry_after or 0.0)
     if not wait or message.attempts > RETRY_AFTER_HONOURED:
         # At least our own pauses, or one night of a short Retry-After uses all attempts up.

@@ -62,7 +62,7 @@ class Email:
     name = "email"
     interval = 0.0
     most_people = 50
-    missing = "nobody to mail to; set SOCAP_ALERT_EMAIL_SMTP and SOCAP_ALERTS__EMAIL_TO or --client-email"
+    missing = "no mail recipient; set SOCAP_ALERT_EMAIL_SMTP and SOCAP_ALERTS__EMAIL_TO or --client-email"
 
     def __init__(self, settings: AlertSettings, *, now: Callable[[], datetime] = _now) -> None:
         url = settings.email_smtp

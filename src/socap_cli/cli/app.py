@@ -31,7 +31,7 @@ COMMANDS = {
     "init": ("setup:init", "Write a commented configuration, create the indexes, say what was found."),
     "doctor": ("setup:doctor", "Check configuration, database, provider, channels, clock and disk."),
     "enqueue": ("jobs:enqueue", "Arm the jobs of all active campaigns."),
-    "work": ("work:work", "Work the queue until it is dry."),
+    "work": ("work:work", "Work the queue until it is empty."),
     "status": ("status:status", "The queue, last runs, coverage, closed endpoints."),
     "demo": ("demo:demo", "Run a simulated launch, everything included."),
     "simulate": ("demo:simulate", "Serve a made-up world in a provider's wire format."),
@@ -43,7 +43,7 @@ GROUPS = {
     "config": ("setup:config_app", "Effective settings, and where each comes from."),
     "campaign": ("campaign:app", "Register campaigns and their tweets."),
     "jobs": ("jobs:app", "Look into the queue."),
-    "alerts": ("alerts:app", "Tell people about important engagements."),
+    "alerts": ("alerts:app", "Send alerts about important engagements."),
     "report": ("report:app", "Static pages, the mail edition, campaigns compared."),
     "metrics": ("metrics:app", "Counters over time."),
     "engagements": ("engagements:app", "Who engaged."),
@@ -118,10 +118,10 @@ def everywhere(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
     quiet: Annotated[
         bool,
-        typer.Option("--quiet", "-q", help="Print nothing on success; -qq tells what goes on once a day."),
+        typer.Option("--quiet", "-q", help="Print nothing on success; -qq repeats an ongoing warning once a day."),
     ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Tell more on stderr; -vv everything, with tracebacks.")
+        bool, typer.Option("--verbose", "-v", help="Print more on stderr; -vv everything, with tracebacks.")
     ] = False,
     log_format: Annotated[str, choice("text|json", help="How lines of the log are written.")] = "text",
     exit_zero: Annotated[bool, typer.Option("--exit-zero", help="Exit 0 whatever happened.")] = False,

@@ -577,7 +577,7 @@ def resume(
     ctx: typer.Context,
     slug: Slug,
     days: Annotated[
-        float | None, typer.Option(callback=finite, metavar="N", help="For so many days from now.")
+        float | None, typer.Option(callback=finite, metavar="N", help="For this many days from now.")
     ] = None,
     dry_run: DryRun = False,
 ) -> None:

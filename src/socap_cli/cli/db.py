@@ -182,7 +182,7 @@ def prune(
             callback=finite,
             metavar="HOURS",
             min=0,
-            help="Delete what has been gone from X for so long.",
+            help="Delete engagements that were removed from X this long ago.",
             show_default="24",
         ),
     ] = 24,
@@ -206,7 +206,7 @@ def prune(
 
 
 def _pruned_line(done: Pruned, *, dry_run: bool) -> str:
-    parts = [f"{counted(done.taken_back, 'engagement')} that were taken back"]
+    parts = [f"{counted(done.taken_back, 'engagement')} removed from X"]
     if done.campaigns:
         parts.append(f"{counted(len(done.campaigns), 'campaign')} ({', '.join(done.campaigns)})")
     if done.tweets:

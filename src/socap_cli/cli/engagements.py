@@ -88,7 +88,7 @@ def list_(
 def show_engagements(run: Run, found: Sequence[Engagement], *, now: datetime) -> None:
     """A row for each engagement: when, who, what they did to which tweet, how important they are."""
     if not found:
-        run.info("no engagement is like that")
+        run.info("no matching engagements")
         return
     tables.show(
         tables.Columns(
@@ -101,7 +101,7 @@ def show_engagements(run: Run, found: Sequence[Engagement], *, now: datetime) ->
             [
                 one.at,
                 f"@{one.profile.username}",
-                f"{one.action_type}, taken back" if one.removed_at else one.action_type,
+                f"{one.action_type}, removed" if one.removed_at else one.action_type,
                 one.tweet_id,
                 "?" if one.importance.score is None else one.importance.score,
                 one.profile.followers,

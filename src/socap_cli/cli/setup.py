@@ -127,7 +127,7 @@ def _shown_value(value: Any) -> Any:
 
 def doctor(
     ctx: typer.Context,
-    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody outside this machine.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Make no request to other machines.")] = False,
 ) -> None:
     """Check configuration, database, provider, channels, clock and disk: a line each, exit 1 if one fails.
 
@@ -301,7 +301,7 @@ def _provider(built: Bootstrap) -> Iterator[Check]:
         left = provider.credits_left()
         enough = max(_used_in_a_day(db), LITTLE_USD / (provider.usd_per_credit or 1.0))
     if left is None:
-        yield Check("provider", "ok", "the key is accepted; credits are not told")
+        yield Check("provider", "ok", "the key is accepted; the provider does not report credits")
     elif left <= 0:
         yield Check("provider", "fail", "no credits left", "recharge the account")
     elif left < enough:

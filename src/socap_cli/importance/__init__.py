@@ -74,9 +74,9 @@ def parse_rules(text: str, name: str) -> LabelRules:
             message = f"{name}: {rule.label}: invalid pattern: {error}"
             raise ConfigError(message, hint="correct it, or use words") from None
         if not rule.words and not rule.patterns:
-            raise ConfigError(f"{name}: {rule.label}: neither words nor patterns", hint=HINT)
+            raise ConfigError(f"{name}: {rule.label}: has no words and no patterns", hint=HINT)
         if pattern.search(""):
-            raise ConfigError(f"{name}: {rule.label}: matches everybody", hint="a pattern matches nothing")
+            raise ConfigError(f"{name}: {rule.label}: matches every text", hint="a pattern matches nothing")
     return rules
 
 

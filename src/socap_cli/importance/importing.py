@@ -196,7 +196,7 @@ def _entry(fields: Fields, place: str, imported: ImportedList) -> IndexEntry:
     entry = importance.entry_of(document)
     imported.note(place, entry.problems)
     if not entry.username and not entry.user_id:
-        raise Unreadable("neither followed_username nor followed_user_id")
+        raise Unreadable("followed_username and followed_user_id are both missing")
     rows = fields.get("followed_by") or []
     if isinstance(rows, str):  # a cell: JSON as databases export it, or handles with commas or semicolons
         try:
@@ -217,7 +217,7 @@ def _entry(fields: Fields, place: str, imported: ImportedList) -> IndexEntry:
         except (Unreadable, NotAHandle) as reason:
             imported.reject(f"{place}: followed_by {number}", one, reason)
     if not followers and (rows or entry.stated_score is None):
-        raise Unreadable("nobody in followed_by can be read" if rows else "followed_by is empty")
+        raise Unreadable("no entry of followed_by can be read" if rows else "followed_by is empty")
     return replace(entry, followers=tuple(followers.values()))
 
 

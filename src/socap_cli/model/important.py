@@ -185,7 +185,7 @@ def flag_of(value: object) -> bool | None:
     if _is_blank(value):
         return None
     if (flag := cleaning.flag(value.strip() if isinstance(value, str) else value)) is None:
-        raise Unreadable(f"{cleaning.sample(value, limit=60)} is neither yes nor no")
+        raise Unreadable(f"{cleaning.sample(value, limit=60)} is not yes or no")
     return flag
 
 

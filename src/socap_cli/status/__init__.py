@@ -141,7 +141,7 @@ def _outage(found: Status, _wanted: Settings, now: datetime) -> Found:
         if one.silent_for is not None:
             since = now - timedelta(seconds=one.silent_for)
             said = f"{one.scope} has not answered since {since:%Y-%m-%d %H:%M}Z: {one.reason}"
-            yield "fail", said, "nothing is lost, the next run goes on; see the provider's own status"
+            yield "fail", said, "nothing is lost, the next run continues; see the provider's own status"
         elif one.blocked_for > 0:
             until = now + timedelta(seconds=one.blocked_for)
             yield "warn", f"{one.scope} is closed by the provider until {until:%Y-%m-%d %H:%M}Z", "wait"
@@ -155,7 +155,7 @@ def _runs(found: Status, wanted: Settings, now: datetime) -> Found:
         return
     limit = timedelta(minutes=wanted.collection.gap_after_minutes)
     last = found.last_runs.get("enqueue")
-    look = "look at cron, the timer or n8n: socap enqueue should run every half hour"
+    look = "check cron, the timer or n8n: socap enqueue should run every 30 minutes"
     if last is None:
         yield "warn", f"{found.tweets:,} tweets are watched, and socap enqueue never ran", look
     elif now - last.started_at > limit:

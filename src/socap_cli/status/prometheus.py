@@ -47,11 +47,11 @@ def metrics(
         "socap_provider_silent_seconds": ("For how long a provider has not answered.", _silent(found)),
         "socap_spent_today_credits": ("Credits since midnight UTC.", _plain(found.spent_today)),
         "socap_found_after_seconds": (
-            "How late replies and quotes were found.",
+            "Delay between a reply or quote and its detection.",
             _delay(found.detection.stored),
         ),
-        "socap_told_after_seconds": ("How late they were told.", _delay(found.detection.told)),
-        "socap_troubles": ("Troubles that status tells, by state.", _troubles(told)),
+        "socap_told_after_seconds": ("Delay between a reply or quote and its alert.", _delay(found.detection.told)),
+        "socap_troubles": ("Problems that socap status reports, by state.", _troubles(told)),
     }
 
 

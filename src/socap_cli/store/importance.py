@@ -295,7 +295,7 @@ def entry_of(row: Row) -> IndexEntry:
     username, user_id = read("followed_username", account_of), read("followed_user_id", id_of)
     stated = read("importance_score", _number_of)
     if not username and not user_id and not problems:
-        problems.append("neither followed_username nor followed_user_id")
+        problems.append("followed_username and followed_user_id are both missing")
     followers: dict[str, Follower] = {}
     rows = row.get("followed_by") or ()
     if not isinstance(rows, (list, tuple)):
@@ -322,7 +322,7 @@ def follower_of(row: Any) -> Follower:
     if isinstance(row, str):
         row = {"username": row}
     if not isinstance(row, Mapping):
-        raise Unreadable("neither an object nor a handle")
+        raise Unreadable("not an object or a handle")
     user_id = id_of(row.get("user_id"))
     name = row["name"] if isinstance(row.get("name"), str) else None
     username = account_of(row.get("username")) or name or user_id

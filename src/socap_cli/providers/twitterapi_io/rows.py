@@ -133,7 +133,7 @@ def read_post(row: Any) -> ListItem:
 def _author(row: dict[str, Any]) -> Profile:
     author = row.get("author")
     if author is None or (isinstance(author, dict) and author.get("id") is None):
-        raise BadRow("its author is gone", is_gone=True)
+        raise BadRow("its author is unavailable", is_gone=True)
     if not isinstance(author, dict):
         raise BadRow(f"its author is {kind_of(author)}")
     try:

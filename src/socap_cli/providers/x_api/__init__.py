@@ -201,7 +201,7 @@ class XApi(HttpProvider):
     def followings(self, username: str, *, cursor: str | None = None) -> Page:  # noqa: ARG002
         """Not read from X: an account costs a cent."""
         raise RequestRefused(
-            f"whom @{username} follows is not read from X", hint="import a list: socap importance import"
+            f"the followings of @{username} are not read from X", hint="import a list: socap importance import"
         )
 
     def _times(self, since: datetime | None, until: datetime | None) -> dict[str, str]:

@@ -36,7 +36,7 @@ VERIFIED_TYPES = frozenset({"blue", "business", "government"})
 
 Accounts = Mapping[str, Any]
 """Rows of accounts by id, as they stand beside the posts."""
-LOOK = "look at the project's usage and credits in X's developer console"
+LOOK = "check the project's usage and credits in X's developer console"
 GONE = ("resource-not-found", "resource-unavailable")
 HIDDEN = ("not-authorized-for-resource", "disallowed-resource")
 """Of a tweet whose author is protected or suspended."""
@@ -114,7 +114,7 @@ def read_post(row: Any, accounts: Accounts, *, relation: str, tweet_id: str) -> 
         return None
     user_id = cleaning.user_id(row.get("author_id"))
     if user_id is None:
-        raise BadRow("its author is gone", is_gone=row.get("author_id") is None)
+        raise BadRow("its author is unavailable", is_gone=row.get("author_id") is None)
     is_retweet = relation == "retweeted"
     versions = row.get("edit_history_tweet_ids", row.get("edit_history_post_ids"))
     first_id = cleaning.post_id(versions[0]) if isinstance(versions, list) and versions else None
