@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # More than there are cores: half of a test's time is spent waiting for a server, a process or a timeout.
 WORKERS ?= 4
 COVERED ?= 85
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist load --maxschedchunk 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 .PHONY: help demo test test-fast test-all constraints hooks check lint format types imports bench fuzz fuzz-inputs fuzz-restore \
   soak week test-n8n docs release-check install clean

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from support.databases import SharedDatabase
 from support.lab import START, Lab
 from support.servers import Hook, hook
 from support.terminal import Cli
@@ -21,7 +22,6 @@ from socap_cli.errors import NoMongod
 from socap_cli.simulator.server import Mailbox, Simulator
 from socap_cli.simulator.world import World
 from socap_cli.store import Db, open_database
-from socap_cli.store.connect import ensure_indexes
 from socap_cli.store.embedded import Embedded
 
 SERVERS = frozenset({"mongod", "replica_set", "cluster", "simulate", "canned", "mailbox", "team", "boss"})
@@ -44,41 +44,6 @@ settings.register_profile("fast", max_examples=25, deadline=None)
 settings.load_profile("whole")
 
 
-class SharedDatabase:
-    """A database that is emptied after each test, and dropped when a test changed its collections or indexes."""
-
-    def __init__(self, database: Db) -> None:
-        self._database = database
-        self._shape: dict[str, frozenset[str]] = {}
-
-    def prepared(self) -> Db:
-        if not self._shape:
-            self._database.client.drop_database(self._database.name)
-            ensure_indexes(self._database)
-            self._shape = self._current_shape()
-            self._ready = list(self._database.locks.find())
-        return self._database
-
-    def empty(self) -> None:
-        shape = self._current_shape()
-        for name in shape.keys() - self._shape.keys():
-            self._database.drop_collection(name)
-        if any(shape.get(name) != names for name, names in self._shape.items()):
-            self._shape = {}
-            return
-        for name in self._shape:
-            self._database[name].delete_many({})
-        self._database.locks.insert_many(self._ready)
-
-    def _current_shape(self) -> dict[str, frozenset[str]]:
-        return {
-            row["name"]: frozenset(index["name"] for index in self._database[row["name"]].list_indexes())
-            if row["type"] == "collection"
-            else frozenset()
-            for row in self._database.list_collections()
-        }
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a server or a browser: by its fixtures. A module that starts its own says so by `pytestmark`.
 
@@ -92,6 +57,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.alone)
         if BROWSERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.xdist_group("browser"))  # its pages are rendered once, by one worker
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +93,7 @@ def mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def shared_database(mongod: str) -> Iterator[SharedDatabase]:
-    """One database for all tests of a worker: creating 36 indexes for each test took a tenth of the suite's time."""
+    """One database for all tests of a worker."""
     with open_database(mongod, f"t{uuid.uuid4().hex[:12]}") as database:
         yield SharedDatabase(database)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import uuid
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from support.databases import SharedDatabase
 from support.lab import SLUG, START, Lab, change
 from support.mortal import Killed, MortalDb
 
@@ -31,8 +31,6 @@ from socap_cli.model.kinds import LISTS, REPLIES, RETWEETS, Kind
 from socap_cli.settings import CollectionSettings
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.world import World
-from socap_cli.store import open_database
-from socap_cli.store.connect import ensure_indexes
 
 EXAMPLES = int(os.environ.get("SOCAP_FUZZ", "120"))
 PARTS = 2
@@ -45,15 +43,13 @@ tweets = st.integers(0, 1)
 class CrashHistories(RuleBasedStateMachine):
     """Two tweets, three lists each, pages of five."""
 
-    uri = ""
+    shared: SharedDatabase
     people_change_their_minds = True
     cadence = Cadence.FIXED
 
     def __init__(self) -> None:
         super().__init__()
-        self._database = open_database(self.uri, f"f{uuid.uuid4().hex[:12]}")
-        self.db = self._database.__enter__()
-        ensure_indexes(self.db)
+        self.db = self.shared.prepared()
         world = World(start=START, tweets=2, engagements=0.0, accounts=160, seed=3)
         self.simulator = Simulator(world, page=5).__enter__()
         self.simulator.faults.hang_seconds = 0.3
@@ -69,8 +65,7 @@ class CrashHistories(RuleBasedStateMachine):
         finally:
             self.lab.close()
             self.simulator.close()
-            self.db.client.drop_database(self.db.name)
-            self._database.__exit__(None, None, None)
+            self.shared.empty()
 
     @initialize(long_list=st.sampled_from([10, 200]))
     def some_read_long_lists_side_by_side(self, long_list: int) -> None:
@@ -184,8 +179,10 @@ MACHINES = [CrashHistories, DeltaHistories, AdaptiveCrashHistories, AdaptiveDelt
 @pytest.mark.timeout(300 + 5 * EXAMPLES)
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("machine", MACHINES)
-def test_every_crash_history_ends_in_the_truth(machine: type[CrashHistories], part: int, mongod: str) -> None:
-    CrashHistories.uri = mongod
+def test_every_crash_history_ends_in_the_truth(
+    machine: type[CrashHistories], part: int, shared_database: SharedDatabase
+) -> None:
+    CrashHistories.shared = shared_database
     run_state_machine_as_test(
         machine,
         settings=settings(
@@ -204,22 +201,22 @@ def test_every_crash_history_ends_in_the_truth(machine: type[CrashHistories], pa
 @pytest.mark.parametrize("after", [False, True], ids=["before a write", "after a write"])
 @pytest.mark.parametrize("kind", [RETWEETS, REPLIES])
 def test_a_pass_killed_at_each_of_its_writes_leaves_no_gap(
-    mongod: str, kind: Kind, after: bool, refused: bool
+    shared_database: SharedDatabase, kind: Kind, after: bool, refused: bool
 ) -> None:
     """Crash points, one by one: 13 new items over 3 pages, killed at write n, resumed after 3 more came."""
     reached_the_end = False
     lives = 0
     while not reached_the_end:
         lives += 1
-        reached_the_end = _killed_once(mongod, kind, lives, after=after, refused=refused)
+        reached_the_end = _killed_once(shared_database, kind, lives, after=after, refused=refused)
     assert lives > 10
 
 
-def _killed_once(mongod: str, kind: Kind, lives: int, *, after: bool, refused: bool) -> bool:
+def _killed_once(shared: SharedDatabase, kind: Kind, lives: int, *, after: bool, refused: bool) -> bool:
     """Whether the pass ended before its n-th write came."""
     world = World(start=START, tweets=1, engagements=0.0, accounts=80, seed=5)
-    with open_database(mongod, f"k{uuid.uuid4().hex[:12]}") as db, Simulator(world, page=5) as simulator:
-        ensure_indexes(db)
+    db = shared.prepared()
+    with Simulator(world, page=5) as simulator:
         lab = Lab(db, simulator, policy=CollectionSettings(boundary_run=4))
         lab.engage(kind, 12)
         lab.enqueue()
@@ -242,5 +239,5 @@ def _killed_once(mongod: str, kind: Kind, lives: int, *, after: bool, refused: b
             lab.work_by_hand()
         lab.assert_exact()
         lab.close()
-        db.client.drop_database(db.name)
+        shared.empty()
         return bool(mortal.lives > 0)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
-import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from support.databases import SharedDatabase
 
 from socap_cli.model.kinds import Kind, kinds
 from socap_cli.model.queue import Job, JobStatus, Outcome, Unit
-from socap_cli.store import jobs, open_database
-from socap_cli.store.connect import ensure_indexes
+from socap_cli.store import jobs
 
 EXAMPLES = max(60, int(os.environ.get("SOCAP_FUZZ", "0")) // 5)
+PARTS = 2
+"""Items, so that two workers share the histories."""
 PAST = datetime(2020, 1, 1, tzinfo=UTC)
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MAX_ATTEMPTS = 2
@@ -62,18 +64,15 @@ class Model:
 
 
 class Queue(RuleBasedStateMachine):
-    uri = ""
+    shared: SharedDatabase
 
     def __init__(self) -> None:
         super().__init__()
-        self._database = open_database(self.uri, f"q{uuid.uuid4().hex[:12]}")
-        self.db = self._database.__enter__()
-        ensure_indexes(self.db)
+        self.db = self.shared.prepared()
         self.model = Model()
 
     def teardown(self) -> None:
-        self.db.client.drop_database(self.db.name)
-        self._database.__exit__(None, None, None)
+        self.shared.empty()
 
     @rule(campaign=st.sampled_from("ab"), tweets=st.integers(1, len(TWEETS)))
     def enqueue(self, campaign: str, tweets: int) -> None:
@@ -260,12 +259,13 @@ class Queue(RuleBasedStateMachine):
             assert row.get("attempts", 0) <= MAX_ATTEMPTS
 
 
-def test_the_queue_behaves_like_its_model(mongod: str) -> None:
-    Queue.uri = mongod
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_queue_behaves_like_its_model(part: int, shared_database: SharedDatabase) -> None:
+    Queue.shared = shared_database
     run_state_machine_as_test(
         Queue,
         settings=settings(
-            max_examples=EXAMPLES,
+            max_examples=EXAMPLES // PARTS,
             stateful_step_count=40,
             deadline=None,
             print_blob=True,
