@@ -100,7 +100,7 @@ def test_a_tweet_that_is_missing_beside_unreadable_rows_has_not_vanished(lab: Ma
         def __getattr__(self, name: str) -> Any:
             return getattr(provider, name)
 
-        def tweets(self, tweet_ids: Any) -> Any:
+        def tweets(self, tweet_ids: Any, **_: Any) -> Any:
             answer = tweets(tweet_ids)
             kept = {key: value for key, value in answer.tweets.items() if key != one.tweet_ids[0]}
             return type(answer)(kept, answer.billed_items, ODD_ROW)

@@ -37,6 +37,7 @@ class Toy:
     name: str = "toy"
     batch: int = 2
     usd_per_credit: float = 0.0
+    bills_once_a_day: bool = False
 
     @property
     def lists(self) -> frozenset[Kind]:
@@ -45,6 +46,13 @@ class Toy:
     @property
     def lists_with_times(self) -> frozenset[Kind]:
         return frozenset()
+
+    @property
+    def lists_in_windows(self) -> frozenset[Kind]:
+        return frozenset()
+
+    def operation(self, kind: Kind, tweet_id: str, **_: Any) -> str:
+        return kind
 
     def reaches_back(self, kind: Kind) -> None:
         return None
@@ -58,7 +66,7 @@ class Toy:
     def price(self, operation: str, items: int) -> float:
         return float(items)
 
-    def tweets(self, tweet_ids: Sequence[str]) -> TweetsAnswer:
+    def tweets(self, tweet_ids: Sequence[str], *, with_authors: bool = True) -> TweetsAnswer:
         at = self.now().timestamp()
         found = {
             one.tweet_id: Tweet(one.tweet_id, None, one.text, None, dict(one.counters(at)))

@@ -20,6 +20,7 @@ from support.lab import START, Lab
 from support.mutating import ODD, mutate
 from support.terminal import Cli
 
+from socap_cli.client.metered import Budget
 from socap_cli.errors import (
     CreditsExhausted,
     CursorRefused,
@@ -36,14 +37,17 @@ from socap_cli.model.account import Page
 from socap_cli.model.kinds import QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.providers.table import build_provider
 from socap_cli.providers.x_api import XApi
-from socap_cli.settings import ProviderSettings
+from socap_cli.settings import BudgetSettings, ProviderSettings
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.x_api import SERVED
+from socap_cli.store import usage
+from socap_cli.work.worker import Worker, WorkerOptions
 
 pytestmark = pytest.mark.server
 
 EXAMPLES = max(100, int(os.environ.get("SOCAP_FUZZ", "0")) * 2)
 TOKEN = "AAAAAAAAAAAAAAAAAAAAAMLheAAAAAAA0"
+ARCHIVE = "/2/tweets/search/all"
 PROBLEMS = "https://api.x.com/2/problems/"
 Ask = Callable[[XApi], Any]
 
@@ -215,11 +219,13 @@ def test_search_is_never_asked_for_a_time_that_it_refuses(
     provider.page(
         REPLIES, "9", since=START - timedelta(seconds=since), until=START - timedelta(seconds=until)
     )
-    _, query = asked(answer)
+    path, query = asked(answer)
     begin, end = query.get("start_time"), query.get("end_time")
-    assert begin is None or datetime.fromisoformat(begin) > START - timedelta(days=7)
+    is_recent = path.endswith("recent")
+    assert is_recent == (since < 7 * 86_400 - 300)
+    assert begin is not None
+    assert not is_recent or datetime.fromisoformat(begin) > START - timedelta(days=7)
     assert end is None or datetime.fromisoformat(end) < START - timedelta(seconds=10)
-    assert (begin is None) == (since >= 7 * 86_400 - 300)
     assert (end is None) == (until <= 30)
 
 
@@ -273,11 +279,13 @@ def test_no_envelope_is_more_than_an_error_of_the_provider(
     bson.encode(asdict(found))
 
 
-def x_lab(lab: Callable[..., Lab], **world: object) -> Lab:
-    """A campaign over a world that X serves."""
+def x_lab(lab: Callable[..., Lab], *, once: bool = True, authors: bool = False, **world: object) -> Lab:
+    """A campaign over a world that X serves, and bills as said."""
     one = lab(wire_format="x", **world)
+    one.simulator.faults.update({"billed_once": once, "includes_billed": authors})
     one.provider.close()
-    provider = XApi("a-token", url=one.simulator.url, timeout=2.0)
+    url = one.simulator.url
+    provider = XApi("a-token", url=url, timeout=2.0, bills_once_a_day=once, bills_authors=authors)
     provider.now = one.now
     one.provider = provider  # type: ignore[assignment]
     return one
@@ -401,6 +409,51 @@ def test_a_key_that_may_not_read_retweets_reads_the_accounts(
     assert one.provider.price(RETWEETS, 1) == 1_000
 
 
+@pytest.mark.parametrize(("once", "authors"), [(True, False), (True, True), (False, False), (False, True)])
+def test_what_is_metered_is_what_is_billed(lab: Callable[..., Lab], once: bool, authors: bool) -> None:
+    one = x_lab(lab, tweets=4, once=once, authors=authors)
+    for kind in (RETWEETS, REPLIES, QUOTES):
+        one.engage(kind, 40)
+        one.engage(kind, 15, tweet=1)
+    one.advance(minutes=2)
+    for hours in (1, 1, 11, 1):
+        one.cycle(verify=hours == 1)
+        one.engage(REPLIES, 3, tweet=2)
+        one.engage(RETWEETS, 2)
+        one.advance(hours=hours)
+    one.cycle()
+    one.assert_exact()
+    (used,) = usage.summed(one.db)
+    assert used.cost == one.simulator.ledger.credits
+
+
+def test_a_day_of_quiet_polls_costs_one_and_a_budget_knows(lab: Callable[..., Lab]) -> None:
+    one = x_lab(lab, tweets=10)
+    for _ in range(8):
+        one.enqueue()
+        context = one.context()
+        context.client.budget = Budget(one.db, BudgetSettings(day_hard=10 * 500 + 1))
+        Worker(context, WorkerOptions(threads=2)).run()
+        one.advance(minutes=30)
+    assert one.simulator.ledger.credits == 10 * 500
+
+
+def test_what_is_new_after_midnight_does_not_cost_what_is_known(lab: Callable[..., Lab]) -> None:
+    one = x_lab(lab, tweets=1)
+    for kind in (RETWEETS, REPLIES, QUOTES):
+        one.engage(kind, 90)
+    one.advance(minutes=2)
+    one.cycle()
+    one.advance(days=1)
+    for kind in (RETWEETS, REPLIES, QUOTES):
+        one.engage(kind, 2)
+    one.advance(minutes=2)
+    before = one.simulator.ledger.credits
+    one.cycle()
+    one.assert_exact()
+    assert one.simulator.ledger.credits - before == (1 + 3 * 2) * 500
+
+
 BAD_DAYS: list[dict[str, float]] = [
     {"errors": 0.2}, {"garbled": 0.2}, {"expired": 0.3}, {"blanks": 0.2}, {"unreadable": 0.1}
 ]  # fmt: skip
@@ -437,18 +490,26 @@ def test_a_reply_that_search_does_not_show_yet_is_read_when_the_counter_moves_ag
     one.assert_exact()
 
 
-def test_replies_of_the_last_seven_days_are_collected(lab: Callable[..., Lab]) -> None:
+@pytest.mark.parametrize("may_search_all", [True, False])
+def test_replies_older_than_seven_days_are_collected_where_the_key_may_search_the_archive(
+    lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch, may_search_all: bool
+) -> None:
     one = x_lab(lab, tweets=2)
-    one.engage(REPLIES, 20)
+    if not may_search_all:
+        monkeypatch.delitem(SERVED, ARCHIVE)
+    early = one.engage(REPLIES, 20)
     one.advance(days=8)
     late = one.engage(REPLIES, 30)
     one.advance(minutes=2)
     one.cycle()
-    assert {key[2] for key in one.stored() if key[1] == "reply"} == set(late)
+    assert {key[2] for key in one.stored() if key[1] == "reply"} == {*late, *(early if may_search_all else [])}
 
 
-def test_replies_that_search_does_not_reach_any_more_are_not_taken_for_gone(lab: Callable[..., Lab]) -> None:
+def test_replies_that_search_does_not_reach_any_more_are_not_taken_for_gone(
+    lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = x_lab(lab, tweets=2)
+    monkeypatch.delitem(SERVED, ARCHIVE)
     early = one.engage(REPLIES, 10)
     one.advance(minutes=2)
     one.cycle()

@@ -268,6 +268,8 @@ class ProviderSettings(Section):
     price_tweet: Credits | None = None
     price_user: Credits | None = None
     price_minimum: Credits | None = None
+    bills_once_a_day: bool = True
+    bills_authors: bool = True
     usd_per_credit: float = Field(0.00001, ge=0, le=1e6)
 
 

@@ -12,6 +12,7 @@ from math import inf
 from typing import Literal
 
 from socap_cli.errors import EndpointClosed, ProviderError, Stopping, TurnTooFar
+from socap_cli.model.account import RateWindow
 from socap_cli.providers import AllowedRate
 from socap_cli.store import Db, rate_limits
 from socap_cli.store.rate_limits import GroupCommit, Turn
@@ -24,6 +25,8 @@ WINDOW, TOO_MANY = 20, 6
 """So many refusals among the last answers say that the rate is too high; fewer may concern single requests only."""
 FIRST_BLOCK = 0.5
 """Seconds for which nothing is asked when there is no limit of ours that could be lowered."""
+UNTOLD_BLOCK = 60.0
+"""Seconds for which nothing is asked when a window is used up and the provider does not say until when."""
 AUTO = "auto"
 FALLBACK_RATE = 3.0
 """Requests a second when the provider does not say what it allows."""
@@ -36,6 +39,8 @@ class Scope:
     """What this process knows of one limit scope."""
 
     ceiling: float = 0.0
+    at_once: int = 0
+    """Requests that may be sent at once in a window; 0: they lie apart by the ceiling."""
     ceiling_until: float = 0.0
     refused: int = 0
     """Refusals of all processes: what was reserved before the last one is void."""
@@ -91,7 +96,10 @@ class Limiter:
                 why = f": {turn.reason.removeprefix(f'{endpoint}: ')}" if turn.reason else ""
                 raise EndpointClosed(f"no answer at present{why}", endpoint=endpoint, closed_for=wait)
             if not turn.granted:
-                raise TurnTooFar(f"its next turn is in {wait:.0f} s", endpoint=endpoint, retry_after=wait)
+                error = TurnTooFar(f"its next turn is in {wait:.0f} s", endpoint=endpoint, retry_after=wait)
+                if self._scopes[scope].at_once:
+                    error.closed_for = 0.0  # another endpoint may serve the next list of that kind
+                raise error
             if wait > 0 and self.stop.wait(wait):
                 raise Stopping
             if turn.refused == self._scopes[scope].refused:
@@ -106,25 +114,26 @@ class Limiter:
         if time.monotonic() >= good_until:
             with self._asking:
                 if known.ceiling_until == good_until:
-                    known.ceiling, good_for = self._find_ceiling(scope, known.ceiling)
+                    known.ceiling, known.at_once, good_for = self._find_ceiling(scope, known)
                     known.ceiling_until = time.monotonic() + good_for
         return known.ceiling
 
-    def _find_ceiling(self, scope: str, known: float) -> tuple[float, float]:
+    def _find_ceiling(self, scope: str, known: Scope) -> tuple[float, int, float]:
         """What another process learned lately, or what the provider says now; and for how many seconds it is good."""
         limiter = self._id(scope)
         if self.rate != AUTO:
             rate_limits.remember_ceiling(self.db, limiter, rate=float(self.rate), source="the configuration")
-            return float(self.rate), inf
+            return float(self.rate), 0, inf
         if (stored := rate_limits.ceiling(self.db, limiter, younger_than=LOOK_AGAIN)) is not None:
-            return stored, LOOK_AGAIN
+            return *stored, LOOK_AGAIN
         try:
             allowed = self.allowed_rate(scope) or AllowedRate(FALLBACK_RATE, "the provider does not say")
         except ProviderError as error:
             log.info("what the provider allows could not be asked: %s", error.message)
-            return known or FALLBACK_RATE, ASK_AGAIN
-        rate_limits.remember_ceiling(self.db, limiter, rate=allowed.rate, source=allowed.source)
-        return allowed.rate, LOOK_AGAIN
+            return known.ceiling or FALLBACK_RATE, known.at_once, ASK_AGAIN
+        rate, at_once = allowed.rate, allowed.at_once
+        rate_limits.remember_ceiling(self.db, limiter, rate=rate, source=allowed.source, at_once=at_once)
+        return rate, at_once, LOOK_AGAIN
 
     def _reserve(self, scopes: Sequence[str]) -> list[Turn]:
         """A turn for each, those of one scope in one reservation; `wait` becomes a moment of this host's clock.
@@ -141,6 +150,7 @@ class Limiter:
                 rate=self._ceiling(scope),
                 max_wait=self.max_wait,
                 turns=scopes.count(scope),
+                at_once=known.at_once,
             )
             now, refused = time.monotonic(), reserved[0].refused
             # Counts only grow: one below what was known before belongs to another document, since a restore, say.
@@ -151,8 +161,8 @@ class Limiter:
     def _id(self, scope: str) -> str:
         return rate_limits.limiter_id(self.key, scope)
 
-    def answered(self, scope: str, *, probe: bool) -> None:
-        """A request was answered: whatever was closed here is open again."""
+    def answered(self, scope: str, *, probe: bool, window: RateWindow | None = None) -> None:
+        """A request was answered: whatever was closed here is open again. `window` is what the provider says of it."""
         with self._lock:
             self._answered_at = time.monotonic()
             known = self._scopes[scope]
@@ -161,6 +171,8 @@ class Limiter:
             known.recent.append(False)
         if probe:
             rate_limits.reopen(self.db, self._id(scope))
+        if window is not None and known.at_once:
+            rate_limits.keep_in_step(self.db, self._id(scope), left=window.left, seconds=window.seconds)
 
     def concerns_one(self, scope: str, about: str) -> bool:
         """Note that a request about this failed: whether others were answered, and nothing else failed since."""
@@ -198,7 +210,9 @@ class Limiter:
             too_many = sum(known.recent) >= TOO_MANY
             if too_many:
                 known.recent.clear()
-        if too_many and self.spaced:
+        if known.at_once:
+            retry_after = UNTOLD_BLOCK if retry_after is None else retry_after
+        elif too_many and self.spaced:
             known.refused = rate_limits.cut(self.db, self._id(scope), rate=self._ceiling(scope))
         elif too_many and retry_after is None:
             retry_after = FIRST_BLOCK

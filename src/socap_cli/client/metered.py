@@ -47,7 +47,7 @@ from socap_cli.model.kinds import METRICS, Kind
 from socap_cli.model.queue import MeteredRequest, UsageBatch
 from socap_cli.providers import FOLLOWINGS, Provider
 from socap_cli.settings import BudgetSettings
-from socap_cli.store import Db, usage
+from socap_cli.store import Db, translate_error, usage
 
 log = logging.getLogger("socap.client")
 
@@ -77,6 +77,8 @@ class ListRequest:
     cursor: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    size: int | None = None
+    """How many items are expected; None: all."""
 
 
 @dataclass
@@ -204,7 +206,9 @@ class MeteredClient:
         """Set when the run is to end: nothing more is asked then."""
         return self.limiter.stop
 
-    def tweets(self, tweet_ids: Sequence[str], campaigns: Sequence[str]) -> TweetsAnswer:
+    def tweets(
+        self, tweet_ids: Sequence[str], campaigns: Sequence[str], *, with_authors: bool = True
+    ) -> TweetsAnswer:
         """Tweets with their counters, at most `provider.batch` of them.
 
         Raises ProviderError, OverBudget, BudgetReached, Stopping.
@@ -212,19 +216,22 @@ class MeteredClient:
         self.budget.check(METRICS, campaigns, self.now())
 
         def ask(part: Sequence[str]) -> TweetsAnswer:
-            return self._ask(METRICS, part[0], campaigns, lambda: self.provider.tweets(part))
+            return self._ask(
+                METRICS, part[0], campaigns, lambda: self.provider.tweets(part, with_authors=with_authors)
+            )
 
         return self._tell_unreadable(METRICS, ask_in_parts(tweet_ids, ask))
 
     def page(self, wanted: ListRequest) -> Page:
         """One page of a list, newest first. Raises as `tweets` does, and CursorRefused."""
         self.budget.check(wanted.kind, wanted.campaigns, self.now())
+        times = {"since": wanted.since, "until": wanted.until}
         page = self._ask(
-            wanted.kind,
+            self.provider.operation(wanted.kind, wanted.tweet_id, **times),
             wanted.tweet_id,
             wanted.campaigns,
             lambda: self.provider.page(
-                wanted.kind, wanted.tweet_id, cursor=wanted.cursor, since=wanted.since, until=wanted.until
+                wanted.kind, wanted.tweet_id, cursor=wanted.cursor, size=wanted.size, **times
             ),
         )
         return self._tell_unreadable(wanted.kind, page)
@@ -275,11 +282,24 @@ class MeteredClient:
                 self._note_failure(operation, campaigns, error, probe=probe)
                 raise
         log.debug("%s: %d items in %.0f ms", endpoint, answer.billed_items, (time.monotonic() - begin) * 1000)
-        self.limiter.answered(scope, probe=probe)
-        price = self.provider.price(operation, answer.billed_items)
+        self.limiter.answered(scope, probe=probe, window=answer.window)
+        price = self._cost(operation, answer)
         self._count(endpoint, campaigns, answer.billed_items, price)
         self._address.answered()
         return answer
+
+    def _cost(self, operation: str, answer: TweetsAnswer | Page) -> float:
+        """Credits; what any process read before on this UTC day may not be billed again."""
+        if not answer.billed:
+            return self.provider.price(operation, answer.billed_items)
+        fresh: Iterable[str] = answer.billed
+        if self.provider.bills_once_a_day:
+            try:
+                fresh = usage.first_read(self.budget.db, fresh, account=self.limiter.key, now=self.now())
+            except Exception as error:  # then all of it is counted: rather too much than too little
+                if translate_error(error) is None:
+                    raise
+        return sum(answer.billed[resource] for resource in fresh)
 
     def _may_still_pay(self, operation: str, campaigns: Sequence[str]) -> None:
         """Others spent while this one waited for its turn; a request of several goes on while one of them may pay."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from socap_cli.model.kinds import Counters
@@ -52,6 +53,14 @@ class UnreadableRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RateWindow:
+    """What the provider says of its rate limit: requests left, and the seconds until it counts anew."""
+
+    left: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """One page of a list, newest first. `next_cursor` is None at the proven end."""
 
@@ -62,6 +71,9 @@ class Page:
     """Rows that were left out."""
     cut_off: bool = False
     """Whether more was promised without a way to ask for it: the list ends here, and that proves nothing."""
+    billed: Mapping[str, float] = field(default_factory=dict)
+    """Credits of each post and account, where the provider bills one once per UTC day."""
+    window: RateWindow | None = None
     blank_is_normal: bool = False
     """Whether the provider sends empty pages in the middle of a list, so that only the cursor ends it."""
 
@@ -74,3 +86,6 @@ class TweetsAnswer:
     billed_items: int
     unreadable: tuple[UnreadableRow, ...] = ()
     """Rows that were left out."""
+    billed: Mapping[str, float] = field(default_factory=dict)
+    """Credits of each post and account, where the provider bills one once per UTC day."""
+    window: RateWindow | None = None

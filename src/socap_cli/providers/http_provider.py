@@ -27,7 +27,7 @@ from socap_cli.errors import (
     RequestRefused,
 )
 from socap_cli.model import cleaning
-from socap_cli.model.account import ListItem, Page, UnreadableRow
+from socap_cli.model.account import ListItem, Page, RateWindow, UnreadableRow
 from socap_cli.model.kinds import Kind
 from socap_cli.providers.protocol import Prices
 from socap_cli.text import Mask
@@ -54,6 +54,7 @@ CURSOR_NAMES = ("cursor", "pagination_token", "next_token")
 """How providers call what a page is asked for by."""
 
 Item = TypeVar("Item")
+Moment = datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,7 @@ class HttpProvider:
     """One key at one address. Threads share it."""
 
     name: ClassVar[str]
+    bills_once_a_day = False
     endpoints: Mapping[str, Endpoint]
 
     def __init__(
@@ -127,7 +129,16 @@ class HttpProvider:
     @property
     def lists_with_times(self) -> frozenset[Kind]:
         """Lists that can be asked for what is newer or older than a time."""
+        return self.lists_in_windows
+
+    @property
+    def lists_in_windows(self) -> frozenset[Kind]:
+        """Lists of which the whole can be asked for by time, part by part."""
         return frozenset(kind for kind in self.lists if self.endpoints[kind].takes_times)
+
+    def operation(self, kind: Kind, tweet_id: str, *, since: Moment = None, until: Moment = None) -> str:  # noqa: ARG002
+        """What serves a page of a list: its own endpoint, unless a provider overrides it."""
+        return kind
 
     def reaches_back(self, kind: Kind) -> timedelta | None:  # noqa: ARG002
         """To the beginning of a list, unless a provider overrides it."""
@@ -255,11 +266,18 @@ def cursor_refused(answer: Answer, detail: str) -> bool:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait by `Retry-After`, or else by `x-rate-limit-reset`; None without a usable value."""
     wait = http.retry_after(headers, shortest=SHORTEST_WAIT, longest=LONGEST_WAIT)
+    window = rate_window({"x-rate-limit-remaining": "0", **headers})
+    return window.seconds if wait is None and window is not None and window.left == 0 else wait
+
+
+def rate_window(headers: Mapping[str, str]) -> RateWindow | None:
+    """What `x-rate-limit-remaining` and `x-rate-limit-reset` say; None without usable values."""
     reset = http.seconds_of(headers.get("x-rate-limit-reset", ""))
-    if wait is not None or reset is None or headers.get("x-rate-limit-remaining", "0").strip() != "0":
-        return wait
+    left = cleaning.number(headers.get("x-rate-limit-remaining"))
+    if reset is None or left is None:
+        return None
     now = http.http_date(headers.get("date", "")) or datetime.now(UTC)
-    return min(max(reset - now.timestamp(), SHORTEST_WAIT), LONGEST_WAIT)
+    return RateWindow(left, min(max(reset - now.timestamp(), SHORTEST_WAIT), LONGEST_WAIT))
 
 
 class BadRow(Exception):
@@ -332,4 +350,5 @@ def read_page(
     for item in listed:
         items.setdefault(item.source_id, item)
     cursor, cut_off = following
-    return Page(tuple(items.values()), cursor, len(rows), unreadable, cut_off=cut_off)
+    window = rate_window(answer.headers)
+    return Page(tuple(items.values()), cursor, len(rows), unreadable, cut_off=cut_off, window=window)

@@ -21,13 +21,15 @@ class AllowedRate:
 
     rate: float
     source: str
+    at_once: int = 0
+    """So many may be sent at once in each window of 15 minutes; 0: they are sent at the rate."""
 
 
 class Provider(Protocol):
     """One key at one address. Threads share it.
 
     Everything that it is answered leaves as a value or as a ProviderError; no wire format and no path is known
-    outside its package. An *operation* is a kind of job or `FOLLOWINGS`.
+    outside its package. An *operation* is a kind of job, `FOLLOWINGS`, or what `operation` returns.
     """
 
     @property
@@ -46,6 +48,19 @@ class Provider(Protocol):
     def lists_with_times(self) -> frozenset[Kind]:
         """Lists that can be asked for what is newer or older than a time."""
 
+    @property
+    def lists_in_windows(self) -> frozenset[Kind]:
+        """Lists of which the whole can be asked for by time, part by part."""
+
+    @property
+    def bills_once_a_day(self) -> bool:
+        """Whether a post or account that was read is not billed again on the same UTC day."""
+
+    def operation(
+        self, kind: Kind, tweet_id: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> str:
+        """The operation that serves such a page of a list."""
+
     def reaches_back(self, kind: Kind) -> timedelta | None:
         """The age from which on a list's items are not shown any more, though they are there; None: no age."""
 
@@ -62,8 +77,8 @@ class Provider(Protocol):
     def price(self, operation: str, items: int) -> float:
         """Credits that an answer with so many items costs; with none, an empty one or an answered failure."""
 
-    def tweets(self, tweet_ids: Sequence[str]) -> TweetsAnswer:
-        """Look up to `batch` tweets up at once. Raises ProviderError."""
+    def tweets(self, tweet_ids: Sequence[str], *, with_authors: bool = True) -> TweetsAnswer:
+        """Look up to `batch` tweets up at once; their authors may cost extra. Raises ProviderError."""
 
     def page(
         self,
@@ -73,10 +88,12 @@ class Provider(Protocol):
         cursor: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        size: int | None = None,
     ) -> Page:
         """One page of a list, newest first. Raises ProviderError.
 
-        Times bound it where `lists_with_times` says so: since inclusive, until exclusive, in whole seconds.
+        Times bound it where `lists_with_times` says so: since inclusive, until exclusive, in whole seconds. `size` is
+        how many items are worth asking for; None: all.
         """
 
     def followings(self, username: str, *, cursor: str | None = None) -> Page:

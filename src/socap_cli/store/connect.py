@@ -322,6 +322,7 @@ INDEXES: dict[str, tuple[Index, ...]] = {
     "silences": (up("until"),),
     "channels": (up("off_since"),),
     "api_usage": (up("day"), up("campaign_id", "day")),
+    "read_today": (up("written_at", expireAfterSeconds=25 * 3600),),
     "rate_limits": (up("blocked_until"), up("closed_since")),
     "final_reports": (up("campaign_id"),),
     "importance_state": (),

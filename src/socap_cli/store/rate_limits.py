@@ -1,9 +1,10 @@
 """One limiter for every process: GCRA by the database's clock, for provider keys and for channel addresses.
 
 A caller reserves the next free moment and sleeps until then by itself. `tat` is the theoretical arrival time of the
-generic cell rate algorithm (ITU-T I.371, annex A). The same document says when a scope is blocked (`blocked_until`: the
-provider or recipient asked for it) or closed (`closed_since`: it does not answer; then one request at a time is let
-through to find out when it does), and how far its rate was cut (`cut_to`, `cut_at`).
+generic cell rate algorithm (ITU-T I.371, annex A). Where the provider counts requests in windows, a window's requests
+are granted at once (`window_left`) until the next one begins (`window_until`). The same document says when a scope is
+blocked (`blocked_until`: the provider or recipient asked for it) or closed (`closed_since`: it does not answer; then
+one request at a time is let through to find out when it does), and how far its rate was cut (`cut_to`, `cut_at`).
 
 `GroupCommit` lets threads of one process share a reservation, or any other write.
 """
@@ -39,6 +40,8 @@ ASKED_LATELY = 3 * 3600.0
 """Seconds for which a closed scope is reported when nobody asks it again."""
 LONGEST_WAIT = 3600.0 + 60.0
 """Seconds. A moment further away than this was noted by another clock and does not count."""
+WINDOW, WINDOW_SLACK = 900.0, 1.0
+"""Seconds in which requests are counted, and that are added to the end that the provider names in whole seconds."""
 Documents = Collection[dict[str, Any]]
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 NOW_MS: dict[str, Any] = {"$toDouble": {"$toLong": "$$NOW"}}
@@ -64,12 +67,20 @@ def limiter_id(key: str, scope: str) -> str:
     return f"{hashlib.sha256(key.encode()).hexdigest()[:8]}:{scope}"
 
 
-def reserve(limits: Documents, limiter: str, *, rate: float, max_wait: float, turns: int = 1) -> list[Turn]:
-    """Reserve the next turns at once; `rate` is the ceiling in requests a second, 0 sets none.
+def reserve(
+    limits: Documents, limiter: str, *, rate: float, max_wait: float, turns: int = 1, at_once: int = 0
+) -> list[Turn]:
+    """Reserve the next turns; `rate` is the ceiling in requests a second, 0 sets none.
 
-    A turn further away than `max_wait` seconds is refused, and leaves the limiter as it was.
+    With `at_once`, so many are granted without a pause in each window. A turn further away than `max_wait` seconds is
+    refused, and leaves the limiter as it was.
     """
-    row = _update(limits, limiter, _reservation(rate, int(max_wait * 1000), turns))
+    pipeline = (
+        _from_window(at_once, int(max_wait * 1000), turns)
+        if at_once
+        else _reservation(rate, int(max_wait * 1000), turns)
+    )
+    row = _update(limits, limiter, pipeline)
     granted, closed, spacing = row["granted"], row["closed"], row["spacing"]
     free_in = (row["wait"] + granted * spacing) / 1000
     refused, reason = row.get("limited", 0), row.get("closed_reason")
@@ -124,6 +135,55 @@ def _reservation(rate: float, max_wait: int, turns: int) -> list[dict[str, Any]]
     ]
 
 
+def _from_window(at_once: int, max_wait: int, turns: int) -> list[dict[str, Any]]:
+    is_closed = {"$gt": ["$closed_since", None]}
+    probed = {"$cond": [is_closed, _heeded("$tat"), None]}
+    begin = {"$max": [NOW_MS, probed, _heeded("$blocked_until")]}
+    ends = _heeded("$window_until")
+    is_over = {"$or": [{"$lte": [{"$ifNull": ["$ends", 0]}, "$start"]}, {"$lte": ["$window_left", 0]}]}
+    probe = {"$cond": [{"$lte": ["$wait", 0]}, 1, 0]}
+    open_turns = {"$cond": [{"$lte": ["$wait", max_wait]}, {"$min": [turns, "$left"]}, 0]}
+    is_granted = {"$gt": ["$granted", 0]}
+    return [
+        {"$set": {"start": begin, "ends": ends, "closed": is_closed}},
+        {"$set": {"is_over": is_over}},
+        # A used-up window is waited for; then the next one begins.
+        {"$set": {"start": {"$cond": ["$is_over", {"$max": ["$start", "$ends"]}, "$start"]}}},
+        {
+            "$set": {
+                "wait": {"$subtract": ["$start", NOW_MS]},
+                "left": {"$cond": ["$is_over", at_once, "$window_left"]},
+                "ends": {"$cond": ["$is_over", {"$add": ["$start", WINDOW * 1000]}, "$ends"]},
+                "spacing": {"$cond": ["$closed", PROBE_EVERY * 1000, 0]},
+            }
+        },
+        {"$set": {"granted": {"$cond": ["$closed", probe, open_turns]}}},
+        {
+            "$set": {
+                "window_until": {"$cond": [is_granted, "$ends", "$window_until"]},
+                "window_left": {"$cond": [is_granted, {"$subtract": ["$left", "$granted"]}, "$window_left"]},
+                "tat": {"$cond": [is_granted, {"$add": ["$start", "$spacing"]}, "$tat"]},
+            }
+        },
+        {"$unset": ["start", "ends", "left", "is_over"]},
+    ]
+
+
+def keep_in_step(db: Db, limiter: str, *, left: int, seconds: float) -> None:
+    """The provider said how many requests are left in its window, and when that ends.
+
+    Fewer are left than we counted when somebody else asks with the same key.
+    """
+    until = {"$add": [NOW_MS, (seconds + WINDOW_SLACK) * 1000]}
+    is_ahead = {"$lt": ["$window_until", {"$add": [NOW_MS, seconds * 1000]}]}
+    changed = {"$or": [{"$gt": ["$window_left", left]}, is_ahead]}
+    fields = {
+        "window_until": {"$max": ["$window_until", until]},
+        "window_left": {"$min": ["$window_left", left]},
+    }
+    db.rate_limits.update_one({"_id": limiter, "$expr": changed}, [{"$set": fields}])
+
+
 def cut(db: Db, limiter: str, *, rate: float) -> int:
     """The scope refused for its rate: go on at a part of it, growing from there.
 
@@ -171,22 +231,23 @@ def reopen(db: Db, limiter: str) -> None:
     db.rate_limits.update_one({"_id": limiter, "closed_since": {"$gt": LONG_AGO}}, [{"$set": fields}])
 
 
-def remember_ceiling(db: Db, limiter: str, *, rate: float, source: str) -> None:
+def remember_ceiling(db: Db, limiter: str, *, rate: float, source: str, at_once: int = 0) -> None:
     """Keep what the provider allows, and forget what was refused when that changed."""
     fields = {
         "cut_to": {"$cond": [{"$ne": [rate, "$ceiling"]}, None, "$cut_to"]},
         "ceiling": rate,
+        "at_once": at_once,
         "ceiling_source": literal(source),
         "ceiling_at": "$$NOW",
     }
     db.rate_limits.update_one({"_id": limiter}, [{"$set": fields}], upsert=True)
 
 
-def ceiling(db: Db, limiter: str, *, younger_than: float) -> float | None:
-    """The ceiling that was remembered in the last so many seconds; None without one."""
+def ceiling(db: Db, limiter: str, *, younger_than: float) -> tuple[float, int] | None:
+    """The ceiling that was remembered in the last so many seconds, with how many at once; None without one."""
     fresh = {"$gte": ["$ceiling_at", {"$subtract": ["$$NOW", int(younger_than * 1000)]}]}
-    row = db.rate_limits.find_one({"_id": limiter, "ceiling": {"$gt": 0}, "$expr": fresh}, {"ceiling": 1})
-    return None if row is None else float(row["ceiling"])
+    row = db.rate_limits.find_one({"_id": limiter, "ceiling": {"$gt": 0}, "$expr": fresh})
+    return None if row is None else (float(row["ceiling"]), int(row.get("at_once") or 0))
 
 
 def states(db: Db) -> list[LimitState]:

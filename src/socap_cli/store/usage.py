@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -62,6 +65,25 @@ def summed(db: Db, by: By | None = None) -> list[Usage]:
     group = {"_id": FIELDS[by] if by else None, **{name: {"$sum": f"${name}"} for name in SUMMED}}
     pipeline: list[dict[str, Any]] = [{"$group": group}, {"$sort": {"_id": 1}}]
     return [_usage(row) for row in db.api_usage.aggregate(pipeline)]
+
+
+def first_read(db: Db, resources: Iterable[str], *, account: str, now: datetime) -> set[str]:
+    """Those that no process read before on this UTC day; from now on they are known, until the day is over.
+
+    What is kept is a hash. A repeated call with the same resources finds none of them.
+    """
+    day, reader = f"{now.astimezone(UTC):%Y-%m-%d}", secrets.token_hex(6)
+    names = {
+        hashlib.sha256(f"{account} {day} {resource}".encode()).hexdigest()[:20]: resource
+        for resource in resources
+    }
+    if not names:
+        return set()
+    known = {"first_read_by": reader, "written_at": datetime.now(UTC)}
+    operations = [UpdateOne({"_id": name}, {"$setOnInsert": known}, upsert=True) for name in names]
+    db.read_today.bulk_write(operations, ordered=False)
+    rows = db.read_today.find({"_id": {"$in": list(names)}, "first_read_by": reader}, {"_id": 1})
+    return {names[row["_id"]] for row in rows}
 
 
 def of_campaign(db: Db, campaign_id: str) -> Usage:

@@ -48,7 +48,9 @@ class ListCollector:
     def __post_init__(self) -> None:
         self._counts: StoredCounts | None = None
         self._collected = 0
-        self._by_time = self.unit.kind in self.context.client.provider.lists_with_times
+        provider = self.context.client.provider
+        self._by_time = self.unit.kind in provider.lists_with_times
+        self._in_windows = self.unit.kind in provider.lists_in_windows
         self._source = PageSource(self.context, self.unit)
         self._deadline = time.monotonic() + self.context.writer.list_lease * 0.9
 
@@ -91,7 +93,7 @@ class ListCollector:
         page, current = self._fetch(current, tracker)
         found = current.pages * len(page.items) if current.full else self._collected + self.state.deficit
         left = (current.counter or 0) - found - len(page.items)
-        long = self._by_time and windows.is_long(
+        long = self._in_windows and windows.is_long(
             current, page, left=left, long_list=self.context.policy.long_list
         )
         if not long and self._pages < self.context.policy.pages_per_job:

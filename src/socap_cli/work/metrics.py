@@ -28,7 +28,7 @@ def run(context: WorkContext, unit: Unit) -> UnitResult:
     Raises ProviderError, OverBudget, BudgetReached, Stopping.
     """
     before = worker_state.load(context.db, unit.tweet_ids)
-    answer = context.client.tweets(unit.tweet_ids, unit.campaigns)
+    answer = context.client.tweets(unit.tweet_ids, unit.campaigns, with_authors=False)
     tweets = answer.tweets
     # A tweet that is absent beside rows that could not be read may be one of them: that proves nothing.
     told = {

@@ -104,7 +104,7 @@ class TwitterApiIo(HttpProvider):
         left = self.credits_left()
         return None if left is None else AllowedRate(rate_of(left), f"the balance of {left:,.0f} credits")
 
-    def tweets(self, tweet_ids: Sequence[str]) -> TweetsAnswer:
+    def tweets(self, tweet_ids: Sequence[str], *, with_authors: bool = True) -> TweetsAnswer:  # noqa: ARG002
         """Look up to `batch` tweets up at once. Raises ProviderError."""
         endpoint = ENDPOINTS[METRICS]
         with self.ask(endpoint.path, {"tweet_ids": ",".join(tweet_ids)}) as answer:
@@ -122,6 +122,7 @@ class TwitterApiIo(HttpProvider):
         cursor: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        size: int | None = None,  # noqa: ARG002
     ) -> Page:
         """One page of a list, newest first. Raises ProviderError."""
         if kind not in self.lists:

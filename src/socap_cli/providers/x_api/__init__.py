@@ -1,7 +1,7 @@
-"""X's own API: counters, retweets, replies by search, quotes.
+"""X's own API: counters, retweets, replies, quotes.
 
-Search goes back seven days, and shows a post half a minute after it was written; see docs/collection.md for what
-that means for a campaign.
+What is newer than a moment is searched for, so that only new posts are paid; whole lists have endpoints of their own.
+Recent search goes back seven days, and shows a post half a minute after it was written; see docs/collection.md.
 """
 
 from __future__ import annotations
@@ -10,11 +10,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 from socap_cli.errors import KeyRefused, NotFound, RequestRefused
 from socap_cli.model.account import ListItem, Page, TweetsAnswer
 from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
-from socap_cli.providers.http_provider import Endpoint, HttpProvider, read_page, read_rows
+from socap_cli.model.links import snowflake_time
+from socap_cli.providers.http_provider import (
+    Answer,
+    Endpoint,
+    HttpProvider,
+    rate_window,
+    read_page,
+    read_rows,
+)
 from socap_cli.providers.protocol import FOLLOWINGS, AllowedRate, Prices
 from socap_cli.providers.x_api import rows
 from socap_cli.settings import ProviderSettings
@@ -22,14 +31,19 @@ from socap_cli.settings import ProviderSettings
 URL = "https://api.x.com"
 LARGEST_BATCH = 100
 NO_TWEET = "1"
-LARGEST_PAGE = 100
 SEARCHED = timedelta(days=7)
 SHOWN_AFTER = timedelta(seconds=30)
 """What is newer is not found, and a time that is newer is refused."""
 MARGIN = timedelta(minutes=5)
 """Clocks differ, and the seven days pass while a request is on its way."""
 RELATIONS = {RETWEETS: "retweeted", REPLIES: "replied_to", QUOTES: "quoted"}
+QUERIES = {
+    RETWEETS: "retweets_of_tweet_id:{}",
+    REPLIES: "in_reply_to_tweet_id:{}",
+    QUOTES: "quotes_of_tweet_id:{} -is:retweet",
+}
 BALANCE = "/2/usage/credits"
+SEARCH, ARCHIVE, RETWEETERS = "search", "archive", "retweeters"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +52,13 @@ class XEndpoint(Endpoint):
 
     a_window: int
     """Requests that an app may make in `WINDOW`."""
+    at_once: bool = True
+    """Whether it may make them at once."""
     counters: tuple[str, ...] = ()
     """The public metric that counts its list: its name of old, and since the renaming of tweets to posts."""
-    cursor_parameter: str = "pagination_token"
+    sizes: tuple[int, int] = (1, 100)
+    """The smallest and the largest page."""
+    is_search: bool = False
     exclude: str = ""
     """Rows that X leaves out, unpaid."""
 
@@ -52,7 +70,7 @@ class XEndpoint(Endpoint):
     @property
     def fields(self) -> dict[str, str]:
         """What to ask for: without it X sends ids and texts only."""
-        fields = {**POST_FIELDS, **USER_FIELDS} if self.rows_are_posts else USER_FIELDS
+        fields = {**POST_FIELDS, **AUTHORS} if self.rows_are_posts else USER_FIELDS
         return {**fields, "exclude": self.exclude} if self.exclude else fields
 
 
@@ -65,25 +83,27 @@ ENDPOINTS: dict[str, XEndpoint] = {
         path="/2/tweets/search/recent",
         a_window=450,
         counters=("reply_count",),
+        sizes=(10, 100),
+        is_search=True,
         takes_times=True,
-        cursor_parameter="next_token",
     ),
     # Without `exclude`, most rows are retweets of quotes.
     QUOTES: XEndpoint(
         path="/2/tweets/{tweet_id}/quote_tweets",
         a_window=75,
         counters=("quote_count",),
+        sizes=(10, 100),
         exclude="retweets",
     ),
+    SEARCH: XEndpoint(path="/2/tweets/search/recent", a_window=450, sizes=(10, 100), is_search=True),
+    # At most one request a second, too.
+    ARCHIVE: XEndpoint(
+        path="/2/tweets/search/all", a_window=300, at_once=False, sizes=(10, 500), is_search=True
+    ),
+    # Without times and at twice the price: for keys that may not read retweets as posts.
+    RETWEETERS: XEndpoint(path="/2/tweets/{tweet_id}/retweeted_by", a_window=75, rows_are_posts=False),
     FOLLOWINGS: XEndpoint(path="/2/users/{user_id}/following", a_window=300, rows_are_posts=False),
 }
-RETWEETERS = XEndpoint(
-    path="/2/tweets/{tweet_id}/retweeted_by",
-    a_window=75,
-    counters=("retweet_count", "repost_count"),
-    rows_are_posts=False,
-)
-"""Without times and at twice the price: for keys that may not read retweets as posts."""
 PRICES = Prices(tweet=500.0, user=1_000.0, minimum=0.0)
 """What fails, or finds nothing, is free.
 
@@ -100,22 +120,51 @@ class XApi(HttpProvider):
 
     def __init__(
         self, key: str, *, url: str = URL, batch: int = LARGEST_BATCH, timeout: float = 30.0,
-        prices: Prices = PRICES,
+        prices: Prices = PRICES, bills_once_a_day: bool = True, bills_authors: bool = True,
     ) -> None:  # fmt: skip
         """`timeout` in seconds. Raises ConfigError."""
         self.now: Callable[[], datetime] = _utc_now
+        self.bills_once_a_day, self.bills_authors = bills_once_a_day, bills_authors
+        self._refused: set[tuple[str, Kind]] = set()
+        """Operations that this key may not use, though others that serve the same list work."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         super().__init__(
             url, headers, key=key, timeout=timeout, batch=min(batch, LARGEST_BATCH), prices=prices
         )
 
+    @property
+    def lists_with_times(self) -> frozenset[Kind]:
+        """All: what is new is searched for."""
+        return self.lists
+
     def reaches_back(self, kind: Kind) -> timedelta | None:
-        """Replies are searched for, as far back as search goes."""
-        return SEARCHED - MARGIN if kind == REPLIES else None
+        """Replies are searched for: seven days, unless the key may search the archive."""
+        return SEARCHED - MARGIN if kind == REPLIES and (ARCHIVE, kind) in self._refused else None
+
+    def operation(
+        self, kind: Kind, tweet_id: str, *, since: datetime | None = None, until: datetime | None = None
+    ) -> str:
+        """Recent search for what is new, the archive for what is older than seven days, else the list itself."""
+        chosen, oldest = str(kind), self.now() - SEARCHED + MARGIN
+        if kind == REPLIES:
+            begins = since or snowflake_time(tweet_id)
+            chosen = ARCHIVE if begins is not None and begins <= oldest else chosen
+        elif since is not None and until is None and since > oldest:
+            chosen = SEARCH
+        while (chosen, kind) in self._refused:
+            chosen = _instead(chosen, kind) or kind
+        return chosen
 
     def limit_scope(self, operation: str) -> str:
         """Each endpoint has a limit of its own."""
         return self.endpoints[operation].path
+
+    def price(self, operation: str, items: int) -> float:
+        """Credits for an answer of so many items, each by another author who was not read today."""
+        if (operation, operation) in self._refused:
+            operation = _instead(operation, Kind(operation)) or operation
+        authors = self.bills_authors and operation != METRICS and self.endpoints[operation].rows_are_posts
+        return super().price(operation, items) + (items * self.prices.user if authors else 0.0)
 
     def credits_left(self) -> float | None:
         """The balance, which X does not tell every token. Raises ProviderError.
@@ -134,23 +183,25 @@ class XApi(HttpProvider):
 
     def allowed_rate(self, scope: str) -> AllowedRate | None:
         """The rate that X's documentation names for an app."""
-        for endpoint in (*ENDPOINTS.values(), RETWEETERS):
+        for endpoint in self.endpoints.values():
             if endpoint.path == scope:
-                said = f"X's documentation: {endpoint.a_window:,} in 15 minutes"
-                return AllowedRate(endpoint.a_window / WINDOW, said)
+                source = f"X's documentation: {endpoint.a_window:,} in 15 minutes"
+                at_once = endpoint.a_window if endpoint.at_once else 0
+                return AllowedRate(endpoint.a_window / WINDOW, source, at_once)
         return None
 
-    def tweets(self, tweet_ids: Sequence[str]) -> TweetsAnswer:
+    def tweets(self, tweet_ids: Sequence[str], *, with_authors: bool = True) -> TweetsAnswer:
         """Look up to `batch` tweets up at once. Raises ProviderError."""
-        endpoint = ENDPOINTS[METRICS]
-        with self.ask(endpoint.path, {"ids": ",".join(tweet_ids), **endpoint.fields}) as answer:
+        params = {"ids": ",".join(tweet_ids), **POST_FIELDS, **(AUTHORS if with_authors else {})}
+        with self.ask(self.endpoints[METRICS].path, params) as answer:
             body = rows.object_in(answer)
             listed = [] if not body.get("data") and rows.problems_of(body) else rows.rows_in(answer)
             accounts = rows.accounts_in(answer)
             read = partial(rows.read_tweet, accounts=accounts, counters=counter_names())
             tweets, unreadable = read_rows(answer, listed, read)
         asked = {tweet.tweet_id: tweet for tweet in tweets if tweet.tweet_id in tweet_ids}
-        return TweetsAnswer(asked, len(listed), unreadable)
+        window = rate_window(answer.headers)
+        return TweetsAnswer(asked, len(listed), unreadable, self._billed(answer, listed), window)
 
     def page(
         self,
@@ -160,43 +211,63 @@ class XApi(HttpProvider):
         cursor: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        size: int | None = None,
     ) -> Page:
-        """One page of a list, newest first. Raises ProviderError."""
+        """One page of a list, newest first. Raises ProviderError.
+
+        What this key may not use is replaced by what serves the same list, if that works.
+        """
         if kind not in self.lists:
             raise RequestRefused(f"{self.name} has no list of {kind}")
-        endpoint = self.endpoints[kind]
-        if endpoint is ENDPOINTS[RETWEETS] and not cursor:
-            try:
-                return self._page(endpoint, kind, tweet_id)
-            except (NotFound, KeyRefused):
-                page = self._page(RETWEETERS, kind, tweet_id)
-            self.endpoints = {**ENDPOINTS, RETWEETS: RETWEETERS}
-            return page
-        return self._page(endpoint, kind, tweet_id, cursor=cursor, since=since, until=until)
-
-    def _page(
-        self,
-        endpoint: XEndpoint,
-        kind: Kind,
-        tweet_id: str,
-        *,
-        cursor: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> Page:
-        params = {"max_results": str(LARGEST_PAGE), **endpoint.fields}
-        if kind == REPLIES:
-            params |= {"query": f"in_reply_to_tweet_id:{tweet_id}", **self._times(since, until)}
+        operation = self.operation(kind, tweet_id, since=since, until=until)
+        endpoint = self.endpoints[operation]
+        smallest, largest = endpoint.sizes
+        params = {"max_results": str(max(smallest, min(size or largest, largest))), **endpoint.fields}
+        if endpoint.is_search:
+            params["query"] = QUERIES[kind].format(tweet_id)
+            oldest = self.now() - SEARCHED + MARGIN
+            if operation == ARCHIVE:
+                oldest = since or oldest
+            elif until and until <= oldest:
+                return Page((), None, 0)  # recent search does not go back so far
+            if since and since >= oldest:
+                params["start_time"] = _written(since)
+            if until and until < self.now() - SHOWN_AFTER:
+                params["end_time"] = _written(until)
         if cursor:
-            params[endpoint.cursor_parameter] = cursor
+            params["next_token" if endpoint.is_search else "pagination_token"] = cursor
+        try:
+            return self._page(endpoint, params, kind, tweet_id)
+        except (KeyRefused, RequestRefused):
+            if _instead(operation, kind) is None:
+                raise
+            self._refused.add((operation, kind))
+            try:
+                return self.page(kind, tweet_id, cursor=cursor, since=since, until=until, size=size)
+            except (KeyRefused, RequestRefused):
+                self._refused.discard((operation, kind))
+                raise
+
+    def _page(self, endpoint: XEndpoint, params: dict[str, str], kind: Kind, tweet_id: str) -> Page:
         path = endpoint.path.format(tweet_id=tweet_id)
-        with self.ask(path, params, has_cursor=bool(cursor)) as answer:
+        has_cursor = not params.keys().isdisjoint(("next_token", "pagination_token"))
+        with self.ask(path, params, has_cursor=has_cursor) as answer:
             read: Callable[[object], ListItem | None] = rows.read_account
             if endpoint.rows_are_posts:
                 accounts = rows.accounts_in(answer)
                 read = partial(rows.read_post, accounts=accounts, relation=RELATIONS[kind], tweet_id=tweet_id)
-            page = read_page(answer, rows.rows_in(answer), read, rows.next_token(answer))
-        return replace(page, blank_is_normal=True)
+            listed = rows.rows_in(answer)
+            page = read_page(answer, listed, read, rows.next_token(answer))
+            billed = self._billed(answer, listed, are_posts=endpoint.rows_are_posts)
+        return replace(page, billed=billed, blank_is_normal=True)
+
+    def _billed(self, answer: Answer, listed: Sequence[Any], *, are_posts: bool = True) -> dict[str, float]:
+        """What X bills of an answer: its rows and, it seems, the accounts beside them."""
+        name, price = ("post", self.prices.tweet) if are_posts else ("user", self.prices.user)
+        billed = {f"{name} {row.get('id')}": price for row in listed if isinstance(row, dict)}
+        if self.bills_authors:
+            billed |= {f"user {user_id}": self.prices.user for user_id in rows.accounts_in(answer)}
+        return billed
 
     def followings(self, username: str, *, cursor: str | None = None) -> Page:  # noqa: ARG002
         """Not read from X: an account costs a cent."""
@@ -204,26 +275,20 @@ class XApi(HttpProvider):
             f"the followings of @{username} are not read from X", hint="import a list: socap importance import"
         )
 
-    def _times(self, since: datetime | None, until: datetime | None) -> dict[str, str]:
-        """The bounds that search takes; it refuses a start before its seven days, and an end that is hardly past."""
-        now = self.now()
-        times = {}
-        if since and since > now - SEARCHED + MARGIN:
-            times["start_time"] = _written(since)
-        if until and until < now - SHOWN_AFTER:
-            times["end_time"] = _written(until)
-        return times
-
 
 WINDOW = 900.0
 """Seconds in which X counts requests."""
-POST_FIELDS = {
-    "tweet.fields": "created_at,author_id,referenced_tweets,public_metrics,note_tweet",
-    "expansions": "author_id",
-}
+POST_FIELDS = {"tweet.fields": "created_at,author_id,referenced_tweets,public_metrics,note_tweet"}
 USER_FIELDS = {"user.fields": "username,name,description,public_metrics,verified,verified_type"}
+AUTHORS = {"expansions": "author_id", **USER_FIELDS}
+"""X seems to bill each account that it sends beside posts, so these are asked for where people are new."""
 COUNTERS = {"likes": ("like_count",), "views": ("impression_count",), "bookmarks": ("bookmark_count",)}
 """The public metrics of counters without a list that is read."""
+
+
+def _instead(operation: str, kind: Kind) -> str | None:
+    """What serves the same list for a key that may not use an operation."""
+    return {RETWEETS: RETWEETERS, ARCHIVE: REPLIES, SEARCH: kind}.get(operation)
 
 
 def _utc_now() -> datetime:
@@ -242,6 +307,8 @@ def build(settings: ProviderSettings) -> XApi:
         batch=settings.batch or LARGEST_BATCH,
         timeout=settings.timeout,
         prices=PRICES.as_set(settings),
+        bills_once_a_day=settings.bills_once_a_day,
+        bills_authors=settings.bills_authors,
     )
 
 
