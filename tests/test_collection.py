@@ -342,7 +342,7 @@ def test_a_tweet_that_is_absent_once_in_the_last_cycle_is_asked_for_again(
     one.engage(RETWEETS, 3)
     ask, asked = one.provider.tweets, []
 
-    def absent_once(tweet_ids: Sequence[str]) -> TweetsAnswer:
+    def absent_once(tweet_ids: Sequence[str], **_: object) -> TweetsAnswer:
         answer = ask(tweet_ids)
         asked.append(tweet_ids)
         found = {

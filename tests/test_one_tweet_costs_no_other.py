@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socap_cli.client.metered import DOUBTS_TO_ASK, MOST_REFUSALS, AddressCheck, KeyCheck, ask_in_parts
+from socap_cli.client.metered import DOUBTS_TO_ASK, MOST_REFUSALS, AccountCheck, ask_in_parts
 from socap_cli.errors import (
     Forbidden,
     KeyRefused,
@@ -87,7 +87,7 @@ def nothing_there() -> None:
 
 
 def test_an_address_is_blamed_when_everything_is_answered_so() -> None:
-    check = AddressCheck(nothing_there)
+    check = AccountCheck(nothing_there)
     gone = NotFound("HTTP 404", endpoint="/x")
     for _ in range(DOUBTS_TO_ASK - 1):
         check.failed(gone)
@@ -97,7 +97,7 @@ def test_an_address_is_blamed_when_everything_is_answered_so() -> None:
 
 
 def test_one_good_answer_proves_an_address() -> None:
-    check = AddressCheck(nothing_there)
+    check = AccountCheck(nothing_there)
     check.answered()
     for _ in range(50):
         check.failed(NotFound("HTTP 404", endpoint="/x"))
@@ -109,18 +109,18 @@ def test_whatever_else_is_at_the_address_does_not_blame_it(error: type[ProviderE
         if error is not None:
             raise error("x", endpoint="/account")
 
-    check = AddressCheck(ask)
+    check = AccountCheck(ask)
     for _ in range(10):
         check.failed(NotFound("HTTP 404", endpoint="/x"))
 
 
-def refused(provider_error: type[ProviderError] | None, told: float | None = 5.0) -> KeyCheck:
+def refused(provider_error: type[ProviderError] | None, told: float | None = 5.0) -> AccountCheck:
     def ask() -> float | None:
         if provider_error is not None:
             raise provider_error("x", endpoint="/account")
         return told
 
-    return KeyCheck(ask)
+    return AccountCheck(ask)
 
 
 def test_a_tweet_that_is_kept_from_us_is_no_reason_to_blame_the_key() -> None:
@@ -132,14 +132,14 @@ def test_a_tweet_that_is_kept_from_us_is_no_reason_to_blame_the_key() -> None:
 @pytest.mark.parametrize(
     "check", [refused(Forbidden), refused(KeyRefused), refused(ProviderUnavailable), refused(None, told=None)]
 )
-def test_a_key_is_blamed_when_the_account_does_not_answer(check: KeyCheck) -> None:
+def test_a_key_is_blamed_when_the_account_does_not_answer(check: AccountCheck) -> None:
     with pytest.raises(KeyRefused, match="the key was refused: /x: HTTP 403"):
         check.failed(Forbidden("HTTP 403", endpoint="/x"))
     check.failed(NotFound("HTTP 404", endpoint="/x"))
 
 
 def test_other_errors_say_nothing_of_the_address() -> None:
-    check = AddressCheck(nothing_there)
+    check = AccountCheck(nothing_there)
     for _ in range(10):
         check.failed(RequestRefused("HTTP 400", endpoint="/x"))
         check.failed(ProviderUnavailable("HTTP 502", endpoint="/x"))

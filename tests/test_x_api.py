@@ -41,6 +41,7 @@ from socap_cli.settings import BudgetSettings, ProviderSettings
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.x_api import SERVED
 from socap_cli.store import usage
+from socap_cli.work.context import WorkContext
 from socap_cli.work.worker import Worker, WorkerOptions
 
 pytestmark = pytest.mark.server
@@ -454,6 +455,55 @@ def test_what_is_new_after_midnight_does_not_cost_what_is_known(lab: Callable[..
     assert one.simulator.ledger.credits - before == (1 + 3 * 2) * 500
 
 
+def with_auto_rate(one: Lab) -> WorkContext:
+    context = one.context()
+    context.client.limiter.rate = "auto"
+    context.client.limiter.allowed_rate = one.provider.allowed_rate
+    return context
+
+
+def test_the_first_cycle_of_twenty_tweets_takes_seconds(lab: Callable[..., Lab]) -> None:
+    one = x_lab(lab, tweets=20)
+    for tweet in range(20):
+        one.engage(RETWEETS, 8, tweet=tweet)
+        one.engage(QUOTES, 5, tweet=tweet)
+    one.advance(minutes=2)
+    one.enqueue()
+    done = Worker(with_auto_rate(one), WorkerOptions(threads=8)).run()
+    one.assert_exact()
+    assert done.seconds < 30
+    assert 429 not in one.simulator.ledger.statuses
+
+
+def test_a_used_up_window_ends_the_run_and_costs_no_refusal(lab: Callable[..., Lab]) -> None:
+    one = x_lab(lab, tweets=50)
+    for tweet in range(50):
+        one.engage(RETWEETS, 2, tweet=tweet)
+    one.advance(minutes=2)
+    one.enqueue()
+    done = Worker(with_auto_rate(one), WorkerOptions(threads=8)).run()
+    asked = one.simulator.ledger.requests
+    assert asked["/2/tweets/:id/retweets"] == 75
+    assert (done.stopped, done.failed, one.simulator.ledger.statuses[429]) == (True, 0, 0)
+    one.advance(minutes=15)
+    one.let_time_pass()
+    Worker(with_auto_rate(one), WorkerOptions(threads=8)).run()
+    one.assert_exact()
+
+
+def test_what_another_program_used_of_a_window_is_heeded(lab: Callable[..., Lab]) -> None:
+    one = x_lab(lab, tweets=40)
+    for tweet in range(40):
+        one.engage(RETWEETS, 2, tweet=tweet)
+    one.advance(minutes=2)
+    for _ in range(60):
+        one.provider.page(RETWEETS, one.tweet_ids[0])
+    one.enqueue()
+    Worker(with_auto_rate(one), WorkerOptions(threads=1)).run()
+    assert one.simulator.ledger.requests["/2/tweets/:id/retweets"] == 75
+    assert one.simulator.ledger.statuses[429] == 0
+
+
 BAD_DAYS: list[dict[str, float]] = [
     {"errors": 0.2}, {"garbled": 0.2}, {"expired": 0.3}, {"blanks": 0.2}, {"unreadable": 0.1}
 ]  # fmt: skip
@@ -502,7 +552,10 @@ def test_replies_older_than_seven_days_are_collected_where_the_key_may_search_th
     late = one.engage(REPLIES, 30)
     one.advance(minutes=2)
     one.cycle()
-    assert {key[2] for key in one.stored() if key[1] == "reply"} == {*late, *(early if may_search_all else [])}
+    assert {key[2] for key in one.stored() if key[1] == "reply"} == {
+        *late,
+        *(early if may_search_all else []),
+    }
 
 
 def test_replies_that_search_does_not_reach_any_more_are_not_taken_for_gone(

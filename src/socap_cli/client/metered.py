@@ -50,19 +50,11 @@ from socap_cli.settings import BudgetSettings
 from socap_cli.store import Db, translate_error, usage
 
 log = logging.getLogger("socap.client")
-
-
 Answer = TypeVar("Answer", TweetsAnswer, Page)
-
-
 TRIES = 3
 """How often one request is sent before its job goes back to the queue."""
-
-
 FIRST_PAUSE = 0.1
 """Seconds before the second try, doubled for the third, and up to as much again at random."""
-
-
 ROWS_LOGGED = 5
 """Rows of one answer that could not be read and are logged as samples."""
 
@@ -198,8 +190,7 @@ class MeteredClient:
 
     def __post_init__(self) -> None:
         self._slots = threading.BoundedSemaphore(self.max_in_flight)
-        self._address = AddressCheck(lambda: self.provider.credits_left())
-        self._key = KeyCheck(lambda: self.provider.credits_left())
+        self._account = AccountCheck(lambda: self.provider.credits_left())
 
     @property
     def stop(self) -> threading.Event:
@@ -285,7 +276,7 @@ class MeteredClient:
         self.limiter.answered(scope, probe=probe, window=answer.window)
         price = self._cost(operation, answer)
         self._count(endpoint, campaigns, answer.billed_items, price)
-        self._address.answered()
+        self._account.answered()
         return answer
 
     def _cost(self, operation: str, answer: TweetsAnswer | Page) -> float:
@@ -329,8 +320,7 @@ class MeteredClient:
             self.limiter.answered(scope, probe=probe)
         price = self.provider.price(operation, 0) if error.is_billed else 0.0
         self._count(self.provider.endpoint(operation), campaigns, 0, price, failed=True)
-        self._address.failed(error)
-        self._key.failed(error)
+        self._account.failed(error)
 
     def _count(
         self, endpoint: str, campaigns: Sequence[str], items: int, cost: float, *, failed: bool = False
@@ -342,62 +332,48 @@ class MeteredClient:
 
 MOST_REFUSALS = 8
 """Refused in a row without one answer, it is not some tweet in a hundred but the request itself that is wrong."""
-
-
 DOUBTS_TO_ASK = 3
 """So many answers of *not found*, and no other, are reason to ask for what is there at every right address."""
-
-
 PROVEN_FOR = 60.0
 """Seconds for which an account that answers proves its key."""
 
 
-class KeyCheck:
-    """Whether the account itself is refused when a request is. Threads share it."""
+class AccountCheck:
+    """Asks for what is about no tweet, and free, when it may be the key or the address that is wrong.
+
+    Threads share it.
+    """
 
     def __init__(self, ask: Callable[[], object]) -> None:
-        """`ask` asks for something of the account, free; what it returns is None when nothing was told."""
+        """What `ask` returns is None when nothing was told of the account."""
         self._ask = ask
-        self._proven_at = -inf
-        self._lock = threading.Lock()
-
-    def failed(self, error: ProviderError) -> None:
-        """Take an error in. Raises KeyRefused for a 403 unless the account answers with the same key."""
-        if not isinstance(error, Forbidden):
-            return
-        with self._lock:
-            if time.monotonic() - self._proven_at < PROVEN_FOR:
-                return
-            try:
-                told = self._ask()
-            except ProviderError:
-                told = None
-            if told is None:
-                raise KeyRefused(f"the key was refused: {error.message}", hint=error.hint) from None
-            self._proven_at = time.monotonic()
-
-
-class AddressCheck:
-    """Follows a run's answers. Threads share it."""
-
-    def __init__(self, ask: Callable[[], object]) -> None:
-        """`ask` asks for something that is about no tweet, and free."""
-        self._ask = ask
-        self._proven = False
+        self._key_proven_at = -inf
+        self._address_proven = False
         self._doubts = 0
         self._lock = threading.Lock()
 
     def answered(self) -> None:
         """Something was answered well: the address is right, whatever single tweets are told."""
-        self._proven = True
+        self._address_proven = True
 
     def failed(self, error: ProviderError) -> None:
-        """Take an error in. Raises WrongAddress when everything so far was answered by *not found*."""
-        if not error.doubts_address or self._proven:
-            return
+        """Take an error in.
+
+        Raises KeyRefused for a 403 unless the account answers with the same key, and WrongAddress when everything so
+        far was answered by *not found*.
+        """
         with self._lock:
+            if isinstance(error, Forbidden) and time.monotonic() - self._key_proven_at >= PROVEN_FOR:
+                told = None
+                with suppress(ProviderError):
+                    told = self._ask()
+                if told is None:
+                    raise KeyRefused(f"the key was refused: {error.message}", hint=error.hint) from None
+                self._key_proven_at = time.monotonic()
+            if not error.doubts_address or self._address_proven:
+                return
             self._doubts += 1
-            if self._doubts < DOUBTS_TO_ASK or self._proven:
+            if self._doubts < DOUBTS_TO_ASK:
                 return
             try:
                 self._ask()
@@ -407,7 +383,7 @@ class AddressCheck:
                 return
             except ProviderError:
                 pass
-            self._proven = True
+            self._address_proven = True
 
 
 def _is_lost(error: BaseException) -> bool:
@@ -417,12 +393,8 @@ def _is_lost(error: BaseException) -> bool:
 
 PATIENCE = 60.0
 """Seconds for which a person waits at most, when the provider says how long."""
-
-
 LOOKUP_TRIES = 4
 """What does not answer is asked so often, in 7 seconds and what the requests take: then a person is told."""
-
-
 REFRESH = 10.0
 
 
@@ -480,25 +452,15 @@ def fetch_tweets(
     Raises ProviderError, OverBudget, BudgetReached; what was asked is metered also then.
     """
     found: dict[str, Tweet] = {}
+    size = client.provider.batch
     try:
-        _fetch(client, tweet_ids, campaign, found, inform)
-        missing = [tweet_id for tweet_id in tweet_ids if tweet_id not in found]
-        _fetch(client, missing, campaign, found, inform)
+        for _ in range(2):
+            missing = [tweet_id for tweet_id in tweet_ids if tweet_id not in found]
+            for at in range(0, len(missing), size):
+                found |= patiently(inform)(client.tweets, missing[at : at + size], [campaign]).tweets
     finally:
         client.meter.write()
     return found
-
-
-def _fetch(
-    client: MeteredClient,
-    tweet_ids: Sequence[str],
-    campaign: str,
-    found: dict[str, Tweet],
-    inform: Callable[[str], None],
-) -> None:
-    size = client.provider.batch
-    for at in range(0, len(tweet_ids), size):
-        found.update(patiently(inform)(client.tweets, tweet_ids[at : at + size], [campaign]).tweets)
 
 
 def patiently(inform: Callable[[str], None], *, tries: int = LOOKUP_TRIES) -> Retrying:

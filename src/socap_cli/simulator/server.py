@@ -239,10 +239,6 @@ class Simulator:
                 return _json({"slack": self.slack.messages})
             case "GET", "tweets.csv":
                 return ServedResponse(200, self.tweets_csv().encode(), "text/csv")
-            case "GET", "following_index.json":
-                return _json({"following_index": self.world.following_index})
-            case "GET", "important_people.json":
-                return _json({"important_people": self.world.important})
         return ServedResponse(404, f"there is no {request.method} {request.path} here".encode(), "text/plain")
 
 

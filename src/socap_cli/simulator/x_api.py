@@ -222,7 +222,7 @@ class XApiFormat(WireFormat):
 
     def _search(self, query: Query, size: int, *, is_recent: bool) -> WireAnswer:
         now, text = self.now().timestamp(), query.get("query", "")
-        matches = parse_query(text, {tweet.tweet_id: tweet.author for tweet in self.world.tweets.values()})
+        matches = parse_query(text)
         since = _moment(query, "start_time", -math.inf)
         until = _moment(query, "end_time", now - SHOWN_AFTER)
         if is_recent and math.isfinite(since) and since < now - SEARCHED:
@@ -378,78 +378,39 @@ class _Invalid(Exception):
         self.parameter = parameter
 
 
-def parse_query(query: str, authors: Mapping[str, SimulatedAccount]) -> Callable[[Post], bool]:
-    """The rule of a search query over posts, by the authors of the tweets. Raises _Invalid."""
+def parse_query(query: str) -> Callable[[Post], bool]:
+    """The rule of a search query: clauses, parted by OR, of which each part must hold or, after `-`, must not.
+
+    Raises _Invalid, also for parentheses and operators that nothing here uses.
+    """
     if not 0 < len(query) <= LONGEST_QUERY:
         raise _Invalid("query", f"'query' must be between 1 and {LONGEST_QUERY} characters")
-    tokens = re.findall(r"\(|\)|-(?=\S)|\"[^\"]*\"|[^\s()]+", query)
-    stands_alone = [
-        t for i, t in enumerate(tokens) if t.partition(":")[0] not in DEPENDENT and tokens[i - 1 : i] != ["-"]
-    ]
-    if not set(stands_alone) - {"(", ")", "-", "OR"}:
-        raise _Invalid("query", "Rules must contain at least one positive, non-stopword clause")
-
-    def either() -> Callable[[Post], bool]:
-        rules = [both()]
-        while tokens[:1] == ["OR"]:
-            tokens.pop(0)
-            rules.append(both())
-        return lambda post: any(rule(post) for rule in rules)
-
-    def both() -> Callable[[Post], bool]:
-        rules = []
-        while tokens and tokens[0] not in ("OR", ")"):
-            rules.append(one())
-        if not rules:
-            raise _Invalid("query", "There were errors processing your request: a clause is missing")
-        return lambda post: all(rule(post) for rule in rules)
-
-    def one() -> Callable[[Post], bool]:
-        clause = tokens.pop(0)
-        if clause == "-":
-            denied = one()
-            return lambda post: not denied(post)
-        if clause == "(":
-            rule = either()
-            if tokens[:1] != [")"]:
-                raise _Invalid("query", "There were errors processing your request: missing ')'")
-            tokens.pop(0)
-            return rule
-        name, colon, value = clause.partition(":")
-        value = value.lower().removeprefix("@")
-        if not colon:
-            word = clause.strip('"').lower()
-            return lambda post: word in post.text.lower()
-        if name not in OPERATORS:
-            raise _Invalid("query", f"Reference to invalid operator '{name}'")
-        return lambda post: OPERATORS[name](post, value, authors)
-
-    rule = either()
-    if tokens:
-        raise _Invalid("query", "There were errors processing your request: unexpected ')'")
-    return rule
+    clauses = []
+    for written in query.split(" OR "):
+        parts = [part.removeprefix("-").partition(":") for part in written.split()]
+        denied = [part.startswith("-") for part in written.split()]
+        names = [name for name, _, _ in parts]
+        if unknown := [name for name in names if name not in OPERATORS]:
+            raise _Invalid("query", f"Reference to invalid operator '{unknown[0]}'")
+        if all(no or name == "is" for name, no in zip(names, denied, strict=True)):
+            raise _Invalid("query", "Rules must contain at least one positive, non-stopword clause")
+        clauses.append(
+            [(OPERATORS[name], value, no) for (name, _, value), no in zip(parts, denied, strict=True)]
+        )
+    return lambda post: any(
+        all(holds(post, value) is not no for holds, value, no in clause) for clause in clauses
+    )
 
 
-DEPENDENT = ("is", "has", "lang")
-"""Operators that need another one beside them."""
-OPERATORS: dict[str, Callable[[Post, str, Mapping[str, SimulatedAccount]], bool]] = {
-    "in_reply_to_tweet_id": lambda post, value, _: post.replied_to == value,
-    "conversation_id": lambda post, value, _: post.conversation_id == value,
-    "quotes_of_tweet_id": lambda post, value, _: post.quoted == value,
-    "retweets_of_tweet_id": lambda post, value, _: post.retweeted == value,
-    "from": lambda post, value, _: value in (post.author.username.lower(), post.author.user_id),
-    "to": lambda post, value, authors: _is_of(authors.get(post.replied_to or ""), value),
-    "retweets_of": lambda post, value, authors: _is_of(authors.get(post.retweeted or ""), value),
-    "is": lambda post, value, _: bool(
+OPERATORS: dict[str, Callable[[Post, str], bool]] = {
+    "in_reply_to_tweet_id": lambda post, value: post.replied_to == value,
+    "conversation_id": lambda post, value: post.conversation_id == value,
+    "quotes_of_tweet_id": lambda post, value: post.quoted == value,
+    "retweets_of_tweet_id": lambda post, value: post.retweeted == value,
+    "is": lambda post, value: bool(
         {"retweet": post.retweeted, "reply": post.replied_to, "quote": post.quoted}.get(value)
     ),
-    "has": lambda *_: False,
-    "lang": lambda *_: True,
-}  # fmt: skip
-
-
-def _is_of(author: SimulatedAccount | None, value: str) -> bool:
-    return author is not None and value in (author.username.lower(), author.user_id)
+}
 
 
 def _post(kind: Kind, item: SimulatedEngagement, tweet: WorldTweet) -> Post:

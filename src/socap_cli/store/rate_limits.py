@@ -75,12 +75,7 @@ def reserve(
     With `at_once`, so many are granted without a pause in each window. A turn further away than `max_wait` seconds is
     refused, and leaves the limiter as it was.
     """
-    pipeline = (
-        _from_window(at_once, int(max_wait * 1000), turns)
-        if at_once
-        else _reservation(rate, int(max_wait * 1000), turns)
-    )
-    row = _update(limits, limiter, pipeline)
+    row = _update(limits, limiter, _reservation(rate, int(max_wait * 1000), turns, at_once))
     granted, closed, spacing = row["granted"], row["closed"], row["spacing"]
     free_in = (row["wait"] + granted * spacing) / 1000
     refused, reason = row.get("limited", 0), row.get("closed_reason")
@@ -110,13 +105,21 @@ def _heeded(moment: str) -> dict[str, Any]:
     return {"$cond": [{"$lte": [milliseconds, {"$add": [NOW_MS, LONGEST_WAIT * 1000]}]}, milliseconds, None]}
 
 
-def _reservation(rate: float, max_wait: int, turns: int) -> list[dict[str, Any]]:
-    start = {"$max": [NOW_MS, _heeded("$tat"), _heeded("$blocked_until")]}
+def _reservation(rate: float, max_wait: int, turns: int, at_once: int) -> list[dict[str, Any]]:
+    """Turns lie apart by the rate or, with `at_once`, are those that are left in the window that holds at `start`."""
+    rate = 0.0 if at_once else rate
+    ends = _heeded("$window_until")
+    used_up = {"$cond": [{"$lte": ["$window_left", 0]}, ends, None]} if at_once else None
     left = {"$subtract": [max_wait, "$wait"]}
     within = {"$add": [1, {"$floor": {"$divide": [left, "$interval"]}}]} if rate else turns
-    open_turns = {"$cond": [{"$gte": [left, 0]}, {"$min": [turns, within]}, 0]}
+    in_window: Any = {"$cond": ["$is_new", at_once, "$window_left"]} if at_once else turns
+    open_turns = {"$cond": [{"$gte": [left, 0]}, {"$min": [turns, within, in_window]}, 0]}
     probe = {"$cond": [{"$lte": ["$wait", 0]}, 1, 0]}
-    moved = {"$add": ["$start", {"$multiply": ["$granted", "$spacing"]}]}
+    after: dict[str, Any] = {"tat": {"$add": ["$start", {"$multiply": ["$granted", "$spacing"]}]}}
+    if at_once:
+        after["window_left"] = {"$subtract": [in_window, "$granted"]}
+        after["window_until"] = {"$cond": ["$is_new", {"$add": ["$start", WINDOW * 1000]}, "$window_until"]}
+    start = {"$max": [NOW_MS, _heeded("$tat"), _heeded("$blocked_until"), used_up]}
     first = {
         "start": start,
         "wait": {"$subtract": [start, NOW_MS]},
@@ -124,48 +127,16 @@ def _reservation(rate: float, max_wait: int, turns: int) -> list[dict[str, Any]]
         "interval": {"$divide": [1000 / SAFETY, _rate(rate)]} if rate else 0.0,
     }
     second = {
-        "granted": {"$cond": ["$closed", probe, open_turns]},
+        "is_new": {"$gte": ["$start", {"$ifNull": [ends, 0]}]},
         "spacing": {"$cond": ["$closed", PROBE_EVERY * 1000, "$interval"]},
     }
+    is_granted = {"$gt": ["$granted", 0]}
     return [
         {"$set": first},
         {"$set": second},
-        {"$set": {"tat": {"$cond": [{"$gt": ["$granted", 0]}, moved, "$tat"]}}},
-        {"$unset": ["start", "interval"]},
-    ]
-
-
-def _from_window(at_once: int, max_wait: int, turns: int) -> list[dict[str, Any]]:
-    is_closed = {"$gt": ["$closed_since", None]}
-    probed = {"$cond": [is_closed, _heeded("$tat"), None]}
-    begin = {"$max": [NOW_MS, probed, _heeded("$blocked_until")]}
-    ends = _heeded("$window_until")
-    is_over = {"$or": [{"$lte": [{"$ifNull": ["$ends", 0]}, "$start"]}, {"$lte": ["$window_left", 0]}]}
-    probe = {"$cond": [{"$lte": ["$wait", 0]}, 1, 0]}
-    open_turns = {"$cond": [{"$lte": ["$wait", max_wait]}, {"$min": [turns, "$left"]}, 0]}
-    is_granted = {"$gt": ["$granted", 0]}
-    return [
-        {"$set": {"start": begin, "ends": ends, "closed": is_closed}},
-        {"$set": {"is_over": is_over}},
-        # A used-up window is waited for; then the next one begins.
-        {"$set": {"start": {"$cond": ["$is_over", {"$max": ["$start", "$ends"]}, "$start"]}}},
-        {
-            "$set": {
-                "wait": {"$subtract": ["$start", NOW_MS]},
-                "left": {"$cond": ["$is_over", at_once, "$window_left"]},
-                "ends": {"$cond": ["$is_over", {"$add": ["$start", WINDOW * 1000]}, "$ends"]},
-                "spacing": {"$cond": ["$closed", PROBE_EVERY * 1000, 0]},
-            }
-        },
         {"$set": {"granted": {"$cond": ["$closed", probe, open_turns]}}},
-        {
-            "$set": {
-                "window_until": {"$cond": [is_granted, "$ends", "$window_until"]},
-                "window_left": {"$cond": [is_granted, {"$subtract": ["$left", "$granted"]}, "$window_left"]},
-                "tat": {"$cond": [is_granted, {"$add": ["$start", "$spacing"]}, "$tat"]},
-            }
-        },
-        {"$unset": ["start", "ends", "left", "is_over"]},
+        {"$set": {name: {"$cond": [is_granted, value, f"${name}"]} for name, value in after.items()}},
+        {"$unset": ["start", "interval", "is_new"]},
     ]
 
 
@@ -331,8 +302,6 @@ def switch_on(db: Db, address_ids: Iterable[str]) -> None:
 
 
 Item = TypeVar("Item")
-
-
 Answer = TypeVar("Answer")
 
 

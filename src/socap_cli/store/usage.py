@@ -16,14 +16,8 @@ from socap_cli.store.connect import Db, clock, literal
 
 BATCHES_KEPT = 128
 """How many batches a sum remembers: more than all workers write while one of them tries again."""
-
-
 SUMMED = ("requests", "items", "cost", "failed")
-
-
 By = Literal["campaign", "endpoint", "day"]
-
-
 FIELDS: dict[By, str] = {"campaign": "$campaign_id", "endpoint": "$endpoint", "day": "$day"}
 
 

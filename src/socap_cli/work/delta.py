@@ -22,16 +22,10 @@ from socap_cli.settings import CollectionSettings
 
 LATE = timedelta(minutes=1)
 """By which a list may show an item later than a newer one: so far back is looked while the last pass missed some."""
-
-
 MUCH_MISSING = 5
 """Of a list of up to 25; of a longer one a fifth."""
-
-
 RESTARTS = 2
 """How often one run of a list, or of one of its windows, starts at the top because its cursor was refused."""
-
-
 FEW_GONE = 2
 """So many of a list are believed to be gone whatever its counter says; of a long one a tenth."""
 
@@ -56,12 +50,8 @@ class Step(StrEnum):
 
 CLOCKS_DIFFER = timedelta(hours=1)
 """By which an engagement may lie ahead of this host's clock."""
-
-
 STALE_PAGES = 3
 """Pages in a row without one item that this pass has not seen: the cursor goes in circles."""
-
-
 FOREIGN_PAGES = 50
 """Pages in a row that hold rows, and none of concern: a thousand replies to a reply, or a cursor without an end."""
 

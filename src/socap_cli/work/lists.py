@@ -24,12 +24,8 @@ from socap_cli.work.windows import WindowReader
 from socap_cli.work.writer import SeenPage
 
 WAIT_FOR_METRICS = 20.0
-
-
 WAITS_A_LEASE = 24
 """How often, in the time for which a list is held, somebody else asks for it again."""
-
-
 PASSES_PER_JOB = 3
 
 

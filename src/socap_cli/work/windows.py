@@ -19,11 +19,7 @@ from socap_cli.work.delta import RESTARTS, PassTracker
 
 FEW = 4
 """Divisions that even a short list is worth."""
-
-
 SECOND = timedelta(seconds=1)
-
-
 YOUNG = 60.0
 """Seconds added to an age, so that its logarithm has a beginning."""
 

@@ -32,8 +32,6 @@ from socap_cli.providers.http_provider import (
 LONGEST_NAME = 100
 LONGEST_BIO = 2_000
 VERIFIED_TYPES = frozenset({"blue", "business", "government"})
-
-
 Accounts = Mapping[str, Any]
 """Rows of accounts by id, as they stand beside the posts."""
 LOOK = "check the project's usage and credits in X's developer console"
