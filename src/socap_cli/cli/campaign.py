@@ -1,8 +1,8 @@
 """socap campaign …"""
-# ruff: noqa: ARG001  (options that set something of a campaign are read from the context, by key)
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -68,98 +68,6 @@ Source = Annotated[
 NoVerify = Annotated[
     bool, typer.Option("--no-verify", help="Do not look the tweets up at the provider first.")
 ]
-Name = Annotated[
-    str | None, typer.Option(metavar="NAME", help="A name for reports and alerts (default: the slug).")
-]
-Start = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ISO", help="When monitoring starts; UTC unless it has an offset (default of add: now)."
-    ),
-]
-End = Annotated[str | None, typer.Option(metavar="ISO", help="When it ends; UTC unless it has an offset.")]
-DaysOption = Annotated[
-    float | None,
-    typer.Option("--days", callback=finite, metavar="N", help="How many days it lasts, instead of --end."),
-]
-Threshold = Annotated[
-    float | None,
-    typer.Option(
-        callback=finite,
-        metavar="N",
-        help="Importance from which an engagement is alerted (default: configured, else 10).",
-    ),
-]
-Channels = Annotated[
-    list[str],
-    typer.Option(
-        "--channel",
-        metavar="NAME[=ADDRESS][,min=N][,digest=D]",
-        autocompletion=channels,
-        help="Where alerts go, as in slack, email=boss@fund.example,min=50,digest=daily; may be repeated (default: "
-        f"all configured). Channels: {', '.join(CHANNELS)}.",
-    ),
-]
-Webhook = Annotated[
-    str | None,
-    typer.Option(metavar="URL", help="The campaign's own Slack webhook, instead of the configured one."),
-]
-ClientName = Annotated[str | None, typer.Option(metavar="NAME", help="The client.")]
-ClientEmail = Annotated[
-    str | None,
-    typer.Option(metavar="ADDRESS", help="The client's address; also mailed if --channel email is given."),
-]
-Vips = Annotated[
-    list[str],
-    typer.Option("--vip", metavar="@NAME", help="Always alerted, and without delay; may be repeated."),
-]
-Ignores = Annotated[
-    list[str], typer.Option("--ignore", metavar="@NAME", help="Never alerted; may be repeated.")
-]
-Spacing = Annotated[
-    int | None,
-    typer.Option(
-        metavar="MINUTES", help="Alerts are sent one by one over this time (default: configured, else 20)."
-    ),
-]
-Window = Annotated[
-    int | None,
-    typer.Option(
-        metavar="MINUTES",
-        help="The same person and action are not alerted again within this time (default: configured, else 30).",
-    ),
-]
-QuietHours = Annotated[
-    str | None,
-    typer.Option(metavar="HOURS", help="When alerts wait, as in '22:00-07:00 Europe/Berlin'; or off."),
-]
-Digest = Annotated[
-    str | None,
-    choice(
-        "off|hourly|daily",
-        help="Send all alerts but VIPs' together, as in 'daily 08:00 Europe/Berlin'.",
-    ),
-]
-CadenceOption = Annotated[
-    str | None,
-    choice("fixed|adaptive", help="Poll every half hour, or when it pays (default: configured)."),
-]
-StopWhenCold = Annotated[
-    bool | None,
-    typer.Option(
-        "--stop-when-cold/--no-stop-when-cold",
-        show_default=False,
-        help="Without an end: end by itself when nothing has happened for two days.",
-    ),
-]
-AddVips = Annotated[list[str], typer.Option("--add-vip", metavar="@NAME", help="Add a VIP.")]
-RemoveVips = Annotated[list[str], typer.Option("--remove-vip", metavar="@NAME", help="Remove a VIP.")]
-AddIgnores = Annotated[
-    list[str], typer.Option("--add-ignore", metavar="@NAME", help="Add an ignored account.")
-]
-RemoveIgnores = Annotated[
-    list[str], typer.Option("--remove-ignore", metavar="@NAME", help="Remove an ignored account.")
-]
 Clear = Annotated[
     list[str],
     typer.Option(
@@ -172,31 +80,106 @@ Clear = Annotated[
 TweetArgument = Annotated[str, typer.Argument(metavar="URL|ID", help="The tweet.")]
 
 
+def _names(help_text: str) -> Any:
+    return Annotated[list[str], typer.Option(metavar="@NAME", help=help_text)]
+
+
+def _setting(type_: Any, metavar: str, help_text: str, **more: Any) -> Any:
+    return Annotated[type_ | None, typer.Option(metavar=metavar, help=help_text, **more)]
+
+
+SETTINGS: dict[str, Any] = {
+    "name": _setting(str, "NAME", "A name for reports and alerts (default: the slug)."),
+    "start": _setting(
+        str, "ISO", "When monitoring starts; UTC unless it has an offset (default of add: now)."
+    ),
+    "end": _setting(str, "ISO", "When it ends; UTC unless it has an offset."),
+    "days": _setting(float, "N", "How many days it lasts, instead of --end.", callback=finite),
+    "threshold": _setting(
+        float,
+        "N",
+        "Importance from which an engagement is alerted (default: configured, else 10).",
+        callback=finite,
+    ),
+    "channel": Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME[=ADDRESS][,min=N][,digest=D]",
+            autocompletion=channels,
+            help="Where alerts go, as in slack, email=boss@fund.example,min=50,digest=daily; may be repeated "
+            f"(default: all configured). Channels: {', '.join(CHANNELS)}.",
+        ),
+    ],
+    "slack_webhook": _setting(str, "URL", "The campaign's own Slack webhook, instead of the configured one."),
+    "client_name": _setting(str, "NAME", "The client."),
+    "client_email": _setting(
+        str, "ADDRESS", "The client's address; also mailed if --channel email is given."
+    ),
+    "vip": _names("Always alerted, and without delay; may be repeated."),
+    "ignore": _names("Never alerted; may be repeated."),
+    "spacing": _setting(
+        int, "MINUTES", "Alerts are sent one by one over this time (default: configured, else 20)."
+    ),
+    "frequency_window": _setting(
+        int,
+        "MINUTES",
+        "The same person and action are not alerted again within this time (default: configured, else 30).",
+    ),
+    "quiet_hours": _setting(str, "HOURS", "When alerts wait, as in '22:00-07:00 Europe/Berlin'; or off."),
+    "digest": Annotated[
+        str | None,
+        choice(
+            "off|hourly|daily", help="Send all alerts but VIPs' together, as in 'daily 08:00 Europe/Berlin'."
+        ),
+    ],
+    "cadence": Annotated[
+        str | None,
+        choice("fixed|adaptive", help="Poll every half hour, or when it pays (default: configured)."),
+    ],
+    "stop_when_cold": Annotated[
+        bool | None,
+        typer.Option(
+            "--stop-when-cold/--no-stop-when-cold",
+            show_default=False,
+            help="Without an end: end by itself when nothing has happened for two days.",
+        ),
+    ],
+}
+"""What `add` and `edit` can set of a campaign."""
+CHANGES = {
+    "add_vip": _names("Add a VIP."),
+    "remove_vip": _names("Remove a VIP."),
+    "add_ignore": _names("Add an ignored account."),
+    "remove_ignore": _names("Remove an ignored account."),
+}
+Command = Callable[..., None]
+
+
+def takes(options: Mapping[str, Any]) -> Callable[[Command], Command]:
+    """Give a command these options in place of its `**given`: Typer reads the signature."""
+
+    def decorate(command: Command) -> Command:
+        signature = inspect.signature(command, eval_str=True)
+        *own, given = signature.parameters.values()
+        usual = given.replace(kind=given.POSITIONAL_OR_KEYWORD, default=None)
+        shared = [usual.replace(name=name, annotation=option) for name, option in options.items()]
+        parameters = [*own[:4], *shared, *own[4:]]  # behind the slug and the tweets
+        command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return command
+
+    return decorate
+
+
 @app.command("add")
+@takes(SETTINGS)
 def add(
     ctx: typer.Context,
     slug: Slug,
     tweet: Tweets = [],  # noqa: B006  (typer copies defaults)
     source: Source = None,
-    name: Name = None,
-    start: Start = None,
-    end: End = None,
-    days: DaysOption = None,
-    threshold: Threshold = None,
-    channel: Channels = [],  # noqa: B006
-    slack_webhook: Webhook = None,
-    client_name: ClientName = None,
-    client_email: ClientEmail = None,
-    vip: Vips = [],  # noqa: B006
-    ignore: Ignores = [],  # noqa: B006
-    spacing: Spacing = None,
-    frequency_window: Window = None,
-    quiet_hours: QuietHours = None,
-    digest: Digest = None,
-    cadence: CadenceOption = None,
-    stop_when_cold: StopWhenCold = None,
     no_verify: NoVerify = False,
     dry_run: DryRun = False,
+    **given: Any,
 ) -> None:
     """Create a campaign. Every line of the input is accepted, or rejected with a reason.
 
@@ -207,9 +190,7 @@ def add(
     now = run.now().replace(microsecond=0)
     settings.check_slug(slug)
     document = input_of(tweet, source, slug)
-    options = options_of(ctx)
-    given = settings.over_file(options, document.given)
-    values = settings.read_settings(given, start=now, of_file=set(document.given) - set(options))
+    values = values_of(given, document, start=now)
     campaign = settings.new_campaign(slug, checked(built, values), built.settings.alerts, now=now)
     verify = bool(document.lines) and not no_verify and not dry_run
     with built.database() as db:
@@ -356,35 +337,16 @@ def show_campaign(
 
 
 @app.command("edit")
+@takes({**SETTINGS, **CHANGES})
 def edit(
     ctx: typer.Context,
     slug: Slug,
     tweet: Tweets = [],  # noqa: B006
     source: Source = None,
-    name: Name = None,
-    start: Start = None,
-    end: End = None,
-    days: DaysOption = None,
-    threshold: Threshold = None,
-    channel: Channels = [],  # noqa: B006
-    slack_webhook: Webhook = None,
-    client_name: ClientName = None,
-    client_email: ClientEmail = None,
-    vip: Vips = [],  # noqa: B006
-    ignore: Ignores = [],  # noqa: B006
-    spacing: Spacing = None,
-    frequency_window: Window = None,
-    quiet_hours: QuietHours = None,
-    digest: Digest = None,
-    cadence: CadenceOption = None,
-    stop_when_cold: StopWhenCold = None,
-    add_vip: AddVips = [],  # noqa: B006
-    remove_vip: RemoveVips = [],  # noqa: B006
-    add_ignore: AddIgnores = [],  # noqa: B006
-    remove_ignore: RemoveIgnores = [],  # noqa: B006
-    clear: Clear = [],  # noqa: B006
     no_verify: NoVerify = False,
     dry_run: DryRun = False,
+    clear: Clear = [],  # noqa: B006
+    **given: Any,
 ) -> None:
     """Change a campaign. Settings that are not named stay. A later end resumes a completed campaign.
 
@@ -397,10 +359,7 @@ def edit(
     verify = bool(document.lines) and not no_verify and not dry_run
     with built.database() as db, verifying(run, built, db, wanted=verify) as verifier:
         before = adding.find(db, slug)
-        options = options_of(ctx)
-        given = settings.over_file(options, document.given)
-        of_file = set(document.given) - set(options)
-        values = settings.read_settings(given, start=before.starts_at, of_file=of_file)
+        values = values_of(given, document, start=before.starts_at)
         defaults = settings.cleared(clear, slug, built.settings.alerts)
         for key, field in FIELDS.items():
             if field in values and field in defaults:
@@ -408,9 +367,9 @@ def edit(
                     f"--clear {key.replace('_', '-')} resets what is also set", hint="give one of them"
                 )
         values |= defaults
-        for field, more, less in (("vips", add_vip, remove_vip), ("ignores", add_ignore, remove_ignore)):
-            added_names = settings.read_accounts(more, f"--add-{SINGULAR[field]}")
-            removed_names = settings.read_accounts(less, f"--remove-{SINGULAR[field]}")
+        for field, one in (("vips", "vip"), ("ignores", "ignore")):
+            added_names = settings.read_accounts(given[f"add_{one}"] or [], f"--add-{one}")
+            removed_names = settings.read_accounts(given[f"remove_{one}"] or [], f"--remove-{one}")
             if added_names or removed_names:
                 names = dict.fromkeys((*values.get(field, getattr(before, field)), *added_names))
                 values[field] = tuple(account for account in names if account not in removed_names)
@@ -808,10 +767,12 @@ def input_of(tweets: Sequence[str], source: str | None, slug: str) -> Document:
     return Document(slug, given, (*lines, *more), lists_tweets=True)
 
 
-def options_of(ctx: typer.Context) -> dict[str, Any]:
-    """The settings given on the command line, by key."""
-    values = {key: ctx.params.get(SINGULAR.get(key, key)) for key in (*FIELDS, DAYS)}
-    return {key: value for key, value in values.items() if value is not None and value != []}
+def values_of(given: Mapping[str, Any], document: Document, *, start: datetime) -> dict[str, Any]:
+    """What the options and the file set of a campaign; options win. Raises UsageError."""
+    by_key = {key: given[SINGULAR.get(key, key)] for key in (*FIELDS, DAYS)}
+    options = {key: value for key, value in by_key.items() if value is not None and value != []}
+    both = settings.over_file(options, document.given)
+    return settings.read_settings(both, start=start, of_file=set(document.given) - set(options))
 
 
 def checked(built: Bootstrap, values: dict[str, Any]) -> dict[str, Any]:
