@@ -1,17 +1,13 @@
-"""What Tab offers: commands, options, the words that help lists, campaigns; and nothing that fails, waits or writes."""
+"""What Tab offers: commands, options and the words that help lists."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from support.lab import START, campaign
 
 from socap_cli.channels import CHANNELS
 from socap_cli.cli.app import execute
-from socap_cli.store import Db, campaigns
 
 Complete = Callable[..., list[str]]
 
@@ -36,14 +32,6 @@ def complete(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     return ask
 
 
-@pytest.fixture
-def launched(db: Db, mongod: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for slug in ("launch", "launch-2", "spring"):
-        campaigns.insert(db, campaign(slug, at=START))
-    monkeypatch.setenv("MONGODB_URI", mongod)
-    monkeypatch.setenv("SOCAP_DATABASE__NAME", db.name)
-
-
 @pytest.mark.parametrize(
     ("line", "offered"),
     [
@@ -62,62 +50,13 @@ def launched(db: Db, mongod: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ("socap simulate --limit-per ", ["account", "endpoint"]),
         ("socap engagements export x --format x", ["xlsx"]),
         ("socap campaign show 'open", []),
+        ("socap campaign show la", []),
     ],
 )
 def test_words_are_offered(complete: Complete, line: str, offered: list[str]) -> None:
     assert complete(line) == offered
 
 
-@pytest.mark.usefixtures("launched")
-@pytest.mark.parametrize(
-    "line",
-    [
-        "socap campaign show la",
-        "socap enqueue --campaign la",
-        "socap report compare spring la",
-        "socap report render la",
-        "socap alerts silence la",
-    ],
-)
-def test_campaigns_are_offered(complete: Complete, line: str) -> None:
-    assert complete(line) == ["launch", "launch-2"]
-
-
-@pytest.mark.usefixtures("launched")
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_other_shells_are_offered_the_same(complete: Complete, shell: str) -> None:
-    assert "spring" in " ".join(complete("socap campaign show sp", shell))
-
-
-@pytest.mark.parametrize(
-    "uri", ["mongodb://127.0.0.1:1/", "mongodb://192.0.2.1:27017/", "nonsense", "mongodb+srv://nope.invalid/"]
-)
-def test_a_database_that_does_not_answer_has_nothing_to_offer_and_does_not_keep_anybody(
-    complete: Complete,
-    uri: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("MONGODB_URI", uri)
-    begin = time.monotonic()
-    assert complete("socap campaign show ") == []
-    assert time.monotonic() - begin < 10
-
-
-def test_the_embedded_database_is_neither_made_nor_started(
-    complete: Complete,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    folder = tmp_path / "data"
-    monkeypatch.setenv("SOCAP_DATA_DIR", str(folder))
-    assert complete("socap campaign show ") == []
-    assert complete(f"socap --data-dir {folder}2 campaign show ") == []
-    assert [path.name for path in tmp_path.iterdir()] == ["home"]
-
-
-def test_a_configuration_that_cannot_be_read_is_nothing_to_tell_here(
-    complete: Complete,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    Path("socap.toml").write_text("[nonsense")
-    assert complete("socap campaign show ") == []
+    assert "resume" in " ".join(complete("socap campaign res", shell))

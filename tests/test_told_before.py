@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from socap_cli.cli.app import execute
-from socap_cli.cli.run import AGAIN_AFTER, FILE, PARTLY_DONE, Run, WarningTimes, new_lines, settle
+from socap_cli.cli.run import AGAIN_AFTER, FILE, PARTLY_DONE, Run, new_lines
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AWAY = "error: the database cannot be reached: localhost:27017"
@@ -86,16 +87,17 @@ def test_a_folder_that_cannot_be_made_keeps_nothing_back(tmp_path: Path) -> None
 lines = st.lists(st.sampled_from(["a", "b 1", "b 2", "c"]), unique=True)
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(lines, st.integers(0, 30))))
 def test_whatever_is_met_was_told_within_a_day(history: list[tuple[list[str], int]]) -> None:
-    now, known = NOW, dict[str, WarningTimes]()
-    told: dict[str, datetime] = {}
-    for met, hours in history:
-        now += timedelta(hours=hours)
-        new, known = settle(known, met, now)
-        assert set(new) <= set(met)
-        told |= {line[0]: now for line in new}
-        assert all(now - told[line[0]] < AGAIN_AFTER for line in met)
+    now, told = NOW, dict[str, datetime]()
+    with tempfile.TemporaryDirectory() as folder:
+        for met, hours in history:
+            now += timedelta(hours=hours)
+            new = new_lines(Path(folder), met, now)
+            assert set(new) <= set(met)
+            told |= {line[0]: now for line in new}
+            assert all(now - told[line[0]] < AGAIN_AFTER for line in met)
 
 
 def test_a_run_that_fails_the_same_way_is_silent_the_second_time_and_has_its_exit_code(

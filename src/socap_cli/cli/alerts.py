@@ -33,7 +33,6 @@ from socap_cli.cli.options import (
     choice,
     finite,
     one_of,
-    slugs,
 )
 from socap_cli.cli.run import PARTLY_DONE, Run, bootstrap, stopping
 from socap_cli.errors import SocapError
@@ -71,9 +70,7 @@ WORDS = {
 @app.command("silence")
 def silence(
     ctx: typer.Context,
-    slug: Annotated[
-        str, typer.Argument(metavar="[SLUG]", autocompletion=slugs, help="Only this campaign's alerts.")
-    ] = "",
+    slug: Annotated[str, typer.Argument(metavar="[SLUG]", help="Only this campaign's alerts.")] = "",
     minutes: Annotated[
         float | None,
         typer.Option(
@@ -382,7 +379,6 @@ def test(
         str,
         typer.Option(
             metavar="SLUG",
-            autocompletion=slugs,
             help="Send a sample of this campaign's alerts, to its recipients.",
         ),
     ] = "",

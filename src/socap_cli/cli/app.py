@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib import import_module
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -25,7 +24,6 @@ from socap_cli.files import write_file
 # None is used, and looking for them reads the metadata of every installed package at every start.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
-
 COMMANDS = {
     "run": ("cycle:run_cycle", "Run one cycle: enqueue, work, alerts send, report render."),
     "init": ("setup:init", "Write a commented configuration, create the indexes, say what was found."),
@@ -37,8 +35,6 @@ COMMANDS = {
     "simulate": ("demo:simulate", "Serve a made-up world in a provider's wire format."),
     "usage": ("status:usage", "Requests, items and money."),
 }
-
-
 GROUPS = {
     "config": ("setup:config_app", "Effective settings, and where each comes from."),
     "campaign": ("campaign:app", "Register campaigns and their tweets."),
@@ -52,14 +48,6 @@ GROUPS = {
     "db": ("db:app", "The embedded database, and backups of any."),
 }
 """Each word with its module, what it names there, and its line in the help. Typing a word imports its module."""
-
-
-MISTAKES = {
-    "No such option: --campaign": "name the campaign without an option: {place} SLUG",
-    "socap campaign add: Got unexpected extra": "a file is named with --from, a tweet with --tweet",
-    "socap campaign add-tweets: Got unexpected extra": "a file is named with --from, a tweet with --tweet",
-}
-"""What is told of mistakes that many make, by the words of the parser."""
 
 
 def program(*words: str) -> typer.Typer:
@@ -204,11 +192,8 @@ def _usage_error(run: Run, error: typer.exceptions.TyperException, arguments: li
     words = [word for word in arguments[:2] if not word.startswith("-")]
     if said.startswith("No such command"):
         words = [word for word in words[:1] if word in GROUPS]
-    place = " ".join(["socap", *words])
-    hint = next(
-        (hint for mistake, hint in MISTAKES.items() if mistake in f"{place}: {said}"), "see: {place} --help"
-    )
-    return UsageError(said.rstrip(".") or "a command is needed", hint=hint.format(place=place))
+    hint = f"see: {' '.join(['socap', *words])} --help"
+    return UsageError(said.rstrip(".") or "a command is needed", hint=hint)
 
 
 def _interrupted(run: Run) -> int:
@@ -227,19 +212,12 @@ def write_bug_report(run: Run, error: BaseException) -> str:
         f"at: {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}\n\n" + "".join(traceback.format_exception(error))
     )
     text = run.logs.mask(text) if run.logs else text
-    with suppress(SocapError, OSError, ValueError, RuntimeError):
-        folder = _data_dir(run) / "logs"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = folder / f"bug-{run.run_id[:12]}.log"
-        write_file(path, text.encode("utf-8", "backslashreplace"), mode=0o600)
-        return f"please report it with {path}"
+    folder = run.folder()
+    with suppress(SocapError, OSError):
+        if folder is not None:
+            path = folder / "logs" / f"bug-{run.run_id[:12]}.log"
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_file(path, text.encode("utf-8", "backslashreplace"), mode=0o600)
+            return f"please report it with {path}"
     output.say(text)
     return "please report it with the lines above"
-
-
-def _data_dir(run: Run) -> Path:
-    """The data folder, without reading a configuration that may be what failed."""
-    from socap_cli.settings import default_data_dir
-
-    given = os.environ.get("SOCAP_DATA_DIR")
-    return run.data_dir or (Path(given).expanduser() if given else default_data_dir())

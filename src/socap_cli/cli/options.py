@@ -7,7 +7,6 @@ import os
 import shlex
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,8 +24,6 @@ ASKED = "_SOCAP_COMPLETE"
 """The shell sets it when it asks for completions."""
 TYPED = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")
 """Where shells put what was typed."""
-PATIENCE = 0.5
-"""Seconds that the database has to answer."""
 MOST_ROWS = 2**31 - 1
 """More than any collection has, and what the database takes as a limit."""
 
@@ -35,14 +32,6 @@ def channels(incomplete: str) -> list[str]:
     from socap_cli.channels import CHANNELS
 
     return [name for name in CHANNELS if name.startswith(incomplete)]
-
-
-def slugs(incomplete: str) -> list[str]:
-    """The campaigns that begin like this; nothing when the database does not answer at once."""
-    try:
-        return [slug for slug in _slugs() if slug.startswith(incomplete)]
-    except Exception:  # a Tab is no place for an error
-        return []
 
 
 def choice(words: str, *names: str, **attributes: Any) -> Any:
@@ -66,13 +55,9 @@ def capped(value: int) -> int:
     return min(value, MOST_ROWS)
 
 
-Slug = Annotated[str, typer.Argument(metavar="SLUG", autocompletion=slugs, help="The campaign.")]
-OptionalSlug = Annotated[
-    str, typer.Argument(metavar="[SLUG]", autocompletion=slugs, help="Only this campaign.")
-]
-OnlyCampaign = Annotated[
-    str, typer.Option("--campaign", metavar="SLUG", autocompletion=slugs, help="Only this campaign.")
-]
+Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The campaign.")]
+OptionalSlug = Annotated[str, typer.Argument(metavar="[SLUG]", help="Only this campaign.")]
+OnlyCampaign = Annotated[str, typer.Option("--campaign", metavar="SLUG", help="Only this campaign.")]
 MinImportance = Annotated[
     float | None,
     typer.Option(callback=finite, metavar="NUMBER", help="At least this important.", show_default=False),
@@ -148,21 +133,3 @@ def write_out(run: Run, content: str, out: str, count: int, *, what: str = "row"
         return
     write_file(out, content.encode("utf-8", "replace"))
     run.done({"file": out, f"{what}s": count}, text=f"{counted(count, what)} in {out}")
-
-
-def _slugs() -> list[str]:
-    from socap_cli.cli.run import split_global_options
-    from socap_cli.settings import load, secret
-    from socap_cli.store.connect import slugs_at
-    from socap_cli.store.embedded import Embedded
-
-    run = Run()
-    split_global_options(run, typed())
-    settings = load(run.config, data_dir=run.data_dir).settings
-    uri = secret(settings.database.uri)
-    if not uri:
-        embedded = Embedded(Path(settings.data_dir))
-        if not embedded.is_up():
-            return []
-        uri = embedded.uri
-    return slugs_at(uri, settings.database.name, within=PATIENCE)

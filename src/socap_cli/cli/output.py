@@ -13,7 +13,7 @@ import errno
 import io
 import os
 import sys
-from typing import IO, TextIO
+from typing import IO, Any, TextIO
 
 from socap_cli.errors import SocapError
 
@@ -25,45 +25,32 @@ class OutputFailed(SocapError):
     """Standard output could not be written."""
 
 
-class _StandardStream(io.RawIOBase):
-    """A file descriptor that is written to as long as it takes anything."""
+class _StandardStream(io.FileIO):
+    """Leads nowhere after the first failure. Raises OutputFailed for one that must be reported."""
 
     def __init__(self, descriptor: int, *, must_arrive: bool) -> None:
-        self._descriptor = descriptor
+        super().__init__(descriptor, "w", closefd=False)
         self._must_arrive = must_arrive
-        self._open = True
 
-    def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
-        """Write all of it, or nothing more ever. Raises OutputFailed at the first failure that must be told."""
-        waiting = memoryview(data).cast("B")
-        size = len(waiting)
-        while self._open and waiting:
-            try:
-                waiting = waiting[os.write(self._descriptor, waiting) :]
-            except BlockingIOError:
-                _wait_for_room(self._descriptor)
-            except OSError as error:
-                self._open = False
-                if self._must_arrive and error.errno not in READER_GONE:
-                    raise OutputFailed(
-                        f"cannot write the output: {error.strerror}", hint="make room, or send it elsewhere"
-                    ) from error
-        return size
-
-    def writable(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        return self._descriptor
-
-    def isatty(self) -> bool:
-        return os.isatty(self._descriptor)
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            _lead_nowhere(self.fileno())
+            if self._must_arrive and error.errno not in READER_GONE:
+                raise OutputFailed(
+                    f"cannot write the output: {error.strerror}", hint="make room, or send it elsewhere"
+                ) from error
+        return len(data)
 
 
 def install() -> None:
     """Put both output streams in place of the interpreter's, before anything is printed."""
     for descriptor in (STDIN, STDOUT, STDERR):
-        _occupy(descriptor)
+        try:
+            os.set_blocking(descriptor, True)  # another program may have made the pipe non-blocking
+        except OSError:  # closed: the next file that is opened would get its number, and the output
+            _lead_nowhere(descriptor)
     sys.stdout = _text(STDOUT, sys.stdout, must_arrive=True)
     sys.stderr = _text(STDERR, sys.stderr, must_arrive=False)
 
@@ -96,29 +83,18 @@ def write(stream: IO[str], text: str) -> None:
     stream.flush()
 
 
-def _occupy(descriptor: int) -> None:
-    """Let a closed descriptor lead nowhere: the next file that is opened would get its number, and the output."""
-    try:
-        os.fstat(descriptor)
-    except OSError:
-        null = os.open(os.devnull, os.O_RDWR)
-        if null != descriptor:
-            os.dup2(null, descriptor)
-            os.close(null)
+def _lead_nowhere(descriptor: int) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    if null != descriptor:
+        os.dup2(null, descriptor)
+        os.close(null)
 
 
 def _text(descriptor: int, before: TextIO | None, *, must_arrive: bool) -> TextIO:
     raw = _StandardStream(descriptor, must_arrive=must_arrive)
     return io.TextIOWrapper(
-        io.BufferedWriter(raw),  # type: ignore[type-var]  # typeshed asks for a `write` of one exact shape
+        io.BufferedWriter(raw),
         encoding=before.encoding if before else "utf-8",
         errors="backslashreplace",
         line_buffering=raw.isatty() or not must_arrive,
     )
-
-
-def _wait_for_room(descriptor: int) -> None:
-    """A pipe that another program made non-blocking takes more when its reader has read."""
-    import select
-
-    select.select([], [descriptor], [])

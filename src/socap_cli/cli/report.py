@@ -15,7 +15,6 @@ from socap_cli.bootstrap import Bootstrap, look_policy, report_brand, report_opt
 from socap_cli.campaigns import adding
 from socap_cli.cli import tables
 from socap_cli.cli.options import DryRun, OptionalSlug, choice, one_of
-from socap_cli.cli.options import slugs as complete_slugs
 from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run, bootstrap
 from socap_cli.errors import ConfigError, SocapError, UsageError
@@ -125,7 +124,7 @@ def compare(
     ctx: typer.Context,
     slugs: Annotated[
         list[str],
-        typer.Argument(metavar="SLUG SLUG…", autocompletion=complete_slugs, help="Two campaigns or more."),
+        typer.Argument(metavar="SLUG SLUG…", help="Two campaigns or more."),
     ],
 ) -> None:
     """Campaigns at the same age: what each had grown by so long after its start.

@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,29 +27,31 @@ from socap_cli.text import json_text
 
 if TYPE_CHECKING:
     from socap_cli.bootstrap import Bootstrap
-    from socap_cli.settings import Settings
 
 log = logging.getLogger("socap.cli")
 
-
 PARTLY_DONE, BUG, INTERRUPTED = 4, 3, 130
-
-
 FLAGS = {"--json": "json", "--exit-zero": "exit_zero"}
-
-
 VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
     "--config": ("config", Path),
     "--data-dir": ("data_dir", Path),
     "--log-format": ("log_format", str),
 }
-
-
 COUNTED = {"quiet": re.compile("--quiet|-(q+)"), "verbose": re.compile("--verbose|-(v+)")}
-"""Said once or twice: -q, -qq."""
-
-
+"""Given once or twice: -q, -qq."""
 DRY_RUN = "--dry-run"
+LOG = Path("logs") / "socap.log"
+"""Below the data folder."""
+FONTS = "matplotlib"
+"""Its list of fonts, below the data folder: a scheduler's user often has no home that can be written."""
+MEGABYTE = 1_000_000
+FILE, LOCK, LOCK_PATIENCE = "troubles.json", "troubles.lock", 2.0
+AGAIN_AFTER = timedelta(hours=23)
+"""So that what runs once a day, a little earlier or later, reports a problem each time."""
+OVER_AFTER = timedelta(hours=6)
+"""A problem that did not occur for so long is new. Not at once: between two retries nothing fails."""
+STOPPED_WITHIN = 3.6
+"""Seconds after a signal."""
 
 
 @dataclass
@@ -153,22 +155,22 @@ class Run:
             output.say(line)
 
     def _new(self, lines: list[str], code: int) -> list[str]:
-        """The lines that were not told before. What the command shows comes with them, or tells a failure alone."""
-        folder = self._folder()
+        """The lines that are new today. The command's own output comes with them, or with a failure without lines."""
+        folder = self.folder()
         new = new_lines(folder, lines, self.now()) if folder else lines
         if self._shown and (new or (code and not lines)):
             self._shown()
             output.flush()
         return new
 
-    def _folder(self) -> Path | None:
+    def folder(self) -> Path | None:
         """The data folder, also where no settings could be read."""
         from socap_cli.settings import default_data_dir
 
         given = self.place or self.data_dir or os.environ.get("SOCAP_DATA_DIR")
         try:
-            return Path(given) if given else default_data_dir()
-        except SocapError:
+            return Path(given).expanduser() if given else default_data_dir()
+        except (SocapError, RuntimeError):
             return None
 
     def code(self, error: SocapError | None) -> int:
@@ -187,52 +189,6 @@ class Run:
             if error is None
             else {"type": type(error).__name__, "message": error.message, "hint": error.hint},
         }
-
-
-LOG = Path("logs") / "socap.log"
-"""Below the data folder."""
-
-
-FONTS = "matplotlib"
-"""Its list of fonts, below the data folder: a scheduler's user has often no home that can be written."""
-
-
-MEGABYTE = 1_000_000
-
-
-FILE, LOCK = "troubles.json", "troubles.lock"
-
-
-AGAIN_AFTER = timedelta(hours=23)
-"""So that what runs once a day, a little earlier or later, tells it each time."""
-
-
-OVER_AFTER = timedelta(hours=6)
-"""Without being met. Not at once: between two tries of a message, runs have nothing to complain of."""
-
-
-LOCK_PATIENCE = 2.0
-"""Seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class WarningTimes:
-    """When something was told last, and met last."""
-
-    told: datetime
-    met: datetime
-
-    def is_old_news(self, now: datetime) -> bool:
-        """Whether it need not be told again."""
-        return timedelta(0) <= now - self.told < AGAIN_AFTER and now - self.met < OVER_AFTER
-
-
-Troubles = Mapping[str, WarningTimes]
-"""By what they say, without its figures and the advice."""
-
-
-STOPPED_WITHIN = 3.6
-"""Seconds after a signal."""
 
 
 def split_global_options(run: Run, arguments: Sequence[str]) -> list[str]:
@@ -254,7 +210,11 @@ def split_global_options(run: Run, arguments: Sequence[str]) -> list[str]:
         elif counted := next((name for name, form in COUNTED.items() if form.fullmatch(word)), None):
             setattr(run, counted, getattr(run, counted) + (1 if word.startswith("--") else len(word) - 1))
         elif name in VALUES:
-            _set_value(run, name, value if mark else next(words, ""))
+            given = value if mark else next(words, "")
+            if not given or _is_global(given):
+                raise MissingValue(f"option {name} needs a value")
+            attribute, kind = VALUES[name]
+            setattr(run, attribute, kind(given))
         elif word == DRY_RUN and not rest:
             moved.append(word)
         else:
@@ -263,19 +223,9 @@ def split_global_options(run: Run, arguments: Sequence[str]) -> list[str]:
     return [*rest, *moved, *behind]
 
 
-def _set_value(run: Run, name: str, given: str) -> None:
-    if not given or _is_global(given):
-        raise MissingValue(f"option {name} needs a value")
-    attribute, kind = VALUES[name]
-    setattr(run, attribute, kind(given))
-
-
 def _is_global(word: str) -> bool:
-    return (
-        word in FLAGS
-        or word.partition("=")[0] in VALUES
-        or any(form.fullmatch(word) for form in COUNTED.values())
-    )
+    forms = COUNTED.values()
+    return word in FLAGS or word.partition("=")[0] in VALUES or any(form.fullmatch(word) for form in forms)
 
 
 def _error_line(error: SocapError) -> str:
@@ -300,7 +250,11 @@ def bootstrap(run: Run) -> Bootstrap:
     if run.logs is not None:
         run.logs.hide(texts_to_mask(settings))
         if settings.logging.file:
-            _log_to_file(run, settings)
+            path, most_bytes = settings.data_dir / LOG, int(settings.logging.megabytes * MEGABYTE)
+            try:
+                run.logs.write_to(path, most_bytes=most_bytes, files=settings.logging.files)
+            except OSError as error:
+                run.warnings.append(f"no log in {path}: {error.strerror or error}")
     if (address := settings.pings.address_of(run.command)) and not run.at_end:
         from socap_cli.pings import Ping  # HTTP, for nothing else
 
@@ -310,59 +264,39 @@ def bootstrap(run: Run) -> Bootstrap:
     return Bootstrap(configuration, inform=run.info, warn=run.warnings.append)
 
 
-def _log_to_file(run: Run, settings: Settings) -> None:
-    """Write the log below the data folder; where that cannot be, the run goes on and says so."""
-    assert run.logs is not None
-    wanted, path = settings.logging, settings.data_dir / LOG
-    try:
-        run.logs.write_to(path, most_bytes=int(wanted.megabytes * MEGABYTE), files=wanted.files)
-    except OSError as error:
-        run.warnings.append(f"no log in {path}: {error.strerror or error}")
-
-
-def settle(known: Troubles, lines: Sequence[str], now: datetime) -> tuple[list[str], dict[str, WarningTimes]]:
-    """The lines of a run that are to be told, and what is known after it. Pure."""
-    after = {key: one for key, one in known.items() if one.is_old_news(now)}
-    new = []
-    for line in lines:
-        key = re.sub(r"\d+", "#", line.partition(" – ")[0])
-        if key not in after:
-            new.append(line)
-        after[key] = WarningTimes(after[key].told if key in after else now, now)
-    return new, after
-
-
 def new_lines(folder: Path, lines: Sequence[str], now: datetime) -> list[str]:
-    """The lines of a run that nobody was told; they count as told from then on."""
+    """The lines that were not printed within the last day; they count as printed from now on."""
     if not lines:
         return []
     from filelock import FileLock  # only with -qq
 
+    new = []
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with FileLock(folder / LOCK, timeout=LOCK_PATIENCE):
-            new, after = settle(_read(folder / FILE), lines, now)
-            write_file(folder / FILE, _written(after), mode=0o600, follow=False)
+            known = _printed(folder / FILE, now)
+            for line in lines:
+                key = re.sub(r"\d+", "#", line.partition(" – ")[0])  # without its figures and the hint
+                if key not in known:
+                    new.append(line)
+                known[key] = (known[key][0] if key in known else now, now)
+            write_file(folder / FILE, json_text(known, indent=2).encode(), mode=0o600, follow=False)
     except (OSError, SocapError):
         return list(lines)
     return new
 
 
-def _read(path: Path) -> dict[str, WarningTimes]:
-    """What was told; nothing where the file is not there or is none of ours."""
+def _printed(path: Path, now: datetime) -> dict[str, tuple[datetime, datetime]]:
+    """When each recent line was printed last, and when it occurred last."""
+    known = {}
     try:
-        rows = json.loads(path.read_bytes())
-        return {key: WarningTimes(*map(_moment, times)) for key, times in rows.items()}
+        for key, times in json.loads(path.read_bytes()).items():
+            printed, occurred = map(datetime.fromisoformat, times)
+            if timedelta(0) <= now - printed < AGAIN_AFTER and now - occurred < OVER_AFTER:
+                known[key] = (printed, occurred)
     except (FileNotFoundError, ValueError, TypeError, AttributeError, OverflowError):
-        return {}
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _written(troubles: Troubles) -> bytes:
-    return json_text({key: [one.told, one.met] for key, one in troubles.items()}, indent=2).encode()
+        return {}  # not there, or not one of ours
+    return known
 
 
 @contextmanager

@@ -343,7 +343,6 @@ RESTORING = "restoring."
 """How the collections of a restore are named until it puts them in place."""
 RESTORE_RECORD = f"{RESTORING}record"
 
-MOST_SLUGS = 1000
 NOT_SUPPORTED = frozenset({2, 9, 14, 59, 72, 115, 238, 303, 304, 40324})  # of MongoDB and of its imitations
 
 
@@ -438,12 +437,6 @@ def missing_indexes(db: Db) -> list[str]:
         for present in [{index["name"] for index in db[collection].list_indexes()}]
         for name in sorted({index.model().document["name"] for index in indexes} - present)
     ]
-
-
-def slugs_at(uri: str, name: str, *, within: float) -> list[str]:
-    """The slugs of a database's campaigns. Raises StoreError when it does not answer within so many seconds."""
-    with open_database(uri, name, patience=within, election=within) as db, pymongo.timeout(within):
-        return [str(row["_id"]) for row in db.campaigns.find({}, {"_id": 1}).sort("_id", 1).limit(MOST_SLUGS)]
 
 
 def database_size(db: Db) -> dict[str, int]:
