@@ -195,13 +195,6 @@ def test_a_wrong_command_of_a_group_leads_to_the_help_of_the_group(cli: Cli) -> 
     assert cli("frobnicate", "launch", code=2)["error"]["hint"] == "see: socap --help"
 
 
-def test_a_mistake_that_many_make_is_told_with_what_is_right(cli: Cli) -> None:
-    by_option = cli("metrics", "series", "--campaign", "launch", code=2)["error"]["hint"]
-    assert by_option == "name the campaign without an option: socap metrics series SLUG"
-    bare = cli("campaign", "add", "launch", "tweets.csv", code=2)["error"]["hint"]
-    assert bare == "a file is named with --from, a tweet with --tweet"
-
-
 def test_words_to_choose_from_are_taken_in_letters_of_any_case(cli: Cli) -> None:
     tweet = "https://x.com/ada/status/1996518988151706110=Client"
     channel = "Email=a@b.example,min=5"
