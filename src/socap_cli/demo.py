@@ -37,6 +37,7 @@ from socap_cli.work.worker import Worker
 
 SLUG = "launch"
 CYCLE = timedelta(minutes=30)
+ALERTS_EVERY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +155,15 @@ class Scenario:
         self._alert()
 
     def advance(self) -> None:
-        """Half an hour later."""
-        self.simulator.clock.advance(CYCLE)
+        """Let 30 minutes pass, and send what is due every five, as the crontab does."""
+        for _ in range(CYCLE // ALERTS_EVERY):
+            self.simulator.clock.advance(ALERTS_EVERY)
+            self._alert()
 
     def send_rest(self) -> None:
         """Send the alerts that are due later."""
         while alert_queue.due_later(self.db, after=self.now())[0]:
             self.advance()
-            self._alert()
 
     def now(self) -> datetime:
         return self.simulator.clock.now()
