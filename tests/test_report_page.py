@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+import statistics
 from dataclasses import replace
 from datetime import UTC, timedelta
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,13 @@ from support.pages import grown, read_page
 
 from socap_cli.errors import ConfigError
 from socap_cli.model.campaign import CampaignStatus, TweetCategory
+from socap_cli.model.kinds import LISTS, REPLIES, Kind
+from socap_cli.report import words
 from socap_cli.report.analytics import DAY, Pace
 from socap_cli.report.gather import summary
 from socap_cli.report.mail import compose
 from socap_cli.report.page import (
+    FIELDS,
     attention,
     bar_chart,
     brand_of,
@@ -31,6 +37,7 @@ from socap_cli.report.page import (
 from socap_cli.report.publish import Site, publish
 from socap_cli.report.values import Brand, CampaignReport, Edition
 from socap_cli.settings import ReportSettings
+from socap_cli.simulator.world import World
 from socap_cli.store import campaigns, page_sums
 from socap_cli.text import json_text
 
@@ -161,6 +168,74 @@ def test_a_finished_campaign_is_told_as_a_whole() -> None:
         assert "fewer" not in text
     assert "24 h" not in edition.html + edition.text
     assert edition.subject == "Launch week: final report"
+
+
+def mailed(long: str = "") -> tuple[Documents, str, str]:
+    """A campaign of five important people and five tweets, its mail as HTML and text."""
+    one = Documents(
+        campaign=plain_campaign(name=f"\u0625\u0637\u0644\u0627\u0642{long}", client_name=f"Labs{long}")
+    )
+    for n in range(5):
+        tweet = one.tweet(
+            f"{11 + n}", author_username=f"maker{n}{long}", text=f"Tweet {n}, \u4f60\u597d{long}"
+        )
+        for minutes in (0, 60):
+            one.read(tweet, minutes, retweets=9, replies=9, quotes=0, likes=9, views=9000)
+        facts: dict[str, Any] = {
+            "name": f"\u0645\u0647\u0646\u062f\u0633 {n}{long}",
+            "username": f"vip{n}{long}",
+        }
+        one.engage(
+            tweet, "reply", minutes=30, text=f"Said {n}{long}", **facts, **reasons((f"ada{long}", 20 - n))
+        )
+    url = f"https://reports.example/x/launch.html{long[:2000]}"
+    edition = compose(one.report(), Brand(f"Acme{long}"), UTC, url=url)
+    return one, edition.html, edition.text
+
+
+def test_the_mail_begins_as_the_page_does_with_three_people_three_tweets_and_one_button() -> None:
+    one, html, text = mailed()
+    report = one.report()
+    first = [words.headline(report, UTC), words.details(report), words.completeness(report)]
+    for found in (html, text):
+        places = [found.index(escape(part) if found is html else part) for part in first]
+        assert places == sorted(places)
+    assert read_page(page(report)).text.count(first[0]) == 1
+    body = html.partition("<body")[2]
+    assert re.match(r'[^>]*>\s*<div style="display:none[^"]*">' + re.escape(escape(first[0])), body)
+    assert html.count("Open full report") == html.count('class="button"') == 1
+    for found in (html, text):
+        assert [found.count(f"vip{n})" if found is text else f">@vip{n}<") for n in range(5)] == [
+            1,
+            1,
+            1,
+            0,
+            0,
+        ]
+        assert sum(f"Tweet {n}" in found for n in range(5)) == 3
+    assert '<html lang="en" dir="ltr">' in html
+    for name in ("\u0645\u0647\u0646\u062f\u0633 0", "\u0625\u0637\u0644\u0627\u0642", "Labs", "Acme"):
+        assert f"<bdi>{name}</bdi>" in html
+    assert len(re.findall(r'dir="auto"[^>]*>(?:Said|Tweet) \d', html)) == 6
+
+
+def test_each_colour_of_the_mail_has_one_for_dark_mode() -> None:
+    html = mailed()[1]
+    dark = html.partition("prefers-color-scheme:dark")[2].partition("</style>")[0]
+    for tag in re.findall(r'<[^>]*style="[^"]*(?:#[0-9a-f]{6})[^"]*"[^>]*>', html):
+        name = re.search(r'class="(\w+)"', tag)
+        assert name, tag
+        assert f".{name[1]}{{" in dark
+        for kind in ("background", "color", "border"):
+            if re.search(rf'[";]{kind}(?:-bottom|-top)?:[^;"]*#', tag):
+                assert re.search(rf"\.{name[1]}{{[^}}]*{kind}", dark), tag
+
+
+@pytest.mark.parametrize(
+    "long", ["W" * 10_000, "&" * 10_000, "\U0001f468\u200d\U0001f469" * 4000, "\u5a01" * 10_000]
+)
+def test_no_text_makes_a_mail_that_gmail_would_cut(long: str) -> None:
+    assert len(mailed(long)[1].encode()) <= 102_000
 
 
 def test_only_people_at_the_threshold_are_important() -> None:
@@ -453,3 +528,30 @@ def test_a_page_of_300_tweets_with_long_texts_stays_under_500_kb_without_its_row
     html = page(one.report(Edition.OPERATOR))
     before, _, rest = html.partition('type="application/json"')
     assert len((before + rest.partition("</script>")[2]).encode()) < 500_000
+
+
+@pytest.mark.parametrize("kinds", [tuple(LISTS), (REPLIES,)])
+def test_a_page_of_5000_rows_of_real_length_stays_under_1200_kb(kinds: tuple[Kind, ...]) -> None:
+    one, world = Documents(), World(start=START, tweets=100, engagements=250.0)
+    scores = {row["followed_user_id"]: row["followed_by"] for row in world.following_index}
+    for tweet in world.tweets.values():
+        one.tweet(tweet.tweet_id, tweet.category, author_username=tweet.author.username, text=tweet.text)
+    parts = [
+        (tweet, kind, item) for tweet in world.tweets.values() for kind in kinds for item in tweet.lists[kind].items
+    ]  # fmt: skip
+    one.number = 1_990_000_000_000_000_000
+    for tweet, kind, item in random.Random(7).sample(parts, 5000):
+        who, followers = item.account, scores.get(item.account.user_id, ())
+        one.engage(
+            tweet.tweet_id, LISTS[kind].action_type, user=int(who.user_id), username=who.username, name=who.name,
+            bio=who.bio, followers=who.followers, text=item.text or None, categories=["founders", "vcs"],
+            **reasons(*((row["username"], row["weight"]) for row in followers)),
+        )  # fmt: skip
+    report = one.report(Edition.OPERATOR)
+    assert len(report.rows) == 5000
+    assert statistics.mean(len(row.text) for row in report.rows if row.text) > 150
+    assert 900_000 < len(page(report).encode()) < 1_200_000
+    shown = [row[FIELDS.index("text")] for row in page_data(report.rows, report.tweets)["rows"]]
+    assert all(
+        row.text.startswith(text.removesuffix("…")) for row, text in zip(report.rows, shown, strict=True)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -178,6 +179,15 @@ def test_moments_of_requests_are_kept_only_when_asked_for(
         2,
         1,
     )
+
+
+def test_posts_have_the_length_and_the_scripts_of_real_ones() -> None:
+    world = World(start=START, tweets=30)
+    items = [item for tweet in world.tweets.values() for part in tweet.lists.values() for item in part.items]
+    texts = [item.text for item in items if item.text]
+    assert all(100 <= len(text) <= 280 for text in texts)
+    for script in ("[\u0600-\u06ff]{5}", "[\u4e00-\u9fff]{3}", "[\u3040-\u309f]{3}", "[a-z]{5}"):
+        assert sum(bool(re.search(script, text)) for text in texts) > len(texts) / 20
 
 
 def test_the_same_seed_makes_the_same_world() -> None:

@@ -49,6 +49,7 @@ from socap_cli.report.values import (
     Rate,
     TweetRow,
 )
+from socap_cli.report.words import shortened
 from socap_cli.store import Db, alert_queue, campaigns, engagements, page_sums, snapshots, usage, worker_state
 from socap_cli.text import iso
 
@@ -250,7 +251,7 @@ def _tweet_rows(
         rows.append(
             TweetRow(
                 tweet=tweet,
-                author=tweet.author_username or handle_in(tweet.url, tweet.tweet_id),
+                author=_author(tweet),
                 posted_at=tweet.posted_at or snowflake_time(tweet.tweet_id),
                 counters={name: state.counters.get(name) for name in counter_names()},
                 by_action={k.action_type: count[k.action_type] for k in LISTS.values() if k.action_type in count},
@@ -311,38 +312,38 @@ def _explored(
     )
 
 
+def _author(tweet: CampaignTweet) -> str:
+    return shortened(tweet.author_username or handle_in(tweet.url, tweet.tweet_id), LONGEST_NAME)
+
+
 def _engagement_row(engagement: Engagement, tweet: CampaignTweet) -> EngagementRow:
     profile: Profile = engagement.profile
     return EngagementRow(
         engagement_id=engagement.engagement_id,
-        name=_cut(profile.name, LONGEST_NAME) or profile.username,
-        username=profile.username,
+        name=shortened(profile.name or profile.username, LONGEST_NAME),
+        username=shortened(profile.username, LONGEST_NAME),
         user_id=profile.user_id,
         person_url=profile_url(profile),
         action_type=engagement.action_type,
         importance_score=engagement.importance.score,
-        reasons=engagement.importance.reasons,
+        reasons=tuple(
+            (shortened(who, LONGEST_NAME), weight) for who, weight in engagement.importance.reasons
+        ),
         important_followers=engagement.importance.followers,
         categories=tuple(label for label in engagement.categories if label != OTHERS),
         organisations=engagement.organisations,
         followers=profile.followers,
         verified=profile.verified,
-        bio=_cut(profile.bio, LONGEST_TEXT),
-        text=_cut(engagement.text or "", LONGEST_TEXT),
+        bio=shortened(profile.bio, LONGEST_TEXT),
+        text=shortened(engagement.text or "", LONGEST_TEXT),
         at=engagement.at,
         at_is_ours=engagement.engaged_at is None,
         backfill=engagement.backfill,
         url=engagement_url(engagement),
         tweet_id=engagement.tweet_id,
-        tweet_author=tweet.author_username or handle_in(tweet.url, tweet.tweet_id),
+        tweet_author=_author(tweet),
         tweet_category=tweet.category.short,
     )
-
-
-def _cut(text: str, most: int) -> str:
-    """The beginning of a text, with an ellipsis when that is not all of it; white space becomes one space."""
-    plain = " ".join(text.split())
-    return plain if len(plain) <= most else f"{plain[: most - 1].rstrip()}…"
 
 
 def _operations(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CHART = "growth"
 
 
-PEOPLE, TWEETS = 3, 3
+PEOPLE, TWEETS, LONGEST_NAME = 3, 3, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,12 @@ def compose(
     attachments: tuple[Attachment, ...] = (),
 ) -> MailEdition:
     """A campaign's report as mail, with a link to its page at `url`; a completed campaign's is its final one."""
+    name, client, title = (
+        words.shortened(text or "", LONGEST_NAME)
+        for text in (report.campaign.name, report.campaign.client_name, brand.title)
+    )
+    report = replace(report, campaign=replace(report.campaign, name=name, client_name=client))
+    brand = replace(brand, title=title)
     bars = bar_chart(report, zone)
     chart = png_chart(bars) if bars else b""
     is_final = report.campaign.status is CampaignStatus.COMPLETED

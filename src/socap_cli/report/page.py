@@ -35,6 +35,8 @@ SHAPES = (("wide", 1060, 270, 10), ("narrow", 330, 250, 4))
 """Name, width and height in pixels, dates along the axis: letters must not shrink on a phone."""
 PEOPLE_SHOWN, TWEETS_SHOWN, ROWS_SHOWN = 10, 10, 10
 AGED_SHOWN = 8
+TEXT_BYTES = 400_000
+"""Texts of the rows to explore together; they share it, so that a page of 5,000 rows stays under 1.2 MB."""
 
 CLIENT_FIELDS = ("slug", "name", "status", "starts_at", "ends_at", "completed_at", "client_name", "threshold")
 """What a client may read of a campaign: no list, no address, no channel of the agency."""
@@ -219,6 +221,7 @@ def page_data(rows: Sequence[EngagementRow], tweets: Sequence[TweetRow]) -> dict
     """`fields` names what stands where in a row; actions, labels, tweets and followers are numbers of their lists."""
     actions, labels, followers = Numbered(), Numbered(), Numbered()
     places = {row.tweet.tweet_id: n for n, row in enumerate(tweets)}
+    longest = TEXT_BYTES // max(sum(bool(row.text) for row in rows), 1)
     packed = [
         [
             row.name,
@@ -232,7 +235,7 @@ def page_data(rows: Sequence[EngagementRow], tweets: Sequence[TweetRow]) -> dict
             [labels[name] for name in row.categories],
             places[row.tweet_id],
             row.engagement_id.rpartition(":")[2] if list_of(row.action_type).is_post else "",
-            row.text,
+            _shortened(row.text, longest),
             [followers[who] for who, _ in row.reasons],
             row.important_followers,
         ]
@@ -246,6 +249,12 @@ def page_data(rows: Sequence[EngagementRow], tweets: Sequence[TweetRow]) -> dict
         "tweets": [[row.tweet.tweet_id, row.author, row.tweet.category.short] for row in tweets],
         "rows": packed,
     }
+
+
+def _shortened(text: str, most: int) -> str:
+    """A text in so many bytes."""
+    whole = text.encode("utf-8", "replace")
+    return text if len(whole) <= most else whole[: most - 3].decode("utf-8", "ignore").rstrip() + "…"
 
 
 def script_json(value: object) -> str:

@@ -37,6 +37,12 @@ def people(number: int) -> str:
     return count(number, "person", "people")
 
 
+def shortened(text: str, most: int) -> str:
+    """The beginning of a text, with an ellipsis when that is not all of it; white space becomes one space."""
+    plain = " ".join(text.split())
+    return plain if len(plain) <= most else f"{plain[: most - 1].rstrip()}…"
+
+
 def duration(span: timedelta) -> str:
     """A time span in its two largest units: `2 days 3 h`, `24 h`, `5 min`."""
     seconds = int(span.total_seconds())

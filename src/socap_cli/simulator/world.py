@@ -129,7 +129,9 @@ class World:
         if not LISTS[kind].is_post:
             return SimulatedEngagement(account.user_id, account, moment, moment + lag)
         post_id = lowest_snowflake(datetime.fromtimestamp(moment, UTC)) + rng.randrange(1 << 22)
-        text = rng.choice(REPLY_TEXTS if kind == REPLIES else QUOTE_TEXTS)
+        opening = rng.choice(REPLY_TEXTS if kind == REPLIES else QUOTE_TEXTS)
+        number = post_id % (2 * len(SENTENCES))
+        text = " ".join((opening, SENTENCES[number // 2], SENTENCES[number // 2 - 1])[: 2 + number % 2])
         return SimulatedEngagement(str(post_id), account, moment, moment + lag, text)
 
 
@@ -365,30 +367,15 @@ LAST_NAMES = (
     "Diallo", "Weber", "Rossi", "Khan", "Moreau", "Sato", "Kim", "Ivanov", "Garcia", "Nkosi", "Bauer",
 )  # fmt: skip
 BIOS = (
-    "Founder at Example Labs. Building in public.",
-    "co-founder & CEO, making spreadsheets fun",
-    "CTO at a small bank",
-    "Partner at Northwind Ventures, seed fund for the odd ones",
-    "General Partner. Investor in 40 companies",
-    "journalist, covers AI and chips",
-    "Editor of a weekly newsletter about LLM tooling",
-    "software engineer, Rust and Python",
-    "full stack developer · coffee",
-    "Y Combinator W24. Previously nothing much.",
-    "Director of photography. Cooking on Sundays.",
-    "svc account of a small shop",
-    "I express myself in memes",
-    "generative AI researcher",
-    "",
-    "views my own",
-    "dad, runner, Arsenal",
-    "<b>bold</b> claims & <!channel> pings",
-    "=HYPERLINK(\"https://evil.invalid\",\"click\")",
-    "student of everything",
-    "writing, reading, hiking",
-    "art • music • cats 🐈",
-    "مهندس برمجيات",
-    "データと猫",
+    "Founder at Example Labs. Building in public.", "co-founder & CEO, making spreadsheets fun",
+    "CTO at a small bank", "Partner at Northwind Ventures, seed fund for the odd ones",
+    "General Partner. Investor in 40 companies", "journalist, covers AI and chips",
+    "Editor of a weekly newsletter about LLM tooling", "software engineer, Rust and Python",
+    "full stack developer · coffee", "Y Combinator W24. Previously nothing much.",
+    "Director of photography. Cooking on Sundays.", "svc account of a small shop", "I express myself in memes",
+    "generative AI researcher", "", "views my own", "dad, runner, Arsenal",
+    "<b>bold</b> claims & <!channel> pings", '=HYPERLINK("https://evil.invalid","click")',
+    "student of everything", "writing, reading, hiking", "art • music • cats 🐈", "مهندس برمجيات", "データと猫",
 )  # fmt: skip
 TWEETS = (
     "We launched! A year of work, out today.",
@@ -407,3 +394,15 @@ REPLY_TEXTS = (
     "When will it be in Europe?", "not convinced yet", "Been using it for a month, it holds up <3", "🔥🔥🔥",
     "=1+1 is two, and this is one", "Would love to talk, DM open",
 )  # fmt: skip
+SENTENCES = (
+    "We run launches for eleven companies, and each of them asks on day two who of the people they know has seen it.",
+    "What does it cost for a team of forty in three time zones, and may we keep our own list of people who matter?",
+    "我们团队每个月要做十几场活动，一直在找能够准确统计转发和回复的工具。数据可以导出到我们自己的数据库吗？支持私有部署吗？"
+    "如果推文被作者删除了，之前收集到的数据还会保留多久？期待你们的回复，祝你们一切顺利！",
+    "I checked twenty posts by hand and found what the report says, to the last reply; the others were off by a third.",
+    "لدينا فريق صغير يدير حملات كثيرة كل شهر، ونحتاج إلى تقارير نرسلها إلى العميل من دون أن نعيد كتابتها كل مرة.",
+    "小さなチームが一年かけて作ったそうです。計測の方法がすべて公開されていて、数字の根拠を自分で確かめられるのが良いですね。"
+    "来週のキャンペーンで試してみて、結果をこのスレッドに書きます。興味のある方はぜひ返信してください。",
+    "My one wish is a digest for the weekend, so that my phone stays quiet until Monday, unless somebody big replies.",
+)
+"""What people say at length: a post is an opening and one or two of these, 100 to 280 characters."""
