@@ -83,15 +83,15 @@ def workflow(way: Way) -> dict[str, Any]:
             links.setdefault(source, [[]])[0].append(f"run {name}")
         links[f"run {name}"] = [[f"parse {name}"]]
         links[f"parse {name}"] = [[f"{name} ok?"]]
-        links[f"{name} ok?"] = [[], ["tell somebody", "stage failed"]]
+        links[f"{name} ok?"] = [[], ["notify of a failure", "stage failed"]]
         before = [f"{name} ok?"]
     parsed = ", ".join(f"$('parse {stage.split(' --')[0]}').first().json" for stage in STAGES)
     x = 220 + len(STAGES) * 660
     nodes += [
         _if("partly done?", f"={{{{ [{parsed}].some(r => r.partial) }}}}", x),
-        _tell("tell what is left", f"=socap, partly done: {PARTLY.replace('PARSED', f'[{parsed}]')}", x + 220, -100),
+        _tell("notify of partly done", f"=socap, partly done: {PARTLY.replace('PARSED', f'[{parsed}]')}", x + 220, -100),
         _node("done", "noOp", 1, x + 440, 0, {}),
-        _tell("tell somebody", f"={FAILED}", 1540, 400),
+        _tell("notify of a failure", f"={FAILED}", 1540, 400),
         _node("stage failed", "stopAndError", 1, 1760, 400,
               {"errorMessage": f"={FAILED}"}),
     ]  # fmt: skip
@@ -109,8 +109,8 @@ def workflow(way: Way) -> dict[str, Any]:
     links["send due alerts"] = [["parse due alerts"]]
     links["parse due alerts"] = [["due alerts sent?"]]
     links["due alerts sent?"] = [[], ["alerts failed"]]
-    links["partly done?"] = [["tell what is left"], ["done"]]
-    links["tell what is left"] = [["done"]]
+    links["partly done?"] = [["notify of partly done"], ["done"]]
+    links["notify of partly done"] = [["done"]]
     identity = uuid5(NAMESPACE_URL, f"socap/{way.file}")
     return {
         "id": identity.hex[:16],

@@ -27,11 +27,11 @@ FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 ABOVE = "<!-- Written by tools/reference.py: change the program, then run it. -->\n\n"
 OWN_CODES = {
     0: "done",
-    1: "failed, and told why",
+    1: "failed; the message says why",
     2: "usage or configuration is wrong",
     5: "another run does this right now",
     6: "the day's budget is reached",
-    7: "the provider or the database stayed away: nothing is lost, the next run goes on",
+    7: "provider or database unavailable; nothing is lost, the next run continues",
     PARTLY_DONE: "partly done: some items failed, the rest is in order",
     BUG: "a bug: the log that is named is the report to send",
     INTERRUPTED: "interrupted by Ctrl-C",

@@ -48,7 +48,7 @@ class _Wanted:
 
 
 Category = Annotated[
-    str, typer.Option(metavar="C", help="An engager's category (founders, vcs, …) or a tweet's (client, …).")
+    str, typer.Option(metavar="C", help="An account's category (founders, vcs, …) or a tweet's (client, …).")
 ]
 ActionTypeOption = Annotated[str, choice("retweet|reply|quote", "--action-type", help="Only this action.")]
 
