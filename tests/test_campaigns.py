@@ -221,6 +221,19 @@ def test_add_reads_the_settings_of_a_file_and_options_win(cli: Cli, tmp_path: Pa
     assert (now["name"], now["threshold"], now["ends_at"] is not None) == ("From the file", 7.0, True)
 
 
+def test_add_like_copies_settings_without_dates_and_tweets_and_options_win(cli: Cli) -> None:
+    tweet = ("--tweet", A, "--no-verify")
+    cli("campaign", "add", "first", *tweet, "--days", "3", "--threshold", "42", "--vip", "@ada", "--spacing", "5",
+        "--client-name", "Acme", "--name", "First")  # fmt: skip
+    cli("campaign", "add", "next", *tweet, "--like", "first", "--days", "9", "--spacing", "0")
+    first, after = (cli("campaign", "show", slug)["result"]["campaign"] for slug in ("first", "next"))
+    copied = ("threshold", "vips", "client_name", "frequency_window_minutes")
+    assert {name: after[name] for name in copied} == {name: first[name] for name in copied}
+    assert (after["name"], after["spacing_minutes"]) == ("next", 0)
+    assert after["ends_at"] > first["ends_at"]
+    cli("campaign", "add", "other", *tweet, "--like", "nowhere", code=1)
+
+
 def test_the_list_has_totals_and_names_what_cannot_be_read(
     cli: Cli, simulator: Simulator, db: Db, tmp_path: Path
 ) -> None:

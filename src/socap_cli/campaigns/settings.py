@@ -25,6 +25,8 @@ FIELDS = {
     "quiet_hours": "quiet_hours", "digest": "digest", "cadence": "cadence", "stop_when_cold": "stop_when_cold",
 }  # fmt: skip
 """The keys of a campaign file, with the field of `Campaign` that each sets. Options have hyphens instead of _."""
+COPIED = [field for field in FIELDS.values() if field not in ("name", "starts_at", "ends_at")]
+"""What `add --like` takes from another campaign."""
 SINGULAR = {"channels": "channel", "vips": "vip", "ignores": "ignore"}
 """Keys of lists, whose options are given once per entry."""
 NOT_CLEARABLE = "start"

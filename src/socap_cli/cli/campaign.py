@@ -179,6 +179,10 @@ def add(
     source: Source = None,
     no_verify: NoVerify = False,
     dry_run: DryRun = False,
+    like: Annotated[
+        str,
+        typer.Option(metavar="SLUG", help="Copy the settings of this campaign, without its dates and tweets."),
+    ] = "",
     **given: Any,
 ) -> None:
     """Create a campaign. Every line of the input is accepted, or rejected with a reason.
@@ -191,9 +195,11 @@ def add(
     settings.check_slug(slug)
     document = input_of(tweet, source, slug)
     values = values_of(given, document, start=now)
-    campaign = settings.new_campaign(slug, checked(built, values), built.settings.alerts, now=now)
     verify = bool(document.lines) and not no_verify and not dry_run
     with built.database() as db:
+        copied = {field: getattr(adding.find(db, like), field) for field in settings.COPIED} if like else {}
+        values = checked(built, copied | values)
+        campaign = settings.new_campaign(slug, values, built.settings.alerts, now=now)
         with verifying(run, built, db, wanted=verify) as verifier:
             result = adding.add(db, campaign, document.lines, verifier=verifier, now=now, dry_run=dry_run)
         found, warnings = None, list(result.warnings)
