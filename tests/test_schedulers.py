@@ -271,7 +271,9 @@ def test_a_workflow_runs_every_stage_and_every_way_through_it_ends_in_words(path
     assert interval == {"field": "minutes", "minutesInterval": 2}
     assert targets["every 2 minutes"] == [{"send due alerts"}]
     assert targets["due alerts sent?"] == [set(), {"alerts failed"}]
-    assert all("stage failed" in targets[name][1] and "notify of a failure" in targets[name][1] for name in asked)
+    assert all(
+        "stage failed" in targets[name][1] and "notify of a failure" in targets[name][1] for name in asked
+    )
     running = [node for node in workflow["nodes"] if "command" in node["parameters"]]
     assert {node["onError"] for node in running} == {"continueRegularOutput"}
 

@@ -89,7 +89,9 @@ def workflow(way: Way) -> dict[str, Any]:
     x = 220 + len(STAGES) * 660
     nodes += [
         _if("partly done?", f"={{{{ [{parsed}].some(r => r.partial) }}}}", x),
-        _tell("notify of partly done", f"=socap, partly done: {PARTLY.replace('PARSED', f'[{parsed}]')}", x + 220, -100),
+        _tell(
+            "notify of partly done", f"=socap, partly done: {PARTLY.replace('PARSED', f'[{parsed}]')}", x + 220, -100
+        ),
         _node("done", "noOp", 1, x + 440, 0, {}),
         _tell("notify of a failure", f"={FAILED}", 1540, 400),
         _node("stage failed", "stopAndError", 1, 1760, 400,

@@ -295,9 +295,7 @@ def tree_rows(value: Any, text: str, is_group: IsGroup, *, first_line: int = 1) 
                 rows.append(ListRow(line, shown, fields=fields, group=group, position=position))
             else:
                 shown = str(entry)
-                error = (
-                    "not a text or an object" if entry is None or isinstance(entry, (bool, float)) else ""
-                )
+                error = "not a text or an object" if entry is None or isinstance(entry, (bool, float)) else ""
                 cells = () if error else (shown,)
                 rows.append(ListRow(line, shown, cells, group=group, position=position, error=error))
     return rows

@@ -106,7 +106,9 @@ def everywhere(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
     quiet: Annotated[
         bool,
-        typer.Option("--quiet", "-q", help="Print nothing on success; -qq repeats an ongoing warning once a day."),
+        typer.Option(
+            "--quiet", "-q", help="Print nothing on success; -qq repeats an ongoing warning once a day."
+        ),
     ] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Print more on stderr; -vv everything, with tracebacks.")

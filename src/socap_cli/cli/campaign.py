@@ -181,7 +181,9 @@ def add(
     dry_run: DryRun = False,
     like: Annotated[
         str,
-        typer.Option(metavar="SLUG", help="Copy the settings of this campaign, without its dates and tweets."),
+        typer.Option(
+            metavar="SLUG", help="Copy the settings of this campaign, without its dates and tweets."
+        ),
     ] = "",
     **given: Any,
 ) -> None:

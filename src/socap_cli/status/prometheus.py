@@ -50,7 +50,10 @@ def metrics(
             "Delay between a reply or quote and its detection.",
             _delay(found.detection.stored),
         ),
-        "socap_told_after_seconds": ("Delay between a reply or quote and its alert.", _delay(found.detection.told)),
+        "socap_told_after_seconds": (
+            "Delay between a reply or quote and its alert.",
+            _delay(found.detection.told),
+        ),
         "socap_troubles": ("Problems that socap status reports, by state.", _troubles(told)),
     }
 

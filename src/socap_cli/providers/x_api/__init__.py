@@ -272,7 +272,8 @@ class XApi(HttpProvider):
     def followings(self, username: str, *, cursor: str | None = None) -> Page:  # noqa: ARG002
         """Not read from X: an account costs a cent."""
         raise RequestRefused(
-            f"the followings of @{username} are not read from X", hint="import a list: socap importance import"
+            f"the followings of @{username} are not read from X",
+            hint="import a list: socap importance import",
         )
 
 
