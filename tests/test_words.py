@@ -30,8 +30,9 @@ def visible_strings(module: Path) -> Iterator[tuple[int, str]]:
     tree = ast.parse(module.read_text("utf-8"))
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):
-        is_string = isinstance(node, ast.Constant) and isinstance(node.value, str)
-        if is_string and id(node) not in docstrings and IS_TEXT.search(node.value):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in docstrings:
+            continue
+        if IS_TEXT.search(node.value):
             yield node.lineno, node.value
 
 
