@@ -89,6 +89,28 @@ def test_vips_are_told_whatever_their_importance_and_ignored_people_never(desk: 
     assert desk.send().planned == 0
 
 
+@pytest.mark.parametrize("is_indexed", [False, True], ids=["first seen", "indexed"])
+@pytest.mark.parametrize("listed", ["vips", "ignores"])
+def test_a_listed_handle_means_one_account_whoever_has_it_later(
+    desk: Alerting, listed: str, is_indexed: bool
+) -> None:
+    db, (ada, eve, *_) = desk.lab.db, desk.important
+    if not is_indexed:
+        db.following_index.delete_many({"followed_user_id": ada.user_id})
+    threshold = 100.0 if listed == "vips" else 0.0
+    change(db, SLUG, threshold=threshold, **{listed: (ada.username,)})
+    planned = []
+    for account, handle in ((ada, ada.username), (eve, ada.username.upper()), (ada, "another_handle")):
+        for kind in (QUOTES, REPLIES) if handle == "another_handle" else (RETWEETS,):
+            desk.lab.world.engage(desk.lab.tweet_ids[0], kind, desk.lab.now(), account=account)
+        desk.collect()
+        db.engagements.update_many(
+            {"user_id": account.user_id, "needs_planning": True}, {"$set": {"username": handle}}
+        )
+        planned.append(desk.send().planned)
+    assert planned == ([1, 0, 2] if listed == "vips" else [0, 1, 0])
+
+
 def test_alerts_are_spread_over_the_spacing_window(desk: Alerting) -> None:
     change(desk.lab.db, SLUG, spacing_minutes=20)
     for who in range(5):
@@ -553,7 +575,7 @@ def test_a_limited_webhook_rests_and_everything_arrives_later(desk: Alerting) ->
 
 
 def test_a_dead_channel_is_switched_off_reported_by_mail_once_and_healed_by_retry(desk: Alerting) -> None:
-    desk.lab.simulator.slack.status = 404
+    desk.lab.simulator.slack.status = 410
     for who in range(3):
         desk.engage(who)
     desk.collect()
@@ -577,7 +599,7 @@ def test_a_dead_channel_is_switched_off_reported_by_mail_once_and_healed_by_retr
 
 
 def test_a_webhook_that_was_replaced_gets_what_the_old_one_did_not(desk: Alerting) -> None:
-    desk.lab.simulator.slack.status = 404
+    desk.lab.simulator.slack.status = 410
     desk.engage(1)
     desk.collect()
     assert desk.send().dead == 1

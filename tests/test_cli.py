@@ -226,7 +226,7 @@ def test_an_unreachable_database_is_told_without_its_password(
     assert "MONGODB_URI: should begin with mongodb://" in cli.text("status", code=2)[1]
 
 
-def test_a_webhook_that_answers_404_loses_no_alert(
+def test_a_webhook_that_answers_410_loses_no_alert(
     cli: Cli, simulator: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOCAP_ALERT_SLACK_WEBHOOK", f"{simulator.url}/sim/slack?token=hush")
@@ -235,7 +235,7 @@ def test_a_webhook_that_answers_404_loses_no_alert(
     cli("campaign", "add", "launch", "--from", str(tmp_path / "t.csv"), "--threshold", "0")
     cli("enqueue")
     cli("work")
-    simulator.slack.status = 404
+    simulator.slack.status = 410
     _, err = cli.text("alerts", "send", code=4)
     assert "slack (webhook at 127.0.0.1) is disabled" in err
     assert "hush" not in err

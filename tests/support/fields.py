@@ -14,7 +14,9 @@ WORDS: dict[str, str] = {
 }
 COUNTERS = frozenset({"counters", "growth", "totals"})
 """Objects whose names are counters."""
-FREE = frozenset({("runs", "result"), ("engagements", "firm")})
+FREE = frozenset(
+    {("runs", "result"), ("engagements", "firm"), ("campaigns", "alert_preferences.account_ids")}
+)
 """Objects whose fields are somebody else's: a command's result, for one."""
 TYPES: dict[type, str] = {
     str: "text", bool: "yes or no", int: "number", float: "number", datetime: "time", list: "list",

@@ -103,7 +103,7 @@ def rank(found: Sequence[Engagement], campaign: Campaign) -> list[list[Engagemen
     return sorted(
         by_person.values(),
         key=lambda own: (
-            not any(is_vip(campaign, one.profile.username) for one in own),
+            not any(is_vip(campaign, one.profile) for one in own),
             -max(one.importance.score or 0.0 for one in own),
             own[0].profile.user_id,
         ),
@@ -249,7 +249,7 @@ def background(
         tweets={
             one.tweet_id: one for all_ in entries.values() for one in all_ if one.campaign_id == campaign.slug
         },
-        vips=frozenset(one.profile.user_id for one in shown if is_vip(campaign, one.profile.username)),
+        vips=frozenset(one.profile.user_id for one in shown if is_vip(campaign, one.profile)),
         followers=readable(lambda: _followers(context, shown)),
         organisations=readable(lambda: _organisations(context, campaign, shown)),
         report_url=f"{page}/{campaign.slug}.html" if page else "",
@@ -278,6 +278,8 @@ def _organisations(context: AlertContext, campaign: Campaign, shown: Sequence[En
     notes: dict[str, str] = {}
     for one in shown:
         person, user_id = listed.get(fold_handle(one.profile.username)), one.profile.user_id
+        if person and person.user_id not in (None, user_id):
+            person = None  # another account had the handle
         name = (person.organisation if person else None) or next(iter(one.organisations), None)
         if not name:
             continue

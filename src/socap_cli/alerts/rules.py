@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from socap_cli.channels import Channel
 from socap_cli.errors import ChannelError, SocapError
+from socap_cli.model.account import Profile
 from socap_cli.model.alert import (
     Alert,
     ClaimedMessage,
@@ -54,14 +55,22 @@ RETRY_AFTER_HONOURED = 3
 # What is owed.
 
 
-def is_vip(campaign: Campaign, username: str) -> bool:
-    return fold_handle(username) in {fold_handle(name) for name in campaign.vips}
+def is_named(handles: Sequence[str], campaign: Campaign, account: Profile | Alert) -> bool:
+    """Whether a list means an account: by its id where that is known, else by its handle."""
+    ids, own = campaign.account_ids, fold_handle(account.username)
+    return any(
+        ids[handle] == account.user_id if handle in ids else handle == own
+        for handle in map(fold_handle, handles)
+    )
 
 
-def is_ignored(campaign: Campaign, username: str) -> bool:
+def is_vip(campaign: Campaign, account: Profile | Alert) -> bool:
+    return is_named(campaign.vips, campaign, account)
+
+
+def is_ignored(campaign: Campaign, account: Profile | Alert) -> bool:
     """A VIP is never ignored."""
-    ignored = {fold_handle(name) for name in campaign.ignores}
-    return fold_handle(username) in ignored and not is_vip(campaign, username)
+    return is_named(campaign.ignores, campaign, account) and not is_vip(campaign, account)
 
 
 def plan(
@@ -80,8 +89,8 @@ def plan(
     if campaign.completed_at is not None and engagement.first_seen_at > campaign.completed_at:
         return None
     username, score = engagement.profile.username, engagement.importance.score
-    vip = is_vip(campaign, username)
-    if not vip and (is_ignored(campaign, username) or score is None or score < campaign.threshold):
+    vip = is_vip(campaign, engagement.profile)
+    if not vip and (is_ignored(campaign, engagement.profile) or score is None or score < campaign.threshold):
         return None
     seen = engagement.first_seen_at
     backlog = (
@@ -222,7 +231,7 @@ class Situation:
     """Alerts that some recipients have in a message already."""
 
     def is_vip(self, alert: Alert) -> bool:
-        return is_vip(self.campaign, alert.username)
+        return is_vip(self.campaign, alert)
 
     def recipients(self, alert: Alert) -> list[Target]:
         """Each address once, at the earliest of its times; the rest of them for an alert that some have."""
@@ -271,7 +280,7 @@ def paused(situation: Situation, _: Alert) -> Hold | None:
 @stage
 def ignored(situation: Situation, alert: Alert) -> Hold | None:
     """Planned before the account was ignored: waits in case that is taken back."""
-    is_held = is_ignored(situation.campaign, alert.username)
+    is_held = is_ignored(situation.campaign, alert)
     return Hold(HoldReason.IGNORED, "on the campaign's ignore list") if is_held else None
 
 

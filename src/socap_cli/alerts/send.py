@@ -33,6 +33,7 @@ from socap_cli.errors import LockHeld
 from socap_cli.model.alert import Alert, Delivery, OpenMessage, OutgoingMessage
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.engagement import Engagement
+from socap_cli.model.important import fold_handle
 from socap_cli.model.message import AT_ONCE, QuietHours, parse_digest, parse_quiet_hours
 from socap_cli.store import (
     alert_messages,
@@ -180,6 +181,9 @@ def plan_alerts(context: AlertContext, *, dry_run: bool = False) -> Planned:
         if slug not in last_plans or last_plans[slug].fingerprint != today:
             changed[slug] = today
             tweets |= {tweet.tweet_id for tweet in own}
+            handles = _unknown_handles(campaign)
+            seen = engagements.first_accounts(db, [tweet.tweet_id for tweet in own], handles)
+            readable[slug] = _with_ids(context, campaign, handles, seen, result.warnings, dry_run=dry_run)
     if not dry_run:
         alert_queue.consider_again(db, sorted(tweets))
     until = {slug: last_plans[slug].considered_until for slug in changed if slug in last_plans}
@@ -193,6 +197,12 @@ def plan_alerts(context: AlertContext, *, dry_run: bool = False) -> Planned:
             break
         batch = _scored(context, batch, result.warnings, dry_run=dry_run)
         entries = campaigns.with_tweets(db, (one.tweet_id for one in batch))
+        newest_first = sorted(batch, key=lambda one: one.first_seen_at, reverse=True)
+        seen = {fold_handle(one.profile.username): one.profile.user_id for one in newest_first}
+        for slug in {tweet.campaign_id for own in entries.values() for tweet in own} & readable.keys():
+            if handles := [handle for handle in _unknown_handles(readable[slug]) if handle in seen]:
+                campaign = readable[slug]
+                readable[slug] = _with_ids(context, campaign, handles, seen, result.warnings, dry_run=dry_run)
         alerts: list[Alert] = []
         considered: list[Engagement] = []
         for one in batch:
@@ -227,6 +237,41 @@ def plan_alerts(context: AlertContext, *, dry_run: bool = False) -> Planned:
         named = ", ".join(unreadable[:IDS_SHOWN])
         result.warnings.append(f"{len(unreadable)} engagements cannot be read and are left out: {named}")
     return result
+
+
+def _unknown_handles(campaign: Campaign) -> list[str]:
+    """Those on its lists of which the account is not known yet."""
+    listed = dict.fromkeys(map(fold_handle, (*campaign.vips, *campaign.ignores)))
+    return [handle for handle in listed if handle not in campaign.account_ids]
+
+
+def _with_ids(
+    context: AlertContext,
+    campaign: Campaign,
+    handles: Sequence[str],
+    seen: Mapping[str, str],
+    warnings: list[str],
+    *,
+    dry_run: bool,
+) -> Campaign:
+    """The campaign with the accounts that these handles mean: as the customer's lists say, else as first seen."""
+    listed = set(map(fold_handle, (*campaign.vips, *campaign.ignores)))
+    try:
+        people = importance.find_person(context.db, context.names, handles)
+        entries = importance.find(context.db, context.names, [(None, handle) for handle in handles])
+    except Exception as error:
+        warnings.append(index_warning(error))
+        return campaign
+    found = {
+        handle: (people[handle].user_id if handle in people else None)
+        or (entry.user_id if entry else None)
+        or seen.get(handle)
+        for handle, entry in zip(handles, entries, strict=True)
+    }
+    known = {handle: user_id for handle, user_id in campaign.account_ids.items() if handle in listed}
+    known |= {handle: user_id for handle, user_id in found.items() if user_id}
+    after = replace(campaign, account_ids=known)
+    return after if dry_run else campaigns.update(context.db, campaign, after) or campaign
 
 
 def _scored(
@@ -374,7 +419,7 @@ def refreshed(context: AlertContext, campaign: Campaign, alerts: Sequence[Alert]
         replace(
             alert,
             importance_score=scores.get(alert.engagement_id, alert.importance_score),
-            is_vip=is_vip(campaign, alert.username),
+            is_vip=is_vip(campaign, alert),
         )
         for alert in alerts
     ]

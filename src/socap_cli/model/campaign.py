@@ -145,6 +145,8 @@ class Campaign:
     slack_webhook: Text | None = field(default=None, repr=False)
     vips: Handles = ()
     ignores: Handles = ()
+    account_ids: dict[str, str] = field(default_factory=dict, hash=False)
+    """Whom the handles on these two lists mean, where that is known: handles are given up and taken by others."""
     last_cycle_at: AwareDatetime | None = None
     """When the jobs of the last cycle, after the window's end, were queued."""
     completed_at: AwareDatetime | None = None
@@ -161,6 +163,7 @@ class Campaign:
 def public_campaign(campaign: Campaign) -> dict[str, Any]:
     """A campaign's fields for output. Webhooks are secrets and shown as `set`."""
     row = asdict(campaign)
+    del row["account_ids"]
     row["slack_webhook"] = "set" if campaign.slack_webhook else None
     row["channels"] = tuple(map(public_spelling, campaign.channels))
     return row

@@ -27,6 +27,7 @@ PLACES = {
     "slack_webhook": "alert_preferences.slack_webhook",
     "vips": "alert_preferences.vips",
     "ignores": "alert_preferences.ignores",
+    "account_ids": "alert_preferences.account_ids",
     "quiet_hours": "alert_preferences.quiet_hours",
     "digest": "alert_preferences.digest",
     "client_name": "client_info.name",

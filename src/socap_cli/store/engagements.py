@@ -350,6 +350,18 @@ def order_of_organisation(
     return [str(row["_id"]) for row in db.engagements.aggregate(pipeline)]
 
 
+def first_accounts(db: Db, tweet_ids: Sequence[str], handles: Sequence[str]) -> dict[str, str]:
+    """The account that was first seen under each of these folded handles, of those with these tweets."""
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"tweet_id": {"$in": list(tweet_ids)}}},
+        {"$set": {"handle": {"$toLower": "$username"}}},
+        {"$match": {"handle": {"$in": list(handles)}}},
+        {"$sort": {"first_seen_at": 1, "_id": 1}},
+        {"$group": {"_id": "$handle", "user_id": {"$first": "$user_id"}}},
+    ]
+    return {row["_id"]: row["user_id"] for row in db.engagements.aggregate(pipeline)} if handles else {}
+
+
 def detection(db: Db, campaign_ids: Iterable[str], tweet_ids: Sequence[str], *, since: datetime) -> Detection:
     """Of replies and quotes that were found from a moment on; what a first pass found is left out."""
     return Detection(_stored(db, tweet_ids, since), _told(db, list(campaign_ids), since))
