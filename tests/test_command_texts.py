@@ -207,15 +207,15 @@ COVERAGE = [
     CoverageRow(NOW - timedelta(hours=hours), kind, counter, collected, share, gaps, gaps * 30.0)
     for hours, kind, counter, collected, share, gaps in (
         (2, "retweets", 5_121, 5_100, 0.9959, 0),
-        (2, "quotes", 0, 0, None, 0),
+        (2, "quotes", None, 0, None, 0),
         (1, "retweets", 5_121, 5_100, 0.9959, 300),
     )
 ]
 INTERVALS = [
     Interval(
         NOW.replace(minute=0) - timedelta(hours=3 - n),
-        dict.fromkeys(counter_names(), 1_234 * (n + 1)),
-        dict.fromkeys(counter_names(), 1_234 if n else 0),
+        {**dict.fromkeys(counter_names(), 1_234 * (n + 1)), "views": None},
+        {**dict.fromkeys(counter_names(), 1_234 if n else 0), "views": None},
     )
     for n in range(3)
 ]
@@ -242,7 +242,9 @@ SHOWN: dict[str, Callable[[Run], object]] = {
     "importance show": lambda run: show_account(run, Account("ada", ENTRIES[0], PEOPLE[0]), now=NOW),
     "jobs list": lambda run: show_jobs(run, JOBS, now=NOW),
     "jobs show": lambda run: show_job(run, JOBS[2], now=NOW),
-    "engagements list": lambda run: show_engagements(run, ENGAGEMENTS, now=NOW),
+    "engagements list": lambda run: show_engagements(
+        run, ENGAGEMENTS, {one.tweet_id: one for one in TWEETS}, now=NOW
+    ),
     "status": lambda run: show_status(STATUS, now=NOW),
     "alerts list": lambda run: show_alerts(run, ALERTS, now=NOW),
     "alerts show": lambda run: show_alert(run, ALERTS[2], MESSAGES, now=NOW),
@@ -285,7 +287,7 @@ def test_a_narrow_window_keeps_whole_what_identifies_a_row(
 ) -> None:
     monkeypatch.setenv("COLUMNS", width)
     show_jobs(Run(), JOBS, now=NOW)
-    show_engagements(Run(), ENGAGEMENTS, now=NOW)
+    show_engagements(Run(), ENGAGEMENTS, {}, now=NOW)
     show_campaigns(Run(), TOTALS, now=NOW)
     show_campaign(CAMPAIGN, TWEETS, STATES, looks={}, now=NOW)
     show_people(Run(), PEOPLE)
@@ -307,7 +309,7 @@ def test_a_pipe_gets_every_column_whole(
 
 def test_what_is_not_there_is_told_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     show_jobs(Run(), [], now=NOW)
-    show_engagements(Run(), [], now=NOW)
+    show_engagements(Run(), [], {}, now=NOW)
     assert capsys.readouterr() == ("", "no matching jobs\nno matching engagements\n")
 
 

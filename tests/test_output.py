@@ -10,6 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from openpyxl import load_workbook
+from support.values import engagement
+
+from socap_cli.report.export import write_xlsx
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +41,44 @@ def test_a_full_disk_is_a_failure_that_is_told_in_one_line(words: list[str], tmp
     assert done.returncode == 1, done.stderr
     assert done.stderr.startswith("error: cannot write the output: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("target", ["/dev/full", "out.xlsx"], ids=["the file", "the temporary files"])
+def test_a_workbook_on_a_full_disk_is_one_error(target: str, tmp_path: Path) -> None:
+    write = f"""
+import resource
+from support.values import engagement
+from socap_cli.errors import SocapError
+from socap_cli.files import writing
+from socap_cli.report.export import write_xlsx
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000) if {target == "out.xlsx"} else (-1, -1))
+try:
+    with writing({target!r}) as stream:
+        write_xlsx((engagement() for _ in range(3000)), stream)
+except SocapError as error:
+    print(error.message)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", write],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+        check=True,
+    )
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
+    assert done.stdout.startswith("cannot write ")
+    assert list(tmp_path.glob("*out*")) == []
+
+
+def test_a_workbook_continues_on_another_sheet(tmp_path: Path) -> None:
+    with (tmp_path / "out.xlsx").open("wb") as stream:
+        assert write_xlsx((engagement() for _ in range(21)), stream, rows_of_a_sheet=10) == 21
+    book = load_workbook(tmp_path / "out.xlsx")
+    assert [(sheet.title, sheet.max_row, sheet["A1"].value) for sheet in book] == [
+        ("engagements", 11, "tweet_id"), ("engagements 2", 11, "tweet_id"), ("engagements 3", 2, "tweet_id"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("words", NEEDS_NO_DATABASE, ids=" ".join)

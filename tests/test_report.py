@@ -316,6 +316,21 @@ def test_metrics_series_tells_all_categories_in_one_output(reported: Lab, cli: C
     assert int(rows[0]["views"]) == last["views"]
 
 
+def test_a_counter_that_nobody_gave_is_unknown_everywhere(reported: Lab, cli: Cli) -> None:
+    reported.db.metric_snapshots.update_many({}, {"$unset": {"views": ""}})
+    reported.db.worker_state.update_many({}, {"$unset": {"counters.views": ""}})
+    words = ("metrics", "series", SLUG)
+    last = cli(*words)["result"]["intervals"][-1]
+    assert (last["totals"]["views"], last["growth"]["views"]) == (None, None)
+    assert last["totals"]["likes"] > 0
+    header, *rows = (line.split() for line in cli.text(*words)[0].splitlines()[1:3])
+    assert [row[-2] for row in rows] == ["–"] * len(rows)
+    assert header[-2] == "views"
+    for row in csv.DictReader(io.StringIO(cli.text(*words, "--format", "csv")[0])):
+        assert (row["views"], row["views_growth"]) == ("", "")
+    assert page_of(reported).figures["all-views"] == "–"
+
+
 def test_metrics_series_of_a_time_has_the_intervals_that_share_a_moment_with_it(
     reported: Lab, cli: Cli
 ) -> None:

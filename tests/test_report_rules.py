@@ -78,6 +78,29 @@ def test_an_unknown_counter_keeps_its_last_value_and_a_fall_is_data() -> None:
     assert series.growth[-1][1]["likes"] == -3
 
 
+LARGEST = 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("likes", "totals", "growth"),
+    [
+        ([None, None], [None, None], [None, None]),
+        ([None, 5], [None, 5], [None, 0]),
+        ([5, None], [5, 5], [0, 0]),
+        ([0, 0], [0, 0], [0, 0]),
+        ([LARGEST, LARGEST], [LARGEST, LARGEST], [0, 0]),
+        ([0, LARGEST], [0, LARGEST], [0, LARGEST]),
+    ],
+)
+def test_an_unknown_counter_is_unknown_until_a_reading_gives_it(
+    likes: list[int | None], totals: list[int | None], growth: list[int | None]
+) -> None:
+    shots = [shot("a", 60 * n, likes=value) for n, value in enumerate(likes)]
+    rows = intervals(sum_series([*shots, shot("b", 0)]), STEPS["hour"])
+    assert [row.totals["likes"] for row in rows] == totals
+    assert [row.growth["likes"] for row in rows] == growth
+
+
 def test_two_readings_a_minute_apart_are_two_points() -> None:
     shots = [shot("a", 0, likes=10), shot("a", 1, likes=15)]
     series = sum_series(shots, bucket=bucket_for(HOUR / 60))
@@ -88,7 +111,7 @@ def test_two_readings_a_minute_apart_are_two_points() -> None:
 def test_intervals_add_up_to_the_growth() -> None:
     series = sum_series([shot("a", minutes, likes=minutes * 2) for minutes in range(0, 300, 30)])
     hours = intervals(series, STEPS["hour"])
-    assert sum(interval.growth["likes"] for interval in hours) == series.growth[-1][1]["likes"] == 540
+    assert sum(interval.growth["likes"] or 0 for interval in hours) == series.growth[-1][1]["likes"] == 540
     assert [interval.growth["likes"] for interval in hours[:2]] == [60, 120]
 
 
@@ -123,14 +146,14 @@ def test_sums_over_arrays_are_those_of_adding_one_reading_after_the_other(
 ) -> None:
     once = sorted({(row[0], row[1]): row for row in rows}.values(), key=lambda row: (row[1], row[0]))
     last: dict[str, int] = {}
-    points: dict[datetime, tuple[int, int]] = {}
+    points: dict[datetime, tuple[int | None, int]] = {}
     total = grown = 0
     for tweet, minutes, likes in once:
         if likes is not None:
             total += likes - last.get(tweet, 0)
             grown += likes - last.get(tweet, likes)
             last[tweet] = likes
-        points[START + timedelta(minutes=minutes // 5 * 5)] = total, grown
+        points[START + timedelta(minutes=minutes // 5 * 5)] = (total if last else None), grown
     series = sum_series([shot(tweet, minutes, likes=likes) for tweet, minutes, likes in once])
     found = {
         at: (totals["likes"], growth["likes"])

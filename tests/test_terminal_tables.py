@@ -98,7 +98,7 @@ def test_a_number_with_its_noun(number: int, words: tuple[str, ...], text: str) 
     ("value", "text"),
     [
         (None, "–"), (True, "yes"), (False, "no"), (1234567, "1,234,567"), (1234.5, "1,234.5"), (3.0, "3"),
-        (NOW, "2026-03-02 12:00"), ("x", "x"),
+        (NOW, "2026-03-02 12:00 UTC"), ("x", "x"),
     ],
 )  # fmt: skip
 def test_a_value_in_a_cell(value: object, text: str) -> None:

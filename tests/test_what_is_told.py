@@ -131,6 +131,8 @@ def test_a_dry_run_of_a_report_tells_what_the_real_one_does(
         ("engagements list x --min-importance much", "'--min-importance': Input should be a valid number"),
         ("engagements list x --min-importance nan", "'--min-importance': nan is not a finite number"),
         ("engagements list x --min-importance inf", "'--min-importance': inf is not a finite number"),
+        (f"engagements list x --limit {2**63}", f"'--limit': {2**63} is too large"),
+        (f"engagements list x --offset {2**70}", f"'--offset': {2**70} is too large"),
         (
             "alerts silence one --minutes 99999999",
             "'--minutes': Input should be less than or equal to 5256000",

@@ -239,7 +239,7 @@ def list_(
         rows = [row for row in adding.overview(db) if only in ("", status_of(row.campaign, now))]
         warnings = adding.left_out(db)
     run.done(
-        {"campaigns": [totals_row(row, now) for row in rows]},
+        {"campaigns": [totals_row(row, now) for row in rows], "total": len(rows)},
         text=lambda: show_list(run, rows, now=now),
         warnings=warnings,
     )
@@ -869,7 +869,7 @@ def print_lines(run: Run, result: AddResult) -> None:
         parts = [f"{'accepted' if entry.is_new else 'already there'}: line {entry.line}: {tweet.tweet_id}"]
         parts.append(tweet.category.short)
         parts += [f"@{tweet.author_username}"] if tweet.author_username else []
-        parts += [f"{tweet.posted_at:%Y-%m-%d %H:%M}"] if tweet.posted_at else []
+        parts += [f"{tweet.posted_at:%Y-%m-%d %H:%M} UTC"] if tweet.posted_at else []
         parts += [repr(shortened(tweet.text))] if tweet.text else []
         lines.append((entry.line, " ".join(parts)))
     for _, line in sorted(lines, key=lambda pair: pair[0]):
@@ -902,7 +902,7 @@ def change_lines(changes: Sequence[Difference]) -> list[str]:
 def value_text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value)) or "–"
-    return f"{value:%Y-%m-%d %H:%M} UTC" if isinstance(value, datetime) else tables.cell_text(value)
+    return tables.cell_text(value)
 
 
 def shortened(text: str) -> str:

@@ -196,8 +196,8 @@ def simulate(
             print_line(
                 f"{len(simulator.world.tweets)} tweets at {url} ({label} format); Ctrl-C ends it\n"
                 f"  export TWITTER_API_URL={url} TWITTER_API_KEY={simulator.key or 'any'}{named}\n"
-                f"  {url}/sim/tweets.csv · /sim/truth · /sim/state\n"
-                f"  POST {url}/sim/advance?minutes=30 · a Slack webhook: {url}/sim/slack"
+                f"  {url}/sim/tweets.csv · /sim/truth · /sim/state · /sim/messages (what Slack got)\n"
+                f"  POST {url}/sim/advance?minutes=30 · POST {url}/sim/faults · a Slack webhook: {url}/sim/slack"
             )
         simulator.serve_forever()
     except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated
@@ -27,6 +27,7 @@ from socap_cli.cli.options import (
 from socap_cli.cli.run import Run, bootstrap
 from socap_cli.errors import UsageError
 from socap_cli.files import STDOUT, writing
+from socap_cli.model.campaign import CampaignTweet
 from socap_cli.model.engagement import Engagement, LabelRules
 from socap_cli.model.kinds import action_types
 from socap_cli.report.export import FORMATS, row_of
@@ -79,34 +80,52 @@ def list_(
         options = _Wanted(category, action_type, min_importance)
         wanted = _selection(db, slug, built.rules(), options)
         found = list(engagements.listed(db, wanted, order=order, limit=limit, offset=offset))
+        total = engagements.count(db, wanted)
+        tweets = {tweet.tweet_id: tweet for tweet in campaigns.tweets_of(db, slug)}
+    rows = [
+        {
+            **row_of(one),
+            "tweet_author": tweets[one.tweet_id].author_username,
+            "tweet_category": tweets[one.tweet_id].category.short,
+        }
+        for one in found
+    ]
     run.done(
-        {"engagements": [row_of(one) for one in found], "offset": offset, "limit": limit},
-        text=lambda: show_engagements(run, found, now=run.now()),
+        {"engagements": rows, "total": total, "offset": offset, "limit": limit},
+        text=lambda: show_engagements(run, found, tweets, now=run.now()),
     )
 
 
-def show_engagements(run: Run, found: Sequence[Engagement], *, now: datetime) -> None:
-    """A row for each engagement: when, who, what they did to which tweet, how important they are."""
+def show_engagements(
+    run: Run, found: Sequence[Engagement], tweets: Mapping[str, CampaignTweet], *, now: datetime
+) -> None:
+    """A row for each engagement: who did what to whose tweet, how important they are, and when."""
     if not found:
         run.info("no matching engagements")
         return
+    authors = {key: tweet.author_username for key, tweet in tweets.items()}
     tables.show(
         tables.Columns(
-            ("seen", "who", "action", "tweet", "score", "followers", "name", "categories"),
+            (
+                *("who", "action", "tweet by", "score", "when"),
+                *("name", "text", "followers", "categories", "tweet"),
+            ),
             numbers=("score", "followers"),
-            cut=("name", "categories"),
-            drop=("categories", "followers", "name", "score", "seen"),
+            cut=("name", "text", "categories"),
+            drop=("tweet", "categories", "followers", "text", "name", "tweet by", "when", "score"),
         ),
         (
             [
-                one.at,
                 f"@{one.profile.username}",
                 f"{one.action_type}, removed" if one.removed_at else one.action_type,
-                one.tweet_id,
+                f"@{author}" if (author := authors.get(one.tweet_id)) else None,
                 "?" if one.importance.score is None else one.importance.score,
-                one.profile.followers,
+                one.at,
                 one.profile.name,
+                one.text,
+                one.profile.followers,
                 ", ".join(one.categories),
+                one.tweet_id,
             ]
             for one in found
         ),

@@ -209,15 +209,17 @@ def list_(
     """
     run: Run = ctx.obj
     built = bootstrap(run)
+    names = built.importance()
     with built.database() as db:
-        entries = store.highest(db, built.importance(), limit=limit) if by_score else []
-        people = [] if by_score else list(islice(store.listed(db, built.importance()), limit))
+        total = db[names.following_index if by_score else names.important_people].count_documents({})
+        entries = store.highest(db, names, limit=limit) if by_score else []
+        people = [] if by_score else list(islice(store.listed(db, names), limit))
     if by_score:
         rows = [entry_row(entry) for entry in entries]
-        run.done({"following_index": rows}, text=lambda: show_entries(run, entries))
+        run.done({"following_index": rows, "total": total}, text=lambda: show_entries(run, entries))
     else:
         rows = [person_row(person) for person in people]
-        run.done({"important_people": rows}, text=lambda: show_people(run, people))
+        run.done({"important_people": rows, "total": total}, text=lambda: show_people(run, people))
 
 
 def show_people(run: Run, people: Sequence[ImportantPerson]) -> None:

@@ -54,9 +54,9 @@ def list_(
     wanted = JobStatus(one_of(status, JobStatus, "job status")) if status else None
     with bootstrap(run).database() as db:
         only = adding.find(db, campaign).slug if campaign else None
-        found = jobs.listed(db, status=wanted, campaign_id=only, limit=limit)
+        found, total = jobs.listed(db, status=wanted, campaign_id=only, limit=limit)
     rows = [{name: value for name, value in asdict(job).items() if name != "traceback"} for job in found]
-    run.done({"jobs": rows}, text=lambda: show_jobs(run, found, now=run.now()))
+    run.done({"jobs": rows, "total": total}, text=lambda: show_jobs(run, found, now=run.now()))
 
 
 def show_jobs(run: Run, found: Sequence[JobRecord], *, now: datetime) -> None:
@@ -65,19 +65,20 @@ def show_jobs(run: Run, found: Sequence[JobRecord], *, now: datetime) -> None:
         return
     tables.show(
         tables.Columns(
-            ("due", "job", "status", "attempts", "outcome", "last error"),
-            numbers=("attempts",),
-            cut=("last error",),
-            drop=("outcome", "attempts", "last error", "due"),
+            ("job", "status", "due", "outcome", "last error"), drop=("last error", "outcome", "due")
         ),
         (
             [
+                j.job_id,
+                j.status,
                 j.due or ("in turn" if j.status is JobStatus.PENDING else None),
-                *(j.job_id, j.status, j.attempts, j.outcome, j.last_error),
+                j.outcome,
+                j.last_error,
             ]
             for j in found
         ),
         now=now,
+        fold=True,
     )
 
 

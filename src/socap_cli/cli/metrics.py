@@ -191,7 +191,10 @@ def show_series(run: Run, rows: Mapping[str, Sequence[Interval]]) -> None:
         sums,
         title="at the end, and growth in that time",
     )
-    times = [[f"{row.starts_at:%m-%d %H:%M}", *(_cell(row, name) for name in SHOWN)] for row in rows[ALL]]
+    times = [
+        [f"{row.starts_at:%m-%d %H:%M}", *(_cell(row.totals[name], row.growth[name]) for name in SHOWN)]
+        for row in rows[ALL]
+    ]
     tables.show(
         tables.Columns(("from (UTC)", *SHOWN), numbers=SHOWN, drop=SHOWN[::-1]),
         times,
@@ -200,17 +203,14 @@ def show_series(run: Run, rows: Mapping[str, Sequence[Interval]]) -> None:
 
 
 def _last(rows: Sequence[Interval]) -> list[str]:
-    return [
-        f"{short_number(rows[-1].totals[n])} {_signed(sum(row.growth[n] for row in rows))}" for n in SHOWN
-    ]
+    return [_cell(rows[-1].totals[n], sum(row.growth[n] or 0 for row in rows)) for n in SHOWN]
 
 
-def _cell(row: Interval, name: str) -> str:
-    return f"{short_number(row.totals[name])} {_signed(row.growth[name])}"
-
-
-def _signed(value: int) -> str:
-    return f"+{short_number(value)}" if value >= 0 else short_number(value)
+def _cell(total: int | None, growth: int | None) -> str:
+    if total is None:
+        return tables.NOTHING
+    sign = "+" if (growth or 0) >= 0 else ""
+    return f"{short_number(total)} {sign}{short_number(growth or 0)}"
 
 
 def _spark(rows: Sequence[Interval], width: int = 12) -> str:
@@ -240,7 +240,7 @@ def _draw(rows: Sequence[Interval], step: timedelta, path: str) -> None:
     if not any(list_total(row.growth) for row in rows):
         raise UsageError("fewer than two readings in that time", hint="leave --png out")
     spans = [(row.starts_at, row.starts_at + step) for row in rows]
-    counts = {str(kind): [row.growth[kind] for row in rows] for kind in LISTS}
+    counts = {str(kind): [row.growth[kind] or 0 for row in rows] for kind in LISTS}
     write_file(path, png_chart(BarChart(spans, counts, step, UTC)))
 
 
@@ -264,7 +264,7 @@ def show(run: Run, rows: Sequence[CoverageRow]) -> None:
         [
             f"{row.starts_at:%m-%d %H:%M}",
             row.kind,
-            f"{row.counter:,}",
+            row.counter,
             f"{row.collected:,}",
             "–" if row.share is None else f"{row.share:.1%}",
             f"{row.gaps:,} tweets" if row.gaps else "–",

@@ -51,7 +51,9 @@ def finite(value: float | None) -> float | None:
 
 
 def capped(value: int) -> int:
-    """A callback of options: the database takes no larger limit."""
+    """A callback of options: the database takes no larger limit. Refuses what no integer of 64 bits can hold."""
+    if value >= 2**63:
+        raise typer.BadParameter(f"{value} is too large.")
     return min(value, MOST_ROWS)
 
 

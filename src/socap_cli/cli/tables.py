@@ -183,5 +183,5 @@ def cell_text(value: Any, now: datetime | None = None) -> str:
     if isinstance(value, float):
         return f"{value:,.2f}".rstrip("0").rstrip(".")
     if isinstance(value, datetime):
-        return since(value, now) if now else f"{value.astimezone(UTC):%Y-%m-%d %H:%M}"
+        return since(value, now) if now else f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
     return str(value)

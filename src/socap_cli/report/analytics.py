@@ -105,6 +105,9 @@ class AtAge:
 
 
 Point = tuple[datetime, dict[str, int]]
+CountersAt = tuple[datetime, Mapping[str, int | None]]
+LARGEST = 2**63 - 1
+"""What a counter can be."""
 
 
 Numbers = NDArray[Any]
@@ -118,7 +121,8 @@ READING = timedelta(minutes=5)
 class Series:
     """Sums over tweets at each moment: `totals` as counted, `growth` since each tweet's first snapshot."""
 
-    totals: tuple[Point, ...]
+    totals: tuple[CountersAt, ...]
+    """None for a counter that no reading gave yet."""
     growth: tuple[Point, ...]
 
 
@@ -155,11 +159,11 @@ class Readings:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """One hour or day: the totals at its end and how much they grew in it."""
+    """One hour or day: the totals at its end and how much they grew in it; None for what is unknown."""
 
     starts_at: datetime
-    totals: dict[str, int]
-    growth: dict[str, int]
+    totals: Mapping[str, int | None]
+    growth: Mapping[str, int | None]
 
 
 TICK_STEPS = (
@@ -175,7 +179,7 @@ class CoverageRow:
 
     starts_at: datetime
     kind: str
-    counter: int
+    counter: int | None
     """What the provider counted at its end, or when it was last read before."""
     collected: int
     """Engagements that were stored, and not known to be gone, at its end."""
@@ -274,7 +278,9 @@ def velocity(growth: Sequence[Point], *, over: timedelta) -> float | None:
     return (list_total(last) - list_total(start)) / ((end - begin) / timedelta(hours=1))
 
 
-def half_life(totals: Sequence[Point], posted_at: datetime | None) -> HalfLife | None:
+def half_life(
+    totals: Sequence[tuple[datetime, Mapping[str, int | None]]], posted_at: datetime | None
+) -> HalfLife | None:
     """The first reading with T(t) ≥ ½ T(end), minus the time of the post; T = retweets + replies + quotes.
 
     None without a time of the post, a reading after it, or an engagement. It moves while a tweet still grows.
@@ -322,12 +328,24 @@ def sum_series(found: Readings, *, bucket: timedelta = READING) -> Series:
     starts = found.times - found.times % bucket.total_seconds()
     ends = np.flatnonzero(np.diff(starts, append=np.inf))
     moments = [datetime.fromtimestamp(at, UTC) for at in starts[ends].tolist()]
-    sums = (np.cumsum(moved, axis=0)[ends].astype(np.int64).tolist() for moved in _moved(found))
+    totals, growth = (np.cumsum(moved, axis=0)[ends].tolist() for moved in _moved(found))
+    is_known = np.logical_or.accumulate(~np.isnan(found.values), axis=0)[ends].tolist()
+
+    def whole(value: float) -> int:
+        return max(-LARGEST, min(LARGEST, int(value)))
+
     return Series(
-        *(
-            tuple((at, dict(zip(names, row, strict=True))) for at, row in zip(moments, rows, strict=True))
-            for rows in sums
-        )
+        tuple(
+            (
+                at,
+                {name: whole(n) if known else None for name, n, known in zip(names, row, flags, strict=True)},
+            )
+            for at, row, flags in zip(moments, totals, is_known, strict=True)
+        ),
+        tuple(
+            (at, {name: whole(n) for name, n in zip(names, row, strict=True)})
+            for at, row in zip(moments, growth, strict=True)
+        ),
     )
 
 
@@ -373,13 +391,15 @@ def span_of(found: Readings) -> timedelta:
 
 def intervals(series: Series, step: timedelta) -> tuple[Interval, ...]:
     """The series per step, empty steps left out. What grew while nobody looked is in the step that saw it."""
-    ends: dict[datetime, tuple[dict[str, int], dict[str, int]]] = {}
+    ends: dict[datetime, tuple[Mapping[str, int | None], dict[str, int]]] = {}
     for (moment, totals), (_, growth) in zip(series.totals, series.growth, strict=True):
         ends[floor(moment, step)] = (totals, growth)
     found = []
     before = dict.fromkeys(counter_names(), 0)
     for starts_at, (totals, growth) in ends.items():
-        grown = {name: growth[name] - before[name] for name in counter_names()}
+        grown = {
+            name: None if totals[name] is None else growth[name] - before[name] for name in counter_names()
+        }
         found.append(Interval(starts_at, totals, grown))
         before = growth
     return tuple(found)
@@ -450,20 +470,20 @@ def coverage_rows(
     """
     if not intervals:
         return ()
-    totals: Mapping[datetime, Mapping[str, int]] = {row.starts_at: row.totals for row in intervals}
+    totals: Mapping[datetime, Mapping[str, int | None]] = {row.starts_at: row.totals for row in intervals}
     grown = Counter[tuple[str, datetime]]()
     for action, starts_at, n in stored:
         grown[action, max(starts_at, intervals[0].starts_at)] += n
     missed = _missed(gaps, step, now)
     found: list[CoverageRow] = []
-    counters: Mapping[str, int] = {}
+    counters: Mapping[str, int | None] = {}
     present = Counter[str]()
     starts_at, last = intervals[0].starts_at, floor(now, step)
     while starts_at <= last:
         counters = totals.get(starts_at, counters)
         for kind, row in LISTS.items():
             present[kind] += grown[row.action_type, starts_at]
-            counter, collected = counters.get(kind, 0), present[kind]
+            counter, collected = counters.get(kind), present[kind]
             tweets, minutes = missed.get((kind, starts_at), (0, 0.0))
             share = collected / counter if counter else None
             found.append(CoverageRow(starts_at, kind, counter, collected, share, tweets, round(minutes, 1)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, BinaryIO
 
@@ -73,28 +74,47 @@ def write_jsonl(found: Iterable[Engagement], out: BinaryIO) -> int:
     return count
 
 
-def write_xlsx(found: Iterable[Engagement], out: BinaryIO) -> int:
-    """A workbook of one sheet; returns the number of rows. Raises SocapError when openpyxl is not installed."""
+ROWS_OF_A_SHEET = 1_048_575
+"""Excel's limit, without the header."""
+
+
+def write_xlsx(found: Iterable[Engagement], out: BinaryIO, *, rows_of_a_sheet: int = ROWS_OF_A_SHEET) -> int:
+    """A workbook with as many sheets as the rows need; returns the number of rows.
+
+    Raises SocapError when openpyxl is not installed, or cannot write its temporary files.
+    """
     try:
         from openpyxl import Workbook
         from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
     except ImportError as error:
         raise SocapError("xlsx needs openpyxl", hint="pip install 'socap[xlsx]', or export csv") from error
     book = Workbook(write_only=True)
-    sheet = book.create_sheet("engagements")
-    sheet.append(list(COLUMNS))
     count = 0
-    for count, one in enumerate(found, start=1):  # noqa: B007
-        values = row_of(one).values()
-        sheet.append(
-            [
-                value
-                if isinstance(value, (int, float))
-                else _xml(ILLEGAL_CHARACTERS_RE.sub("\ufffd", cell(value)))
-                for value in values
-            ]
-        )
-    book.save(out)
+    try:
+        sheet = book.create_sheet("engagements")
+        sheet.append(list(COLUMNS))
+        for count, one in enumerate(found, start=1):
+            if count > 1 and count % rows_of_a_sheet == 1:
+                sheet.close()
+                sheet = book.create_sheet(f"engagements {count // rows_of_a_sheet + 1}")
+                sheet.append(list(COLUMNS))
+            sheet.append(
+                [
+                    value
+                    if isinstance(value, (int, float))
+                    else _xml(ILLEGAL_CHARACTERS_RE.sub("\ufffd", cell(value)))
+                    for value in row_of(one).values()
+                ]
+            )
+        book.save(out)
+    except OSError as error:
+        for sheet in book.worksheets:
+            with suppress(OSError):
+                sheet.close()  # or its generators print the error once more at exit
+        raise SocapError(
+            f"cannot write the workbook's temporary files: {error.strerror}",
+            hint="set TMPDIR to a folder with more room, or export csv",
+        ) from error
     return count
 
 

@@ -137,7 +137,7 @@ def gather(db: Db, campaign: Campaign, options: ReportOptions, *, now: datetime)
         readings=len(series.totals),
         figures=_figures(sums, series, totals, lately, edges, bars),
         rate=_rate(series, totals, lately),
-        totals={name: totals.get(name) or 0 for name in counter_names()},
+        totals=totals,
         growth=growth_between(series, since) if since else dict.fromkeys(counter_names(), 0),
         span=lately.span if lately else timedelta(),
         engagements={kind.action_type: by_action.get(kind.action_type, 0) for kind in LISTS.values()},

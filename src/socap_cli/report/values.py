@@ -9,6 +9,7 @@ from enum import StrEnum
 from socap_cli.model.cadence import LookSummary
 from socap_cli.model.campaign import Campaign, CampaignTweet
 from socap_cli.model.engagement import Detection
+from socap_cli.model.kinds import Counters
 from socap_cli.model.list_state import Coverage
 from socap_cli.report.analytics import DAY, Audience, GapSpan, HalfLife, Pace, Series
 
@@ -184,7 +185,7 @@ class CampaignReport:
     figures: dict[str, Figure]
     """People, important people, engagements, views, likes."""
     rate: Rate
-    totals: dict[str, int]
+    totals: Counters
     """X's counters."""
     growth: dict[str, int]
     """Of the counters in the latest period."""

@@ -299,6 +299,10 @@ def listed(
     yield from (engagement(row) for row in (cursor.limit(limit) if limit else cursor))
 
 
+def count(db: Db, wanted: Selection) -> int:
+    return db.engagements.count_documents(wanted.query())
+
+
 def stored_ids(db: Db, *, present: bool) -> Iterator[tuple[str, str, str]]:
     """(tweet, action, source) of every stored engagement, present or removed."""
     query = {"removed_at": None} if present else {"removed_at": {"$ne": None}}
@@ -320,8 +324,7 @@ def count_by(db: Db, tweet_ids: Sequence[str], field: str) -> dict[str, int]:
 
 def count_important(db: Db, tweet_ids: Sequence[str], threshold: float) -> int:
     """How many present engagements are by accounts at or over a threshold."""
-    wanted = Selection(tweet_ids, min_importance=threshold, present=True)
-    return db.engagements.count_documents(wanted.query())
+    return count(db, Selection(tweet_ids, min_importance=threshold, present=True))
 
 
 def by_id(db: Db, ids: Sequence[str], *, batch: int = 1000) -> dict[str, Engagement]:

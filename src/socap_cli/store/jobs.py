@@ -448,13 +448,16 @@ def count_by_status(db: Db) -> dict[str, dict[str, int]]:
     return counts
 
 
-def listed(db: Db, *, status: JobStatus | None, campaign_id: str | None, limit: int) -> list[JobRecord]:
-    """Jobs, the next first."""
+def listed(
+    db: Db, *, status: JobStatus | None, campaign_id: str | None, limit: int
+) -> tuple[list[JobRecord], int]:
+    """Jobs, the next first, and how many there are without the limit."""
     statuses = [status.value] if status else [one.value for one in JobStatus]
     query: dict[str, Any] = {"status": {"$in": statuses}, "job_type": {"$in": kinds()}}
     if campaign_id:
         query["campaign_id"] = campaign_id
-    return [_record(row) for row in db.jobs.find(query).sort(NEXT_FIRST).limit(limit)]
+    found = [_record(row) for row in db.jobs.find(query).sort(NEXT_FIRST).limit(limit)]
+    return found, db.jobs.count_documents(query)
 
 
 def find(db: Db, job_id: str) -> JobRecord | None:
