@@ -56,17 +56,8 @@ def test_alerts_are_listed_by_what_one_asks_for(cli: Cli, db: Db, one: Hook) -> 
     (sent,) = cli("alerts", "list", "--status", "sent", "--person", VIP)["result"]["alerts"]
     assert (sent["is_vip"], sent["deliveries"][0]["channel"]) == (True, "slack")
     assert sent["sent_at"] is not None
-    found = cli("alerts", "list", "--channel", "slack")["result"]
-    assert (len(found["alerts"]), found["total"]) == (1, 1)
-    assert cli("alerts", "list", "--channel", "email")["result"] == {"alerts": [], "total": 0}
-    assert cli("alerts", "list", "--action-type", "quote")["result"]["alerts"] == []
-    tweet, other = held["tweet_id"], f"https://x.com/a/status/{int(held['tweet_id']) + 1}"
-    for words, names in (
-        (["--reason", "silenced"], ["ann"]), (["--reason", "paused"], []), (["--tweet", tweet], ["ann", VIP]),
-        (["--tweet", other], []), (["--min-importance", "50"], ["ann", VIP]), (["--min-importance", "51"], []),
-    ):  # fmt: skip
-        found = cli("alerts", "list", *words)["result"]["alerts"]
-        assert sorted(row["username"] for row in found) == sorted(names), words
+    found = cli("alerts", "list", "--limit", "1")["result"]
+    assert (len(found["alerts"]), found["total"]) == (1, 2)
     assert one.url not in json.dumps(cli("alerts", "list"))
 
 
@@ -75,9 +66,7 @@ def test_alerts_are_listed_by_what_one_asks_for(cli: Cli, db: Db, one: Hook) -> 
     [
         (["list", "--campaign", "nope"], 1), (["send", "--campaign", "nope"], 1), (["retry", "--campaign", "nope"], 1),
         (["show", "nope"], 1), (["retry", "nope"], 1), (["list", "--status", "odd"], 2), (["silence", "nope"], 1),
-        (["list", "--person", "not a handle"], 2), (["list", "--action-type", "waved"], 2), (["test", "pigeon"], 2),
-        (["list", "--channel", "pigeon"], 2),
-        (["list", "--reason", "odd"], 2), (["list", "--tweet", "odd"], 2),
+        (["list", "--person", "not a handle"], 2), (["test", "pigeon"], 2),
         (["silence", "launch", "--minutes", "1e17"], 2),
         (["silence", "launch", "--minutes", "nan"], 2), (["test", "email"], 2),
         (["silence", "launch", "--category", "nonsense"], 2), (["test", "--campaign", "nope"], 1),

@@ -480,7 +480,7 @@ def test_a_named_channel_that_is_configured_later_is_made_up_for(desk: Alerting)
     desk.collect()
     result = desk.send()
     assert (result.sent, reasons(desk)) == (1, {"no channel": 1})
-    assert "nobody to mail to" in result.warnings[0]
+    assert "no mail recipient" in result.warnings[0]
     with mail_server() as post:
         settings: dict[str, Any] = {
             "email_smtp": f"smtp://127.0.0.1:{post.port}",

@@ -32,11 +32,9 @@ class Ping:
     """Seconds for one attempt."""
 
     def started(self) -> None:
-        """Tell that the run began."""
         self._tell(START)
 
     def ended(self, exit_code: int) -> None:
-        """Tell how it ended."""
         self._tell(str(exit_code))
 
     def _tell(self, word: str) -> None:

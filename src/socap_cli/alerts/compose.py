@@ -9,14 +9,17 @@ from urllib.parse import quote
 
 from socap_cli.alerts.context import AlertContext, index_warning
 from socap_cli.alerts.rules import is_vip
+from socap_cli.channels.common import Templates
 from socap_cli.model import cleaning, links
+from socap_cli.model.account import Profile
 from socap_cli.model.alert import ClaimedMessage
 from socap_cli.model.campaign import Campaign, CampaignTweet
-from socap_cli.model.engagement import OTHERS, Engagement
+from socap_cli.model.engagement import OTHERS, Engagement, Importance
 from socap_cli.model.important import fold_handle
 from socap_cli.model.kinds import LISTS
 from socap_cli.model.message import Message, MessageEngagement, MessageKind, MessagePerson
 from socap_cli.store import campaigns, connect, engagements, importance
+from socap_cli.store.engagements import Selection
 from socap_cli.text import counted
 
 MOST_OF_A_PERSON = 5
@@ -93,6 +96,42 @@ def load_message(context: AlertContext, claimed: ClaimedMessage) -> Loaded:
         tuple(alert_id for alert_id, key in ids.items() if key not in readable | stored),
         tuple(dict.fromkeys(problems)),
     )
+
+
+def sample_of(context: AlertContext, campaign: Campaign) -> Message:
+    """A message about the campaign's most important engagement, or a made-up one."""
+    tweet_ids, now = campaigns.tweet_ids_of(context.db, campaign.slug), context.now()
+    found = list(engagements.listed(context.db, Selection(tweet_ids, present=True), limit=1))
+    if not found:
+        found = [
+            Engagement(
+                engagement_id="sample",
+                tweet_id=tweet_ids[0] if tweet_ids else "20",
+                action_type="reply",
+                source_id="20",
+                profile=Profile(
+                    "12", "sample", "Sample Person", "Partner at Sample Fund", 12_345, verified=True
+                ),
+                importance=Importance(42.0, (("important", 12.0), ("also_important", 8.0))),
+                categories=("investors",),
+                first_seen_at=now,
+                last_seen_at=now,
+                backfill=False,
+                engaged_at=now,
+                text="This is what the text of a reply looks like.",
+            )
+        ]
+    message_id = f"sample-{campaign.slug}-{now:%Y%m%d%H%M%S}"
+    claimed = ClaimedMessage(message_id, campaign.slug, "", "", MessageKind.PERSON, now)
+    message = compose(claimed, [found], campaign, background(context, campaign, found, []))
+    return replace(message, title=f"Sample: {message.title}")
+
+
+def as_text(context: AlertContext, message: Message) -> str:
+    """A message in plain text, by the operator's templates or ours. Raises MessageRefused."""
+    templates = Templates(context.settings.templates)
+    title = templates.render("subject.txt", message).strip()
+    return f"{title}\n\n{templates.render('plain.txt', message)}"
 
 
 def rank(found: Sequence[Engagement], campaign: Campaign) -> list[list[Engagement]]:

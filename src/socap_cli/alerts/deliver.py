@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from socap_cli.alerts.compose import Gone, halves, load_message
 from socap_cli.alerts.context import AlertContext
-from socap_cli.alerts.rules import Target, after_failure, default_campaign
+from socap_cli.alerts.rules import NOTHING_CONFIGURED, Target, after_failure, default_campaign
 from socap_cli.channels import Channel
 from socap_cli.channels.common import MEND_ADDRESS
 from socap_cli.errors import (
@@ -22,8 +22,10 @@ from socap_cli.errors import (
     DeliveryUnknown,
     MessageTooLarge,
     SocapError,
+    UsageError,
 )
 from socap_cli.model.alert import ClaimedMessage, DeliveryStatus, Settlement
+from socap_cli.model.campaign import Campaign
 from socap_cli.model.message import Message
 from socap_cli.store import alert_messages, campaigns, rate_limits, translate_error
 from socap_cli.store.rate_limits import SwitchedOff
@@ -31,6 +33,7 @@ from socap_cli.text import Mask, secrets_of
 
 LONGEST_WAIT = 60.0
 """Seconds to wait for an address's rate limit; a longer one is left to the next run."""
+PLAIN_LINE = "socap test message: this channel works."
 FAILURES_IN_A_ROW = 3
 """After so many an address is left to the next run."""
 ATTEMPTS_IN_AN_HOUR = 7
@@ -230,6 +233,32 @@ class Sender:
         with self._lock:
             if text not in self.warnings:
                 self.warnings.append(text)
+
+
+def targets_to_try(context: AlertContext, channel: str | None, campaign: Campaign | None) -> list[Target]:
+    """The recipients of a channel or of all, those of a campaign. Raises when there is none."""
+    channel = channel.lower() if channel else None
+    if channel and channel not in context.channels:
+        raise UsageError(f"no channel {channel!r}", hint=f"there are {', '.join(context.channels)}")
+    found = context.targets_of(campaign or default_campaign(context.now())).found
+    targets = {target.address_id: target for target in found if channel in (None, target.channel)}
+    if targets:
+        return list(targets.values())
+    raise ConfigError(context.channels[channel].missing if channel else NOTHING_CONFIGURED)
+
+
+def try_out(context: AlertContext, target: Target, message: Message | None) -> Exception | None:
+    """Send a message, or a plain line, now; returns what failed."""
+    channel = context.channels[target.channel]
+    try:
+        address = channel.check(target.address)
+        if message is None:
+            channel.notify(address, PLAIN_LINE)
+        else:
+            channel.send(address, message)
+    except Exception as error:
+        return error
+    return None
 
 
 def report_dead(context: AlertContext) -> list[str]:

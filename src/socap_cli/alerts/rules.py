@@ -39,8 +39,6 @@ from socap_cli.model.message import (
 )
 
 NOTHING_CONFIGURED = "no channel is configured; set SOCAP_ALERT_SLACK_WEBHOOK or SOCAP_ALERT_EMAIL_SMTP"
-PEOPLE_IN_A_MESSAGE = 10
-"""In a digest, for a channel that does not say."""
 ALERTS_IN_A_MESSAGE = 20_000
 """A message is one document, of at most 16 MB."""
 SPREAD_STEP = timedelta(minutes=10)
@@ -441,7 +439,7 @@ def group(
         by_address.setdefault((delivery.alert.campaign_id, delivery.address_id), []).append(delivery)
     messages = []
     for (slug, address), found in by_address.items():
-        most = max(1, most_people.get(found[0].channel, PEOPLE_IN_A_MESSAGE))
+        most = most_people[found[0].channel]
         for part, kind in _parts(found, most, digest_after, waiting.get(address, 0)):
             ids = sorted(delivery.delivery_id for delivery in part)
             digest = hashlib.sha256("\n".join([salt, *ids]).encode("utf-8", "replace")).hexdigest()

@@ -182,11 +182,7 @@ class SlackTemplates:
     def title(self, message: Message) -> str:
         """The title, as plain text."""
         title = cleaning.one_line(self._plain.render("subject.txt", message))
-        return (
-            f"{title} (possible duplicate: repeated, it may have arrived before)"
-            if message.may_be_repeated
-            else title
-        )
+        return title + POSSIBLE_DUPLICATE if message.may_be_repeated else title
 
     def rows(self, message: Message, person: MessagePerson) -> list[str]:
         """What is said of one person, as lines of markup."""

@@ -16,16 +16,15 @@ from typing import Annotated, Any
 import typer
 
 from socap_cli.alerts import send as sending
-from socap_cli.alerts import trying
-from socap_cli.bootstrap import alert_context, channels_of
+from socap_cli.alerts.compose import as_text, sample_of
+from socap_cli.alerts.deliver import targets_to_try, try_out
+from socap_cli.bootstrap import alert_context
 from socap_cli.campaigns import adding
 from socap_cli.channels import CHANNELS
 from socap_cli.cli import tables
-from socap_cli.cli.campaign import tweet_id_of
 from socap_cli.cli.options import (
     DryRun,
     Limit,
-    MinImportance,
     OnlyCampaign,
     account,
     category_named,
@@ -37,7 +36,7 @@ from socap_cli.cli.options import (
 from socap_cli.cli.run import PARTLY_DONE, Run, bootstrap, stopping
 from socap_cli.errors import SocapError
 from socap_cli.model import links
-from socap_cli.model.alert import AlertListing, AlertStatus, HoldReason, MessageRecord, Silence
+from socap_cli.model.alert import AlertListing, AlertStatus, MessageRecord, Silence
 from socap_cli.model.kinds import action_types
 from socap_cli.model.queue import RunRecord
 from socap_cli.store import alert_messages, alert_queue, rate_limits, usage
@@ -217,13 +216,6 @@ def list_(
     campaign: OnlyCampaign = "",
     status: Annotated[str, choice("pending|held|sending|sent|dead|unknown|dropped", help="Only these.")] = "",
     person: Annotated[str, typer.Option(metavar="@NAME", help="Only about this account.")] = "",
-    action_type: Annotated[str, typer.Option(metavar="A", help="Only this action.")] = "",
-    tweet: Annotated[str, typer.Option(metavar="URL|ID", help="Only about this tweet.")] = "",
-    min_importance: MinImportance = None,
-    reason: Annotated[
-        str, typer.Option(metavar="R", help=f"Only those held for this reason: {', '.join(HoldReason)}.")
-    ] = "",
-    channel: Annotated[str, typer.Option(metavar="NAME", help="Only what went over this channel.")] = "",
     limit: Limit = 50,
 ) -> None:
     """List pending, held, sent and failed alerts, the latest first.
@@ -237,11 +229,6 @@ def list_(
             adding.find(db, campaign).slug if campaign else None,
             AlertStatus(one_of(status, AlertStatus, "status")) if status else None,
             account(person, "--person") if person else None,
-            one_of(action_type, action_types(), "action") if action_type else None,
-            tweet_id_of(tweet) if tweet else None,
-            min_importance,
-            HoldReason(one_of(reason, HoldReason, "reason")) if reason else None,
-            one_of(channel, channels_of(built), "channel") if channel else None,
         )
         found = alert_queue.listed(db, chosen, limit=limit)
         total = alert_queue.count(db, chosen)
@@ -393,10 +380,10 @@ def test(
     with built.database() as db:
         context = alert_context(built, db)
         chosen = adding.find(db, campaign) if campaign else None
-        targets = trying.targets_to_try(context, channel or None, chosen)
-        message = trying.sample(context, chosen) if chosen else None
-        errors = [] if dry_run else [trying.try_out(context, target, message) for target in targets]
-        sample = trying.as_text(context, message) if message else None
+        targets = targets_to_try(context, channel or None, chosen)
+        message = sample_of(context, chosen) if chosen else None
+        errors = [] if dry_run else [try_out(context, target, message) for target in targets]
+        sample = as_text(context, message) if message else None
     names = [f"{target.channel} ({target.shown})" for target in targets]
     outcomes = list(zip(names, errors, strict=False))
     sent = [name for name, error in outcomes if error is None]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -39,15 +39,6 @@ from socap_cli.text import counted
 app = typer.Typer(help="Who engaged.", no_args_is_help=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """The options that select engagements."""
-
-    category: str
-    action_type: str
-    min_importance: float | None
-
-
 Category = Annotated[
     str, typer.Option(metavar="C", help="An account's category (founders, vcs, …) or a tweet's (client, …).")
 ]
@@ -77,19 +68,16 @@ def list_(
     order: Order = one_of(sort, ORDERS, "order")  # type: ignore[assignment]
     built = bootstrap(run)
     with built.database() as db:
-        options = _Wanted(category, action_type, min_importance)
-        wanted = _selection(db, slug, built.rules(), options)
+        wanted = _selection(db, slug, built.rules(), category, action_type, min_importance)
         found = list(engagements.listed(db, wanted, order=order, limit=limit, offset=offset))
         total = engagements.count(db, wanted)
         tweets = {tweet.tweet_id: tweet for tweet in campaigns.tweets_of(db, slug)}
-    rows = [
-        {
-            **row_of(one),
-            "tweet_author": tweets[one.tweet_id].author_username,
-            "tweet_category": tweets[one.tweet_id].category.short,
-        }
-        for one in found
-    ]
+
+    def row(one: Engagement) -> dict[str, Any]:
+        tweet = tweets[one.tweet_id]
+        return {**row_of(one), "tweet_author": tweet.author_username, "tweet_category": tweet.category.short}
+
+    rows = [row(one) for one in found]
     run.done(
         {"engagements": rows, "total": total, "offset": offset, "limit": limit},
         text=lambda: show_engagements(run, found, tweets, now=run.now()),
@@ -154,8 +142,8 @@ def export(
         raise UsageError(f"{'--json' if run.json else form} needs a file", hint="give --out FILE")
     built = bootstrap(run)
     with built.database() as db:
-        options = _Wanted(category, action_type, min_importance)
-        found = engagements.listed(db, _selection(db, slug, built.rules(), options))
+        wanted = _selection(db, slug, built.rules(), category, action_type, min_importance)
+        found = engagements.listed(db, wanted)
         with writing(out or STDOUT) as stream:
             count = write(found, stream)
     if not to_stdout:
@@ -196,18 +184,17 @@ def erase(
     )
 
 
-def _selection(db: Db, slug: str, rules: LabelRules, wanted: _Wanted) -> Selection:
+def _selection(
+    db: Db, slug: str, rules: LabelRules, category: str, action_type: str, min_importance: float | None
+) -> Selection:
     """What the options select of a campaign. Raises UsageError, and SocapError for an unknown campaign."""
     adding.find(db, slug)
-    tweets = campaigns.tweets_of(db, slug)
-    category = wanted.category
     whose = category_of(category) if is_category(category) else None
     if category:
         category_named(category, rules)
-    action = one_of(wanted.action_type, action_types(), "action type") if wanted.action_type else None
     return Selection(
-        [tweet.tweet_id for tweet in tweets if whose in (None, tweet.category)],
+        [tweet.tweet_id for tweet in campaigns.tweets_of(db, slug) if whose in (None, tweet.category)],
         category=category.lower() if category and whose is None else None,
-        min_importance=wanted.min_importance,
-        action_type=action,
+        min_importance=min_importance,
+        action_type=one_of(action_type, action_types(), "action type") if action_type else None,
     )

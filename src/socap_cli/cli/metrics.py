@@ -33,32 +33,14 @@ app = typer.Typer(help="Counters over time.", no_args_is_help=True)
 
 
 ALL = "all"
-
-
 BLOCKS = "▁▂▃▄▅▆▇█"
-
-
 SHOWN = shown_counters()
-
-
 Granularity = Annotated[str, choice("hour|day", help="Length of an interval.")]
-
-
 Since = Annotated[str, typer.Option("--from", metavar="ISO", help="Only from this time on.")]
-
-
 Until = Annotated[str, typer.Option("--to", metavar="ISO", help="Only before this time.")]
-
-
 Form = Annotated[str, choice("table|csv", "--format", help="csv for other programs.")]
-
-
 Out = Annotated[str, typer.Option(metavar="FILE", help="Write the CSV here.")]
-
-
 COLUMNS = ("list", "counted", "collected", "share", "not read", "minutes")
-
-
 NUMBERS = COLUMNS[1:]
 
 

@@ -58,21 +58,11 @@ class AlertFilter:
     campaign_id: str | None = None
     status: AlertStatus | None = None
     username: str | None = None
-    action_type: str | None = None
-    tweet_id: str | None = None
-    min_importance: float | None = None
-    reason: HoldReason | None = None
-    channel: str | None = None
 
     def query(self) -> Row:
-        """Without the channel, which only deliveries have."""
         values = {
             "campaign_id": self.campaign_id,
             "status": self.status and self.status.value,
-            "action_type": self.action_type,
-            "tweet_id": self.tweet_id,
-            "importance_score": None if self.min_importance is None else {"$gte": self.min_importance},
-            "hold.reason": self.reason and self.reason.value,
             "username": _any_case(self.username) if self.username else None,
         }
         return {name: value for name, value in values.items() if value is not None}
@@ -324,12 +314,13 @@ def _any_case(username: str) -> re.Pattern[str]:
 
 def listed(db: Db, alerts: AlertFilter, *, limit: int) -> list[AlertListing]:
     """Alerts, the latest planned first."""
+    history = {"from": "alert_history", "localField": "_id", "foreignField": "alert_id", "as": "rows"}
     about = {"from": "engagements", "localField": "engagement_id", "foreignField": "_id", "as": "about"}
     pipeline: list[Row] = [
         {"$match": alerts.query()},
         {"$sort": {"planned_at": -1, "_id": 1}},
-        *_with_history(alerts.channel),
         {"$limit": limit},
+        {"$lookup": history},
         {"$lookup": about},
     ]
     rows = list(db.alert_queue.aggregate(pipeline))
@@ -337,7 +328,7 @@ def listed(db: Db, alerts: AlertFilter, *, limit: int) -> list[AlertListing]:
     found = []
     for row in rows:
         try:
-            found.append(_listing(row, due, channel=alerts.channel))
+            found.append(_listing(row, due))
         except (KeyError, TypeError, ValueError, AttributeError):
             log.warning("alert %s: its document cannot be read", cleaning.sample(row["_id"]))
     return found
@@ -345,17 +336,7 @@ def listed(db: Db, alerts: AlertFilter, *, limit: int) -> list[AlertListing]:
 
 def count(db: Db, alerts: AlertFilter) -> int:
     """How many alerts `listed` has without its limit."""
-    query = alerts.query() or _any(AlertStatus)
-    if alerts.channel is None:
-        return db.alert_queue.count_documents(query)
-    pipeline = [{"$match": query}, *_with_history(alerts.channel), {"$count": "n"}]
-    return sum(row["n"] for row in db.alert_queue.aggregate(pipeline))
-
-
-def _with_history(channel: str | None) -> list[Row]:
-    """Joins what became of each alert; with a channel only those that went over it."""
-    history = {"from": "alert_history", "localField": "_id", "foreignField": "alert_id", "as": "rows"}
-    return [{"$lookup": history}, *([{"$match": {"rows.channel": channel}}] if channel else [])]
+    return db.alert_queue.count_documents(alerts.query() or _any(AlertStatus))
 
 
 def find_alert(db: Db, alert_id: str) -> AlertListing | None:
@@ -374,14 +355,13 @@ def _due_of(db: Db, alerts: Sequence[Row]) -> dict[str, datetime]:
     return {row["_id"]: row["due"] for row in db.alert_messages.find(waiting, {"due": 1})}
 
 
-def _listing(row: Row, due: Mapping[str, datetime], *, channel: str | None = None) -> AlertListing:
+def _listing(row: Row, due: Mapping[str, datetime]) -> AlertListing:
     about, _ = read_rows(row["about"])
     deliveries = []
     for one in row["rows"]:
-        if channel in (None, one["channel"]):
-            last = {"said": one.get("last_error"), "due": due.get(one.get("message_id"))}
-            values = _values(DeliveryRecord, one) | {"status": DeliveryStatus(one["status"]), **last}
-            deliveries.append(DeliveryRecord(**values))
+        last = {"said": one.get("last_error"), "due": due.get(one.get("message_id"))}
+        values = _values(DeliveryRecord, one) | {"status": DeliveryStatus(one["status"]), **last}
+        deliveries.append(DeliveryRecord(**values))
     return AlertListing(alert_of(row), about[0] if about else None, tuple(deliveries))
 
 
