@@ -202,17 +202,3 @@ def test_many_writers_of_one_name_leave_one_whole_file(tmp_path: Path) -> None:
         writer.join()
     assert (tmp_path / "f").read_bytes() in contents
     assert below(tmp_path) == {"f"}
-
-
-def test_what_a_killed_writer_left_is_taken_away_by_the_next(tmp_path: Path) -> None:
-    script = (
-        "import os\nfrom socap_cli.files import writing\n"
-        f"with writing({str(tmp_path / 'f')!r}) as stream: os.kill(os.getpid(), 9)\n"
-    )
-    subprocess.run([sys.executable, "-c", script], check=False)
-    (left,) = below(tmp_path)
-    write_file(tmp_path / "f", b"a moment later")
-    assert below(tmp_path) == {"f", left}
-    os.utime(tmp_path / left, (1, 1))
-    write_file(tmp_path / "f", b"long after")
-    assert below(tmp_path) == {"f"}

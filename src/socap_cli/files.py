@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import errno
-import glob
 import io
 import json
 import os
@@ -13,7 +12,6 @@ import re
 import secrets
 import stat
 import sys
-import time
 import tomllib
 import unicodedata
 from collections import Counter
@@ -44,9 +42,6 @@ OTHER_FORMATS = (
     (b"\x1f\x8b", "compressed with gzip", "unpack it first"),
     (b"%PDF", "a PDF document", "copy its links into a text file, one a line"),
 )
-
-
-SAVE_AS_UTF8 = "save it as UTF-8 (in Excel: CSV UTF-8)"
 DELIMITERS = (",", ";", "\t", "|")
 SEPARATOR_LINE = re.compile(r'"?sep=(\t|[^\w\s"])"?', re.IGNORECASE)
 """Excel's way to name the delimiter of the lines that follow."""
@@ -67,14 +62,11 @@ LARGEST_ENTRY = 1 << 16
 DEEPEST_HEADER = 12
 """Records above a header that may be a report's title lines."""
 
-
 IsKey = Callable[[str], bool]
 IsGroup = Callable[[str, Any], bool]
 UNCLOSED = "a quote that is never closed"
 STDOUT = STDIN
 """`-` names either stream."""
-ABANDONED = 86_400.0
-"""Seconds after its last write at which an unfinished file belongs to a process that was killed."""
 HINTS = {
     **dict.fromkeys((errno.EACCES, errno.EPERM), "let this user write there, or name another place"),
     errno.EROFS: "name a place that can be written to",
@@ -119,41 +111,31 @@ def decode(content: bytes, name: str) -> str:
         first, second = content[::2].count(0), content[1::2].count(0)
         is_wide = 3 * max(first, second) > len(content) // 2
         encoding = ("utf-16-be" if first > second else "utf-16-le") if is_wide else "utf-8"
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        if encoding != "utf-8":
-            raise UsageError(
-                f"{name} is not valid {encoding.upper()}: {error.reason}", hint=SAVE_AS_UTF8
-            ) from None
+    text, at, reason = "", -1, ""
+    for candidate in (encoding, "cp1252") if encoding == "utf-8" else (encoding,):
         try:
-            text = content.decode("cp1252")
-        except UnicodeDecodeError as undefined:
-            byte = content[undefined.start]
-            raise UsageError(
-                f"{name}: line {_line_at(content, undefined.start)}: byte 0x{byte:02X} is not text",
-                hint=SAVE_AS_UTF8,
-            ) from None
-    if "\0" in text:
-        line = _line_at(text.encode(), text.encode().index(0))
-        raise UsageError(
-            f"{name}: line {line}: holds a NUL character: not a text file", hint="export it again as text"
-        )
+            text, at = content.decode(candidate), -1
+            break
+        except UnicodeDecodeError as error:
+            at = error.start
+            reason = (
+                f"byte 0x{content[at]:02X} is not text"
+                if encoding == "utf-8"
+                else f"not valid {encoding.upper()}"
+            )
+    if at < 0 and "\0" in text:
+        content, at, reason = text.encode(), text.encode().index(0), "holds a NUL character: not a text file"
+    if at >= 0:
+        line = len(re.split(rb"\r\n|\n|\r", content[:at]))
+        raise UsageError(f"{name}: line {line}: {reason}", hint="save it as UTF-8 (in Excel: CSV UTF-8)")
     return text.lstrip(BYTE_ORDER_MARK)
-
-
-def _line_at(content: bytes, at: int) -> int:
-    return len(re.split(rb"\r\n|\n|\r", content[:at]))
 
 
 def _bytes_of(source: str, most_bytes: int) -> bytes:
     name = display_name(source)
     try:
-        if source == STDIN:
-            content = open_stdin().read(most_bytes + 1)
-        else:
-            with Path(source).open("rb") as stream:
-                content = stream.read(most_bytes + 1)
+        with open_stdin() if source == STDIN else Path(source).open("rb") as stream:
+            content = stream.read(most_bytes + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name, or a closed stream
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(
@@ -469,11 +451,11 @@ def writing(target: str | Path, *, mode: int | None = None, follow: bool = True)
             path = Path(os.path.realpath(path)) if follow else path
             if mode is None and old is not None:
                 mode = stat.S_IMODE(old.st_mode)
-            part = _part_file(path)
+            start = f".{os.fsencode(path.name)[:100].decode('utf-8', 'ignore')}"
+            part = path.with_name(f"{start}.{secrets.token_hex(4)}.part")
             descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if mode is None else mode)
-    raw = _Stream(descriptor, name)
+    stream = io.BufferedWriter(_NamedFile(descriptor, name), 1 << 16)
     try:
-        stream = io.BufferedWriter(raw, 1 << 16)  # type: ignore[type-var]  # typeshed asks for one exact `write`
         yield stream
         stream.flush()
         if part is not None:
@@ -490,8 +472,8 @@ def writing(target: str | Path, *, mode: int | None = None, follow: bool = True)
             part.unlink(missing_ok=True)
         raise
     finally:
-        raw.is_abandoned = True
-        os.close(descriptor)
+        with suppress(SocapError):  # after a failure the rest fails as well
+            stream.close()
 
 
 def write_file(target: str | Path, content: bytes, *, mode: int | None = None, follow: bool = True) -> None:
@@ -515,36 +497,16 @@ def holds(path: Path, content: bytes) -> bool:
     return False
 
 
-class _Stream(io.RawIOBase):
-    """Reports errors of a descriptor with the file's name, which errors of the caller's block must not get.
-
-    Once abandoned it accepts and drops everything: BufferedWriter flushes once more when it is collected.
-    """
+class _NamedFile(io.FileIO):
+    """Reports write errors with the file's name, which errors of the caller's block must not get."""
 
     def __init__(self, descriptor: int, name: str) -> None:
-        self._descriptor = descriptor
-        self._name = name
-        self.is_abandoned = False
+        super().__init__(descriptor, "w")
+        self._shown = name
 
-    def write(self, data: bytes | bytearray | memoryview, /) -> int:  # type: ignore[override]
-        waiting = memoryview(data).cast("B")
-        with _errors_of(self._name):
-            while waiting and not self.is_abandoned:
-                waiting = waiting[os.write(self._descriptor, waiting) :]
-        return len(data)
-
-    def writable(self) -> bool:
-        return True
-
-
-def _part_file(path: Path) -> Path:
-    """A new name beside the file. Parts that a killed process left there long ago are removed."""
-    start = f".{os.fsencode(path.name)[:100].decode('utf-8', 'ignore')}."
-    with suppress(OSError):
-        for left in path.parent.glob(f"{glob.escape(start)}*.part"):
-            if time.time() - left.stat().st_mtime > ABANDONED:
-                left.unlink()
-    return path.with_name(f"{start}{secrets.token_hex(4)}.part")
+    def write(self, data: Any, /) -> int:
+        with _errors_of(self._shown):
+            return super().write(data)
 
 
 @contextmanager
