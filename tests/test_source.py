@@ -184,7 +184,7 @@ def test_every_export_of_any_tool_gives_its_tweets(data: st.DataObject) -> None:
     [
         ("1.99E+18,", "spreadsheet"),
         ("1.99E+18,https://t.co/abc", "t.co"),
-        ("7,https://x.com/ada", "a profile"),
+        ("7,https://x.com/ada", "not a tweet"),
         (",", ""),
     ],
 )

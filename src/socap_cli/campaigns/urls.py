@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import re
-import unicodedata
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
@@ -17,10 +16,7 @@ REDIRECTORS = ("safelinks.protection.outlook.com", "slack-redir.net", "l.faceboo
 """Hosts that wrap a link when it is copied out of mail, chat or a search."""
 TARGETS = ("url", "q", "u")
 """The parameters that hold a wrapped link."""
-AFTER_LOGIN = "redirect_after_login"
 PORTS = (None, 80, 443)
-APP_SCHEMES = ("twitter", "x")
-"""Links into the app: twitter://status?id=…"""
 
 PATH = re.compile(
     r"/+(?:#!/+)?(?:(?:dir|dl)/+)?(?:(?:i/+web|@?[a-z0-9_]{1,15})/+)?status(?:es)?/+([0-9]{1,19})(?![0-9])"
@@ -36,7 +32,6 @@ BARE_ID = re.compile(r"[0-9]{1,19}")
 TEXT_NUMBER = re.compile(r"""(?:=\s*"|')([0-9]+)"?""")
 """How spreadsheets are told that a number is text: ="123" and '123."""
 NUMBER_CUT = re.compile(r"[0-9]+[.,]?[0-9]*e\+?[0-9]+|[0-9]{10,}[.,]0+", re.IGNORECASE)
-GROUPED = re.compile(r"[0-9]{1,3}(?:[.,' \u00a0\u202f][0-9]{3}){3,}")
 ANY_DIGIT = re.compile(r"[0-9]")
 FEW_DIGITS = 10
 """A shorter number beside other words is a count rather than an id. No tweet's address is shorter either."""
@@ -54,22 +49,6 @@ CUT_OFF = re.compile(r"/status(?:es)?/[0-9]{0,18}(?:…|\.{2,})$", re.IGNORECASE
 """An ellipsis after fewer digits than an id of today has."""
 
 EXAMPLE = "https://x.com/NAME/status/NUMBER"
-NOT_TWEETS = (
-    ("/article", "an article"),
-    ("/i/spaces", "a space"),
-    ("/i/broadcasts", "a broadcast"),
-    ("/i/communities", "a community"),
-    ("/i/events", "an event"),
-    ("/i/bookmarks", "a list of bookmarks"),
-    ("/lists/", "a list"),
-    ("/i/lists", "a list"),
-    ("/intent/", "a button's link"),
-    ("/search", "a search"),
-    ("/hashtag/", "a hashtag"),
-    ("/messages", "a conversation"),
-    ("/status", "a status link without a usable id"),
-)
-"""Parts of paths, and what their pages are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +121,6 @@ def _number(text: str) -> str | None:
         raise NotATweet(
             "a spreadsheet cut the digits off this id; paste the URL or format the column as text"
         )
-    if GROUPED.fullmatch(text):
-        raise NotATweet("an id written in groups; write its digits without marks between them")
-    if text and not text.isascii() and all(unicodedata.category(c) == "Nd" for c in text):
-        raise NotATweet("digits of another script; write the id with 0 to 9")
     return None
 
 
@@ -177,8 +152,6 @@ def _from_link(word: str) -> str:
         raise NotATweet("the address is cut off (…); copy it whole")
     parts = _split(word)
     host = (parts.hostname or "").rstrip(".")
-    if parts.scheme in APP_SCHEMES:
-        return _from_app(parts)
     if parts.scheme != "https":
         raise NotATweet(f"not a web address: {printable(parts.scheme[:20])}; paste one like {EXAMPLE}")
     if host == "t.co":
@@ -190,10 +163,12 @@ def _from_link(word: str) -> str:
     if not is_our_site(host) or parts.port not in PORTS or "@" in parts.netloc:
         where = printable(parts.netloc[:60])
         raise NotATweet(f"not a tweet of x.com or twitter.com: {where}; paste one like {EXAMPLE}")
-    path = query[AFTER_LOGIN][0] if AFTER_LOGIN in query else parts.path
-    if match := PATH.match(f"{path}#{parts.fragment}" if parts.fragment else path):
+    path = f"{parts.path}#{parts.fragment}" if parts.fragment else parts.path
+    if match := PATH.match(path):
         return _checked(match.group(1))
-    raise NotATweet(_why_not(f"{path}#{parts.fragment}".lower()))
+    if "/status" in path.lower():
+        raise NotATweet(f"a status link without a usable id; paste one like {EXAMPLE}")
+    raise NotATweet(f"a page of X, not a tweet; paste one like {EXAMPLE}")
 
 
 def _split(word: str) -> SplitResult:
@@ -210,25 +185,6 @@ def _split(word: str) -> SplitResult:
     except ValueError:
         raise NotATweet(f"not a web address; paste one like {EXAMPLE}") from None
     return parts
-
-
-def _from_app(parts: SplitResult) -> str:
-    """The id in a link into the app: twitter://status?id=…"""
-    place = f"{parts.netloc}{parts.path}".strip("/").lower()
-    query = parse_qs(parts.query)
-    for value in (*query.get("id", ()), *query.get("status_id", ())):
-        if place in ("status", "tweet") and BARE_ID.fullmatch(value):
-            return _checked(value)
-    raise NotATweet(f"a link into the app that names no tweet; paste one like {EXAMPLE}")
-
-
-def _why_not(path: str) -> str:
-    if "/status" in path and any(unicodedata.category(c) == "Nd" and not c.isascii() for c in unquote(path)):
-        return "digits of another script; write the id with 0 to 9"
-    what = next((what for part, what in NOT_TWEETS if part in path), None)
-    if what:
-        return f"{what}, not a tweet; paste one like {EXAMPLE}"
-    return "a profile or another page, not a tweet; a tweet's address has /status/ and a number"
 
 
 def _no_link(text: str, words: list[str]) -> str:
