@@ -82,7 +82,7 @@ def _metavar(parameter: Any) -> str:
     if parameter.metavar:
         return str(parameter.metavar)
     kind = parameter.type_descriptor
-    choices = "|".join(choice.value for choice in kind.choices or ())
+    choices = "|".join(str(choice) for choice in kind.choices or ())
     return choices or ("NUMBER" if {int, float} & {kind.annotation} else "TEXT")
 
 

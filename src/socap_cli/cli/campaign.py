@@ -20,7 +20,7 @@ from socap_cli.campaigns.source import category_of, from_options, read
 from socap_cli.campaigns.urls import tweet_id
 from socap_cli.channels import CHANNELS
 from socap_cli.cli import tables
-from socap_cli.cli.options import DryRun, Slug, Yes, channels, choice, finite, one_of, write_out
+from socap_cli.cli.options import DryRun, Slug, Yes, channels, choice, number, one_of, write_out
 from socap_cli.cli.run import PARTLY_DONE, Run, bootstrap, one_line
 from socap_cli.client.looks import next_looks
 from socap_cli.errors import NotATweet, SocapError, UsageError
@@ -84,8 +84,8 @@ def _names(help_text: str) -> Any:
     return Annotated[list[str], typer.Option(metavar="@NAME", help=help_text)]
 
 
-def _setting(type_: Any, metavar: str, help_text: str, **more: Any) -> Any:
-    return Annotated[type_ | None, typer.Option(metavar=metavar, help=help_text, **more)]
+def _setting(type_: Any, metavar: str, help_text: str) -> Any:
+    return Annotated[type_ | None, typer.Option(metavar=metavar, help=help_text)]
 
 
 SETTINGS: dict[str, Any] = {
@@ -94,13 +94,11 @@ SETTINGS: dict[str, Any] = {
         str, "ISO", "When monitoring starts; UTC unless it has an offset (default of add: now)."
     ),
     "end": _setting(str, "ISO", "When it ends; UTC unless it has an offset."),
-    "days": _setting(float, "N", "How many days it lasts, instead of --end.", callback=finite),
-    "threshold": _setting(
-        float,
-        "N",
-        "Importance from which an engagement is alerted (default: configured, else 10).",
-        callback=finite,
-    ),
+    "days": Annotated[float | None, number("N", "How many days it lasts, instead of --end.")],
+    "threshold": Annotated[
+        float | None,
+        number("N", "Importance from which an engagement is alerted (default: configured, else 10)."),
+    ],
     "channel": Annotated[
         list[str],
         typer.Option(
@@ -543,9 +541,7 @@ def complete(ctx: typer.Context, slug: Slug, dry_run: DryRun = False) -> None:
 def resume(
     ctx: typer.Context,
     slug: Slug,
-    days: Annotated[
-        float | None, typer.Option(callback=finite, metavar="N", help="For this many days from now.")
-    ] = None,
+    days: Annotated[float | None, number("N", "For this many days from now.")] = None,
     dry_run: DryRun = False,
 ) -> None:
     """Collect again, also a completed campaign.

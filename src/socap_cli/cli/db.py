@@ -12,7 +12,7 @@ import typer
 from socap_cli.bootstrap import Bootstrap
 from socap_cli.campaigns.settings import read_days, read_hours
 from socap_cli.cli import tables
-from socap_cli.cli.options import DryRun, Yes, finite
+from socap_cli.cli.options import DryRun, Yes, number
 from socap_cli.cli.run import Run, bootstrap
 from socap_cli.errors import UsageError
 from socap_cli.files import STDOUT, display_name, writing
@@ -170,21 +170,13 @@ def prune(
     ctx: typer.Context,
     older_than: Annotated[
         float | None,
-        typer.Option(
-            callback=finite,
-            metavar="DAYS",
-            help="Also delete campaigns that were completed so long ago, and data of tweets that no campaign holds.",
+        number(
+            "DAYS",
+            "Also delete campaigns that were completed so long ago, and data of tweets that no campaign holds.",
         ),
     ] = None,
     taken_back_for: Annotated[
-        float,
-        typer.Option(
-            callback=finite,
-            metavar="HOURS",
-            min=0,
-            help="Delete engagements that were removed from X this long ago.",
-            show_default="24",
-        ),
+        float, number("HOURS", "Delete what has been gone from X for so long.", min=0)
     ] = 24,
     yes: Yes = False,
     dry_run: DryRun = False,

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, astuple, fields
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -19,7 +18,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from socap_cli.cli import tables
-from socap_cli.cli.options import choice, finite, moment
+from socap_cli.cli.options import choice, moment, number, one_of
 from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run, bootstrap
 from socap_cli.demo import DemoResult, open_scenario
@@ -31,13 +30,6 @@ from socap_cli.simulator.world import Comparison, World, compare, true_keys
 from socap_cli.store import engagements as store_engagements
 
 COLUMNS = tuple(entry.name.replace("_", " ") for entry in fields(Comparison))
-
-
-class LimitPer(StrEnum):
-    """What shares a rate limit."""
-
-    ACCOUNT = "account"
-    ENDPOINT = "endpoint"
 
 
 def demo(
@@ -112,52 +104,21 @@ def simulate(
     tweets: Annotated[int, typer.Option(min=1, help="Tweets of the world.")] = 300,
     provider: Annotated[str, choice("|".join(FORMATS), help="Whose wire format to serve.")] = "twitterapi",
     seed: Annotated[int, typer.Option(help="The same seed makes the same world.")] = 7,
-    engagements: Annotated[
-        float, typer.Option(callback=finite, min=0, help="Engagements per tweet, on average.")
-    ] = 45.0,
+    engagements: Annotated[float, number("NUMBER", "Engagements per tweet, on average.", min=0)] = 45.0,
     speed: Annotated[
-        float,
-        typer.Option(
-            callback=finite, min=0, help="World seconds in a real one; 0: only POST /sim/advance moves it."
-        ),
+        float, number("NUMBER", "World seconds in a real one; 0: only POST /sim/advance moves it.", min=0)
     ] = 1.0,
     start: Annotated[
         str, typer.Option(metavar="ISO", help="The world's time at the start (default: now).")
     ] = "",
     key: Annotated[str, typer.Option(help="Accept only this API key (default: any).")] = "",
     page: Annotated[int, typer.Option(min=1, help="Items on a page.")] = 20,
-    latency: Annotated[
-        float,
-        typer.Option(
-            callback=finite,
-            min=0,
-            metavar="SECONDS",
-            help="Time that every answer takes (default: none).",
-            show_default=False,
-        ),
-    ] = 0.0,
-    errors: Annotated[
-        float,
-        typer.Option(
-            callback=finite,
-            min=0,
-            max=1,
-            help="Part of the requests that fail (default: none).",
-            show_default=False,
-        ),
-    ] = 0.0,
-    qps: Annotated[
-        float,
-        typer.Option(
-            callback=finite,
-            min=0,
-            help="Requests a second before 429 (default: no limit).",
-            show_default=False,
-        ),
-    ] = 0.0,
+    latency: Annotated[float, number("SECONDS", "Time that every answer takes.", min=0)] = 0.0,
+    errors: Annotated[float, number("SHARE", "Share of the requests that fail.", min=0, max=1)] = 0.0,
+    qps: Annotated[float, number("NUMBER", "Requests a second before 429; 0: no limit.", min=0)] = 0.0,
     limit_per: Annotated[
-        LimitPer, typer.Option("--limit-per", help="What shares the limit of --qps.")
-    ] = LimitPer.ACCOUNT,
+        Literal["account", "endpoint"], typer.Option(help="What shares the limit of --qps.")
+    ] = "account",
     files: Annotated[
         str, typer.Option(metavar="DIR", help="Write tweets.csv and importance.json of the world here.")
     ] = "",
@@ -170,9 +131,7 @@ def simulate(
     Example: socap simulate --tweets 30 --speed 0
     """
     run: Run = ctx.obj
-    if provider not in FORMATS:
-        hint = f"--provider: one of {', '.join(FORMATS)}"
-        raise UsageError(f"no wire format {provider!r}", hint=hint)
+    provider = one_of(provider, FORMATS, "wire format")
     if check:
         _check(run, port)
         return
@@ -184,7 +143,12 @@ def simulate(
         key=key or None,
         page=page,
         seed=seed,
-        faults=Faults(latency=latency, errors=errors, qps=qps, limit_per=limit_per.value),
+        faults=Faults(
+            latency=latency,
+            errors=errors,
+            qps=qps,
+            limit_per=limit_per,
+        ),
         wire_format=provider,
     )
     if files:

@@ -15,7 +15,7 @@ import typer
 from socap_cli.bootstrap import open_client, open_provider
 from socap_cli.campaigns import adding
 from socap_cli.cli import tables
-from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, account, choice, finite, one_of, write_out
+from socap_cli.cli.options import DryRun, Limit, OnlyCampaign, account, choice, one_of, write_out
 from socap_cli.cli.run import PARTLY_DONE, Run, bootstrap
 from socap_cli.errors import SocapError, UsageError
 from socap_cli.files import display_name, read_text
@@ -128,20 +128,6 @@ def _changed_weights(names: ImportanceCollections, merged: MergeResult) -> list[
 @app.command("build")
 def build(
     ctx: typer.Context,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Most followings to read of each person.", show_default="5000")
-    ] = None,
-    refresh_after: Annotated[
-        float | None,
-        typer.Option(
-            callback=finite,
-            min=0,
-            max=3650,
-            metavar="DAYS",
-            help="Skip who was read within this time.",
-            show_default="7",
-        ),
-    ] = None,
     dry_run: DryRun = False,
 ) -> None:
     """Read whom each important person follows, into following_index. Costs requests; prints the estimate first.
@@ -155,8 +141,8 @@ def build(
     built = bootstrap(run)
     configured = built.settings.importance
     terms = Terms(
-        limit or configured.followings_limit,
-        timedelta(days=configured.refresh_after_days if refresh_after is None else refresh_after),
+        configured.followings_limit,
+        timedelta(days=configured.refresh_after_days),
         timedelta(days=configured.expire_after_days),
     )
     with built.database() as db, open_provider(built) as provider:

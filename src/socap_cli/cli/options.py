@@ -50,6 +50,11 @@ def finite(value: float | None) -> float | None:
     return value
 
 
+def number(metavar: str, text: str, *names: str, **more: Any) -> Any:
+    """An option whose value is a finite number; `text` is its help."""
+    return typer.Option(*names, callback=finite, metavar=metavar, help=text, **more)
+
+
 def capped(value: int) -> int:
     """A callback of options: the database takes no larger limit. Refuses what no integer of 64 bits can hold."""
     if value >= 2**63:
@@ -62,7 +67,7 @@ OptionalSlug = Annotated[str, typer.Argument(metavar="[SLUG]", help="Only this c
 OnlyCampaign = Annotated[str, typer.Option("--campaign", metavar="SLUG", help="Only this campaign.")]
 MinImportance = Annotated[
     float | None,
-    typer.Option(callback=finite, metavar="NUMBER", help="At least this important.", show_default=False),
+    number("NUMBER", "At least this important.", show_default=False),
 ]
 Limit = Annotated[int, typer.Option(min=1, callback=capped, metavar="NUMBER", help="Rows at most.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Really do it.")]

@@ -14,7 +14,7 @@ import typer
 
 from socap_cli.bootstrap import look_policy
 from socap_cli.cli import tables
-from socap_cli.cli.options import choice, finite, one_of
+from socap_cli.cli.options import choice, number, one_of
 from socap_cli.cli.run import Run, bootstrap
 from socap_cli.errors import UsageError
 from socap_cli.files import STDOUT, write_file
@@ -40,12 +40,7 @@ def status(
     check: Annotated[
         bool, typer.Option("--check", help="Exit 1 when something fails, for monitoring.")
     ] = False,
-    watch: Annotated[
-        float,
-        typer.Option(
-            callback=finite, min=0, metavar="SECONDS", show_default=False, help="Refresh until Ctrl-C."
-        ),
-    ] = 0.0,
+    watch: Annotated[float, number("SECONDS", "Refresh until Ctrl-C.", min=0, show_default=False)] = 0.0,
     prometheus: Annotated[
         str, typer.Option(metavar="FILE|-", help="Also write metrics for Prometheus's textfile collector.")
     ] = "",

@@ -28,7 +28,7 @@ from rich.progress import (
 )
 
 from socap_cli.bootstrap import Bootstrap, open_client, open_provider, work_context
-from socap_cli.cli.options import choice, finite, one_of
+from socap_cli.cli.options import choice, number, one_of
 from socap_cli.cli.run import PARTLY_DONE, Run, bootstrap, one_line, stopping
 from socap_cli.cli.tables import console
 from socap_cli.errors import LockHeld, ProviderStop, SocapError
@@ -67,12 +67,11 @@ def work(
     ] = 1,
     max_runtime: Annotated[
         float,
-        typer.Option(
-            callback=finite,
+        number(
+            "SECONDS",
+            "Stop claiming after this time (default: max_runtime of the configuration).",
             min=0,
-            metavar="SECONDS",
             show_default=False,
-            help="Stop claiming after this time (default: max_runtime of the configuration).",
         ),
     ] = 0.0,
     wait: Annotated[
