@@ -36,12 +36,8 @@ if TYPE_CHECKING:
 
 RESTART = 3.0
 """Seconds for which one operation waits for the embedded server; whoever can wait longer then starts it again."""
-
-
 CLOCK_TOLERANCE = 120.0
 """Seconds by which a host's clock may differ from the database's."""
-
-
 LOOK_FOR_IT = "check --data-dir, HOME, MONGODB_URI and the configuration file"
 
 

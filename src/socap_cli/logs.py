@@ -41,7 +41,7 @@ class Logs:
                 logging.root.removeHandler(handler)
                 handler.close()
         logging.getLogger(ROOT).setLevel(logging.DEBUG if detail == 2 else logging.INFO)
-        self._add(_Stderr(), level=SHOWN[detail], form=form, detail=max(detail, 0))
+        self._add(_Stderr(), level=SHOWN[detail], detail=max(detail, 0))
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Mask these from now on."""
@@ -68,13 +68,12 @@ class Logs:
                 rotating.close()
             with suppress(FileExistsError):
                 os.close(os.open(path, os.O_CREAT | os.O_EXCL, 0o600))
-        self._add(_log_file(path), level=logging.INFO, form=self._form, detail=2)
+        self._add(_log_file(path), level=logging.INFO, detail=2)
         self.hide(())
 
-    def _add(self, handler: logging.Handler, *, level: int, form: str, detail: int) -> None:
+    def _add(self, handler: logging.Handler, *, level: int, detail: int) -> None:
         handler.setLevel(level)
-        handler.setFormatter(_Form(self._run_id, form, detail))
-        handler.addFilter(_with_job)
+        handler.setFormatter(_Form(self._run_id, self._form, detail))
         logging.root.addHandler(handler)
 
 
@@ -90,11 +89,8 @@ class _Form(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The text without secrets; whatever it holds, a stream of UTF-8 takes it."""
-        at, level, job = (
-            datetime.fromtimestamp(record.created, UTC),
-            record.levelname.lower(),
-            _job_of(record),
-        )
+        at, level = datetime.fromtimestamp(record.created, UTC), record.levelname.lower()
+        job = _job.get()
         trace = self.formatException(record.exc_info) if record.exc_info and self._detail == 2 else ""
         if self._as_json:
             row = {
@@ -155,12 +151,3 @@ def about_job(job_id: str) -> Iterator[None]:
         yield
     finally:
         _job.reset(token)
-
-
-def _with_job(record: logging.LogRecord) -> bool:
-    record.job_id = _job.get()
-    return True
-
-
-def _job_of(record: logging.LogRecord) -> str:
-    return getattr(record, "job_id", "")

@@ -29,12 +29,8 @@ LONGEST_MASKED = 20_000
 WORDS_OF_PATHS = frozenset({"services", "webhook", "webhooks", "workflows", "triggers", "incoming", "alerts"})
 WITH_PASSWORD = frozenset({"mongodb", "mongodb+srv", "smtp", "smtps"})
 """Schemes of URLs of which only the user's part is secret."""
-
-
 FORMULA = re.compile(r'^(?=[\t\r\n])|(?:^|(?<=[;\t\r\n]))(?=[ "\x0b\x0c\xa0\u200b]*[=+\-@＝＋－＠])')
 """Where a spreadsheet would run a cell, or what becomes a cell when it takes `;` or a tab for the delimiter."""
-
-
 FILLERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Invisible characters that Unicode counts as letters or marks."""
 

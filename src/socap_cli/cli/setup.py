@@ -32,28 +32,14 @@ if TYPE_CHECKING:
     from socap_cli.channels import Channel
 
 config_app = typer.Typer(help="Effective settings, and where each comes from.", no_args_is_help=True)
-
-
 LOW_DISK = 1 << 30
-
-
 OTHERS = 0o077
-
-
 LITTLE_USD = 0.05
 """A balance below this is little, whatever a day takes."""
-
-
 CLOCK_WARNING = 30.0
-
-
 MANY_ENTRIES = 20_000
-
-
 OWN_UNITS = ("socap-db", "cron", "crond", "user@")
 """Units that do not end with a command: the server's own, cron (KillMode=process), a user's manager."""
-
-
 SHOWN = 3
 """Unreadable documents that are named."""
 
