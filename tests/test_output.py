@@ -123,10 +123,10 @@ def test_a_closed_stdin_is_told_when_something_is_to_be_read(tmp_path: Path) -> 
 def test_the_first_file_that_is_opened_does_not_get_the_output_of_a_closed_stdout(tmp_path: Path) -> None:
     script = (
         "import os, sys\n"
-        "from socap_cli.cli import output\n"
-        "output.install()\n"
+        "from socap_cli.cli import run\n"
+        "run.install_streams()\n"
         f"number = os.open({str(tmp_path / 'f')!r}, os.O_CREAT | os.O_WRONLY)\n"
-        "output.print_line('a result')\n"
+        "run.print_line('a result')\n"
         "sys.exit(number <= 2)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], preexec_fn=lambda: os.close(1), check=False)
@@ -135,7 +135,7 @@ def test_the_first_file_that_is_opened_does_not_get_the_output_of_a_closed_stdou
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_what_an_encoding_lacks_is_written_as_an_escape(encoding: str) -> None:
-    script = "from socap_cli.cli import output\noutput.install()\noutput.print_line('é → \\udcff')\n"
+    script = "from socap_cli.cli import run\nrun.install_streams()\nrun.print_line('é → \\udcff')\n"
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=False)
     expected = "é → \\udcff\n".encode(encoding, "backslashreplace")
@@ -162,7 +162,7 @@ def test_a_user_without_a_home_needs_a_data_folder(given: dict[str, str], tmp_pa
 
 
 BUG = """
-from socap_cli.cli import app, output
+from socap_cli.cli import app
 def broken(*words): raise RuntimeError("\\ud800 unforeseen")
 app.program = broken
 app.main(["--json", *__import__("sys").argv[1:]])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import Annotated, Any
@@ -15,9 +13,18 @@ from typing import Annotated, Any
 import typer
 
 from socap_cli import __version__
-from socap_cli.cli import options, output
+from socap_cli.cli import options
 from socap_cli.cli.options import choice
-from socap_cli.cli.run import BUG, INTERRUPTED, Run, split_global_options
+from socap_cli.cli.run import (
+    BUG,
+    INTERRUPTED,
+    Run,
+    flush,
+    install_streams,
+    print_line,
+    say,
+    split_global_options,
+)
 from socap_cli.errors import SocapError, UsageError
 from socap_cli.files import write_file
 
@@ -93,7 +100,7 @@ def _named(place: str) -> Any:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        output.print_line(f"socap {__version__}")
+        print_line(f"socap {__version__}")
         raise typer.Exit
 
 
@@ -128,7 +135,7 @@ def main(arguments: list[str] | None = None) -> None:
     Everything is closed by now; an orderly exit of the interpreter would wait half a second for the database
     driver's monitor threads to wake up, at each command.
     """
-    output.install()
+    install_streams()
     os._exit(execute(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -139,10 +146,9 @@ def execute(arguments: list[str]) -> int:
         rest = split_global_options(run, options.typed() or arguments)
         _check_encoding(arguments)
         run.log()
-        with _no_collection():
-            parse = typer.main.get_command(program(*rest))
+        parse = typer.main.get_command(program(*rest))
         code = parse(rest, prog_name="socap", standalone_mode=False, obj=run)
-        output.flush()
+        flush()
         if code == INTERRUPTED:  # the parser's word for Ctrl-C
             return _interrupted(run)
         run.exit_code = run.exit_code or (code if isinstance(code, int) else 0)
@@ -150,7 +156,7 @@ def execute(arguments: list[str]) -> int:
     except SocapError as error:
         return run.finish(error)
     except SystemExit as ended:  # the parser's own way out, of completion
-        output.flush()
+        flush()
         return int(ended.code or 0)
     except typer.exceptions.TyperException as error:
         return run.finish(_usage_error(run, error, rest))
@@ -160,18 +166,6 @@ def execute(arguments: list[str]) -> int:
         bug = SocapError(f"a bug in socap: {type(error).__name__}", hint=write_bug_report(run, error))
         bug.exit_code = BUG
         return run.finish(bug)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """What is imported stays: the collector is neither to look through it now nor ever again."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        if not gc.get_freeze_count():  # of several runs in one process the first imports
-            gc.freeze()
-        gc.enable()
 
 
 def _check_encoding(arguments: list[str]) -> None:
@@ -221,5 +215,5 @@ def write_bug_report(run: Run, error: BaseException) -> str:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_file(path, text.encode("utf-8", "backslashreplace"), mode=0o600)
             return f"please report it with {path}"
-    output.say(text)
+    say(text)
     return "please report it with the lines above"

@@ -191,7 +191,7 @@ def add(
     """
     run: Run = ctx.obj
     built = bootstrap(run)
-    now = run.now().replace(microsecond=0)
+    now = run.second()
     settings.check_slug(slug)
     document = input_of(tweet, source, slug)
     values = values_of(given, document, start=now)
@@ -361,7 +361,7 @@ def edit(
     run: Run = ctx.obj
     built = bootstrap(run)
     document = input_of(tweet, source, slug)
-    now = run.now().replace(microsecond=0)
+    now = run.second()
     verify = bool(document.lines) and not no_verify and not dry_run
     with built.database() as db, verifying(run, built, db, wanted=verify) as verifier:
         before = adding.find(db, slug)
@@ -449,7 +449,7 @@ def add_tweets(
     run: Run = ctx.obj
     built = bootstrap(run)
     document = input_of(tweet, source, slug)
-    now = run.now().replace(microsecond=0)
+    now = run.second()
     with built.database() as db, verifying(run, built, db, wanted=not no_verify and not dry_run) as verifier:
         result = adding.add_tweets(db, slug, document.lines, verifier=verifier, now=now, dry_run=dry_run)
     ignored = f"settings in the file are not applied; apply them with: socap campaign apply {source}"
@@ -554,7 +554,7 @@ def resume(
 
 def change_status(run: Run, slug: str, change: Callable[..., Campaign], to: Any, *, dry_run: bool) -> None:
     """Store and print what `change(campaign, to, now=…)` returns."""
-    now = run.now().replace(microsecond=0)
+    now = run.second()
     with bootstrap(run).database() as db:
         before = adding.find(db, slug)
         campaign = change(before, to, now=now)
@@ -585,7 +585,7 @@ def apply(
     """
     run: Run = ctx.obj
     built = bootstrap(run)
-    now = run.now().replace(microsecond=0)
+    now = run.second()
     document = settings.read_document(read_text(file), display_name(file))
     with built.database() as db:
         planned = adding.plan(db, document, built.settings.alerts, now=now)

@@ -19,8 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from socap_cli.cli import tables
 from socap_cli.cli.options import choice, moment, number, one_of
-from socap_cli.cli.output import print_line
-from socap_cli.cli.run import Run, bootstrap
+from socap_cli.cli.run import Run, bootstrap, print_line
 from socap_cli.demo import DemoResult, open_scenario
 from socap_cli.errors import SocapError, UsageError
 from socap_cli.settings import ProviderSettings

@@ -39,7 +39,6 @@ Out = Annotated[str, typer.Option(metavar="FILE", help="Write here instead of st
 CSV_COLUMNS = ("username", "weight", "user_id", "name", "organisation", "tags", "is_active")
 SHOWN_CHANGES = 30
 SHOWN_REASONS = 4
-PROGRESS_STEP = 10_000
 FIELD_WORDS = {"user_id": "id", "is_active": "active", "importance_score": "importance"}
 
 
@@ -66,7 +65,7 @@ def import_(
     built = bootstrap(run)
     names = built.importance()
     with built.database() as db:
-        merged = importing.import_list(db, names, imported, now=_now(run), dry_run=dry_run)
+        merged = importing.import_list(db, names, imported, now=run.second(), dry_run=dry_run)
     for row in imported.rejected:
         run.info(f"rejected: {row.place}: {row.text}: {row.reason}")
     for name in merged.refused:
@@ -146,7 +145,7 @@ def build(
         timedelta(days=configured.expire_after_days),
     )
     with built.database() as db, open_provider(built) as provider:
-        due, fresh = building.due_people(db, built.importance(), terms, now=_now(run))
+        due, fresh = building.due_people(db, built.importance(), terms, now=run.second())
         if not due and not fresh:
             raise SocapError("no important people configured", hint="socap importance import FILE")
         estimate = building.estimate(due, fresh, provider, terms)
@@ -302,11 +301,11 @@ def remove(ctx: typer.Context, name: Name, dry_run: DryRun = False) -> None:
     built = bootstrap(run)
     with built.database() as db:
         found = accounts.find_account(db, built.importance(), account(name, "@NAME"))
-        done = accounts.remove_account(db, built.importance(), found, now=_now(run), dry_run=True)
+        done = accounts.remove_account(db, built.importance(), found, now=run.second(), dry_run=True)
         if done == accounts.Removal(0, 0, 0):
             raise SocapError(f"@{found.username} not found", hint="socap importance list")
         if not dry_run:
-            done = accounts.remove_account(db, built.importance(), found, now=_now(run))
+            done = accounts.remove_account(db, built.importance(), found, now=run.second())
     run.done(
         {"username": found.username, **asdict(done), "dry_run": dry_run},
         text=f"{'would remove' if dry_run else 'removed'} @{found.username}: {done.people} in important_people, "
@@ -352,29 +351,18 @@ def rescore(ctx: typer.Context, campaign: OnlyCampaign = "", dry_run: DryRun = F
     run: Run = ctx.obj
     built = bootstrap(run)
     rules = built.rules()
-
-    def report_progress(engagements: int) -> None:
-        if engagements % PROGRESS_STEP == 0:
-            run.info(f"{engagements:,} engagements compared")
-
     with built.database() as db:
         tweet_ids = None
         if campaign:
             adding.find(db, campaign)
             tweet_ids = campaigns.tweet_ids_of(db, campaign)
-        done = accounts.rescore(
-            db, built.importance(), rules, tweet_ids=tweet_ids, dry_run=dry_run, progress=report_progress
-        )
+        done = accounts.rescore(db, built.importance(), rules, tweet_ids=tweet_ids, dry_run=dry_run)
     run.done(
         {**asdict(done), "dry_run": dry_run},
         text=f"{'would change' if dry_run else 'changed'} {done.changed:,} of "
         f"{counted(done.engagements, 'engagement')}: {done.higher:,} score higher, "
         f"{done.recategorized:,} have other categories",
     )
-
-
-def _now(run: Run) -> datetime:
-    return run.now().replace(microsecond=0)
 
 
 @categories_app.command("test")

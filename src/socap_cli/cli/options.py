@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from socap_cli.cli.output import print_line
-from socap_cli.cli.run import Run
+from socap_cli.cli.run import Run, print_line
 from socap_cli.errors import UsageError
 from socap_cli.files import write_file
 from socap_cli.text import counted

@@ -15,8 +15,7 @@ from socap_cli.bootstrap import Bootstrap, look_policy, report_brand, report_opt
 from socap_cli.campaigns import adding
 from socap_cli.cli import tables
 from socap_cli.cli.options import DryRun, OptionalSlug, choice, one_of
-from socap_cli.cli.output import print_line
-from socap_cli.cli.run import Run, bootstrap
+from socap_cli.cli.run import Run, bootstrap, print_line
 from socap_cli.errors import ConfigError, SocapError, UsageError
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.queue import RunRecord

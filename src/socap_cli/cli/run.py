@@ -1,12 +1,19 @@
-"""One run of the program: its global options, its output, its one error boundary."""
+"""One run of the program: its global options, its output and the streams it goes to.
+
+A reader that went away (`| head`) is no error. A closed stream (`>&-`) is as good as /dev/null. A full disk on stdout
+raises OutputFailed once; on stderr nobody is left to read it. A character that the encoding lacks becomes an escape.
+"""
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import logging
 import os
 import re
 import signal
+import sys
 import threading
 import time
 import uuid
@@ -16,10 +23,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TextIO
 
-from socap_cli.cli import output
-from socap_cli.cli.output import OutputFailed, print_line
 from socap_cli.errors import MissingValue, SocapError, UsageError
 from socap_cli.files import write_file
 from socap_cli.logs import FORMS, Logs
@@ -31,6 +36,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("socap.cli")
 
 PARTLY_DONE, BUG, INTERRUPTED = 4, 3, 130
+STDIN, STDOUT, STDERR = 0, 1, 2
+READER_GONE = frozenset({errno.EPIPE, errno.ECONNRESET})
 FLAGS = {"--json": "json", "--exit-zero": "exit_zero"}
 VALUES: dict[str, tuple[str, Callable[[str], object]]] = {
     "--config": ("config", Path),
@@ -87,6 +94,10 @@ class Run:
         """The time by this host's clock."""
         return datetime.now(UTC)
 
+    def second(self) -> datetime:
+        """The time in whole seconds, as campaigns and people are stored."""
+        return self.now().replace(microsecond=0)
+
     def log(self) -> None:
         """Set logging up as the command line asks. Raises UsageError."""
         if self.log_format not in FORMS:
@@ -123,7 +134,7 @@ class Run:
     def info(self, text: str) -> None:
         """Talk to a person, on stderr."""
         if not self.quiet and not self.json:
-            output.say(text)
+            say(text)
 
     def finish(self, error: SocapError | None = None) -> int:
         """Tell the outcome and return the exit code. Output that cannot be written is an outcome itself."""
@@ -131,7 +142,7 @@ class Run:
             self._tell(error)
         except OutputFailed as failed:
             error = error or failed
-            output.say(_error_line(error))
+            say(_error_line(error))
         self.end(error)
         return 0 if self.exit_zero else self.code(error)
 
@@ -144,7 +155,7 @@ class Run:
         """To a program everything in the one object, to a person on stderr; nobody is told anything twice."""
         if self.json:
             envelope = self._envelope(error, self.code(error))
-            print_line(json_text(envelope, ascii_only=not output.takes_unicode()))
+            print_line(json_text(envelope, ascii_only=not takes_unicode()))
             return
         lines = [f"warning: {one_line(warning)}" for warning in self.warnings]
         if error is not None:
@@ -152,7 +163,7 @@ class Run:
         if self.quiet > 1:
             lines = self._new(lines, self.code(error))
         for line in lines:
-            output.say(line)
+            say(line)
 
     def _new(self, lines: list[str], code: int) -> list[str]:
         """The lines that are new today. The command's own output comes with them, or with a failure without lines."""
@@ -160,7 +171,7 @@ class Run:
         new = new_lines(folder, lines, self.now()) if folder else lines
         if self._shown and (new or (code and not lines)):
             self._shown()
-            output.flush()
+            flush()
         return new
 
     def folder(self) -> Path | None:
@@ -328,3 +339,82 @@ def stopping(run: Run, stop: threading.Event, overdue_error: SocapError) -> Iter
         overdue.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+class OutputFailed(SocapError):
+    """Standard output could not be written."""
+
+
+class _StandardStream(io.FileIO):
+    """Leads nowhere after the first failure. Raises OutputFailed for one that must be reported."""
+
+    def __init__(self, descriptor: int, *, must_arrive: bool) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self._must_arrive = must_arrive
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            _lead_nowhere(self.fileno())
+            if self._must_arrive and error.errno not in READER_GONE:
+                raise OutputFailed(
+                    f"cannot write the output: {error.strerror}", hint="make room, or send it elsewhere"
+                ) from error
+        return len(data)
+
+
+def install_streams() -> None:
+    """Put both output streams in place of the interpreter's, before anything is printed."""
+    for descriptor in (STDIN, STDOUT, STDERR):
+        try:
+            os.set_blocking(descriptor, True)  # another program may have made the pipe non-blocking
+        except OSError:  # closed: the next file that is opened would get its number, and the output
+            _lead_nowhere(descriptor)
+    sys.stdout = _text(STDOUT, sys.stdout, must_arrive=True)
+    sys.stderr = _text(STDERR, sys.stderr, must_arrive=False)
+
+
+def flush() -> None:
+    """Bring everything out. Raises OutputFailed."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+
+
+def takes_unicode() -> bool:
+    """Whether stdout takes every character as it is. An escape that it would write is none that JSON knows."""
+    return (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") == "utf8"
+
+
+def print_line(text: str) -> None:
+    """A line of the result, on stdout. Raises OutputFailed."""
+    write(sys.stdout, text)
+
+
+def say(text: str) -> None:
+    """A line of talk, on stderr."""
+    write(sys.stderr, text)
+
+
+def write(stream: IO[str], text: str) -> None:
+    """Print a line at once."""
+    stream.write(text + "\n")
+    stream.flush()
+
+
+def _lead_nowhere(descriptor: int) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    if null != descriptor:
+        os.dup2(null, descriptor)
+        os.close(null)
+
+
+def _text(descriptor: int, before: TextIO | None, *, must_arrive: bool) -> TextIO:
+    raw = _StandardStream(descriptor, must_arrive=must_arrive)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=before.encoding if before else "utf-8",
+        errors="backslashreplace",
+        line_buffering=raw.isatty() or not must_arrive,
+    )

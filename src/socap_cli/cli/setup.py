@@ -17,7 +17,6 @@ from pydantic import SecretStr
 
 from socap_cli.bootstrap import CLOCK_TOLERANCE, Bootstrap, channels_of, open_provider
 from socap_cli.cli import tables
-from socap_cli.cli.output import print_line
 from socap_cli.cli.run import Run, bootstrap
 from socap_cli.errors import SocapError
 from socap_cli.files import write_file
@@ -58,7 +57,6 @@ def init(ctx: typer.Context) -> None:
 
     Example: socap init
     """
-
     run: Run = ctx.obj
     place = find_file(run.config) or Path(FILE_NAME)
     written = not os.path.lexists(place)
@@ -119,49 +117,25 @@ def doctor(
 
     Example: socap doctor --offline
     """
-
     run: Run = ctx.obj
     checks = run_checks(bootstrap(run), offline=offline)
-    rows: list[dict[str, Any]] = [
-        {"check": c.name, "state": c.state, "message": c.message, "hint": c.hint} for c in checks
-    ]
+    rows = [{"check": c.name, "state": c.state, "message": c.message, "hint": c.hint} for c in checks]
     failed = any(c.state == "fail" for c in checks)
-
-    def show() -> None:
-
-        if run.quiet and not failed:
-            return
-        for c in checks:
-            hint = f" – {c.hint}" if c.hint else ""
-            print_line(f"{c.state:<5} {c.name}: {c.message}{hint}")
-
-    run.done({"checks": rows}, text=show, exit_code=1 if failed else 0)
+    lines = [f"{c.state:<5} {c.name}: {c.message}{f' – {c.hint}' if c.hint else ''}" for c in checks]
+    run.done({"checks": rows}, text="\n".join(lines), exit_code=1 if failed else 0)
 
 
 def run_checks(built: Bootstrap, *, offline: bool) -> list[Check]:
     """Every check, in the order in which an operator would look."""
     found: list[Check] = []
-    steps: list[tuple[str, Callable[[Bootstrap], Iterator[Check]]]] = [
-        ("configuration", _configuration),
-        ("database", _database),
-        ("indexes", _indexes),
-        ("importance", _importance),
-        ("disk", _disk),
-        ("data folder", _data_folder),
-        ("server", _server),
-        ("state", _state),
-    ]
-    outside: list[tuple[str, Callable[[Bootstrap], Iterator[Check]]]] = [
-        ("provider", _provider),
-        ("channels", _channels),
-    ]
-    for name, step in [*steps, *([] if offline else outside)]:
+    for name, check in CHECKS.items():
+        if offline and check in (_provider, _channels):
+            found.append(Check(name, "skip", "not asked: --offline"))
+            continue
         try:
-            found.extend(step(built))
+            found.extend(check(built))
         except SocapError as error:
             found.append(Check(name, "fail", error.message, error.hint))
-    if offline:
-        found.extend(Check(name, "skip", "not asked: --offline") for name, _ in outside)
     return found
 
 
@@ -202,9 +176,8 @@ def _database(built: Bootstrap) -> Iterator[Check]:
         skew = abs(clock_offset(db).total_seconds())
     if skew > CLOCK_WARNING:
         state = "fail" if skew > CLOCK_TOLERANCE else "warn"
-        yield Check(
-            "clock", state, f"the database's clock is {skew:.0f} s off this host's", "run NTP on both"
-        )
+        said = f"the database's clock is {skew:.0f} s off this host's"
+        yield Check("clock", state, said, "run NTP on both")
     else:
         yield Check("clock", "ok", f"within {max(1, round(skew))} s of the database's")
 
@@ -217,12 +190,8 @@ def _importance(built: Bootstrap) -> Iterator[Check]:
         hint = f"correct {' | '.join(found.samples[:SHOWN])}"
         yield Check("importance", "warn", f"{what}; {found.unreadable:,} cannot be read whole", hint)
     elif not found.entries:
-        yield Check(
-            "importance",
-            "warn",
-            f"{what}: no important people configured",
-            "socap importance import, then build",
-        )
+        said = f"{what}: no important people configured"
+        yield Check("importance", "warn", said, "socap importance import, then build")
     else:
         yield Check("importance", "ok", what)
     if found.missing_indexes and found.entries > MANY_ENTRIES:
@@ -323,3 +292,17 @@ def _channel(channel: Channel, address: str) -> Check:
         return Check(channel.name, "ok", channel.examine(address))
     except SocapError as error:
         return Check(channel.name, "fail", f"{channel.shown(address)}: {error.message}", error.hint)
+
+
+CHECKS: dict[str, Callable[[Bootstrap], Iterator[Check]]] = {
+    "configuration": _configuration,
+    "database": _database,
+    "indexes": _indexes,
+    "importance": _importance,
+    "disk": _disk,
+    "data folder": _data_folder,
+    "server": _server,
+    "state": _state,
+    "provider": _provider,
+    "channels": _channels,
+}

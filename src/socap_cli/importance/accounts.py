@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -161,7 +161,6 @@ def rescore(
     accounts: Collection[str] | None = None,
     tweet_ids: Collection[str] | None = None,
     dry_run: bool = False,
-    progress: Callable[[int], None] = lambda _: None,
 ) -> RescoreResult:
     """Score and categorize engagements again: all, or those of accounts (ids and folded handles) or tweets.
 
@@ -190,7 +189,6 @@ def rescore(
             importance.write_scores(db, changes)
         result.engagements += len(batch)
         result.changed += len(changes)
-        progress(result.engagements)
     return result
 
 
