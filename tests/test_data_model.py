@@ -81,7 +81,7 @@ def test_the_page_names_every_collection_with_its_indexes() -> None:
     for part in text.split("\n## ")[1:]:
         name = part.split("\n", 1)[0]
         line = next((line for line in part.splitlines() if line.startswith("Indexes: ")), "")
-        wanted = [index.model().document["name"] for index in INDEXES.get(name, ())]
+        wanted = [index.document["name"] for index in INDEXES.get(name, ())]
         assert re.findall(r"`([^`]+)`", line) == wanted, name
 
 

@@ -69,15 +69,15 @@ class Bootstrap:
 
         with self._opened(patience) as db:
             if secret(self.settings.database.uri):
-                prepared, self.clock_offset = prepare(db), clock_offset(db)
+                (is_new, ended), self.clock_offset = prepare(db), clock_offset(db)
             else:  # the embedded server may have ended since
-                prepared, self.clock_offset = retry_until_available(
+                (is_new, ended), self.clock_offset = retry_until_available(
                     lambda: (prepare(db), clock_offset(db)), patience=RESTART, restart=self._start
                 )
-            if prepared.is_new and not may_be_new:
+            if is_new and not may_be_new:
                 self._warn(f"made a new empty database in {self.place}; if you have one, {LOOK_FOR_IT}")
-            if prepared.ended:
-                self._warn(prepared.ended)
+            if ended:
+                self._warn(ended)
             ahead = -self.clock_offset.total_seconds()
             if abs(ahead) > CLOCK_TOLERANCE:
                 direction = "ahead of" if ahead > 0 else "behind"

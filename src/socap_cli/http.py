@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -39,12 +40,8 @@ GRACE = 1.0
 """Seconds beyond the deadline: a timeout of httpx's own says more precisely whether the request was sent."""
 TIMED_OUT = "no complete answer in time"
 NOT_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-)
+    httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol,
+)  # fmt: skip
 FAILURES = (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError)
 SOCKS = ("socks5", "socks5h")
 
@@ -144,24 +141,21 @@ def request(method: str, url: str, *, timeout: float, **options: Any) -> Respons
     byte would hold the caller for hours.
     """
     client = Client(url)
-    outcome: list[Response | Exception] = []
+    outcome: Future[Response] = Future()
 
     def send() -> None:
         try:
-            outcome.append(client.request(method, url, timeout=timeout, deadline=timeout, **options))
+            outcome.set_result(client.request(method, url, timeout=timeout, deadline=timeout, **options))
         except Exception as error:
-            outcome.append(error)
+            outcome.set_exception(error)
         finally:
             client.close()
 
-    thread = threading.Thread(target=send, daemon=True, name="http")
-    thread.start()
-    thread.join(timeout + GRACE)
-    if not outcome:
-        raise HttpError(TIMED_OUT)
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0]
+    threading.Thread(target=send, daemon=True, name="http").start()
+    try:
+        return outcome.result(timeout + GRACE)
+    except TimeoutError:
+        raise HttpError(TIMED_OUT) from None
 
 
 def _read(response: httpx.Response, ends_at: float, largest: int) -> tuple[bytes, HttpError | None]:
@@ -207,12 +201,9 @@ def seconds_of(value: str) -> float | None:
 def retry_after(headers: Mapping[str, str], *, shortest: float, longest: float) -> float | None:
     """The seconds that `Retry-After` asks for, by the server's clock where it sends `Date`, within these bounds."""
     value = headers.get("retry-after", "")
+    seconds = seconds_of(value)
     if until := http_date(value):
-        seconds: float | None = (
-            until - (http_date(headers.get("date", "")) or datetime.now(UTC))
-        ).total_seconds()
-    else:
-        seconds = seconds_of(value)
+        seconds = (until - (http_date(headers.get("date", "")) or datetime.now(UTC))).total_seconds()
     return None if seconds is None else min(max(seconds, shortest), longest)
 
 
@@ -223,16 +214,11 @@ def proxy_for(url: str) -> str | None:
     """
     target, proxies = urlsplit(url), getproxies_environment()
     scheme = next((name for name in (target.scheme, "all") if proxies.get(name)), None)
-    if target.scheme not in ("http", "https") or scheme is None:
-        return None
-    if proxy_bypass(target.netloc.rpartition("@")[2]):
+    is_direct = target.scheme not in ("http", "https") or proxy_bypass(target.netloc.rpartition("@")[2])
+    if is_direct or scheme is None:
         return None
     proxy = proxies[scheme] if "://" in proxies[scheme] else f"http://{proxies[scheme]}"
-    name = next(
-        n
-        for n in (f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "proxy")
-        if os.environ.get(n) or n == "proxy"
-    )
+    name = f"{scheme}_proxy" if os.environ.get(f"{scheme}_proxy") else f"{scheme.upper()}_PROXY"
     if not _is_proxy(proxy):
         raise ConfigError(
             f"{name} is not a proxy address", hint="use http://host:port or socks5://…, or unset it"
@@ -270,14 +256,9 @@ def check_environment(url: str) -> None:
             raise ConfigError(f"{name} cannot be used: {reason}", hint="correct it, or unset it") from None
 
 
-def _check_folders(value: str) -> None:
-    for folder in value.split(os.pathsep):
-        os.scandir(folder).close()
-
-
 CHECKS: dict[str, Callable[[str], object]] = {
     "SSLKEYLOGFILE": lambda file: Path(file).open("ab").close(),
     "SSL_CERT_FILE": lambda file: ssl.create_default_context(cafile=file),
-    "SSL_CERT_DIR": _check_folders,
+    "SSL_CERT_DIR": lambda folders: [any(Path(folder).iterdir()) for folder in folders.split(os.pathsep)],
 }
 """Each raises OSError or ValueError for a value that TLS connections would fail with."""

@@ -17,6 +17,7 @@ from socap_cli.model.campaign import Campaign, CampaignTweet, TweetCategory
 from socap_cli.model.links import handle_in, tweet_url
 from socap_cli.settings import AlertSettings
 from socap_cli.store import Db, alert_queue, campaigns, engagements, jobs, worker_state
+from socap_cli.store.engagements import Selection
 from socap_cli.text import counted
 
 
@@ -313,7 +314,7 @@ def delete(db: Db, slug: str, *, dry_run: bool = False) -> tuple[int, int]:
     if not campaigns.exists(db, slug):
         find(db, slug)
     ids = campaigns.tweet_ids_of(db, slug)
-    left = sum(engagements.count_by(db, ids, "action_type").values())
+    left = engagements.count(db, Selection(ids, present=True))
     if not dry_run:
         jobs.delete(db, slug)
         alert_queue.drop_campaign(db, slug)
@@ -339,8 +340,10 @@ def overview(db: Db) -> list[CampaignTotals]:
             CampaignTotals(
                 campaign,
                 tweets=len(ids),
-                engagements=sum(engagements.count_by(db, ids, "action_type").values()),
-                important=engagements.count_important(db, ids, campaign.threshold),
+                engagements=engagements.count(db, Selection(ids, present=True)),
+                important=engagements.count(
+                    db, Selection(ids, min_importance=campaign.threshold, present=True)
+                ),
                 views=sum(known_views) if known_views else None,
                 alerts_sent=alert_queue.totals(db, campaign.slug).deliveries.get("sent", 0),
             )

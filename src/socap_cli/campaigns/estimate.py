@@ -178,7 +178,7 @@ def estimate_campaign(
     market = Market(policy.prices(), policy.limits, _experience(db, campaign, now=now), provider.batch)
     facts = KnownCampaign(
         known, campaign.starts_at, campaign.ends_at, policy.cadence_of(campaign), spent,
-        spent_for_lists=spent - usage.cost_at(db, campaign.slug, provider.endpoint(METRICS)),
+        spent_for_lists=spent - usage.of_campaign(db, campaign.slug, endpoint=provider.endpoint(METRICS)).cost,
         not_read=len(tweets) - len(known),
     )  # fmt: skip
     return estimate(facts, market, now=now)

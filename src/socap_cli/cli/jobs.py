@@ -121,8 +121,7 @@ def retry(
         warnings = [
             f"{j.job_id} is {j.status}: left alone" for j in named if j.status is not JobStatus.FAILED
         ]
-        change = jobs.count_failed if dry_run else jobs.retry_failed
-        count = change(db, job, campaign_id=only)
+        count = jobs.retry_failed(db, job, campaign_id=only, dry_run=dry_run)
     run.done(
         {"jobs_armed": count, **({"dry_run": True} if dry_run else {})},
         text=f"would queue {counted(count, 'job')}" if dry_run else f"{counted(count, 'job')} queued again",

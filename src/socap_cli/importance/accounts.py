@@ -122,7 +122,7 @@ def person_row(person: ImportantPerson) -> dict[str, Any]:
         "tags": list(person.tags) or None,
         "is_active": person.is_active,
     }
-    return {name: value for name, value in row.items() if value is not None}
+    return _stated(row)
 
 
 def entry_row(entry: IndexEntry) -> dict[str, Any]:
@@ -131,13 +131,13 @@ def entry_row(entry: IndexEntry) -> dict[str, Any]:
         "followed_username": entry.username,
         "followed_user_id": entry.user_id,
         "importance_score": entry.score,
-        "followed_by": [follower_row(follower) for follower in entry.followers],
+        "followed_by": [_stated(asdict(follower)) for follower in entry.followers],
     }
+    return _stated(row)
+
+
+def _stated(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if value is not None}
-
-
-def follower_row(follower: Follower) -> dict[str, Any]:
-    return {name: value for name, value in asdict(follower).items() if value is not None}
 
 
 def account_row(account: Account) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def account_row(account: Account) -> dict[str, Any]:
         "username": account.username,
         "importance_score": account.score,
         "in_index": account.entry is not None,
-        "reasons": [follower_row(follower) for follower in account.reasons],
+        "reasons": [_stated(asdict(follower)) for follower in account.reasons],
         "important_person": person_row(account.person) if account.person else None,
         "problems": [problem for document in documents for problem in document.problems],
     }

@@ -268,9 +268,16 @@ def _merge_people(
         updates = [update for update in merged if update is not None]
         late = [] if dry_run else importance.update_people(db, names, updates, now=now)
         refused += [f"@{update.username}" for update in late]
-        changes += [
-            _person_change(names.important_people, update) for update in updates if update not in late
-        ]
+        for update in updates:
+            if update in late:
+                continue
+            before = update.before
+            differences = tuple(
+                (name, getattr(before, name) if before else None, value)
+                for name, value in update.values.items()
+            )
+            name = before.username if before else update.username
+            changes.append(Change(names.important_people, name, before is None, differences))
     return MergeResult(tuple(changes), len(people) - len(changes) - len(refused), tuple(refused))
 
 
@@ -412,11 +419,3 @@ def _entry_change(collection: str, update: EntryUpdate) -> Change:
     if before is None or before.score != update.score:
         differences.append(("importance_score", before.score if before else None, update.score))
     return Change(collection, name, before is None, tuple(differences))
-
-
-def _person_change(collection: str, update: PersonUpdate) -> Change:
-    before = update.before
-    differences = tuple(
-        (name, getattr(before, name) if before else None, value) for name, value in update.values.items()
-    )
-    return Change(collection, before.username if before else update.username, before is None, differences)

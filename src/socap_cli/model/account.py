@@ -23,8 +23,6 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Tweet:
-    """A tweet with its counters."""
-
     tweet_id: str
     author: Profile | None
     text: str

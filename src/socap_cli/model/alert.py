@@ -115,8 +115,6 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One alert for one recipient."""
-
     alert: Alert
     channel: str
     address_id: str
@@ -254,8 +252,6 @@ class DeliveryRecord:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to send a message."""
-
     at: datetime
     status: DeliveryStatus
     said: str | None = None
@@ -263,8 +259,6 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class MessageRecord:
-    """A message with its attempts."""
-
     message_id: str
     kind: str
     channel: str

@@ -36,8 +36,6 @@ HALVINGS = 30
 
 
 class Cadence(StrEnum):
-    """How often tweets are polled."""
-
     FIXED = "fixed"
     ADAPTIVE = "adaptive"
 
@@ -47,9 +45,7 @@ class LookPrices:
     """What a poll costs, in credits."""
 
     counters: float
-    """A tweet's counters."""
     items: Mapping[Kind, float] = field(default_factory=dict)
-    """One item of each list."""
     pages: Mapping[Kind, float] = field(default_factory=dict)
     """Items per page of each list that is paid by the page; of other lists only new items are paid."""
 
@@ -100,11 +96,9 @@ class LookSummary:
     cadence: str
     tweets: int
     due: int
-    """Tweets that are due now."""
     next_at: datetime | None
     """The first poll that is not due yet; None when there is none."""
     why: str
-    """The reason for that time."""
     last_at: datetime | None
     """When every tweet will have been polled."""
 
@@ -231,15 +225,13 @@ def adaptive_spending(
 ) -> Spending:
     """Per hour. `judged` are the rates that the rule assumes, when they differ from the real ones."""
     hours = interval(tweet.rates if judged is None else judged, prices, limits) / HOUR
-    return _spending(tweet, prices, hours, worth=limits.worth, longest=limits.longest / HOUR)
+    return fixed_spending(tweet, prices, hours=hours, worth=limits.worth, longest=limits.longest / HOUR)
 
 
-def fixed_spending(tweet: Activity, prices: LookPrices, *, hours: float) -> Spending:
+def fixed_spending(
+    tweet: Activity, prices: LookPrices, *, hours: float, worth: float = math.inf, longest: float = 0.0
+) -> Spending:
     """Per hour, for a poll every so many hours."""
-    return _spending(tweet, prices, hours, worth=math.inf, longest=hours)
-
-
-def _spending(tweet: Activity, prices: LookPrices, hours: float, *, worth: float, longest: float) -> Spending:
     lists = requests = 0.0
     for kind, rate in tweet.rates.items():
         price, page = prices.items.get(kind, 0.0), prices.pages.get(kind)

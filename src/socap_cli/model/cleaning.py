@@ -19,8 +19,9 @@ from __future__ import annotations
 import re
 import reprlib
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from html import unescape
 from html.entities import html5
 from math import isfinite
@@ -54,10 +55,6 @@ LONGEST_NUMBER = 40
 FACTORS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9}
 DIGITS = re.compile(r"0*([1-9][0-9]{0,18})")
 HANDLE = re.compile(r"@?([A-Za-z0-9_]{1,15})")
-TWITTER_TIME = re.compile(
-    r"[A-Za-z]{3} ([A-Z][a-z]{2}) ([0-9]{1,2}) ([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([0-9]{2})([0-9]{2}) ([0-9]{4})"
-)
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def text(value: object, *, limit: int = LONGEST_TEXT, references: bool = False) -> str:
@@ -65,21 +62,17 @@ def text(value: object, *, limit: int = LONGEST_TEXT, references: bool = False) 
 
     With `references`, character references as HTML has them are decoded, once.
     """
-    written = _written(value, limit + limit * (LONGEST_REFERENCE if references else 1))
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER:
+        value = str(value)
+    if not isinstance(value, str):
+        return ""
+    written = value[: limit + limit * (LONGEST_REFERENCE if references else 1)]
     if references and "&" in written:
         written = REFERENCE.sub(_referred, written)
     if UNWANTED.search(written):
         written = written.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         written = UNWANTED.sub(UNKNOWN_CHARACTER, LEFT_OUT.sub("", BREAKS.sub("\n", written)))
     return written if len(written) <= limit else written[: limit - 1] + "…"
-
-
-def _written(value: object, limit: int) -> str:
-    if isinstance(value, str):
-        return value[:limit]
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST_NUMBER:
-        return str(value)
-    return ""
 
 
 def _referred(match: re.Match[str]) -> str:
@@ -96,7 +89,8 @@ def one_line(value: object, *, limit: int = LONGEST_LINE, references: bool = Fal
 def number(value: object) -> int | None:
     """A count. None when it is not finite, negative, not whole, beyond 64 bits, or no number."""
     if isinstance(value, str):
-        value = _read_number(value)
+        amount, is_rounded = _amount(value)
+        value = int(amount) if amount is not None and (is_rounded or amount == int(amount)) else None
     elif isinstance(value, float) and isfinite(value) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -104,70 +98,54 @@ def number(value: object) -> int | None:
     return value if 0 <= value <= LARGEST_NUMBER else None
 
 
-def _read_number(written: str) -> int | None:
+def _amount(written: str) -> tuple[Decimal | None, bool]:
+    """The amount that a text states, and whether it ends in K, M or B."""
     match = NUMBER.fullmatch(written.strip()) if len(written) <= LONGEST_NUMBER else None
     if match is None:
-        return None
+        return None, False
     whole, fraction, exponent, suffix = match.groups()
-    amount = Decimal(GROUPING.sub("", whole) + fraction) * 10 ** int(exponent or 0) * FACTORS[suffix.lower()]
-    return int(amount) if suffix or amount == int(amount) else None
+    amount = Decimal(GROUPING.sub("", whole) + fraction) * 10 ** int(exponent or 0)
+    return amount * FACTORS[suffix.lower()], bool(suffix)
 
 
 def real(value: object) -> float | None:
     """A weight or score: finite, no larger than 10^15 either way. A comma in text parts decimals or thousands."""
     if isinstance(value, str):
-        value = _read_real(value)
+        value = value.strip()
+        sign, text = (-1.0, value[1:]) if value[:1] in ("-", "−") else (1.0, value)
+        if re.fullmatch(r"[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})", text):  # three digits are thousands
+            text = text.replace(",", ".")
+        amount, _ = _amount(text)
+        value = None if amount is None else sign * float(amount)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if -LARGEST_REAL <= value <= LARGEST_REAL else None
-
-
-def _read_real(written: str) -> float | None:
-    """ "1.5", "1,5", "1,234", "1,234.5", "-2"; three digits after the only comma are thousands."""
-    written = written.strip()
-    sign, amount = (-1.0, written[1:]) if written[:1] in ("-", "−") else (1.0, written)
-    if re.fullmatch(r"[0-9]+,(?:[0-9]{1,2}|[0-9]{4,})", amount):
-        amount = amount.replace(",", ".")
-    match = NUMBER.fullmatch(amount) if len(amount) <= LONGEST_NUMBER else None
-    if match is None:
-        return None
-    whole, fraction, exponent, suffix = match.groups()
-    return sign * float(f"{GROUPING.sub('', whole)}{fraction}e{exponent or 0}") * FACTORS[suffix.lower()]
 
 
 def flag(value: object) -> bool | None:
     """Yes or no, also as 1 and 0 or as text; None when it is neither."""
     if isinstance(value, str):
         return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(
-            value.lower()
+            value.strip().lower()
         )
     return bool(value) if isinstance(value, (bool, int)) and value in (0, 1) else None
 
 
 def moment(value: object) -> datetime | None:
     """A time of `Thu Dec 04 09:56:34 +0000 2025` or ISO 8601 (UTC when it names no zone), without the locale."""
-    with suppress(ValueError, OverflowError):
-        read = _read_time(value) if isinstance(value, str) else value
-        if isinstance(read, datetime):
-            utc = (read if read.tzinfo else read.replace(tzinfo=UTC)).astimezone(UTC)
+    with suppress(ValueError, OverflowError, TypeError, IndexError):
+        if isinstance(value, str):
+            written = value[:64].strip()
+            is_iso = written[:1].isdecimal()
+            value = datetime.fromisoformat(written) if is_iso else parsedate_to_datetime(written)
+        if isinstance(value, datetime):
+            utc = (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
             return utc if EARLIEST <= utc < LATEST else None
     return None
 
 
-def _read_time(written: str) -> datetime | None:
-    written = written[:64].strip()
-    match = TWITTER_TIME.fullmatch(written)
-    if match is None:
-        return datetime.fromisoformat(written)
-    month, *numbers, sign, hours, minutes, year = match.groups()
-    day, hour, minute, second = (int(part) for part in numbers)
-    offset = timedelta(hours=int(hours), minutes=int(minutes)) * (-1 if sign == "-" else 1)
-    zone = timezone(offset)
-    return datetime(int(year), MONTHS.index(month) + 1, day, hour, minute, second, tzinfo=zone)
-
-
 def post_id(value: object) -> str | None:
-    """The digits of a post's id, from a number or text."""
+    """The digits of a post's or an account's id, from a number or text."""
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         return None
     if isinstance(value, int) and not 0 < value <= LARGEST_NUMBER:
@@ -176,9 +154,7 @@ def post_id(value: object) -> str | None:
     return match[1] if match and int(match[1]) <= LARGEST_NUMBER else None
 
 
-def user_id(value: object) -> str | None:
-    """The digits of an account's id, from a number or text."""
-    return post_id(value)
+user_id = post_id
 
 
 def handle(value: object) -> str | None:
@@ -190,18 +166,13 @@ def handle(value: object) -> str | None:
 class _Sampler(reprlib.Repr):
     """Values of any depth and size, cut without being walked through."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxlevel = 3
-        self.maxdict = self.maxlist = 8
-        self.maxstring = self.maxother = 60
-
     def repr_int(self, x: int, level: int) -> str:
         """A number of thousands of digits has no text in Python."""
         return super().repr_int(x, level) if abs(x) <= LARGEST_NUMBER else "(a huge number)"
 
 
 SAMPLER = _Sampler()
+SAMPLER.maxlevel, SAMPLER.maxdict, SAMPLER.maxlist, SAMPLER.maxstring, SAMPLER.maxother = 3, 8, 8, 60, 60
 
 
 def sample(value: object, *, limit: int = LONGEST_SAMPLE) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -35,8 +35,6 @@ def engagement_id(tweet_id: str, kind: Kind, source_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Engagement:
-    """One engagement as it is stored."""
-
     engagement_id: str
     tweet_id: str
     action_type: str
@@ -80,7 +78,6 @@ class FoundEngagement:
 
     @property
     def engagement_id(self) -> str:
-        """See `engagement_id`."""
         return engagement_id(self.tweet_id, self.kind, self.item.source_id)
 
 
@@ -219,37 +216,32 @@ class Velocity:
 
 def categorize(profile: Profile, rules: LabelRules) -> tuple[str, ...]:
     """The categories of an account, in the rules' order; `others` when none holds."""
-    found = matches(text_of(profile), rules.categories)
+    found = matches(_text_of(profile), rules.categories)
     return tuple(match.label for match in found if match.overruled_by is None) or (OTHERS,)
 
 
 def organisations_of(profile: Profile, rules: LabelRules) -> tuple[str, ...]:
     """The organisations that an account names in its bio, name or handle."""
-    return tuple(match.label for match in matches(text_of(profile), rules.organisations))
+    return tuple(match.label for match in matches(_text_of(profile), rules.organisations))
 
 
-def text_of(profile: Profile) -> str:
-    """What of an account the rules look at."""
+def _text_of(profile: Profile) -> str:
     return f"{profile.bio} \n {profile.name} \n {profile.username}"
 
 
 def matches(text: str, rules: Iterable[Rule]) -> tuple[Match, ...]:
     """Every rule that holds for a text, with what it found and what overrules it."""
-    found = [(rule, match.group()) for rule, match in _searched(text, rules)]
+    plain, found = _plain(text), []
+    for rule in rules:
+        # Most rules hold for nobody: a plain search tells so much faster than an expression.
+        may_hold = rule.patterns or any(word in plain for word in rule.plain_words)
+        if may_hold and (match := rule.expression.search(text)):
+            found.append((rule, match.group()))
     labels = {rule.label for rule, _ in found}
     return tuple(
         Match(rule.label, part, next((other for other in rule.unless if other in labels), None))
         for rule, part in found
     )
-
-
-def _searched(text: str, rules: Iterable[Rule]) -> Iterator[tuple[Rule, re.Match[str]]]:
-    plain = _plain(text)
-    for rule in rules:
-        # Most rules hold for nobody: a plain search tells so much faster than an expression.
-        may_hold = rule.patterns or any(word in plain for word in rule.plain_words)
-        if may_hold and (match := rule.expression.search(text)):
-            yield rule, match
 
 
 def _plain(text: str) -> str:
@@ -261,22 +253,17 @@ def delay_of(seconds: Iterable[float]) -> Delay | None:
     found = sorted(max(0.0, one) for one in seconds)
     if not found:
         return None
-    return Delay(len(found), _at(found, 0.5), _at(found, 0.9))
-
-
-def _at(found: list[float], part: float) -> float:
-    return found[max(0, math.ceil(part * len(found)) - 1)]
+    median, ninety = (found[math.ceil(part * len(found)) - 1] for part in (0.5, 0.9))
+    return Delay(len(found), median, ninety)
 
 
 def velocity_after(before: Velocity, old: Counters, new: Counters, *, hours: float) -> Velocity:
     """The velocity after counters were read again `hours` later. What fell or is unknown counts as nothing new."""
     if hours <= 0:
         return before
-    kept = math.exp(-hours / MEMORY)
-    came = {kind: _rise(old.get(kind), new.get(kind)) for kind in LISTS}
-    counts = {kind: before.engagements.get(kind, 0.0) * kept + came[kind] for kind in LISTS}
+    kept, counts = math.exp(-hours / MEMORY), {}
+    for kind in LISTS:
+        then, now = old.get(kind), new.get(kind)
+        came = max(0, now - then) if then is not None and now is not None else 0
+        counts[kind] = before.engagements.get(kind, 0.0) * kept + came
     return Velocity(before.hours * kept + hours, counts)
-
-
-def _rise(old: int | None, new: int | None) -> float:
-    return float(max(0, new - old)) if old is not None and new is not None else 0.0

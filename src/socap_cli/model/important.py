@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from socap_cli.model import cleaning
+
+Result = TypeVar("Result")
 
 DEFAULT_WEIGHT = 1.0
 HEAVIEST = 1e9
@@ -116,8 +118,6 @@ class PersonUpdate:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What an update changes in one document."""
-
     collection: str
     username: str
     is_new: bool
@@ -134,34 +134,38 @@ def fold_handle(username: str) -> str:
     return username.strip().removeprefix("@").lower()
 
 
-def account_of(value: object) -> str | None:
-    """A handle as it is written, without @; None for null or blank. Raises Unreadable."""
-    if _is_blank(value) or value == "@":
-        return None
-    if (name := cleaning.handle(value)) is None:
-        raise Unreadable(f"{cleaning.sample(value, limit=60)} is not a handle")
-    return name
+def _rule(parse: Callable[[Any], Result | None], complaint: str) -> Callable[[object], Result | None]:
+    """Reads a field: None for null or blank. Raises Unreadable for what `parse` cannot read."""
+
+    def read(value: object) -> Result | None:
+        if value is None or (isinstance(value, str) and value.strip() in ("", "@")):
+            return None
+        if (result := parse(value)) is None:
+            raise Unreadable(f"{cleaning.sample(value, limit=60)} {complaint}")
+        return result
+
+    return read
 
 
-def id_of(value: object) -> str | None:
-    """An id as digits, from text or a whole number of any type; None for null or blank. Raises Unreadable."""
-    if _is_blank(value):
-        return None
-    if isinstance(value, float) and value.is_integer() and abs(value) < WHOLE_DOUBLES:
-        value = int(value)
-    if (digits := cleaning.user_id(value)) is None:
-        raise Unreadable(f"{cleaning.sample(value, limit=60)} is not an id (at most 19 digits)")
-    return digits
+account_of = _rule(cleaning.handle, "is not a handle")
+"""A handle as it is written, without @."""
+flag_of = _rule(cleaning.flag, "is not yes or no")
+id_of = _rule(
+    lambda value: cleaning.user_id(int(value) if _is_whole(value) else value),
+    "is not an id (at most 19 digits)",
+)
+"""An id as digits, from text or a whole number of any type."""
+_number_of = _rule(cleaning.real, "is not a finite number")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, float) and value.is_integer() and abs(value) < WHOLE_DOUBLES
 
 
 def weight_of(value: object) -> float | None:
     """A weight or score: a finite number from 0, also as text; None for null or blank. Raises Unreadable."""
-    if _is_blank(value):
-        return None
-    number = cleaning.real(value)
-    if number is None:
-        raise Unreadable(f"{cleaning.sample(value, limit=60)} is not a finite number")
-    if not 0 <= number <= HEAVIEST:
+    number = _number_of(value)
+    if number is not None and not 0 <= number <= HEAVIEST:
         raise Unreadable(f"{cleaning.sample(value, limit=60)} is not between 0 and {HEAVIEST:,.0f}")
     return number
 
@@ -178,16 +182,3 @@ def tags_of(value: object) -> tuple[str, ...]:
     words = re.split("[;,|]", value) if isinstance(value, str) else value if isinstance(value, list) else ()
     tags = (cleaning.one_line(word) for word in words if isinstance(word, str))
     return tuple(dict.fromkeys(tag for tag in tags if tag))
-
-
-def flag_of(value: object) -> bool | None:
-    """Yes or no; None for null or blank. Raises Unreadable."""
-    if _is_blank(value):
-        return None
-    if (flag := cleaning.flag(value.strip() if isinstance(value, str) else value)) is None:
-        raise Unreadable(f"{cleaning.sample(value, limit=60)} is not yes or no")
-    return flag
-
-
-def _is_blank(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())

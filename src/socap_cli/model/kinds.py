@@ -53,12 +53,10 @@ def kinds() -> tuple[Kind, ...]:
 
 
 def priority_of(kind: Kind) -> int:
-    """1 goes first."""
     return 1 if kind == METRICS else LISTS[kind].priority
 
 
 def action_types() -> tuple[str, ...]:
-    """What somebody can do to a tweet."""
     return tuple(kind.action_type for kind in LISTS.values())
 
 

@@ -72,8 +72,6 @@ class Deferral:
 
 @dataclass(frozen=True, slots=True)
 class ListState:
-    """One list of one tweet."""
-
     tweet_id: str
     kind: Kind
     epoch: int = 0
@@ -172,13 +170,9 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
-class GapRow:
+class GapRow(Gap):
     """A gap, and how many tweets share it."""
 
-    kind: str
-    begins_at: datetime
-    ends_at: datetime | None
-    reason: str
     tweets: int
 
 

@@ -27,8 +27,6 @@ class MessageKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MessageEngagement:
-    """One engagement of a person."""
-
     engagement_id: str
     action_type: str
     verb: str

@@ -62,8 +62,6 @@ class Unit:
 
 
 class Result(StrEnum):
-    """How a job ended."""
-
     COLLECTED = "collected"
     UNCHANGED = "unchanged"
     MISSING = "missing"
@@ -101,21 +99,21 @@ class JobRecord:
     campaign_id: str
     tweet_id: str
     job_type: Kind
-    priority: int
-    status: JobStatus
-    due: datetime | None
+    priority: int = 0
+    status: JobStatus = JobStatus.PENDING
+    due: datetime | None = None
     """None when it may run as soon as it is its turn."""
-    attempts: int
-    max_attempts: int
-    outcome: str | None
-    last_error: str | None
-    last_error_at: datetime | None
-    traceback: str | None
-    claimed_by: str | None
-    claimed_at: datetime | None
-    created_at: datetime | None
-    updated_at: datetime | None
-    finished_at: datetime | None
+    attempts: int = 0
+    max_attempts: int = 0
+    outcome: str | None = None
+    last_error: str | None = None
+    last_error_at: datetime | None = None
+    traceback: str | None = None
+    claimed_by: str | None = None
+    claimed_at: datetime | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    finished_at: datetime | None = None
 
 
 REFUSED = "refused"
@@ -178,7 +176,6 @@ class LimitState:
     rate: float | None
     """Requests a second; None for no limit of ours."""
     source: str | None
-    """Where the rate comes from."""
     refused: int
     """How often the provider refused a request because of the rate."""
     blocked_for: float

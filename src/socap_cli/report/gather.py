@@ -119,8 +119,8 @@ def gather(db: Db, campaign: Campaign, options: ReportOptions, *, now: datetime)
     leaders, first = sums.leaders(MOST_PEOPLE), sums.first_important(campaign.starts_at)
     wanted = dict.fromkeys([*most_important, *newest, *leaders, *([first[1]] if first else [])])
     shown = {
-        key: _engagement_row(one, tweets[one.tweet_id])
-        for key, one in engagements.by_id(db, list(wanted)).items()
+        one.engagement_id: _engagement_row(one, tweets[one.tweet_id])
+        for one in engagements.of_ids(db, list(wanted))
     }
     bars = sums.bars(edges) if edges else {}
     totals, by_action = _counters(states.values()), sums.by_action()

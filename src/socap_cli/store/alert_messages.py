@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import InsertOne, ReturnDocument, UpdateOne, WriteConcern
-from pymongo.errors import BulkWriteError
 
 from socap_cli.model.alert import (
     AlertStatus,
@@ -23,25 +22,22 @@ from socap_cli.model.alert import (
     Settlement,
 )
 from socap_cli.model.message import MessageKind
-from socap_cli.store.connect import Db, literal
+from socap_cli.store.connect import Db, literal, value_of, write_new
 
 Row = dict[str, Any]
 
 JOURNALED = WriteConcern(w="majority", j=True)
-DUPLICATE_KEY = 11000
 ATTEMPTS_KEPT = 30
 SENDER_DIED = "the sender died before it read the response"
 
-OPEN = [DeliveryStatus.PENDING.value, DeliveryStatus.FAILED.value, DeliveryStatus.UNKNOWN.value]
+OPEN = [DeliveryStatus.PENDING, DeliveryStatus.FAILED, DeliveryStatus.UNKNOWN]
 UNTAKEN: Row = {
-    "status": {"$in": [DeliveryStatus.PENDING.value, DeliveryStatus.FAILED.value]},
+    "status": {"$in": [DeliveryStatus.PENDING, DeliveryStatus.FAILED]},
     "repeats": 0,
 }
 """Nothing of such a message can have arrived."""
-ENDED = [DeliveryStatus.DEAD.value, DeliveryStatus.UNKNOWN.value]
-IN_MESSAGES = [
-    status.value for status in (AlertStatus.SENDING, AlertStatus.SENT, AlertStatus.DEAD, AlertStatus.UNKNOWN)
-]
+ENDED = [DeliveryStatus.DEAD, DeliveryStatus.UNKNOWN]
+IN_MESSAGES = [AlertStatus.SENDING, AlertStatus.SENT, AlertStatus.DEAD, AlertStatus.UNKNOWN]
 WORST_FIRST = (
     ((DeliveryStatus.PENDING, DeliveryStatus.SENDING, DeliveryStatus.FAILED), AlertStatus.SENDING),
     ((DeliveryStatus.DEAD,), AlertStatus.DEAD),
@@ -56,17 +52,8 @@ OF_THE_ALERT = (
 
 def put(db: Db, messages: Sequence[OutgoingMessage], *, now: datetime) -> set[str]:
     """Store messages, due now. Returns the alerts of those refused because a message has one of them already."""
-    if not messages:
-        return set()
-    try:
-        db.alert_messages.bulk_write([InsertOne(_document(one, now)) for one in messages], ordered=False)
-    except BulkWriteError as error:
-        failures = error.details["writeErrors"]
-        if any(one["code"] != DUPLICATE_KEY for one in failures):
-            raise
-        refused = [messages[one["index"]] for one in failures]
-        return {delivery.alert.alert_id for message in refused for delivery in message.deliveries}
-    return set()
+    refused = write_new(db.alert_messages, [InsertOne(_document(one, now)) for one in messages])
+    return {delivery.alert.alert_id for place in refused for delivery in messages[place].deliveries}
 
 
 def _document(message: OutgoingMessage, now: datetime) -> Row:
@@ -85,11 +72,11 @@ def _document(message: OutgoingMessage, now: datetime) -> Row:
         "channel": first.channel,
         "address_id": first.address_id,
         "receiver": first.receiver,
-        "kind": message.kind.value,
+        "kind": message.kind,
         "is_vip": message.is_vip,
         "importance_score": max(row["importance_score"] or 0.0 for row in rows),
         "rows": rows,
-        "status": DeliveryStatus.PENDING.value,
+        "status": DeliveryStatus.PENDING,
         "due": now,
         "created_at": now,
         "attempts": 0,
@@ -125,7 +112,7 @@ def last_notified(
 ) -> dict[tuple[str, str], datetime]:
     """When each (user, action) was alerted last, by messages made or sent since then. One that never arrived
     does not count, nor do those in `without`."""
-    never_arrived = [DeliveryStatus.DROPPED.value, DeliveryStatus.DEAD.value]
+    never_arrived = [DeliveryStatus.DROPPED, DeliveryStatus.DEAD]
     match = {
         "campaign_id": campaign_id,
         "status": {"$nin": never_arrived},
@@ -140,11 +127,11 @@ def last_notified(
 
 def open_messages(db: Db, *, now: datetime, most_repeats: int = 0) -> list[OpenMessage]:
     """Messages that may still be sent. With `most_repeats` those count whose sender died, as `expire` reopens them."""
-    expired = {"status": DeliveryStatus.SENDING.value, "lease_expires_at": {"$lte": now}}
+    expired = {"status": DeliveryStatus.SENDING, "lease_expires_at": {"$lte": now}}
     fields = {"campaign_id": 1, "address_id": 1, "rows.alert_id": 1, "status": 1, "due": 1, "repeats": 1}
     found = []
     for row in db.alert_messages.find({"$or": [{"status": {"$in": OPEN}}, expired]}, fields):
-        is_expired = row["status"] == DeliveryStatus.SENDING.value
+        is_expired = row["status"] == DeliveryStatus.SENDING
         due = row.get("due") is not None and row["due"] <= now
         found.append(
             OpenMessage(
@@ -170,7 +157,7 @@ def withdraw(db: Db, reasons: Mapping[str, str], *, now: datetime, whatever: Col
     for reason, ids in by_reason.items():
         query = {"_id": {"$in": ids}, **({"status": {"$in": OPEN}} if reason in whatever else UNTAKEN)}
         moved = {"withdrawn_rows": "$rows", "rows": "$$REMOVE"}
-        fields = {"status": DeliveryStatus.DROPPED.value, "last_error": literal(reason), "due": None}
+        fields = {"status": DeliveryStatus.DROPPED, "last_error": literal(reason), "due": None}
         _change(db, query, {**fields, **moved}, now=now)
 
 
@@ -184,10 +171,8 @@ def due_addresses(db: Db, *, now: datetime, campaign_id: str | None = None) -> l
     """The address ids that messages are due for: VIPs first, then those without failed attempts."""
     key = {"_id": "$address_id", "is_vip": {"$max": "$is_vip"}, "attempts": {"$max": "$attempts"}}
     order = {"is_vip": -1, "attempts": 1, "_id": 1}
-    found = db.alert_messages.aggregate(
-        [{"$match": _due(now, campaign_id)}, {"$group": key}, {"$sort": order}]
-    )
-    return [row["_id"] for row in found]
+    pipeline: list[Row] = [{"$match": _due(now, campaign_id)}, {"$group": key}, {"$sort": order}]
+    return [row["_id"] for row in db.alert_messages.aggregate(pipeline)]
 
 
 def _due(now: datetime, campaign_id: str | None) -> Row:
@@ -209,7 +194,7 @@ def claim(
         {**_due(now, campaign_id), "address_id": address_id},
         {
             "$set": {
-                "status": DeliveryStatus.SENDING.value,
+                "status": DeliveryStatus.SENDING,
                 "token": token,
                 "lease_expires_at": now + timedelta(seconds=lease),
             },
@@ -220,36 +205,26 @@ def claim(
     )
     if row is None:
         return None
-    return ClaimedMessage(
-        message_id=row["_id"],
-        campaign_id=row["campaign_id"],
-        channel=row["channel"],
-        address_id=row["address_id"],
-        kind=MessageKind(row["kind"]),
-        created_at=row["created_at"],
-        attempts=row["attempts"],
-        repeats=row["repeats"],
-        token=token,
-        receiver=row["receiver"],
-        engagements={one["alert_id"]: one["engagement_id"] for one in row["rows"] if "status" not in one},
-    )
+    about = {one["alert_id"]: one["engagement_id"] for one in row["rows"] if "status" not in one}
+    kind = MessageKind(row["kind"])
+    return value_of(ClaimedMessage, row, message_id=row["_id"], kind=kind, engagements=about)
 
 
 def leave_out(db: Db, message_id: str, alert_ids: Sequence[str], status: DeliveryStatus, error: str) -> None:
     """These alerts of a message cannot be delivered; the others can."""
     db.alert_messages.update_one(
         {"_id": message_id},
-        {"$set": {"rows.$[row].status": status.value, "rows.$[row].last_error": error}},
+        {"$set": {"rows.$[row].status": status, "rows.$[row].last_error": error}},
         array_filters=[{"row.alert_id": {"$in": list(alert_ids)}}],
     )
 
 
 def settle(db: Db, message: ClaimedMessage, settlement: Settlement, *, now: datetime) -> None:
     """Write the outcome of an attempt, unless somebody else has the message by now."""
-    entry = {"at": now, "status": settlement.status.value, "said": settlement.error}
+    entry = {"at": now, "status": settlement.status, "said": settlement.error}
     update: Row = {
         "$set": {
-            "status": settlement.status.value,
+            "status": settlement.status,
             "last_error": settlement.error,
             "traceback": settlement.traceback,
             "due": settlement.due,
@@ -267,11 +242,11 @@ def settle(db: Db, message: ClaimedMessage, settlement: Settlement, *, now: date
 def expire(db: Db, *, now: datetime, resend_unknown: bool, most_repeats: int) -> None:
     """Messages whose sender died while sending may have arrived."""
     again: Row = {"$cond": [{"$lt": ["$repeats", most_repeats]}, literal(now), None]}
-    query = {"status": DeliveryStatus.SENDING.value, "lease_expires_at": {"$lte": now}}
-    entry = {"at": now, "status": DeliveryStatus.UNKNOWN.value, "said": SENDER_DIED}
+    query = {"status": DeliveryStatus.SENDING, "lease_expires_at": {"$lte": now}}
+    entry = {"at": now, "status": DeliveryStatus.UNKNOWN, "said": SENDER_DIED}
     fields = {
         "due": again if resend_unknown else None,
-        "status": DeliveryStatus.UNKNOWN.value,
+        "status": DeliveryStatus.UNKNOWN,
         "repeats": {"$add": ["$repeats", 1]},
         "last_error": SENDER_DIED,
         "token": None,
@@ -283,7 +258,7 @@ def expire(db: Db, *, now: datetime, resend_unknown: bool, most_repeats: int) ->
 def end_address(db: Db, address_id: str, *, reason: str, now: datetime) -> None:
     """Everything open for a dead address is dead too, until `retry`."""
     query = {"address_id": address_id, "status": {"$in": OPEN}}
-    fields = {"status": DeliveryStatus.DEAD.value, "last_error": literal(reason), "due": None}
+    fields = {"status": DeliveryStatus.DEAD, "last_error": literal(reason), "due": None}
     _change(db, query, fields, now=now)
     record(db)
 
@@ -292,7 +267,7 @@ def retry(
     db: Db, *, now: datetime, campaign_id: str | None = None, message_ids: Sequence[str] | None = None
 ) -> int:
     """Try dead messages, and those that may have arrived, again as if for the first time; returns how many."""
-    fields = {"status": DeliveryStatus.FAILED.value, "due": now, "attempts": 0, "traceback": None}
+    fields = {"status": DeliveryStatus.FAILED, "due": now, "attempts": 0, "traceback": None}
     count = _change(db, _ended(campaign_id, message_ids), fields, now=now)
     record(db)
     return count
@@ -308,7 +283,7 @@ def ended(
 
 def waiting_for(db: Db, address_ids: Collection[str], *, campaign_id: str | None = None) -> int:
     """How many messages wait for these addresses, until they are sent or retried."""
-    query = {"address_id": {"$in": list(address_ids)}, "status": {"$in": [*OPEN, DeliveryStatus.DEAD.value]}}
+    query = {"address_id": {"$in": list(address_ids)}, "status": {"$in": [*OPEN, DeliveryStatus.DEAD]}}
     of: Row = {"campaign_id": campaign_id} if campaign_id else {}
     return db.alert_messages.count_documents({**query, **of}) if address_ids else 0
 
@@ -325,7 +300,7 @@ def _ended(campaign_id: str | None, message_ids: Sequence[str] | None) -> Row:
 def record(db: Db, message_ids: Collection[str] | None = None) -> None:
     """Copy what became of messages to alert_history and alert_queue; without ids, of all that a killed run left.
 
-    A message that changed while it was copied is copied again, with the others of its alerts.
+    When one changed while it was copied, all are copied again, with the others of their alerts.
     """
     query: Row = {"is_recorded": False}
     if message_ids is not None:
@@ -344,11 +319,8 @@ def record(db: Db, message_ids: Collection[str] | None = None) -> None:
         ]
         if db.alert_messages.bulk_write(done, ordered=False).matched_count == len(messages):
             return
-        revisions = {one["_id"]: one["revision"] for one in messages}
-        now = db.alert_messages.find({"_id": {"$in": list(revisions)}}, {"revision": 1})
-        overtaken = [one["_id"] for one in now if one["revision"] != revisions[one["_id"]]]
-        touched = [row["alert_id"] for one in messages if one["_id"] in overtaken for row in _rows(one)]
-        again = {"$or": [{"_id": {"$in": overtaken}}, {"rows.alert_id": {"$in": touched}}]}
+        ids = [one["_id"] for one in messages]
+        again = {"$or": [{"_id": {"$in": ids}}, {"rows.alert_id": {"$in": list(alert_ids)}}]}
         db.alert_messages.update_many(again, {"$set": {"is_recorded": False}})
         query = {"is_recorded": False, **again}
 
@@ -373,7 +345,7 @@ def _history(message: Row) -> list[UpdateOne]:
         if is_withdrawn:  # by now the row may stand in another message
             writes.append(UpdateOne({**key, "message_id": message["_id"]}, {"$set": values}))
             continue
-        if values["status"] == DeliveryStatus.SENT.value:
+        if values["status"] == DeliveryStatus.SENT:
             values["sent_at"] = message["settled_at"]
         values |= {name: row[name] for name in (*OF_THE_ALERT, "is_gathered")}
         values |= {
@@ -415,5 +387,5 @@ def write_statuses(db: Db, alert_ids: Collection[str]) -> None:
 def _worst(statuses: set[str]) -> str:
     for deciding, status in WORST_FIRST:
         if statuses & set(deciding):
-            return status.value
-    return AlertStatus.DROPPED.value
+            return status
+    return AlertStatus.DROPPED

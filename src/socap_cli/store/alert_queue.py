@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -31,13 +31,13 @@ from socap_cli.model.alert import (
     Silence,
 )
 from socap_cli.store.alert_messages import IN_MESSAGES, OF_THE_ALERT
-from socap_cli.store.connect import Db
+from socap_cli.store.connect import Db, value_of
 from socap_cli.store.engagements import read_rows
 
 Row = dict[str, Any]
 
-OPEN = [status.value for status in OPEN_ALERTS]
-UNSENT = [DeliveryStatus.PENDING.value, DeliveryStatus.FAILED.value]
+OPEN = list(OPEN_ALERTS)
+UNSENT = [DeliveryStatus.PENDING, DeliveryStatus.FAILED]
 SCOPE = ("campaign_id", "username", "category", "action_type")
 
 log = logging.getLogger("socap.store")
@@ -53,8 +53,6 @@ class LastPlan:
 
 @dataclass(frozen=True, slots=True)
 class AlertFilter:
-    """Which alerts; None matches all."""
-
     campaign_id: str | None = None
     status: AlertStatus | None = None
     username: str | None = None
@@ -62,7 +60,7 @@ class AlertFilter:
     def query(self) -> Row:
         values = {
             "campaign_id": self.campaign_id,
-            "status": self.status and self.status.value,
+            "status": self.status,
             "username": _any_case(self.username) if self.username else None,
         }
         return {name: value for name, value in values.items() if value is not None}
@@ -81,18 +79,15 @@ def put(db: Db, alerts: Sequence[Alert]) -> int:
     """Queue alerts; returns how many are new. Those that still wait take today's importance."""
     if not alerts:
         return 0
-    fresh = [
-        UpdateOne({"_id": alert.alert_id}, {"$setOnInsert": _document(alert)}, upsert=True)
-        for alert in alerts
-    ]
-    today = [
-        UpdateOne(
-            {"_id": alert.alert_id, "status": {"$in": OPEN}},
-            {"$set": {"importance_score": alert.importance_score, "is_vip": alert.is_vip}},
-        )
-        for alert in alerts
-    ]
-    return db.alert_queue.bulk_write([*fresh, *today]).upserted_count
+    operations = []
+    for alert in alerts:
+        row = asdict(alert)
+        key = {"_id": row.pop("alert_id")}
+        del row["hold"]
+        today = {"importance_score": alert.importance_score, "is_vip": alert.is_vip}
+        operations.append(UpdateOne(key, {"$setOnInsert": row}, upsert=True))
+        operations.append(UpdateOne({**key, "status": {"$in": OPEN}}, {"$set": today}))
+    return db.alert_queue.bulk_write(operations).upserted_count
 
 
 def known(db: Db, alert_ids: Iterable[str]) -> set[str]:
@@ -100,15 +95,12 @@ def known(db: Db, alert_ids: Iterable[str]) -> set[str]:
 
 
 def campaigns_with_open(db: Db) -> list[str]:
-    """The campaigns with alerts that wait."""
     return sorted(map(str, db.alert_queue.distinct("campaign_id", {"status": {"$in": OPEN}})))
 
 
 def open_of(db: Db, campaign_id: str) -> list[Alert]:
-    """A campaign's alerts that wait."""
-    return [
-        alert_of(row) for row in db.alert_queue.find({"campaign_id": campaign_id, "status": {"$in": OPEN}})
-    ]
+    query = {"campaign_id": campaign_id, "status": {"$in": OPEN}}
+    return [alert_of(row) for row in db.alert_queue.find(query)]
 
 
 def of_ids(db: Db, alert_ids: Iterable[str]) -> list[Alert]:
@@ -117,21 +109,17 @@ def of_ids(db: Db, alert_ids: Iterable[str]) -> list[Alert]:
 
 def write_holds(db: Db, held: Iterable[tuple[Alert, Hold]]) -> None:
     """Note why alerts wait; what is noted already is not written again."""
-    operations = [
-        UpdateOne(
-            {"_id": alert.alert_id, "status": {"$in": OPEN}},
-            {
-                "$set": {
-                    "status": AlertStatus.HELD.value,
-                    "hold": {"reason": hold.reason.value, "said": hold.text, "until": hold.until},
-                    "importance_score": alert.importance_score,
-                    "waits_for": list(alert.waits_for),
-                }
-            },
-        )
-        for alert, hold in held
-        if alert.waits_for or (alert.status, alert.hold) != (AlertStatus.HELD, hold)
-    ]
+    operations = []
+    for alert, hold in held:
+        if not alert.waits_for and (alert.status, alert.hold) == (AlertStatus.HELD, hold):
+            continue
+        fields = {
+            "status": AlertStatus.HELD,
+            "hold": {"reason": hold.reason, "said": hold.text, "until": hold.until},
+            "importance_score": alert.importance_score,
+            "waits_for": alert.waits_for,
+        }
+        operations.append(UpdateOne({"_id": alert.alert_id, "status": {"$in": OPEN}}, {"$set": fields}))
     if operations:
         db.alert_queue.bulk_write(operations, ordered=False)
 
@@ -140,15 +128,15 @@ def mark_in_messages(db: Db, alert_ids: Iterable[str]) -> None:
     """All recipients of these alerts have their messages."""
     db.alert_queue.update_many(
         {"_id": {"$in": list(alert_ids)}, "status": {"$in": OPEN}},
-        {"$set": {"status": AlertStatus.SENDING.value, "waits_for": []}, "$unset": {"hold": ""}},
+        {"$set": {"status": AlertStatus.SENDING, "waits_for": []}, "$unset": {"hold": ""}},
     )
 
 
 def reopen(db: Db, alert_ids: Iterable[str]) -> None:
     """A message of these alerts is withdrawn: whoever is a recipient now and has no other gets one."""
     db.alert_queue.update_many(
-        {"_id": {"$in": list(alert_ids)}, "status": {"$in": [AlertStatus.HELD.value, *IN_MESSAGES]}},
-        {"$set": {"status": AlertStatus.HELD.value, "waits_for": []}},
+        {"_id": {"$in": list(alert_ids)}, "status": {"$in": [AlertStatus.HELD, *IN_MESSAGES]}},
+        {"$set": {"status": AlertStatus.HELD, "waits_for": []}},
     )
 
 
@@ -157,57 +145,26 @@ def convert_old_messages(db: Db) -> None:
 
     Rows that a killed run of such a version left without a message are free again, and their alerts open.
     """
-    if db.alert_messages.find_one({"revision": None}, {"_id": 1}):
-        row: Row = {name: f"$$row.{name}" for name in (*OF_THE_ALERT, "is_gathered")}
-        row["may_have_arrived"] = {"$ifNull": ["$$row.may_have_arrived", False]}
-        rows = {"$map": {"input": "$rows", "as": "row", "in": row}}
-        is_dropped = {"$eq": ["$status", DeliveryStatus.DROPPED.value]}  # its alerts may be in other messages
-        is_converted = {"$gt": ["$revision", None]}  # by another run
-        pipeline: list[Row] = [
-            {"$match": {"revision": None}},
-            {
-                "$lookup": {
-                    "from": "alert_history",
-                    "localField": "_id",
-                    "foreignField": "message_id",
-                    "as": "rows",
-                }
-            },
-            {"$project": {"rows": {"$cond": [is_dropped, "$$REMOVE", rows]}, "revision": {"$literal": 1}}},
-            {
-                "$merge": {
-                    "into": "alert_messages",
-                    "whenMatched": [
-                        {
-                            "$replaceWith": {
-                                "$cond": [is_converted, "$$ROOT", {"$mergeObjects": ["$$ROOT", "$$new"]}]
-                            }
-                        }
-                    ],
-                    "whenNotMatched": "discard",
-                }
-            },
+    dropped = {"status": DeliveryStatus.DROPPED}
+    operations = []
+    for message in db.alert_messages.find({"revision": None}, {"status": 1}):
+        names = (*OF_THE_ALERT, "is_gathered")
+        rows = [
+            {name: row[name] for name in names} | {"may_have_arrived": row.get("may_have_arrived", False)}
+            for row in db.alert_history.find({"message_id": message["_id"]})
         ]
-        db.alert_messages.aggregate(pipeline)
-    pipeline = [
-        {"$match": {"status": DeliveryStatus.PENDING.value}},
-        {
-            "$lookup": {
-                "from": "alert_messages",
-                "localField": "message_id",
-                "foreignField": "_id",
-                "as": "message",
-            }
-        },
-        {"$match": {"message": []}},
-        {"$project": {"alert_id": 1}},
-    ]
-    if orphans := {row["_id"]: row["alert_id"] for row in db.alert_history.aggregate(pipeline)}:
+        # The alerts of a dropped one may be in other messages.
+        fields = {"revision": 1, **({} if message["status"] == dropped["status"] else {"rows": rows})}
+        operations.append(UpdateOne({"_id": message["_id"], "revision": None}, {"$set": fields}))
+    if operations:
+        db.alert_messages.bulk_write(operations, ordered=False)
+    pending = {"status": DeliveryStatus.PENDING}
+    waiting = list(db.alert_history.find(pending, {"alert_id": 1, "message_id": 1}))
+    ids = {row["message_id"] for row in waiting}
+    stored = {row["_id"] for row in db.alert_messages.find({"_id": {"$in": list(ids)}}, {"_id": 1})}
+    if orphans := {row["_id"]: row["alert_id"] for row in waiting if row["message_id"] not in stored}:
         reopen(db, orphans.values())
-        dropped = {"$set": {"status": DeliveryStatus.DROPPED.value}}
-        db.alert_history.update_many(
-            {"_id": {"$in": list(orphans)}, "status": DeliveryStatus.PENDING.value}, dropped
-        )
+        db.alert_history.update_many({"_id": {"$in": list(orphans)}, **pending}, {"$set": dropped})
 
 
 def reopen_risen(db: Db, risen: Iterable[tuple[Alert, float]]) -> None:
@@ -215,51 +172,32 @@ def reopen_risen(db: Db, risen: Iterable[tuple[Alert, float]]) -> None:
     operations = []
     for alert, minimum in risen:
         before: list[Row] = [{"importance_score": {"$lt": minimum}}]
-        if alert.is_vip:
-            before.append({"is_vip": False})
+        before += [{"is_vip": False}] if alert.is_vip else []
         today = {"importance_score": alert.importance_score, "is_vip": alert.is_vip}
-        operations.append(
-            UpdateOne(
-                {"_id": alert.alert_id, "status": {"$in": IN_MESSAGES}, "$or": before},
-                {"$set": {**today, "status": AlertStatus.HELD.value, "waits_for": []}},
-            )
-        )
+        held: Row = {**today, "status": AlertStatus.HELD, "waits_for": []}
+        query = {"_id": alert.alert_id, "status": {"$in": IN_MESSAGES}, "$or": before}
+        operations.append(UpdateOne(query, {"$set": held}))
     if operations:
         db.alert_queue.bulk_write(operations, ordered=False)
 
 
 def drop_campaign(db: Db, campaign_id: str) -> int:
-    """Drop what a deleted campaign was still owed."""
-    dropped = {"$set": {"status": AlertStatus.DROPPED.value}}
-    query = {"campaign_id": campaign_id, "status": {"$in": [*OPEN, AlertStatus.SENDING.value]}}
+    dropped = {"$set": {"status": AlertStatus.DROPPED}}
+    query = {"campaign_id": campaign_id, "status": {"$in": [*OPEN, AlertStatus.SENDING]}}
     return db.alert_queue.update_many(query, dropped).modified_count
 
 
-def _document(alert: Alert) -> Row:
-    row = asdict(alert)
-    del row["alert_id"], row["hold"]
-    lists = {"labels": list(alert.labels), "waits_for": list(alert.waits_for)}
-    return {**row, **lists, "status": alert.status.value}
-
-
 def alert_of(row: Row) -> Alert:
-    """An alert's document as a value."""
     hold = row.get("hold")
-    return Alert(
-        **{
-            **_values(Alert, row),
-            "alert_id": row["_id"],
-            "status": AlertStatus(row["status"]),
-            "hold": Hold(HoldReason(hold["reason"]), hold["said"], hold["until"]) if hold else None,
-            "labels": tuple(row["labels"]),
-            "waits_for": tuple(row["waits_for"]),
-        }
+    return value_of(
+        Alert,
+        row,
+        alert_id=row["_id"],
+        status=AlertStatus(row["status"]),
+        hold=Hold(HoldReason(hold["reason"]), hold["said"], hold["until"]) if hold else None,
+        labels=tuple(row["labels"]),
+        waits_for=tuple(row["waits_for"]),
     )
-
-
-def _values(kind: type[Any], row: Row) -> Row:
-    """The values of a document that a class has under the same name."""
-    return {one.name: row[one.name] for one in fields(kind) if one.name in row}
 
 
 def last_plans(db: Db) -> dict[str, LastPlan]:
@@ -291,7 +229,7 @@ def put_silence(db: Db, silence: Silence) -> None:
 def active(db: Db, *, now: datetime) -> list[Silence]:
     """Silences that are not over, the last to end first."""
     rows = db.silences.find({"until": {"$gt": now}}).sort("until", -1)
-    return [Silence(**_values(Silence, row), silence_id=row["_id"]) for row in rows]
+    return [value_of(Silence, row, silence_id=row["_id"]) for row in rows]
 
 
 def end(db: Db, silence: Silence, *, dry_run: bool = False) -> int:
@@ -359,9 +297,9 @@ def _listing(row: Row, due: Mapping[str, datetime]) -> AlertListing:
     about, _ = read_rows(row["about"])
     deliveries = []
     for one in row["rows"]:
-        last = {"said": one.get("last_error"), "due": due.get(one.get("message_id"))}
-        values = _values(DeliveryRecord, one) | {"status": DeliveryStatus(one["status"]), **last}
-        deliveries.append(DeliveryRecord(**values))
+        said, tried = one.get("last_error"), due.get(one.get("message_id"))
+        status = DeliveryStatus(one["status"])
+        deliveries.append(value_of(DeliveryRecord, one, status=status, said=said, due=tried))
     return AlertListing(alert_of(row), about[0] if about else None, tuple(deliveries))
 
 
@@ -371,20 +309,19 @@ def messages_of(db: Db, listing: AlertListing) -> list[MessageRecord]:
     found = []
     for row in db.alert_messages.find({"_id": {"$in": ids}}).sort("_id", 1):
         log = tuple(Attempt(one["at"], DeliveryStatus(one["status"]), one["said"]) for one in row["log"])
-        values = {"message_id": row["_id"], "status": DeliveryStatus(row["status"]), "log": log}
-        found.append(MessageRecord(**_values(MessageRecord, row) | values))
+        status = DeliveryStatus(row["status"])
+        found.append(value_of(MessageRecord, row, message_id=row["_id"], status=status, log=log))
     return found
 
 
 def outcomes(db: Db, campaign_id: str) -> AlertOutcomes:
-    """What became of a campaign's alerts."""
     first: dict[str, datetime] = {}
     deliveries: dict[str, dict[str, int]] = {}
     names = {"alert_id": 1, "channel": 1, "status": 1, "sent_at": 1}
     for row in db.alert_history.find({"campaign_id": campaign_id}, names).sort("_id", 1):
         by_status = deliveries.setdefault(row["channel"], {})
         by_status[row["status"]] = by_status.get(row["status"], 0) + 1
-        if row["status"] == DeliveryStatus.SENT.value and row.get("sent_at"):
+        if row["status"] == DeliveryStatus.SENT and row.get("sent_at"):
             first[row["alert_id"]] = min(first.get(row["alert_id"], row["sent_at"]), row["sent_at"])
     return AlertOutcomes(len(first), deliveries, tuple(sorted(first.values())))
 
@@ -394,14 +331,14 @@ def totals(db: Db, campaign_id: str | None = None) -> AlertTotals:
     of: Row = {"campaign_id": campaign_id} if campaign_id else {}
     return AlertTotals(
         _count(db, "alert_queue", {**of, **_any(AlertStatus)}, "$status"),
-        _count(db, "alert_queue", {**of, "status": AlertStatus.HELD.value}, "$hold.reason"),
+        _count(db, "alert_queue", {**of, "status": AlertStatus.HELD}, "$hold.reason"),
         _count(db, "alert_history", {**of, **_any(DeliveryStatus)}, "$status"),
     )
 
 
 def _any(statuses: type[StrEnum]) -> Row:
     """Matches all, and lets an index serve the query."""
-    return {"status": {"$in": [status.value for status in statuses]}}
+    return {"status": {"$in": list(statuses)}}
 
 
 def _count(db: Db, collection: str, match: Row, field: str) -> dict[str, int]:
@@ -426,7 +363,7 @@ def due_later(db: Db, *, after: datetime, campaign_id: str | None = None) -> tup
 
 def due_since(db: Db, *, now: datetime) -> datetime | None:
     """Since when the oldest alert or message waits for a sender only; None when none does."""
-    waits = {"status": AlertStatus.PENDING.value, "hold": None, "scheduled_send_time": {"$lte": now}}
+    waits = {"status": AlertStatus.PENDING, "hold": None, "scheduled_send_time": {"$lte": now}}
     alert = db.alert_queue.find_one(waits, sort=[("scheduled_send_time", 1)])
     unsent = {"status": {"$in": UNSENT}, "due": {"$lte": now}}
     message = db.alert_messages.find_one(unsent, sort=[("due", 1)])

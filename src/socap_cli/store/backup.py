@@ -46,7 +46,6 @@ from socap_cli.store.connect import (
     RESTORING,
     Db,
     heartbeat,
-    note_restored,
     remember_indexes,
     translate_error,
 )  # fmt: skip
@@ -64,26 +63,22 @@ COLLECTION_NAME = re.compile(r"(?!system\.)[^$\x00-\x1f\x7f.][^$\x00-\x1f\x7f]{0
 MONGODUMP_SAFE = "$&+=:@-_.~"
 
 MEBIBYTE = 1024**2
-LARGEST_DOCUMENT = 16 * MEBIBYTE + 16 * 1024
 LARGEST_JSON = 16 * MEBIBYTE
-LONGEST_PADDING = MEBIBYTE
 IDS_COMPARED = 500_000  # the server compares the rest when they are loaded
 BATCH = 500
 
 UNCHANGED = "nothing was changed"
-QUEUE = "jobs"
-QUEUE_ASIDE = "(paused)"
+QUEUE, QUEUE_ASIDE = "jobs", "(paused)"
 LEASE = 60.0
+UNTIL = {"$add": ["$$NOW", int(LEASE * 1000)]}
 NO_SUCH_COLLECTION = 26
 
-Load = Callable[[str, dict[str, Any], Iterable[bytes]], object]
+Load = Callable[[str, dict[str, Any], Iterable[RawBSONDocument]], object]
 """Takes a collection: its name, its options and indexes as the server described them, its documents."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One collection of a backup."""
-
     documents: int
     bytes: int
     sha256: str
@@ -92,8 +87,6 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup holds."""
-
     database: str
     created_at: str
     program: str
@@ -101,7 +94,6 @@ class Manifest:
 
     @property
     def documents(self) -> int:
-        """In all collections."""
         return sum(entry.documents for entry in self.collections.values())
 
 
@@ -166,8 +158,8 @@ def restore(db: Db, source: str) -> Restored:
     it was then.
     """
     with _restoring(db) as (token, prefix):
-        with _rolled_back_on_failure(db, token, prefix):
-            _expect_nobody(db)
+        try:
+            _expect_idle(db, QUEUE)
             manifest = _read(source, lambda *collection: _load(db, prefix, *collection))
             _expect_a_database(source, manifest, db)
             missing = INDEXES.keys() - manifest.collections.keys()
@@ -176,11 +168,13 @@ def restore(db: Db, source: str) -> Restored:
                     _create(db, prefix, name, {})
             # Without a queue no worker claims anything more; one that holds a lease now ends the restore.
             _rename(db, QUEUE, prefix + QUEUE_ASIDE)
-            if db[prefix + QUEUE_ASIDE].find_one(_LEASED):
-                raise _worker_running()
-            _expect_no_sender(db)
+            _expect_idle(db, prefix + QUEUE_ASIDE)
             dropped = sorted(name for name in missing if not INDEXES[name])
             _extend(db, token, dropped=dropped)
+        except BaseException:
+            with suppress(PyMongoError, StoreError):  # while it is unreachable, the next command does it
+                _roll_back(db, token, prefix)
+            raise
         _switch(db, token, prefix, dropped)
     names = {collection["name"] for collection in _plain_collections(db)}
     return Restored(manifest, tuple(sorted(names - INDEXES.keys() - manifest.collections.keys())))
@@ -276,17 +270,15 @@ class _Documents:
         self._count = self._bytes = 0
         self._digest = hashlib.sha256()
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[RawBSONDocument]:
         ids: set[bytes] = set()
-        while head := self._file.read(4):
-            self._count += 1
-            place = f"document {self._count} of {self._name}"
-            size = int.from_bytes(head, "little", signed=True)
-            if not 5 <= size <= LARGEST_DOCUMENT:
-                raise NotABackup(f"{place} claims a size of {size} bytes")
-            raw = head + self._file.read(size - 4)
+        rows = bson.decode_file_iter(self._file, RAW)
+        while True:
+            place = f"document {self._count + 1} of {self._name}"
             try:
-                tree = bson.decode(raw, LENIENT)
+                if (row := next(rows, None)) is None:
+                    return
+                tree = bson.decode(row.raw, LENIENT)
                 key = bson.encode({"": tree["_id"]}, codec_options=LENIENT)
             except (BSONError, ValueError, OverflowError, RecursionError) as error:
                 raise NotABackup(f"{place} is not valid BSON: {error}") from None
@@ -297,9 +289,10 @@ class _Documents:
                 raise NotABackup(f"{place} has the _id of another one")
             if len(ids) < IDS_COMPARED:
                 ids.add(mark)
-            self._bytes += size
-            self._digest.update(raw)
-            yield raw
+            self._count += 1
+            self._bytes += len(row.raw)
+            self._digest.update(row.raw)
+            yield row
 
     def entry(self, metadata_sha256: str) -> Entry:
         return Entry(self._count, self._bytes, self._digest.hexdigest(), metadata_sha256)
@@ -307,11 +300,7 @@ class _Documents:
 
 def _expect_end(archive: tarfile.TarFile, unpacked: gzip.GzipFile) -> None:
     """Raise NotABackup when anything but padding follows; reading on also verifies the gzip checksum."""
-    is_last, padding = archive.next() is None, 0
-    while is_last and (chunk := unpacked.read(MEBIBYTE)):
-        padding += len(chunk)
-        is_last = not any(chunk) and padding <= LONGEST_PADDING
-    if not is_last:
+    if archive.next() is not None or any(unpacked.read(MEBIBYTE)) or unpacked.read(1):
         raise NotABackup("something follows its end")
 
 
@@ -336,7 +325,6 @@ def _parse_manifest(text: bytes) -> Manifest:
 
 
 def checksum(tree: Mapping[str, Any]) -> str:
-    """Of a manifest's other fields."""
     return hashlib.sha256(json.dumps(tree, sort_keys=True).encode()).hexdigest()
 
 
@@ -355,16 +343,18 @@ def _plain_collections(db: Db) -> list[dict[str, Any]]:
 # Loading
 
 
-def _load(db: Db, prefix: str, name: str, metadata: dict[str, Any], documents: Iterable[bytes]) -> None:
+def _load(
+    db: Db, prefix: str, name: str, metadata: dict[str, Any], documents: Iterable[RawBSONDocument]
+) -> None:
     _create(db, prefix, name, metadata)
     collection = db.get_collection(prefix + name, codec_options=RAW)
+    bypass = "validator" in metadata.get(
+        "options", ()
+    )  # only then, since it needs a role of its own (dbAdmin)
     rows = iter(documents)
-    while batch := [RawBSONDocument(raw) for raw in islice(rows, BATCH)]:
+    while batch := list(islice(rows, BATCH)):
         with _refusals(name):
-            # Only with a validator, since it needs a role of its own (dbAdmin).
-            collection.insert_many(
-                batch, bypass_document_validation="validator" in metadata.get("options", ())
-            )
+            collection.insert_many(batch, bypass_document_validation=bypass)
 
 
 def _create(db: Db, prefix: str, name: str, metadata: dict[str, Any]) -> None:
@@ -375,8 +365,8 @@ def _create(db: Db, prefix: str, name: str, metadata: dict[str, Any]) -> None:
     collection = db[prefix + name]
     with _refusals(name):
         db.command({"create": collection.name, **options})
-        if ours := [index.model() for index in INDEXES.get(name, ())]:
-            collection.create_indexes(ours)
+        if ours := INDEXES.get(name):
+            collection.create_indexes(list(ours))
         present = [mark for index in collection.list_indexes() for mark in _identity(index)]
         theirs = [
             index for index in metadata.get("indexes", ()) if not any(m in present for m in _identity(index))
@@ -414,30 +404,18 @@ def _expect_a_database(source: str, manifest: Manifest, db: Db) -> None:
         )
 
 
-_LEASED: dict[str, Any] = {
-    "lease_token": {"$ne": None},
-    "$expr": {"$gt": ["$lease_expires_at", "$$NOW"]},
-}
-
-
-def _expect_nobody(db: Db) -> None:
-    """Raise LockHeld while a command that must not be disturbed holds a lease."""
-    if db[QUEUE].find_one(_LEASED):
-        raise _worker_running()
-    if row := db.locks.find_one({"token": {"$ne": None}, "$expr": {"$gt": ["$until", "$$NOW"]}}):
-        raise LockHeld(f"`socap {row['_id']}` is running", hint=f"{UNCHANGED}; wait until it ends")
-    _expect_no_sender(db)
-
-
-def _expect_no_sender(db: Db) -> None:
-    """Raise LockHeld while a message is being sent: its outcome would be written into another database."""
-    leased = {"$expr": {"$gt": ["$lease_expires_at", "$$NOW"]}}
-    if db.alert_messages.find_one({"status": "sending", **leased}, {"_id": 1}):
-        raise LockHeld("`socap alerts send` is running", hint=f"{UNCHANGED}; wait until it ends")
-
-
-def _worker_running() -> LockHeld:
-    return LockHeld("a worker is running", hint=f"{UNCHANGED}; stop it, or wait until it ends")
+def _expect_idle(db: Db, queue: str) -> None:
+    """Raise LockHeld while anybody holds a lease, whose outcome would be written into another database."""
+    held, is_leased = {"$ne": None}, {"$expr": {"$gt": ["$lease_expires_at", "$$NOW"]}}
+    running = ""
+    if row := db.locks.find_one({"token": held, "$expr": {"$gt": ["$until", "$$NOW"]}}):
+        running = f"`socap {row['_id']}`"
+    elif db.alert_messages.find_one({"status": "sending", **is_leased}, {"_id": 1}):
+        running = "`socap alerts send`"
+    elif db[queue].find_one({"lease_token": held, **is_leased}, {"_id": 1}):
+        running = "a worker"
+    if running:
+        raise LockHeld(f"{running} is running", hint=f"{UNCHANGED}; stop it, or wait until it ends")
 
 
 # Switching, and its record
@@ -449,7 +427,7 @@ def _restoring(db: Db) -> Iterator[tuple[str, str]]:
     token = secrets.token_hex(8)
     prefix = f"{RESTORING}{token}."
     mine = {"_id": "restore", "token": token}
-    row = {"prefix": prefix, "dropped": None, "until": _UNTIL, **_process()}
+    row = {"prefix": prefix, "dropped": None, "until": UNTIL, **_process()}
     try:
         db[RESTORE_RECORD].update_one(mine, [{"$set": row}], upsert=True)
     except DuplicateKeyError:
@@ -457,13 +435,9 @@ def _restoring(db: Db) -> Iterator[tuple[str, str]]:
     for name in db.list_collection_names():  # what a restore left that was rolled back while it was stalled
         if name.startswith(RESTORING) and name != RESTORE_RECORD:
             db.drop_collection(name)
-    with heartbeat(
-        lambda: db[RESTORE_RECORD].update_one(mine, [{"$set": {"until": _UNTIL}}]), every=LEASE / 6
-    ):
+    beat = [{"$set": {"until": UNTIL}}]
+    with heartbeat(lambda: db[RESTORE_RECORD].update_one(mine, beat), every=LEASE / 6):
         yield token, prefix
-
-
-_UNTIL = {"$add": ["$$NOW", int(LEASE * 1000)]}
 
 
 def _process() -> dict[str, Any]:
@@ -481,21 +455,10 @@ def _is_dead(pid: int) -> bool:
 def _extend(db: Db, holder: str, **fields: Any) -> bool:
     """Change the record; False when somebody else took it over. Raises LockHeld then if this is the restore itself."""
     mine = {"_id": "restore", "token": holder}
-    changed = db[RESTORE_RECORD].update_one(mine, [{"$set": {"until": _UNTIL, **fields}}]).matched_count
+    changed = db[RESTORE_RECORD].update_one(mine, [{"$set": {"until": UNTIL, **fields}}]).matched_count
     if not changed and "token" not in fields:
         raise LockHeld("the restore timed out and was rolled back", hint="run it again")
     return bool(changed)
-
-
-@contextmanager
-def _rolled_back_on_failure(db: Db, token: str, prefix: str) -> Iterator[None]:
-    """While the database is unreachable, the next command does it."""
-    try:
-        yield
-    except BaseException:
-        with suppress(PyMongoError, StoreError):
-            _roll_back(db, token, prefix)
-        raise
 
 
 def _roll_back(db: Db, token: str, prefix: str) -> None:
@@ -513,7 +476,7 @@ def _switch(db: Db, token: str, prefix: str, dropped: Iterable[str]) -> None:
     for name in sorted(_loaded(db, prefix) - {QUEUE, QUEUE_ASIDE}):
         _rename(db, prefix + name, name)
     remember_indexes(db)
-    note_restored(db)
+    db.locks.update_one({"_id": "restored"}, [{"$set": {"at": "$$NOW"}}], upsert=True)
     _rename(db, prefix + QUEUE, QUEUE)
     db.drop_collection(prefix + QUEUE_ASIDE)
     _forget(db, token)

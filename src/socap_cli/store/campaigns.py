@@ -15,7 +15,7 @@ from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
 from socap_cli.model.campaign import STORED, Campaign, CampaignStatus, CampaignTweet, TweetCategory
-from socap_cli.store.connect import Db
+from socap_cli.store.connect import Db, value_of
 
 PLACES = {
     "starts_at": "monitor_window.starts_at",
@@ -42,18 +42,8 @@ LEASE = timedelta(minutes=10)
 
 def insert(db: Db, campaign: Campaign) -> bool:
     """False when the slug is taken."""
-    document: dict[str, Any] = {"_id": campaign.slug}
-    for path, value in _stored(campaign).items():
-        outer, _, inner = path.partition(".")
-        if inner:
-            document.setdefault(outer, {})[inner] = value
-        else:
-            document[outer] = value
-    try:
-        db.campaigns.insert_one(document)
-    except DuplicateKeyError:
-        return False
-    return True
+    new = {"$setOnInsert": _stored(campaign)}
+    return db.campaigns.update_one({"_id": campaign.slug}, new, upsert=True).upserted_id is not None
 
 
 def find(db: Db, slug: str) -> Campaign | None:
@@ -69,30 +59,33 @@ def exists(db: Db, slug: str) -> bool:
 
 def listed(db: Db, status: CampaignStatus | None = None) -> list[Campaign]:
     """Valid campaigns, or those in one status, by slug; `unreadable` names the others."""
-    query = {"status": status.value} if status else {"status": {"$in": [s.value for s in CampaignStatus]}}
+    query = {"status": {"$in": [status] if status else list(CampaignStatus)}}
     found = (_valid(row) for row in db.campaigns.find(query).sort("_id", 1))
     return [campaign for campaign in found if campaign is not None]
 
 
 def any_of_cadence(db: Db, cadence: str) -> bool:
     """Whether there is a campaign of this cadence, whatever its status."""
-    query = {"status": {"$in": [status.value for status in CampaignStatus]}, "cadence": cadence}
+    query = {"status": {"$in": list(CampaignStatus)}, "cadence": cadence}
     return db.campaigns.find_one(query, {"_id": 1}) is not None
 
 
 def any_at_all(db: Db) -> bool:
-    """Whether there is any campaign, valid or not."""
     return db.campaigns.find_one({}, {"_id": 1}, hint=[("_id", 1)]) is not None
 
 
 def unreadable(db: Db) -> dict[str, str]:
-    """Invalid documents by slug, with the field that is missing or has an invalid value."""
+    """Invalid documents by slug, with the first field that is missing or invalid, and its value unless secret."""
     found = {}
     for row in db.campaigns.find().sort("_id", 1):
         try:
             _campaign(row)
         except ValidationError as error:
-            found[str(row["_id"])] = _reason(error)
+            first = error.errors(include_url=False)[0]
+            name = str(first["loc"][0]) if first["loc"] else ""
+            reason = "is invalid" if name in SECRETS else f"is {ascii(first['input'])[:60]}"
+            reason = "is missing" if first["type"].startswith("missing") else reason
+            found[str(row["_id"])] = f"{PLACES.get(name, '_id' if name == 'slug' else name)} {reason}"
     return found
 
 
@@ -117,7 +110,7 @@ def delete(db: Db, slug: str) -> None:
 
 
 def _stored(campaign: Campaign) -> dict[str, Any]:
-    """A campaign's values by their place in its document."""
+    """A campaign's values by their path in its document."""
     row = asdict(campaign)
     del row["slug"]
     return {
@@ -131,16 +124,6 @@ def _valid(row: dict[str, Any]) -> Campaign | None:
         return _campaign(row)
     except ValidationError:
         return None
-
-
-def _reason(error: ValidationError) -> str:
-    """The first invalid field and its value, which is left out where it may be a secret."""
-    first = error.errors(include_url=False)[0]
-    name = str(first["loc"][0]) if first["loc"] else ""
-    place = PLACES.get(name, "_id" if name == "slug" else name)
-    if first["type"].startswith("missing"):
-        return f"{place} is missing"
-    return f"{place} is invalid" if name in SECRETS else f"{place} is {ascii(first['input'])[:60]}"
 
 
 def _campaign(row: dict[str, Any]) -> Campaign:
@@ -177,7 +160,7 @@ def remove_tweet(db: Db, slug: str, tweet_id: str) -> bool:
 
 def set_category(db: Db, slug: str, tweet_id: str, category: TweetCategory) -> bool:
     """False when the tweet is not in the campaign."""
-    change = {"$set": {"category": category.value}}
+    change = {"$set": {"category": category}}
     return db.tweets.update_one({"_id": f"{slug}:{tweet_id}"}, change).matched_count == 1
 
 
@@ -203,9 +186,7 @@ def count_tweets(db: Db, slug: str) -> int:
 
 
 def _tweet(row: dict[str, Any]) -> CampaignTweet:
-    names = {entry.name for entry in fields(CampaignTweet)}
-    known = {name: value for name, value in row.items() if name in names}
-    return CampaignTweet(**{**known, "category": TweetCategory(row["category"])})
+    return value_of(CampaignTweet, row, category=TweetCategory(row["category"]))
 
 
 def client_folder(db: Db, campaign: Campaign, *, is_public: bool, dry_run: bool = False) -> str:
@@ -219,17 +200,12 @@ def client_folder(db: Db, campaign: Campaign, *, is_public: bool, dry_run: bool 
         plain = f"{plain or 'client'}-{hashlib.sha256(client.casefold().encode()).hexdigest()[:6]}"
     if not is_public:
         return plain
-    if dry_run:
-        row = db.report_folders.find_one({"_id": client.casefold()})
-        return f"{plain}-{row['token']}" if row else plain
-    row = db.report_folders.find_one_and_update(
-        {"_id": client.casefold()},
-        {"$setOnInsert": {"token": secrets.token_hex(8)}},
-        upsert=True,
-        return_document=ReturnDocument.AFTER,
-    )
-    assert row is not None
-    return f"{plain}-{row['token']}"
+    key = {"_id": client.casefold()}
+    if not dry_run:
+        new = {"$setOnInsert": {"token": secrets.token_hex(8)}}
+        db.report_folders.update_one(key, new, upsert=True)
+    row = db.report_folders.find_one(key)
+    return f"{plain}-{row['token']}" if row else plain
 
 
 def claim(db: Db, slug: str, completed_at: datetime, receiver: str, *, now: datetime) -> str | None:

@@ -7,14 +7,15 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel, MongoClient, errors
+from pymongo.collection import Collection
 from pymongo.database import Database
 
 from socap_cli.errors import (
@@ -28,6 +29,7 @@ from socap_cli.errors import (
 
 Db = Database[dict[str, Any]]
 Result = TypeVar("Result")
+Value = TypeVar("Value")
 
 WAYS_OUT = "set MONGODB_URI to a running MongoDB, or unset it to use the embedded one (see: socap db status)"
 ELECTION = 30.0  # seconds that one operation waits for a primary; an election takes about 12
@@ -41,6 +43,7 @@ DEFAULTS: dict[str, Any] = {
     "maxPoolSize": 128,
 }
 UNAUTHORIZED, AUTHENTICATION_FAILED = 13, 18
+DUPLICATE_KEY = 11000
 # Codes of a server that is stopping, stepping down or not the primary.
 GONE = frozenset({91, 189, 10107, 11600, 11602, 13435, 13436})
 
@@ -118,18 +121,14 @@ def translate_error(error: BaseException, *, uri: str = "") -> StoreError | None
 
 def _is_outage(error: errors.PyMongoError) -> bool:
     """Whether the server is unreachable for now, so that the same operation can work later."""
-    if isinstance(error, errors.ConnectionFailure) or error.timeout:
-        return True
+    codes = {getattr(error, "code", None)}
     if isinstance(error, errors.BulkWriteError):
         details = error.details or {}
-        codes = {
-            row.get("code")
-            for row in (*details.get("writeErrors", ()), *details.get("writeConcernErrors", ()))
-        }
-        return bool(codes & GONE)
-    if "does not support retryable writes" in str(error):
-        return True  # the driver's error for a server that went away between two attempts
-    return isinstance(error, errors.OperationFailure) and error.code in GONE
+        failed = (*details.get("writeErrors", ()), *details.get("writeConcernErrors", ()))
+        codes = {row.get("code") for row in failed}
+    # The last is the driver's error for a server that went away between two attempts.
+    is_gone = isinstance(error, errors.ConnectionFailure) or error.timeout or bool(codes & GONE)
+    return is_gone or "does not support retryable writes" in str(error)
 
 
 def retry_until_available(
@@ -148,13 +147,7 @@ def retry_until_available(
     except Exception as error:
         if not _is_unreachable(error):
             raise
-    from tenacity import (
-        Retrying,
-        retry_if_exception,
-        sleep_using_event,
-        stop_after_delay,
-        wait_random_exponential,
-    )
+    import tenacity  # not at the start of every command
 
     waiting = stop or threading.Event()
 
@@ -163,11 +156,11 @@ def retry_until_available(
             restart()
 
     try_restart()
-    retrying = Retrying(
-        retry=retry_if_exception(_is_unreachable),
-        wait=wait_random_exponential(multiplier=0.1, max=2.0),
-        stop=lambda state: waiting.is_set() or stop_after_delay(patience)(state),
-        sleep=sleep_using_event(waiting),
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_is_unreachable),
+        wait=tenacity.wait_random_exponential(multiplier=0.1, max=2.0),
+        stop=lambda state: waiting.is_set() or tenacity.stop_after_delay(patience)(state),
+        sleep=tenacity.sleep_using_event(waiting),
         before_sleep=try_restart,
         reraise=True,
     )
@@ -193,6 +186,25 @@ def _without_credentials(text: str, uri: str) -> str:
     return text
 
 
+def value_of(kind: type[Value], row: Mapping[str, Any], /, **values: Any) -> Value:
+    """A document as a value of a dataclass: its fields of the same names, and those given."""
+    stored = {one.name: row[one.name] for one in fields(kind) if one.name in row}  # type: ignore[arg-type]
+    return kind(**stored | values)
+
+
+def write_new(collection: Collection[dict[str, Any]], operations: Sequence[Any]) -> set[int]:
+    """Write what can be written; return the positions of what a unique index refused."""
+    try:
+        if operations:
+            collection.bulk_write(operations, ordered=False)
+    except errors.BulkWriteError as error:
+        failed = error.details["writeErrors"]
+        if any(one["code"] != DUPLICATE_KEY for one in failed) or error.details["writeConcernErrors"]:
+            raise
+        return {one["index"] for one in failed}
+    return set()
+
+
 def clock_offset(db: Db) -> timedelta:
     """How far the server's clock is ahead of this host's."""
     at: datetime = db.command("hello")["localTime"]
@@ -202,9 +214,8 @@ def clock_offset(db: Db) -> timedelta:
 def clock(db: Db) -> Callable[[], datetime]:
     """A clock that is set by the server's once and then runs by itself, whatever the host's own shows."""
     began = time.monotonic()
-    at: datetime = db.command("hello")["localTime"]
-    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return lambda: aware + timedelta(seconds=time.monotonic() - began)
+    at = datetime.now(UTC) + clock_offset(db)
+    return lambda: at + timedelta(seconds=time.monotonic() - began)
 
 
 @contextmanager
@@ -253,21 +264,11 @@ def held(db: Db, name: str, *, lease: float = 60.0) -> Iterator[None]:
 UP, DOWN = ASCENDING, DESCENDING
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
-    keys: tuple[tuple[str, int], ...]
-    options: dict[str, Any] = field(default_factory=dict)
-
-    def model(self) -> IndexModel:
-        return IndexModel(list(self.keys), **self.options)
+def up(*names: str, **options: Any) -> IndexModel:
+    return IndexModel([(name, UP) for name in names], **options)
 
 
-def up(*names: str, **options: Any) -> Index:
-    """An ascending index."""
-    return Index(tuple((name, UP) for name in names), options)
-
-
-INDEXES: dict[str, tuple[Index, ...]] = {
+INDEXES: dict[str, tuple[IndexModel, ...]] = {
     "campaigns": (up("status"),),
     "tweets": (up("campaign_id", "tweet_id", unique=True), up("tweet_id")),
     "jobs": (
@@ -283,7 +284,7 @@ INDEXES: dict[str, tuple[Index, ...]] = {
         up("tweet_id", "action_type", "source_id", unique=True),
         up("tweet_id", "action_type", "removed_at", "last_scan"),
         up("needs_planning", partialFilterExpression={"needs_planning": True}),
-        Index((("tweet_id", UP), ("importance_score", DOWN))),
+        IndexModel([("tweet_id", UP), ("importance_score", DOWN)]),
     ),
     "engagement_columns": (up("tweet_id"),),
     "report_folders": (),
@@ -293,7 +294,7 @@ INDEXES: dict[str, tuple[Index, ...]] = {
         up("campaign_id", "status", "hold.reason"),
         up("status", "scheduled_send_time"),
         up("status", "hold.reason"),
-        Index((("planned_at", DOWN), ("_id", UP))),
+        IndexModel([("planned_at", DOWN), ("_id", UP)]),
     ),
     "alert_history": (
         up("status"),
@@ -329,14 +330,15 @@ INDEXES: dict[str, tuple[Index, ...]] = {
     "importance_builds": (),
     "locks": (),
     "runs": (
-        Index((("command", UP), ("started_at", DOWN))),
+        IndexModel([("command", UP), ("started_at", DOWN)]),
         up("started_at", expireAfterSeconds=90 * 86_400),
     ),
 }
 
 
 # Changes with the table, so that a new version creates its new indexes at its first command.
-INDEXES_VERSION = hashlib.sha256(repr(INDEXES).encode()).hexdigest()[:12]
+_TABLE = {name: [index.document for index in indexes] for name, indexes in INDEXES.items()}
+INDEXES_VERSION = hashlib.sha256(repr(_TABLE).encode()).hexdigest()[:12]
 SCHEMA_VERSION = 1
 
 RESTORING = "restoring."
@@ -346,16 +348,8 @@ RESTORE_RECORD = f"{RESTORING}record"
 NOT_SUPPORTED = frozenset({2, 9, 14, 59, 72, 115, 238, 303, 304, 40324})  # of MongoDB and of its imitations
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    is_new: bool
-    """Whether the database did not exist."""
-    ended: str | None
-    """What became of an interrupted restore."""
-
-
-def prepare(db: Db) -> Prepared:
-    """Make a database ready; two cheap reads when it is.
+def prepare(db: Db) -> tuple[bool, str | None]:
+    """Make a database ready, with two cheap reads when it is: whether it is new, what an interrupted restore became.
 
     Raises SchemaMismatch for documents of another version, and LockHeld while a restore is running.
     """
@@ -377,34 +371,27 @@ def prepare(db: Db) -> Prepared:
 
         ended = end_interrupted(db)
     if versions.get("indexes") == INDEXES_VERSION:
-        return Prepared(is_new=False, ended=ended)
+        return False, ended
     is_new = not db.list_collection_names()
     ensure_indexes(db)
-    return Prepared(is_new, ended)
+    return is_new, ended
 
 
 def ensure_indexes(db: Db) -> int:
     """Create the indexes that are missing; return how many there are. The customer's own collections have none."""
     for name, indexes in INDEXES.items():
         if indexes:
-            db[name].create_indexes([index.model() for index in indexes])
+            db[name].create_indexes(list(indexes))
     db.locks.update_one({"_id": "schema"}, {"$setOnInsert": {"version": SCHEMA_VERSION}}, upsert=True)
     remember_indexes(db)
     return sum(len(indexes) for indexes in INDEXES.values())
 
 
 def remember_indexes(db: Db) -> None:
-    """Note that the indexes are those of this version."""
     db.locks.update_one({"_id": "indexes"}, {"$set": {"version": INDEXES_VERSION}}, upsert=True)
 
 
-def note_restored(db: Db) -> None:
-    """Note that the database was replaced by a backup now: what was sent since the backup is not in it."""
-    db.locks.update_one({"_id": "restored"}, [{"$set": {"at": "$$NOW"}}], upsert=True)
-
-
 def restored_at(db: Db) -> datetime | None:
-    """When the database was replaced by a backup last."""
     row = db.locks.find_one({"_id": "restored", "at": {"$type": "date"}})
     return row["at"] if row else None
 
@@ -435,7 +422,7 @@ def missing_indexes(db: Db) -> list[str]:
         f"{collection}.{name}"
         for collection, indexes in INDEXES.items()
         for present in [{index["name"] for index in db[collection].list_indexes()}]
-        for name in sorted({index.model().document["name"] for index in indexes} - present)
+        for name in sorted({index.document["name"] for index in indexes} - present)
     ]
 
 

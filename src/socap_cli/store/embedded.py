@@ -17,6 +17,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from pathlib import Path
 from urllib.parse import quote_plus
 
 from filelock import FileLock, Timeout
-from tenacity import Retrying, retry_if_exception, retry_if_result, stop_after_delay, wait_fixed
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from socap_cli.errors import MongodFailed, NoMongod, StoreError
 
@@ -36,12 +37,7 @@ SHORT_FOLDER = Path("/tmp")  # noqa: S108  (for a folder of mode 0700, checked t
 LARGEST_LOG = 10 * 1024**2
 LOG_TAIL = 256 * 1024
 OPEN_FILES = 64_000  # a connection takes one and a collection several; the usual 1024 ends at 450 connections
-PASSED_ON = (
-    "PATH",
-    "LD_LIBRARY_PATH",
-    "LD_PRELOAD",
-    "TZ",
-)  # everything else of the environment may hold secrets
+PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "TZ")  # the rest of the environment may hold secrets
 BOILERPLATE = ("about to fork", "forked process", "ERROR: child process failed", "To see additional", "try '")
 STILL_LEAVING = ("DBPathInUse", "AddressInUse", "Address already in use")
 WAYS_OUT = (
@@ -88,7 +84,6 @@ class Embedded:
 
     @property
     def _folder(self) -> Path:
-        """The same for every spelling and link."""
         return Path(os.path.realpath(self.data_dir))
 
     def pid(self) -> int | None:
@@ -150,16 +145,13 @@ class Embedded:
             if pid is None:
                 return False
             os.kill(pid, signal.SIGTERM)
-            waiting = Retrying(
-                stop=stop_after_delay(patience),
-                wait=wait_fixed(0.05),
-                retry=retry_if_result(lambda alive: alive is not None),
-                retry_error_callback=lambda _: pid,
-            )
-            if waiting(self.pid) is not None:
-                raise StoreError(
-                    f"mongod (pid {pid}) did not stop within {patience:g} s", hint=f"see {self.log_path}"
-                )
+            until = time.monotonic() + patience
+            while self.pid() is not None:
+                if time.monotonic() > until:
+                    raise StoreError(
+                        f"mongod (pid {pid}) did not stop within {patience:g} s", hint=f"see {self.log_path}"
+                    )
+                time.sleep(0.05)
         return True
 
     @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -25,15 +25,16 @@ from socap_cli.model.list_state import StoredCounts
 from socap_cli.store.connect import Db
 
 Row = dict[str, Any]
-
-
 Order = Literal["importance_score", "timestamp"]
-
-
 ORDERS: dict[Order, list[tuple[str, int]]] = {
     "importance_score": [("importance_score", -1), ("first_seen_at", -1), ("_id", 1)],
     "timestamp": [("first_seen_at", -1), ("_id", 1)],
 }
+SCAN_INDEX = "tweet_id_1_action_type_1_removed_at_1_last_scan_1"
+"""The index that answers a count by itself."""
+POSTS = [kind.action_type for kind in LISTS.values() if kind.is_post]
+MOST = 20_000
+"""Engagements whose delays are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,34 +44,18 @@ class Selection:
     tweet_ids: Sequence[str]
     action_type: str | None = None
     category: str | None = None
-    """An engager's category."""
     min_importance: float | None = None
     present: bool = False
     """Whether those that were taken back are left out."""
 
-    def query(self) -> dict[str, Any]:
-        """The selection as a filter."""
-        wanted: dict[str, Any] = {"tweet_id": {"$in": list(self.tweet_ids)}}
-        if self.action_type:
-            wanted["action_type"] = self.action_type
-        if self.category:
-            wanted["categories"] = self.category
+    def query(self) -> Row:
+        filters: Row = {"action_type": self.action_type, "categories": self.category}
+        query: Row = {name: value for name, value in filters.items() if value}
         if self.min_importance is not None:
-            wanted["importance_score"] = {"$gte": self.min_importance}
+            query["importance_score"] = {"$gte": self.min_importance}
         if self.present:
-            wanted["removed_at"] = None
-        return wanted
-
-
-SCAN_INDEX = "tweet_id_1_action_type_1_removed_at_1_last_scan_1"
-"""The index that answers a count by itself."""
-
-
-POSTS = [kind.action_type for kind in LISTS.values() if kind.is_post]
-
-
-MOST = 20_000
-"""Engagements that are looked at."""
+            query["removed_at"] = None
+        return {"tweet_id": {"$in": list(self.tweet_ids)}, **query}
 
 
 def known(db: Db, ids: Iterable[str]) -> dict[str, StoredItem]:
@@ -84,7 +69,15 @@ def record(db: Db, found: Sequence[FoundEngagement]) -> set[str]:
     operations = []
     for one in found:
         fresh = {
-            **_document(one),
+            "tweet_id": one.tweet_id,
+            "action_type": LISTS[one.kind].action_type,
+            "source_id": one.item.source_id,
+            **asdict(one.item.profile),
+            "engaged_at": one.item.engaged_at,
+            "text": one.item.text,
+            **importance_fields(one.importance),
+            "categories": list(one.categories),
+            "organisations": list(one.organisations),
             "first_pass": one.pass_number,
             "first_seen_at": one.now,
             "backfill": one.backfill,
@@ -94,33 +87,11 @@ def record(db: Db, found: Sequence[FoundEngagement]) -> set[str]:
         operations.append(
             UpdateOne({"_id": one.engagement_id}, {"$setOnInsert": fresh, "$set": seen}, upsert=True)
         )
-    if not operations:
-        return set()
-    return set((db.engagements.bulk_write(operations, ordered=False).upserted_ids or {}).values())
-
-
-def _document(found: FoundEngagement) -> Row:
-    profile = found.item.profile
-    return {
-        "tweet_id": found.tweet_id,
-        "action_type": LISTS[found.kind].action_type,
-        "source_id": found.item.source_id,
-        "user_id": profile.user_id,
-        "username": profile.username,
-        "name": profile.name,
-        "bio": profile.bio,
-        "followers": profile.followers,
-        "verified": profile.verified,
-        "engaged_at": found.item.engaged_at,
-        "text": found.item.text,
-        **importance_fields(found.importance),
-        "categories": list(found.categories),
-        "organisations": list(found.organisations),
-    }
+    upserted = db.engagements.bulk_write(operations, ordered=False).upserted_ids if operations else None
+    return set((upserted or {}).values())
 
 
 def importance_fields(importance: Importance) -> Row:
-    """An importance as an engagement's document keeps it."""
     return {
         "importance_score": importance.score,
         "importance_reasons": [{"username": who, "weight": weight} for who, weight in importance.reasons],
@@ -129,7 +100,6 @@ def importance_fields(importance: Importance) -> Row:
 
 
 def engagement(row: Mapping[str, Any]) -> Engagement:
-    """An engagement's document as a value."""
     reasons = tuple((r["username"], r["weight"]) for r in row.get("importance_reasons") or ())
     return Engagement(
         engagement_id=row["_id"],
@@ -160,10 +130,8 @@ def engagement(row: Mapping[str, Any]) -> Engagement:
 
 def see_again(db: Db, ids: Sequence[str], *, scan: int, now: datetime) -> None:
     """Note that stored engagements are still there; one that had been taken back is there again."""
-    db.engagements.update_many(
-        {"_id": {"$in": list(ids)}},
-        {"$set": {"last_scan": scan, "last_seen_at": now, "removed_at": None}},
-    )
+    seen = {"last_scan": scan, "last_seen_at": now, "removed_at": None}
+    db.engagements.update_many({"_id": {"$in": list(ids)}}, {"$set": seen})
 
 
 def count_unseen(db: Db, tweet_id: str, kind: Kind, *, before: int, since: datetime) -> int:
@@ -230,9 +198,8 @@ def existing(db: Db, ids: Sequence[str]) -> set[str]:
 def scores_of(db: Db, ids: Sequence[str]) -> dict[str, float]:
     """The importance of these, where it is known, by id."""
     query = {"_id": {"$in": list(ids)}, "importance_score": {"$type": "number"}}
-    return {
-        row["_id"]: row["importance_score"] for row in db.engagements.find(query, {"importance_score": 1})
-    }
+    rows = db.engagements.find(query, {"importance_score": 1})
+    return {row["_id"]: row["importance_score"] for row in rows}
 
 
 def needing_plan(
@@ -310,33 +277,6 @@ def stored_ids(db: Db, *, present: bool) -> Iterator[tuple[str, str, str]]:
         yield row["tweet_id"], row["action_type"], row["source_id"]
 
 
-def count_by(db: Db, tweet_ids: Sequence[str], field: str) -> dict[str, int]:
-    """How many present engagements there are for each value of a field, the most first."""
-    unwind: list[dict[str, Any]] = [{"$unwind": "$categories"}] if field == "categories" else []
-    pipeline: list[dict[str, Any]] = [
-        {"$match": Selection(tweet_ids, present=True).query()},
-        *unwind,
-        {"$group": {"_id": f"${field}", "n": {"$sum": 1}}},
-        {"$sort": {"n": -1, "_id": 1}},
-    ]
-    return {row["_id"]: row["n"] for row in db.engagements.aggregate(pipeline)}
-
-
-def count_important(db: Db, tweet_ids: Sequence[str], threshold: float) -> int:
-    """How many present engagements are by accounts at or over a threshold."""
-    return count(db, Selection(tweet_ids, min_importance=threshold, present=True))
-
-
-def by_id(db: Db, ids: Sequence[str], *, batch: int = 1000) -> dict[str, Engagement]:
-    """These engagements by id; one that is gone meanwhile is absent."""
-    found: dict[str, Engagement] = {}
-    for start in range(0, len(ids), batch):
-        wanted = list(ids[start : start + batch])
-        for row in db.engagements.find({"_id": {"$in": wanted}}):
-            found[row["_id"]] = engagement(row)
-    return found
-
-
 def order_of_organisation(
     db: Db, tweet_ids: Sequence[str], organisation: str, members: Sequence[str]
 ) -> list[str]:
@@ -386,7 +326,7 @@ def _told(db: Db, campaign_ids: list[str], since: datetime) -> Delay | None:
     query = {
         "campaign_id": {"$in": campaign_ids},
         "created_at": {"$gte": since},
-        "status": DeliveryStatus.SENT.value,
+        "status": DeliveryStatus.SENT,
         "action_type": {"$in": POSTS},
         "is_backlog": False,
     }

@@ -18,11 +18,8 @@ from socap_cli.store.importance import WITHOUT_CASE
 
 BATCH = 500
 BY_SLUG = ("alert_plans",)
-"""Collections whose `_id` is the campaign's."""
 OF_A_TWEET = ("worker_state", "engagement_columns")
-"""Collections whose `_id` is the tweet's."""
 OF_A_CAMPAIGN = ("jobs", "alert_queue", "alert_history", "alert_messages", "silences", "final_reports")
-"""Collections whose documents name their campaign."""
 Row = dict[str, Any]
 
 
@@ -40,15 +37,21 @@ def engagements(db: Db, wanted: Row, *, dry_run: bool = False) -> Forgotten:
         alerts += db.alert_queue.count_documents({"_id": {"$in": owed}})
         found += len(ids)
         tweets |= {row["tweet_id"] for row in rows}
-        if not dry_run:
-            _delete(db, ids, owed)
+        if dry_run:
+            continue
+        lists = {key.rpartition(":")[0] for key in ids}
+        note_changed(db, (key.partition(":")[0] for key in lists))
+        of_them = {"alert_id": {"$in": owed}}
+        db.alert_messages.update_many({"rows.alert_id": {"$in": owed}}, {"$pull": {"rows": of_them}})
+        db.alert_history.delete_many(of_them)
+        db.alert_queue.delete_many({"_id": {"$in": owed}})
+        db.engagement_columns.delete_many({"_id": {"$in": list(lists)}})
+        db.engagements.delete_many({"_id": {"$in": ids}})
     return Forgotten(found, alerts, tweets)
 
 
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """How much was deleted, or would be."""
-
     engagements: int = 0
     alerts: int = 0
     tweets: set[str] = field(default_factory=set)
@@ -69,17 +72,6 @@ def taken_back(before: datetime) -> Row:
     return {"removed_at": {"$lt": before}}
 
 
-def _delete(db: Db, ids: Sequence[str], alerts: Sequence[str]) -> None:
-    lists = {key.rpartition(":")[0] for key in ids}
-    note_changed(db, (key.partition(":")[0] for key in lists))
-    of_them = {"alert_id": {"$in": list(alerts)}}
-    db.alert_messages.update_many({"rows.alert_id": {"$in": list(alerts)}}, {"$pull": {"rows": of_them}})
-    db.alert_history.delete_many(of_them)
-    db.alert_queue.delete_many({"_id": {"$in": list(alerts)}})
-    db.engagement_columns.delete_many({"_id": {"$in": list(lists)}})
-    db.engagements.delete_many({"_id": {"$in": list(ids)}})
-
-
 def silences_of(db: Db, username: str, *, dry_run: bool = False) -> int:
     """Delete the silences that name somebody; return how many there were."""
     rows = db.silences.find({"username": username}, {"_id": 1}, collation=WITHOUT_CASE)
@@ -90,14 +82,13 @@ def silences_of(db: Db, username: str, *, dry_run: bool = False) -> int:
 
 
 def completed_before(db: Db, moment: datetime) -> list[str]:
-    """The campaigns that were completed before then."""
-    query = {"status": CampaignStatus.COMPLETED.value, "completed_at": {"$lt": moment}}
+    query = {"status": CampaignStatus.COMPLETED, "completed_at": {"$lt": moment}}
     return sorted(str(row["_id"]) for row in db.campaigns.find(query, {"_id": 1}))
 
 
 def campaign(db: Db, slug: str, moment: datetime) -> bool:
     """Delete a campaign that is still completed since before then, with all that is its own; what it spent stays."""
-    query = {"_id": slug, "status": CampaignStatus.COMPLETED.value, "completed_at": {"$lt": moment}}
+    query = {"_id": slug, "status": CampaignStatus.COMPLETED, "completed_at": {"$lt": moment}}
     if db.campaigns.find_one(query, {"_id": 1}) is None:
         return False
     for name in OF_A_CAMPAIGN:

@@ -7,9 +7,9 @@ there. Look-ups by id use the customer's index if there is one; look-ups by hand
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from heapq import nsmallest
 from itertools import chain
@@ -18,7 +18,6 @@ from typing import Any
 from bson import Decimal128, ObjectId
 from pymongo import InsertOne, UpdateOne
 from pymongo.collation import Collation
-from pymongo.errors import BulkWriteError
 
 from socap_cli.model import cleaning
 from socap_cli.model.account import Profile
@@ -40,14 +39,13 @@ from socap_cli.model.important import (
     text_of,
     weight_of,
 )
-from socap_cli.store.connect import Db
+from socap_cli.store.connect import Db, value_of, write_new
 from socap_cli.store.engagements import importance_fields, note_changed, read_rows
 
 Row = Mapping[str, Any]
 
 ABSENT = Importance(0.0)
 CREATED_BY = "socap"
-DUPLICATE_KEY = 11000
 REASONS_KEPT = 5
 """Followers that an engagement keeps as reasons, the heaviest."""
 SAMPLES = 5
@@ -58,8 +56,6 @@ FIELDS = ("followed_user_id", "followed_username", "followed_by", "importance_sc
 
 @dataclass(frozen=True, slots=True)
 class ImportanceCollections:
-    """The names of the customer's collections."""
-
     following_index: str = "following_index"
     important_people: str = "important_people"
 
@@ -80,7 +76,6 @@ class BuildState:
     whole_since: datetime | None = None
     """When the last reading began that reached the end of the list."""
     problem: str | None = None
-    """Why the last reading failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +214,7 @@ def apply_updates(
     if not updates:
         return []
     collection = db[names.following_index]
-    refused = _write_all(collection, [_operation(update, now) for update in updates])
+    refused = write_new(collection, [_operation(update, now) for update in updates])
     keys = [update.before.document["_id"] for update in updates if update.before]
     written = {row["_id"] for row in collection.find({"_id": {"$in": keys}, "updated_at": now}, {"_id": 1})}
     return [
@@ -227,19 +222,6 @@ def apply_updates(
         for position, update in enumerate(updates)
         if position in refused or (update.before and update.before.document["_id"] not in written)
     ]
-
-
-def _write_all(collection: Any, operations: Sequence[Any]) -> set[int]:
-    """Write what can be written; return the positions of what a unique index refused."""
-    if operations:
-        try:
-            collection.bulk_write(operations, ordered=False)
-        except BulkWriteError as error:
-            failed = error.details["writeErrors"]
-            if any(one["code"] != DUPLICATE_KEY for one in failed) or error.details["writeConcernErrors"]:
-                raise
-            return {one["index"] for one in failed}
-    return set()
 
 
 def _operation(update: EntryUpdate, now: datetime) -> InsertOne[dict[str, Any]] | UpdateOne:
@@ -380,7 +362,6 @@ def _number_of(value: Any) -> float | None:
 
 
 def listed(db: Db, names: ImportanceCollections) -> Iterator[ImportantPerson]:
-    """Every important person, by handle."""
     yield from map(person_of, db[names.important_people].find().sort("username", 1))
 
 
@@ -417,8 +398,7 @@ def update_people(
             key = {"_id": _document_id(fold_handle(update.username)), "username": update.username}
             new = {"weight": DEFAULT_WEIGHT, "is_active": True, "created_at": now, "created_by": CREATED_BY}
             operations.append(InsertOne({**key, **new, **values}))
-    refused = _write_all(db[names.important_people], operations)
-    return [updates[position] for position in sorted(refused)]
+    return [updates[place] for place in sorted(write_new(db[names.important_people], operations))]
 
 
 def remove_people(db: Db, names: ImportanceCollections, people: Sequence[ImportantPerson]) -> None:
@@ -427,46 +407,29 @@ def remove_people(db: Db, names: ImportanceCollections, people: Sequence[Importa
 
 def survey(db: Db, names: ImportanceCollections) -> Survey:
     """Read every document once."""
-    entries = people = unreadable = 0
-    samples: list[str] = []
-
-    def note(collection: str, key: object, problems: Sequence[str]) -> None:
-        nonlocal unreadable
+    entries = ((names.following_index, e.document["_id"], e.problems) for e in index_entries(db, names))
+    people = ((names.important_people, person.key, person.problems) for person in listed(db, names))
+    counts, unreadable, samples = Counter[str](), 0, list[str]()
+    for collection, key, problems in chain(entries, people):
+        counts[collection] += 1
         unreadable += bool(problems)
         if problems and len(samples) < SAMPLES:
             samples.append(f"{collection} {key}: {'; '.join(problems)}")
-
-    for entry in index_entries(db, names):
-        entries += 1
-        note(names.following_index, entry.document["_id"], entry.problems)
-    for person in listed(db, names):
-        people += 1
-        note(names.important_people, person.key, person.problems)
-    return Survey(entries, people, unreadable, tuple(samples), tuple(_missing_indexes(db, names)))
-
-
-def _missing_indexes(db: Db, names: ImportanceCollections) -> Iterator[str]:
-    indexes = list(db[names.following_index].list_indexes())
-    for field, strength in (
-        ("followed_user_id", None),
-        ("followed_username", WITHOUT_CASE.document["strength"]),
-    ):
-        if not any(
-            next(iter(index["key"])) == field
-            and index.get("collation", {}).get("strength") == strength
-            and "partialFilterExpression" not in index
-            for index in indexes
-        ):
-            yield field
+    served = {
+        (next(iter(index["key"])), index.get("collation", {}).get("strength"))
+        for index in db[names.following_index].list_indexes()
+        if "partialFilterExpression" not in index
+    }
+    needed = (("followed_user_id", None), ("followed_username", WITHOUT_CASE.document["strength"]))
+    missing = tuple(field for field, strength in needed if (field, strength) not in served)
+    return Survey(
+        counts[names.following_index], counts[names.important_people], unreadable, tuple(samples), missing
+    )
 
 
 def load_builds(db: Db) -> dict[str, BuildState]:
-    """How far each important person is read, by folded handle."""
-    names = {field.name for field in fields(BuildState)}
-    return {
-        row["_id"]: BuildState(row["_id"], **{k: v for k, v in row.items() if k in names})
-        for row in db.importance_builds.find()
-    }
+    rows = db.importance_builds.find()
+    return {row["_id"]: value_of(BuildState, row, username=row["_id"]) for row in rows}
 
 
 def save_build(db: Db, state: BuildState) -> None:

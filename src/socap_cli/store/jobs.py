@@ -19,13 +19,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pymongo import UpdateMany, UpdateOne
-from pymongo.errors import BulkWriteError
+from pymongo import InsertOne, UpdateMany, UpdateOne
 
 from socap_cli.model.cadence import Look
 from socap_cli.model.kinds import LISTS, METRICS, Kind, kinds, priority_of
 from socap_cli.model.queue import Job, JobRecord, JobStatus, Outcome, Result, Unit
-from socap_cli.store.connect import Db, literal
+from socap_cli.store.connect import Db, literal, value_of, write_new
 
 # All ranks lie between these two: 300 thousand million.
 FIRST_RANK, LAST_RANK = datetime(2000, 1, 1, tzinfo=UTC), datetime(2010, 1, 1, tzinfo=UTC)
@@ -34,8 +33,8 @@ MAX_LOST_LEASES = 3
 LARGEST_CLAIM = 2000  # jobs of one kind
 LONGEST_ERROR, LONGEST_TRACEBACK = 500, 8000
 
-OPEN = (JobStatus.PENDING.value, JobStatus.PROCESSING.value)
-ENDED = (JobStatus.COMPLETED.value, JobStatus.FAILED.value)
+OPEN = (JobStatus.PENDING, JobStatus.PROCESSING)
+ENDED = (JobStatus.COMPLETED, JobStatus.FAILED)
 # A document that is not a job of ours, whoever wrote it, is neither claimed nor waited for.
 # Ranges, which hold one type only: unlike $type they are answered from the index.
 SOUND: dict[str, Any] = {"due": {"$gte": datetime(1, 1, 1, tzinfo=UTC)}, "tweet_id": {"$gte": ""}}
@@ -43,9 +42,8 @@ NOW_DUE: dict[str, Any] = {**SOUND, "$expr": {"$lte": ["$due", "$$NOW"]}}
 NEXT_FIRST = [("due", 1), ("_id", 1)]
 CLAIM_INDEX = "status_1_job_type_1_due_1__id_1_tweet_id_1"
 LIST_INDEX = "tweet_id_1_job_type_1"
-DUPLICATE = 11000
 JOB_FIELDS = [
-    "campaign_id", "tweet_id", "job_type", "lease_token", "attempts", "max_attempts", "failures",
+    "campaign_id", "tweet_id", "lease_token", "attempts", "max_attempts", "failures",
     "waits_for_metrics", "last_cycle", "due", "look_due_at",
 ]  # fmt: skip
 
@@ -53,7 +51,7 @@ JOB_FIELDS = [
 NO_LEASE: dict[str, Any] = {
     "lease_token": None, "lease_expires_at": None, "claimed_by": None, "claimed_at": None, "updated_at": "$$NOW",
 }  # fmt: skip
-BACK: dict[str, Any] = {**NO_LEASE, "status": JobStatus.PENDING.value, "due": "$rank"}
+BACK: dict[str, Any] = {**NO_LEASE, "status": JobStatus.PENDING, "due": "$rank"}
 UNTRIED: dict[str, Any] = {"attempts": 0, "failures": 0, "lost_leases": 0, "finished_at": None}
 
 
@@ -80,57 +78,44 @@ def arm(
     }
     known = {row["_id"] for row in db.jobs.find({"campaign_id": campaign_id}, {"_id": 1})}
     if orphans := known - jobs.keys():
-        processing = JobStatus.PROCESSING.value
-        db.jobs.delete_many({"_id": {"$in": list(orphans)}, "status": {"$ne": processing}})
+        db.jobs.delete_many({"_id": {"$in": list(orphans)}, "status": {"$ne": JobStatus.PROCESSING}})
     new = [
-        {
-            "_id": job_id,
-            "campaign_id": campaign_id,
-            "tweet_id": tweet_id,
-            "job_type": kind,
-            "priority": priority_of(kind),
-            "tweet_rank": number,
-            "status": JobStatus.COMPLETED.value,
-        }
+        InsertOne(
+            {
+                "_id": job_id,
+                "campaign_id": campaign_id,
+                "tweet_id": tweet_id,
+                "job_type": kind,
+                "priority": priority_of(kind),
+                "tweet_rank": number,
+                "status": JobStatus.COMPLETED,
+            }
+        )
         for job_id, (tweet_id, kind, number) in jobs.items()
         if job_id not in known
     ]
-    if new:
-        try:
-            db.jobs.insert_many(new, ordered=False)
-        except BulkWriteError as error:  # another run may insert some of them at the same time
-            if any(failed["code"] != DUPLICATE for failed in error.details["writeErrors"]):
-                raise
-    if looks is None:
-        looks_or_all: Iterable[tuple[dict[str, Any], int, int | str, datetime | None]] = [
-            ({}, len(tweet_ids), "$tweet_rank", None)
-        ]
-        count = len(jobs)
-    else:
-        # They follow each other in the order like the jobs of a campaign of as many tweets.
-        looks_or_all = [
-            ({"tweet_id": tweet_id, "job_type": {"$in": [METRICS, *look.lists]}}, len(looks), number, look.at)
+    write_new(db.jobs, new)  # another run may insert some of them at the same time
+    parts: list[tuple[dict[str, Any], int | str, datetime | None]] = [({}, "$tweet_rank", None)]
+    tweets, count = len(tweet_ids), len(jobs)
+    if looks is not None:  # they follow each other in the order like the jobs of a campaign of as many tweets
+        parts = [
+            ({"tweet_id": tweet_id, "job_type": {"$in": [METRICS, *look.lists]}}, number, look.at)
             for number, (tweet_id, look) in enumerate(looks.items())
         ]
-        count = sum(1 + len(look.lists) for look in looks.values())
+        tweets, count = len(looks), sum(1 + len(look.lists) for look in looks.values())
     if not count:
         return 0, 0
-    current = _current_rank(db)
+    may_run = {"status": JobStatus.PENDING, "job_type": {"$in": kinds()}, "due": {"$lt": LAST_RANK}}
+    first = db.jobs.find_one(may_run, {"_id": 0, "due": 1}, sort=NEXT_FIRST)
+    current = FIRST_RANK if first is None else max(FIRST_RANK, first["due"])  # the rank that is being served
     ended = {"campaign_id": campaign_id, "status": {"$in": list(ENDED)}}
     fixed = {"asked_at": asked_at, "last_cycle": last_cycle, "max_attempts": max_attempts}
     operations = [
         UpdateMany({**ended, **which}, _armed(current, tweets, number, {**fixed, "look_due_at": due_at}))
-        for which, tweets, number, due_at in looks_or_all
+        for which, number, due_at in parts
     ]
     armed = db.jobs.bulk_write(operations, ordered=False).modified_count
     return armed, max(0, count - armed)
-
-
-def _current_rank(db: Db) -> datetime:
-    """The rank that is being served: the first among the jobs that may run at once."""
-    query = {"status": JobStatus.PENDING.value, "job_type": {"$in": kinds()}, "due": {"$lt": LAST_RANK}}
-    first = db.jobs.find_one(query, {"_id": 0, "due": 1}, sort=NEXT_FIRST)
-    return FIRST_RANK if first is None else max(FIRST_RANK, first["due"])
 
 
 def _armed(current: datetime, tweets: int, number: int | str, fixed: dict[str, Any]) -> list[dict[str, Any]]:
@@ -140,7 +125,7 @@ def _armed(current: datetime, tweets: int, number: int | str, fixed: dict[str, A
     fields = {
         **NO_LEASE,
         **fixed,
-        "status": JobStatus.PENDING.value,
+        "status": JobStatus.PENDING,
         "created_at": {"$ifNull": ["$created_at", "$$NOW"]},
         "armed_at": "$$NOW",
         "waits_for_metrics": {"$not": [is_metrics]},
@@ -154,12 +139,8 @@ def _armed(current: datetime, tweets: int, number: int | str, fixed: dict[str, A
 
 def promote_due(db: Db) -> int:
     """Give jobs whose wait is over their rank back, so that they go before what was armed after them."""
-    waited = {
-        "status": JobStatus.PENDING.value,
-        "job_type": {"$in": kinds()},
-        **NOW_DUE,
-        "due": {"$gte": LAST_RANK},
-    }
+    pending = {"status": JobStatus.PENDING, "job_type": {"$in": kinds()}}
+    waited = {**pending, **NOW_DUE, "due": {"$gte": LAST_RANK}}
     return db.jobs.update_many(waited, [{"$set": {"due": "$rank"}}]).modified_count
 
 
@@ -168,8 +149,8 @@ def release_lists(db: Db, release: Iterable[tuple[str, Kind]], close: Iterable[t
     if released := _waiting(release, {"due": "$rank", "waits_for_metrics": False}):
         db.jobs.bulk_write(released, ordered=False)
     ends = {
-        "status": JobStatus.COMPLETED.value,
-        "outcome": Result.UNCHANGED.value,
+        "status": JobStatus.COMPLETED,
+        "outcome": Result.UNCHANGED,
         "finished_at": "$$NOW",
         "updated_at": "$$NOW",
         "waits_for_metrics": False,
@@ -182,7 +163,7 @@ def _waiting(lists: Iterable[tuple[str, Kind]], changes: dict[str, Any]) -> list
     by_kind: dict[Kind, list[str]] = {}
     for tweet_id, kind in lists:
         by_kind.setdefault(kind, []).append(tweet_id)
-    waiting = {"status": JobStatus.PENDING.value, "waits_for_metrics": True}
+    waiting = {"status": JobStatus.PENDING, "waits_for_metrics": True}
     return [
         UpdateMany({"tweet_id": {"$in": ids}, "job_type": kind, **waiting}, [{"$set": changes}])
         for kind, ids in by_kind.items()
@@ -195,26 +176,16 @@ def metrics_open(db: Db, tweet_id: str) -> bool:
     return db.jobs.find_one(query, {"_id": 1}) is not None
 
 
-def retry_failed(db: Db, job_ids: Sequence[str], *, campaign_id: str | None = None) -> int:
-    """Arm failed jobs again: those named, else all (of a campaign)."""
-    again = {
-        **UNTRIED,
-        "status": JobStatus.PENDING.value,
-        "due": "$rank",
-        "waits_for_metrics": False,
-        "updated_at": "$$NOW",
-    }
-    return db.jobs.update_many(_failed(job_ids, campaign_id), [{"$set": again}]).modified_count
-
-
-def count_failed(db: Db, job_ids: Sequence[str], *, campaign_id: str | None = None) -> int:
-    return db.jobs.count_documents(_failed(job_ids, campaign_id))
-
-
-def _failed(job_ids: Sequence[str], campaign_id: str | None) -> dict[str, Any]:
+def retry_failed(
+    db: Db, job_ids: Sequence[str], *, campaign_id: str | None = None, dry_run: bool = False
+) -> int:
+    """Arm failed jobs again: those named, else all (of a campaign); return how many."""
     ids = {"_id": {"$in": list(job_ids)}} if job_ids else {}
-    campaign = {"campaign_id": campaign_id} if campaign_id else {}
-    return {"status": JobStatus.FAILED.value, **ids, **campaign}
+    query = {"status": JobStatus.FAILED, **ids, **({"campaign_id": campaign_id} if campaign_id else {})}
+    if dry_run:
+        return db.jobs.count_documents(query)
+    again = {**UNTRIED, **BACK, "waits_for_metrics": False}
+    return db.jobs.update_many(query, [{"$set": again}]).modified_count
 
 
 def delete(db: Db, campaign_id: str, tweet_id: str | None = None) -> int:
@@ -234,7 +205,7 @@ def claim(db: Db, wanted: Sequence[Kind], *, units: int, batch: int, worker: str
     token = secrets.token_hex(12)
     these = {"$or": [{"job_type": kind, "tweet_id": {"$in": ids}} for kind, ids in chosen.items()]}
     fields = {
-        "status": JobStatus.PROCESSING.value,
+        "status": JobStatus.PROCESSING,
         "lease_token": token,
         "lease_expires_at": {"$add": ["$$NOW", int(lease * 1000)]},
         "claimed_by": literal(worker),
@@ -242,18 +213,28 @@ def claim(db: Db, wanted: Sequence[Kind], *, units: int, batch: int, worker: str
         "updated_at": "$$NOW",
         "epoch": {"$add": [{"$ifNull": ["$epoch", 0]}, 1]},
     }
-    free = {"$and": [these, {"status": JobStatus.PENDING.value, **NOW_DUE}]}
+    free = {"$and": [these, {"status": JobStatus.PENDING, **NOW_DUE}]}
     if not db.jobs.update_many(free, [{"$set": fields}], hint=LIST_INDEX).matched_count:
         return []
-    mine = db.jobs.find({**these, "lease_token": token}, JOB_FIELDS, hint=LIST_INDEX)
-    return _units([_job(row) for row in mine], batch)
+    rows = db.jobs.find({**these, "lease_token": token}, ["job_type", *JOB_FIELDS], hint=LIST_INDEX)
+    jobs = []
+    for row in rows:
+        stored: dict[str, Any] = {name: row.get(name) for name in JOB_FIELDS}
+        jobs.append(Job(job_id=row["_id"], kind=row["job_type"], **stored))
+    return _units(jobs, batch)
 
 
 def _choose(db: Db, wanted: Sequence[Kind], units: int, batch: int) -> dict[Kind, list[str]]:
     """Tweets to claim of each kind: those of the first due jobs, whatever their campaign, that fill the units."""
     rows: list[dict[str, Any]] = []
     for group, limit in (([METRICS], units * batch), (list(LISTS), units)):
-        rows.extend(_head(db, [kind for kind in group if kind in wanted], limit=min(limit, LARGEST_CLAIM)))
+        kinds = [kind for kind in group if kind in wanted]
+        if kinds and limit > 0:
+            query = {"status": JobStatus.PENDING, "job_type": {"$in": kinds}, **NOW_DUE}
+            first = db.jobs.find(query, dict.fromkeys(("_id", "job_type", "tweet_id", "due"), 1)).sort(
+                NEXT_FIRST
+            )
+            rows.extend(first.limit(min(limit, LARGEST_CLAIM)))  # from the index alone
     rows.sort(key=lambda row: (row["due"], str(row["_id"])))
     chosen: dict[Kind, dict[str, None]] = {}
     used = 0
@@ -268,20 +249,6 @@ def _choose(db: Db, wanted: Sequence[Kind], units: int, batch: int) -> dict[Kind
         used += starts_unit
         tweets[tweet_id] = None
     return {kind: list(tweets) for kind, tweets in chosen.items() if tweets}
-
-
-def _head(db: Db, kinds: Sequence[Kind], *, limit: int) -> list[dict[str, Any]]:
-    """The first due jobs of these kinds, from the index alone."""
-    if not kinds or limit <= 0:
-        return []
-    query = {"status": JobStatus.PENDING.value, "job_type": {"$in": list(kinds)}, **NOW_DUE}
-    found = db.jobs.find(query, {"_id": 1, "job_type": 1, "tweet_id": 1, "due": 1}).sort(NEXT_FIRST)
-    return list(found.limit(limit))
-
-
-def _job(row: dict[str, Any]) -> Job:
-    fields: dict[str, Any] = {name: row.get(name) for name in JOB_FIELDS if name != "job_type"}
-    return Job(job_id=row["_id"], kind=Kind(row["job_type"]), **fields)
 
 
 def _units(jobs: list[Job], batch: int) -> list[Unit]:
@@ -301,16 +268,16 @@ def _units(jobs: list[Job], batch: int) -> list[Unit]:
 
 def settle(db: Db, outcomes: Sequence[Outcome]) -> int:
     """Write outcomes in bulk, each under its lease; return how many counted. A lost lease changes nothing."""
-    ended: dict[tuple[str, str], list[str]] = {}
+    ended: dict[tuple[str, Result], list[str]] = {}
     operations: list[UpdateOne | UpdateMany] = []
     for outcome in outcomes:
         if outcome.delay is None and not outcome.final:
-            ended.setdefault((outcome.job.lease_token, outcome.result.value), []).append(outcome.job.job_id)
+            ended.setdefault((outcome.job.lease_token, outcome.result), []).append(outcome.job.job_id)
         else:
             operations.append(_put_back(outcome))
     for (token, result), ids in ended.items():
         done = {
-            "status": JobStatus.COMPLETED.value,
+            "status": JobStatus.COMPLETED,
             "outcome": literal(result),
             "finished_at": "$$NOW",
             "last_error": None,
@@ -320,7 +287,7 @@ def settle(db: Db, outcomes: Sequence[Outcome]) -> int:
 
 
 def _held(ids: list[str], token: str) -> dict[str, Any]:
-    return {"_id": {"$in": ids}, "lease_token": token, "status": JobStatus.PROCESSING.value}
+    return {"_id": {"$in": ids}, "lease_token": token, "status": JobStatus.PROCESSING}
 
 
 def _put_back(outcome: Outcome) -> UpdateOne:
@@ -335,7 +302,7 @@ def _put_back(outcome: Outcome) -> UpdateOne:
         **NO_LEASE,
         "attempts": attempts,
         "failures": {"$add": ["$failures", 1]} if outcome.is_failure else 0,
-        "status": JobStatus.FAILED.value if outcome.failed else JobStatus.PENDING.value,
+        "status": JobStatus.FAILED if outcome.failed else JobStatus.PENDING,
         "finished_at": "$$NOW" if outcome.failed else None,
         "last_error": error if outcome.error else "$last_error",
     }
@@ -360,18 +327,14 @@ def _all_held(units: Iterable[Unit]) -> dict[str, Any]:
     return {
         "_id": {"$in": [job.job_id for job in jobs]},
         "lease_token": {"$in": list({job.lease_token for job in jobs})},
-        "status": JobStatus.PROCESSING.value,
+        "status": JobStatus.PROCESSING,
     }
 
 
 def release_unacknowledged(db: Db, worker: str, *, held: Iterable[Unit]) -> int:
     """Give back what a worker claimed without having heard so, when the answer to its claim was lost."""
     tokens = list({job.lease_token for unit in held for job in unit.jobs})
-    unheard = {
-        "status": JobStatus.PROCESSING.value,
-        "claimed_by": worker,
-        "lease_token": {"$nin": tokens},
-    }
+    unheard = {"status": JobStatus.PROCESSING, "claimed_by": worker, "lease_token": {"$nin": tokens}}
     return db.jobs.update_many(unheard, [{"$set": BACK}]).modified_count
 
 
@@ -380,20 +343,15 @@ def sweep(db: Db) -> int:
     lost = {"$add": ["$lost_leases", 1]}
     too_often = {"$gte": [lost, MAX_LOST_LEASES]}
     reason = {"message": f"its worker died {MAX_LOST_LEASES} times", "at": "$$NOW"}
-    return db.jobs.update_many(
-        {"status": JobStatus.PROCESSING.value, "$expr": {"$lte": ["$lease_expires_at", "$$NOW"]}},
-        [
-            {
-                "$set": {
-                    **BACK,
-                    "lost_leases": lost,
-                    "status": {"$cond": [too_often, JobStatus.FAILED.value, JobStatus.PENDING.value]},
-                    "finished_at": {"$cond": [too_often, "$$NOW", None]},
-                    "last_error": {"$cond": [too_often, reason, "$last_error"]},
-                }
-            }
-        ],
-    ).modified_count
+    expired = {"status": JobStatus.PROCESSING, "$expr": {"$lte": ["$lease_expires_at", "$$NOW"]}}
+    fields = {
+        **BACK,
+        "lost_leases": lost,
+        "status": {"$cond": [too_often, JobStatus.FAILED, JobStatus.PENDING]},
+        "finished_at": {"$cond": [too_often, "$$NOW", None]},
+        "last_error": {"$cond": [too_often, reason, "$last_error"]},
+    }
+    return db.jobs.update_many(expired, [{"$set": fields}]).modified_count
 
 
 def seconds_to_next(db: Db) -> float | None:
@@ -410,7 +368,7 @@ def lag(db: Db) -> float:
 def _of_next(db: Db, milliseconds: dict[str, Any], **conditions: Any) -> float | None:
     """A time of the first pending job, in seconds; None when there is none."""
     pipeline: list[dict[str, Any]] = [
-        {"$match": {"status": JobStatus.PENDING.value, "job_type": {"$in": kinds()}, **SOUND, **conditions}},
+        {"$match": {"status": JobStatus.PENDING, "job_type": {"$in": kinds()}, **SOUND, **conditions}},
         {"$sort": dict(NEXT_FIRST)},
         {"$limit": 1},
         {"$project": {"time": milliseconds}},
@@ -426,8 +384,7 @@ def asked_at(db: Db, campaign_id: str) -> dict[str, datetime]:
 
 
 def count_processing(db: Db) -> int:
-    """How many jobs are leased."""
-    return db.jobs.count_documents({"status": JobStatus.PROCESSING.value})
+    return db.jobs.count_documents({"status": JobStatus.PROCESSING})
 
 
 def count_open(db: Db, campaign_id: str | None = None) -> int:
@@ -439,7 +396,7 @@ def count_open(db: Db, campaign_id: str | None = None) -> int:
 def count_by_status(db: Db) -> dict[str, dict[str, int]]:
     """{kind: {status: jobs}}, from the index alone."""
     pipeline: list[dict[str, Any]] = [
-        {"$match": {"status": {"$in": [status.value for status in JobStatus]}, "job_type": {"$in": kinds()}}},
+        {"$match": {"status": {"$in": list(JobStatus)}, "job_type": {"$in": kinds()}}},
         {"$group": {"_id": {"kind": "$job_type", "status": "$status"}, "n": {"$sum": 1}}},
     ]
     counts: dict[str, dict[str, int]] = {kind: {} for kind in kinds()}
@@ -452,7 +409,7 @@ def listed(
     db: Db, *, status: JobStatus | None, campaign_id: str | None, limit: int
 ) -> tuple[list[JobRecord], int]:
     """Jobs, the next first, and how many there are without the limit."""
-    statuses = [status.value] if status else [one.value for one in JobStatus]
+    statuses = [status] if status else list(JobStatus)
     query: dict[str, Any] = {"status": {"$in": statuses}, "job_type": {"$in": kinds()}}
     if campaign_id:
         query["campaign_id"] = campaign_id
@@ -461,7 +418,6 @@ def listed(
 
 
 def find(db: Db, job_id: str) -> JobRecord | None:
-    """One job; None when there is none of that id."""
     row = db.jobs.find_one({"_id": job_id})
     return None if row is None else _record(row)
 
@@ -469,22 +425,15 @@ def find(db: Db, job_id: str) -> JobRecord | None:
 def _record(row: dict[str, Any]) -> JobRecord:
     due = row.get("due")
     error = row.get("last_error") or {}
-    return JobRecord(
+    return value_of(
+        JobRecord,
+        row,
         job_id=row["_id"],
         campaign_id=str(row.get("campaign_id")),
         tweet_id=str(row.get("tweet_id")),
-        job_type=Kind(row["job_type"]),
-        priority=row.get("priority", 0),
         status=JobStatus(row["status"]),
         due=due if isinstance(due, datetime) and due >= LAST_RANK else None,
-        attempts=row.get("attempts", 0),
-        max_attempts=row.get("max_attempts", 0),
-        outcome=row.get("outcome"),
         last_error=error.get("message"),
         last_error_at=error.get("at"),
         traceback=error.get("traceback"),
-        **{
-            name: row.get(name)
-            for name in ("claimed_by", "claimed_at", "created_at", "updated_at", "finished_at")
-        },
     )

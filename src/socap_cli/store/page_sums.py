@@ -15,16 +15,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pymongo.errors import BulkWriteError
+from pymongo import InsertOne
 
 from socap_cli.model.engagement import BACKFILL, TIMED, EngagementColumns
 from socap_cli.model.kinds import LISTS
 from socap_cli.model.list_state import SCANS_A_HOLD
-from socap_cli.store.connect import Db
+from socap_cli.store.connect import Db, write_new
 
 Numbers = NDArray[Any]
 ListKey = tuple[str, str]
-"""A list: its tweet and its action."""
 
 COLUMNS = np.dtype(
     [("source", "<i8"), ("user", "<i8"), ("labels", "<u8"), ("score", "<f4"), ("at", "<u4"), ("flags", "u1")]
@@ -38,7 +37,6 @@ AT_ONCE = 50
 """Lists that are read together: few round trips, and few documents in memory."""
 SETTLED = timedelta(minutes=10)
 """Whoever notes a change outside a hold has written it within this time."""
-DUPLICATE_KEY = 11000
 
 STATE_FIELDS = ("epoch", "collected", "lease_until", "open_pass.number")
 FIELDS = dict.fromkeys(
@@ -61,8 +59,6 @@ class ListVersion:
 
 @dataclass
 class _List:
-    """The rows of one list."""
-
     rows: Numbers = field(default_factory=lambda: np.empty(0, COLUMNS))
     label_names: list[str] = field(default_factory=list)
     texts: dict[int, str] = field(default_factory=dict)
@@ -85,14 +81,8 @@ class _List:
             place = self.label_names.index(name)
             labels |= 1 << place if place < MOST_LABELS else 0
         source, user = self._number(document["source_id"]), self._number(document["user_id"])
-        return (
-            source,
-            user,
-            labels,
-            np.nan if score is None else score,
-            min(max(int(at), 0), 2**32 - 1),
-            flags,
-        )
+        seconds = min(max(int(at), 0), 2**32 - 1)
+        return source, user, labels, np.nan if score is None else score, seconds, flags
 
     def _number(self, text: str) -> int:
         number = number_of(text)
@@ -187,14 +177,9 @@ def _cache(db: Db, fresh: Mapping[ListKey, tuple[ListVersion, _List]]) -> None:
         for key, (version, one) in fresh.items()
         if version.epoch and 0 < len(one.rows) <= MOST_CACHED
     ]
-    if not documents:
-        return
-    db.engagement_columns.delete_many({"_id": {"$in": [row["_id"] for row in documents]}})
-    try:
-        db.engagement_columns.insert_many(documents, ordered=False)
-    except BulkWriteError as error:
-        if any(row["code"] != DUPLICATE_KEY for row in error.details["writeErrors"]):
-            raise
+    if documents:
+        db.engagement_columns.delete_many({"_id": {"$in": [row["_id"] for row in documents]}})
+        write_new(db.engagement_columns, [InsertOne(row) for row in documents])
 
 
 def _joined(lists: Mapping[ListKey, _List]) -> EngagementColumns:
@@ -239,7 +224,6 @@ def number_of(text: str) -> int:
 
 
 def bits_of(mask: int) -> Iterator[int]:
-    """The numbers of the bits that are set."""
     while mask:
         low = mask & -mask
         yield low.bit_length() - 1

@@ -12,9 +12,9 @@ one request at a time is let through to find out when it does), and how far its 
 from __future__ import annotations
 
 import hashlib
-import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -24,7 +24,7 @@ from pymongo.collection import Collection
 
 from socap_cli.errors import StoreError
 from socap_cli.model.queue import LimitState
-from socap_cli.store.connect import Db, literal, translate_error
+from socap_cli.store.connect import Db, literal, translate_error, value_of
 
 SAFETY = 0.96
 """Part of the rate that is used, since sleepers do not wake to the microsecond."""
@@ -59,7 +59,6 @@ class Turn:
     refused: int = 0
     """How often the scope had refused by then: what was reserved before it refused again is void."""
     reason: str | None = None
-    """Why the scope is closed."""
 
 
 def limiter_id(key: str, scope: str) -> str:
@@ -249,8 +248,6 @@ def states(db: Db) -> list[LimitState]:
 
 @dataclass(frozen=True, slots=True)
 class SwitchedOff:
-    """An address that takes nothing any more."""
-
     address_id: str
     channel: str
     campaign_id: str
@@ -269,15 +266,8 @@ def switch_off(db: Db, off: SwitchedOff) -> None:
 
 
 def switched_off(db: Db) -> dict[str, SwitchedOff]:
-    """Addresses that are disabled, by their ids."""
     rows = db.channels.find({"off_since": {"$gt": LONG_AGO}}).sort("off_since", 1)
-    return {
-        row["_id"]: SwitchedOff(
-            row["_id"], row["channel"], row["campaign_id"], row["receiver"], row["reason"], row["off_since"],
-            row["is_reported"],
-        )
-        for row in rows
-    }  # fmt: skip
+    return {row["_id"]: value_of(SwitchedOff, row, address_id=row["_id"]) for row in rows}
 
 
 def claim_report(db: Db, address_id: str, *, lease: float) -> bool:
@@ -305,73 +295,43 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 
-class _Caller(Generic[Item, Answer]):
-    """Who waits: its item, then its answer, or None when it is its turn to serve itself and others."""
-
-    __slots__ = ("answer", "item", "woken")
-
-    def __init__(self, item: Item) -> None:
-        self.item = item
-        self.woken: Future[bool] = Future()
-        """True once it has its answer, False when it is to serve the next group."""
-        self.answer: Future[Answer] = Future()
-
-
 class GroupCommit(Generic[Item, Answer]):
-    """Calls `serve` with the items of everybody who calls at the same time, at most `limit` of them.
+    """Calls `serve`, in a thread of its own, with the items of everybody who calls at the same time, at most `limit`.
 
     `serve` returns an answer for each item, in order. When it fails for a group, each item is tried alone,
     so that one bad item fails its own caller only; what is served must bear being served twice.
     """
 
     def __init__(self, serve: Callable[[Sequence[Item]], Sequence[Answer]], *, limit: int = 64) -> None:
-        self._serve = serve
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._waiting: list[_Caller[Item, Answer]] = []
-        self._serving = False
+        self._serve, self._limit = serve, limit
+        self._waiting: deque[tuple[Item, Future[Answer]]] = deque()
+        self._server = ThreadPoolExecutor(1, "group-commit")
 
     def __call__(self, item: Item) -> Answer:
         """The answer for this item; raises what `serve` raised for it."""
-        me = _Caller[Item, Answer](item)
-        with self._lock:
-            leads = not self._serving
-            self._serving = True
-            if not leads:
-                self._waiting.append(me)
-        if leads or not me.woken.result():
-            self._lead(me)
-        return me.answer.result()
+        answer: Future[Answer] = Future()
+        self._waiting.append((item, answer))
+        self._server.submit(self._serve_next)
+        return answer.result()
 
-    def _lead(self, me: _Caller[Item, Answer]) -> None:
-        """Serve a group, wake its members, and let the first of those who came meanwhile serve the next."""
-        with self._lock:
-            others = self._waiting[: self._limit - 1]
-            del self._waiting[: self._limit - 1]
-        try:
-            self._answer([me, *others])
-        finally:
-            with self._lock:
-                following = self._waiting.pop(0) if self._waiting else None
-                self._serving = following is not None
-            if following is not None:
-                following.woken.set_result(False)
-            for one in others:
-                one.woken.set_result(True)
+    def _serve_next(self) -> None:
+        group = [self._waiting.popleft() for _ in range(min(self._limit, len(self._waiting)))]
+        if group:  # a call before may have served it
+            self._answer(group)
 
-    def _answer(self, group: Sequence[_Caller[Item, Answer]]) -> None:
+    def _answer(self, group: Sequence[tuple[Item, Future[Answer]]]) -> None:
         try:
-            answered = list(zip(group, self._serve([one.item for one in group]), strict=True))
+            answers = list(zip(group, self._serve([item for item, _ in group]), strict=True))
         except BaseException as error:  # a kill in tests included: whoever waits must hear of it
             if len(group) > 1 and _concerns_one_item(error):
                 for one in group:
                     self._answer([one])
             else:
-                for one in group:
-                    one.answer.set_exception(error)
+                for _, waiting in group:
+                    waiting.set_exception(error)
             return
-        for one, answer in answered:
-            one.answer.set_result(answer)
+        for (_, waiting), answer in answers:
+            waiting.set_result(answer)
 
 
 def _concerns_one_item(error: BaseException) -> bool:

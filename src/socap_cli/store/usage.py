@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pymongo import UpdateOne
 
 from socap_cli.model.queue import RunRecord, Usage, UsageBatch
-from socap_cli.store.connect import Db, clock, literal
+from socap_cli.store.connect import Db, clock_offset, literal
 
 BATCHES_KEPT = 128
 """How many batches a sum remembers: more than all workers write while one of them tries again."""
@@ -54,11 +54,20 @@ def _added(key: tuple[str, str, str], row: dict[str, float], batch: str) -> list
     return [{"$set": {**{name: literal(value) for name, value in names.items()}, **sums, "batches": batches}}]
 
 
-def summed(db: Db, by: By | None = None) -> list[Usage]:
+def summed(db: Db, by: By | None = None, **only: str) -> list[Usage]:
     """Sums of all time: one in all, or one per campaign, endpoint or day. Costs are in credits."""
     group = {"_id": FIELDS[by] if by else None, **{name: {"$sum": f"${name}"} for name in SUMMED}}
-    pipeline: list[dict[str, Any]] = [{"$group": group}, {"$sort": {"_id": 1}}]
-    return [_usage(row) for row in db.api_usage.aggregate(pipeline)]
+    pipeline: list[dict[str, Any]] = [{"$match": only}, {"$group": group}, {"$sort": {"_id": 1}}]
+    return [
+        Usage(
+            row["_id"],
+            requests=round(row["requests"]),
+            items=round(row["items"]),
+            cost=round(row["cost"], 2),
+            failed=round(row["failed"]),
+        )
+        for row in db.api_usage.aggregate(pipeline)
+    ]
 
 
 def first_read(db: Db, resources: Iterable[str], *, account: str, now: datetime) -> set[str]:
@@ -80,22 +89,10 @@ def first_read(db: Db, resources: Iterable[str], *, account: str, now: datetime)
     return {names[row["_id"]] for row in rows}
 
 
-def of_campaign(db: Db, campaign_id: str) -> Usage:
-    """The sums of one campaign."""
-    group = {"_id": "$campaign_id", **{name: {"$sum": f"${name}"} for name in SUMMED}}
-    pipeline: list[dict[str, Any]] = [{"$match": {"campaign_id": campaign_id}}, {"$group": group}]
-    rows = [_usage(row) for row in db.api_usage.aggregate(pipeline)]
+def of_campaign(db: Db, campaign_id: str, **only: str) -> Usage:
+    """The sums of one campaign; with `endpoint` those of its requests there."""
+    rows = summed(db, "campaign", campaign_id=campaign_id, **only)
     return rows[0] if rows else Usage(campaign_id)
-
-
-def _usage(row: dict[str, Any]) -> Usage:
-    return Usage(
-        of=row["_id"],
-        requests=round(row["requests"]),
-        items=round(row["items"]),
-        cost=round(row["cost"], 2),
-        failed=round(row["failed"]),
-    )
 
 
 def spent(db: Db, day: str) -> dict[str, float]:
@@ -107,21 +104,14 @@ def spent(db: Db, day: str) -> dict[str, float]:
     return {row["_id"]: row["cost"] for row in db.api_usage.aggregate(pipeline)}
 
 
-def cost_at(db: Db, campaign_id: str, endpoint: str) -> float:
-    """Credits that a campaign paid at one endpoint."""
-    rows = db.api_usage.find({"campaign_id": campaign_id, "endpoint": endpoint}, {"cost": 1})
-    return float(sum(row["cost"] for row in rows))
-
-
 def record_run(db: Db, run: RunRecord) -> None:
     """Keep a run's result under its id, so that a repeated write keeps one.
 
     When it started is told by the database's clock: a host whose own is ahead would hide the runs that are missed.
     """
-    wrong_by = datetime.now(UTC) - clock(db)()
     row: dict[str, Any] = {
         "command": run.command,
-        "started_at": run.started_at - wrong_by,
+        "started_at": run.started_at + clock_offset(db),
         "seconds": round(run.seconds, 3),
         "result": run.result,
     }

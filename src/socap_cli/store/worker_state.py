@@ -17,15 +17,11 @@ from pymongo import UpdateOne
 from socap_cli.model.engagement import Velocity
 from socap_cli.model.kinds import LISTS, METRICS, Kind, counter_names
 from socap_cli.model.list_state import Deferral, Gap, ListState, Observation, Pass, Phase, TweetState, Window
-from socap_cli.store.connect import Db, literal
+from socap_cli.store.connect import Db, literal, value_of
 
 GAPS_KEPT = 50
 EMPTY_LIST = {"completed_passes": 1, "counter_at_pass": 0}  # the state of a list that needed no pass
-# What a list's part holds under the name of the value's field, and what closing a pass writes of it.
-PLAIN_FIELDS = (
-    "epoch", "completed_passes", "counter_at_pass", "collected", "removed", "deficit", "full_deficit", "fell", "since",
-    "last_full_at", "verify",
-)  # fmt: skip
+# What closing a pass writes.
 FINISHED_FIELDS = (
     "completed_passes", "counter_at_pass", "collected", "removed", "deficit", "full_deficit", "since", "last_full_at",
 )  # fmt: skip
@@ -43,44 +39,36 @@ def load(db: Db, tweet_ids: Iterable[str]) -> dict[str, TweetState]:
     """The states of these tweets; a tweet never read has an empty one."""
     ids = list(tweet_ids)
     rows = {row["_id"]: row for row in db.worker_state.find({"_id": {"$in": ids}})}
-    return {tweet_id: _tweet_state(tweet_id, rows.get(tweet_id, {})) for tweet_id in ids}
-
-
-def _tweet_state(tweet_id: str, row: dict[str, Any]) -> TweetState:
-    velocity = row.get("velocity", {})
-    return TweetState(
-        tweet_id=tweet_id,
-        counters=row.get("counters", {}),
-        checked_at=row.get("checked_at"),
-        metrics_at=row.get("metrics_at"),
-        misses=row.get("misses", 0),
-        lists={kind: list_state(tweet_id, kind, row) for kind in LISTS},
-        gaps=tuple(Gap(**gap) for gap in row.get("gaps", ())),
-        velocity=Velocity(velocity.get("hours", 0.0), velocity.get("engagements", {})),
-        moved_at=row.get("moved_at"),
-    )
+    return {
+        tweet_id: value_of(
+            TweetState,
+            row,
+            tweet_id=tweet_id,
+            lists={kind: list_state(tweet_id, kind, row) for kind in LISTS},
+            gaps=tuple(Gap(**gap) for gap in row.get("gaps", ())),
+            velocity=value_of(Velocity, row.get("velocity", {})),
+        )
+        for tweet_id in ids
+        for row in [rows.get(tweet_id, {})]
+    }
 
 
 def list_state(tweet_id: str, kind: Kind, row: dict[str, Any]) -> ListState:
     """The state of one list in a tweet's document."""
     part = row.get(kind, {})
-    current, deferred = part.get("open_pass"), part.get("deferred")
-    return ListState(
+    current, deferred, open_pass = part.get("open_pass"), part.get("deferred"), None
+    if current:
+        windows = tuple(Window(**window) for window in current.get("windows", ()))
+        open_pass = Pass(**{**current, "phase": Phase(current["phase"]), "windows": windows})
+    return value_of(
+        ListState,
+        part,
         tweet_id=tweet_id,
         kind=kind,
         counter=row.get("counters", {}).get(kind),
         last_pass_at=part.get("last_success"),
-        open_pass=Pass(
-            **{
-                **current,
-                "phase": Phase(current["phase"]),
-                "windows": tuple(Window(**window) for window in current.get("windows", ())),
-            }
-        )
-        if current
-        else None,
+        open_pass=open_pass,
         deferred=Deferral(**deferred) if deferred else None,
-        **{name: part[name] for name in PLAIN_FIELDS if name in part},
     )
 
 
@@ -93,7 +81,13 @@ def record_observations(db: Db, observations: Iterable[Observation], *, now: dat
 
 def _operations(seen: Observation, now: datetime) -> Iterator[UpdateOne]:
     if seen.counters is None:
-        yield UpdateOne({"_id": seen.tweet_id}, _missed(now), upsert=True)
+        missed = {
+            "misses": {"$add": [{"$ifNull": ["$misses", 0]}, 1]},
+            "missing_since": {"$ifNull": ["$missing_since", now]},
+            "checked_at": now,
+            "metrics_at": "$$NOW",
+        }
+        yield UpdateOne({"_id": seen.tweet_id}, [{"$set": missed}], upsert=True)
         return
     names = [name for name in counter_names() if seen.counters.get(name) is not None]
     known = {f"counters.{name}": seen.counters[name] for name in names}
@@ -120,17 +114,6 @@ def _operations(seen: Observation, now: datetime) -> Iterator[UpdateOne]:
         values = {f"{kind}.{name}": value for name, value in EMPTY_LIST.items()}
         times = {f"{kind}.{name}": now for name in ("last_success", "last_full_at")}
         yield UpdateOne(unread, {"$set": {**values, **times}})
-
-
-def _missed(now: datetime) -> list[dict[str, Any]]:
-    """Count once more that the provider did not know a tweet."""
-    fields = {
-        "misses": {"$add": [{"$ifNull": ["$misses", 0]}, 1]},
-        "missing_since": {"$ifNull": ["$missing_since", now]},
-        "checked_at": now,
-        "metrics_at": "$$NOW",
-    }
-    return [{"$set": fields}]
 
 
 def note_deferred(db: Db, tweet_id: str, kind: Kind, *, reason: str, now: datetime) -> None:
