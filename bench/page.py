@@ -65,7 +65,7 @@ def rendered(uri: str, db: Db, out: Path) -> dict[str, float]:
         check=True,
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    html = (out / "launch.html").read_text(encoding="utf-8")
+    html = next(out.rglob("launch.html")).read_text(encoding="utf-8")
     island = html.partition('type="application/json"')[2].partition("</script>")[0]
     return {
         "renderer": after.ru_utime + after.ru_stime - others.ru_utime - others.ru_stime,

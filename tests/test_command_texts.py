@@ -50,8 +50,7 @@ from socap_cli.model.important import Follower, ImportantPerson, IndexEntry
 from socap_cli.model.kinds import Kind, counter_names
 from socap_cli.model.list_state import Coverage, GapRow, TweetState
 from socap_cli.model.queue import JobStatus, LimitState, RunRecord
-from socap_cli.report.analytics import AtAge, CoverageRow, Interval
-from socap_cli.report.gather import Compared
+from socap_cli.report.analytics import CoverageRow, Interval
 from socap_cli.status import Status
 from socap_cli.work.context import WorkResult
 
@@ -228,10 +227,10 @@ ESTIMATE = Estimate(
     "the counters of 300 tweets, and what 2 campaigns here did",
 )  # fmt: skip
 GROWN = {name: count or 0 for name, count in COUNTED.items()}
-AGES = [AtAge(timedelta(hours=1), GROWN), AtAge(timedelta(hours=24), None)]
+AGES = {timedelta(hours=1): GROWN, timedelta(hours=24): None}
 COMPARED = [
-    Compared(CAMPAIGN, tuple(AGES)),
-    Compared(replace(CAMPAIGN, slug="a-much-longer-slug"), tuple(AGES)),
+    (CAMPAIGN, AGES),
+    (replace(CAMPAIGN, slug="a-much-longer-slug"), AGES),
 ]
 
 SHOWN: dict[str, Callable[[Run], object]] = {

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -19,9 +19,9 @@ from socap_cli.cli.run import Run, bootstrap, print_line
 from socap_cli.errors import ConfigError, SocapError, UsageError
 from socap_cli.model.campaign import Campaign
 from socap_cli.model.queue import RunRecord
-from socap_cli.report.analytics import AtAge, list_total
-from socap_cli.report.gather import Compared, gather
+from socap_cli.report.analytics import GrowthAtAges, list_total
 from socap_cli.report.gather import compare as stage_compare
+from socap_cli.report.gather import gather
 from socap_cli.report.mail import (
     Attachment,
     MailEdition,
@@ -48,20 +48,14 @@ app = typer.Typer(help="Static pages, the mail edition, campaigns compared.", no
 
 
 EditionOption = Annotated[str, choice("client|operator", help="For whom (default: [report] edition).")]
-
-
-MEASURES: dict[str, Callable[[AtAge], int]] = {
-    "engagements since the start": lambda row: list_total(row.growth or {}),
-    "likes": lambda row: (row.growth or {}).get("likes", 0),
-    "views": lambda row: (row.growth or {}).get("views", 0),
+MEASURES: dict[str, Callable[[Mapping[str, int]], int]] = {
+    "engagements since the start": list_total,
+    "likes": lambda growth: growth.get("likes", 0),
+    "views": lambda growth: growth.get("views", 0),
 }
-
-
 ATTACHMENTS: dict[str, Callable[[str, bytes], Attachment] | None] = {
     "none": None, "html": as_html, "zip": as_zip, "pdf": as_pdf,
 }  # fmt: skip
-
-
 Attach = Annotated[str, choice("none|html|zip|pdf", help="The page beside the mail.")]
 
 
@@ -136,33 +130,29 @@ def compare(
         raise UsageError("report compare needs two campaigns", hint="socap report compare launch relaunch")
     with bootstrap(run).database() as db:
         found = stage_compare(db, [adding.find(db, slug) for slug in names])
-    rows = [_compared(one) for one in found]
+    rows = [
+        {
+            "slug": campaign.slug,
+            "starts_at": campaign.starts_at,
+            "at": [{"age_hours": age / timedelta(hours=1), "growth": growth} for age, growth in at.items()],
+        }
+        for campaign, at in found
+    ]
     run.done({"campaigns": rows}, text=lambda: show_compared(run, found))
 
 
-def _compared(one: Compared) -> dict[str, Any]:
-    at = [
-        {"age_hours": row.age / timedelta(hours=1), "growth": dict(row.growth) if row.growth else None}
-        for row in one.at
-    ]
-    return {"slug": one.campaign.slug, "starts_at": one.campaign.starts_at, "at": at}
-
-
-def show_compared(run: Run, found: Sequence[Compared]) -> None:
-    if not found[0].at:
+def show_compared(run: Run, found: Sequence[tuple[Campaign, GrowthAtAges]]) -> None:
+    if not found[0][1]:
         run.info("no readings to compare")
         return
-    slugs = [one.campaign.slug for one in found]
+    slugs = [campaign.slug for campaign, _ in found]
     for label, value in MEASURES.items():
-        rows = [
-            [duration(row.age), *(_grown(one.at[n], value) for one in found)]
-            for n, row in enumerate(found[0].at)
-        ]
+        rows = [[duration(age), *(_grown(at[age], value) for _, at in found)] for age in found[0][1]]
         tables.show(tables.Columns(("age", *slugs), numbers=slugs, drop=slugs[:0:-1]), rows, title=label)
 
 
-def _grown(row: AtAge, value: Callable[[AtAge], int]) -> str:
-    return "–" if row.growth is None else f"{'+' if value(row) > 0 else ''}{short_number(value(row))}"
+def _grown(growth: Mapping[str, int] | None, value: Callable[[Mapping[str, int]], int]) -> str:
+    return "–" if growth is None else f"{'+' if value(growth) > 0 else ''}{short_number(value(growth))}"
 
 
 @app.command("send")

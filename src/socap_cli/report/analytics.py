@@ -20,10 +20,12 @@ from socap_cli.model.list_state import GapRow
 HOUR = timedelta(hours=1)
 DAY = timedelta(hours=24)
 STEPS = {"hour": HOUR, "day": DAY}
-BAR_STEPS = (
-    *(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30)),
-    *(timedelta(hours=hours) for hours in (1, 2, 3, 6, 12, 24, 48, 168)),
+ROUND_STEPS = (
+    *(timedelta(seconds=seconds) for seconds in (1, 5, 15, 30)),
+    *(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60, 120, 180, 360, 720)),
+    *(timedelta(days=days) for days in (1, 2, 7, 14, 30)),
 )
+"""Of bars and of marks along an axis."""
 PERIODS = (
     *(timedelta(hours=hours) for hours in (12, 6, 3, 1)),
     *(timedelta(minutes=minutes) for minutes in (30, 15, 5, 1)),
@@ -95,24 +97,13 @@ class HalfLife:
     at_most: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AtAge:
-    """A campaign's growth when it was this old."""
-
-    age: timedelta
-    growth: Mapping[str, int] | None
-    """None when it was not read at that age."""
-
-
+GrowthAtAges = Mapping[timedelta, Mapping[str, int] | None]
+"""A campaign's growth when it was so old; None where it was not read."""
 Point = tuple[datetime, dict[str, int]]
 CountersAt = tuple[datetime, Mapping[str, int | None]]
 LARGEST = 2**63 - 1
 """What a counter can be."""
-
-
 Numbers = NDArray[Any]
-
-
 READING = timedelta(minutes=5)
 """What one cycle takes at most: readings closer together are one point, unless there is nothing else to draw."""
 
@@ -166,13 +157,6 @@ class Interval:
     growth: Mapping[str, int | None]
 
 
-TICK_STEPS = (
-    *(timedelta(seconds=seconds) for seconds in (1, 5, 15, 30)),
-    *(timedelta(minutes=minutes) for minutes in (1, 2, 5, 15, 30, 60, 120, 180, 360, 720)),
-    *(timedelta(days=days) for days in (1, 2, 7, 14, 30)),
-)
-
-
 @dataclass(frozen=True, slots=True)
 class CoverageRow:
     """One kind of list in one interval."""
@@ -211,7 +195,7 @@ def edges_of(moments: Sequence[datetime], *, most: int = 60) -> tuple[datetime, 
     if len(moments) < 2:
         return ()
     span = moments[-1] - moments[0]
-    step = next((step for step in BAR_STEPS if span / step <= most), BAR_STEPS[-1])
+    step = next((step for step in ROUND_STEPS if span / step <= most), ROUND_STEPS[-1])
     last = {floor(moment - timedelta(microseconds=1), step): moment for moment in moments[1:]}
     return moments[0], *last.values()
 
@@ -294,16 +278,16 @@ def half_life(
     return HalfLife(moment - posted_at, at_most=position == 0) if moment >= posted_at else None
 
 
-def at_ages(growth: Sequence[Point], starts_at: datetime, ages: Iterable[timedelta]) -> tuple[AtAge, ...]:
+def at_ages(growth: Sequence[Point], starts_at: datetime, ages: Iterable[timedelta]) -> GrowthAtAges:
     """G(start + age) for each age, so that campaigns of different dates can be compared; G is growth since the
     first reading. Known only where a reading lies in the last quarter of that age.
     """
-    found = []
+    found: dict[timedelta, Mapping[str, int] | None] = {}
     for age in ages:
         place = bisect_right(growth, starts_at + age, key=lambda point: point[0])
         is_read = place > 0 and growth[place - 1][0] >= starts_at + age - age / 4
-        found.append(AtAge(age, growth[place - 1][1] if is_read else None))
-    return tuple(found)
+        found[age] = growth[place - 1][1] if is_read else None
+    return found
 
 
 def readings(snapshots: Iterable[Snapshot]) -> Readings:
@@ -433,7 +417,7 @@ def growth_between(series: Series, since: datetime) -> dict[str, int]:
 
 def ticks(first: datetime, last: datetime, most: int) -> tuple[datetime, ...]:
     """Round moments between two times, at most `most` of them."""
-    step = next((step for step in TICK_STEPS if (last - first) / step < most), (last - first) / most)
+    step = next((step for step in ROUND_STEPS if (last - first) / step < most), (last - first) / most)
     moment = floor(first, step)
     found = []
     while moment <= last:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from socap_cli.model.kinds import LISTS
-from socap_cli.report.analytics import DAY, HOUR, TICK_STEPS, tick_labels, ticks
+from socap_cli.report.analytics import DAY, HOUR, ROUND_STEPS, tick_labels, ticks
 from socap_cli.report.words import duration, short_number
 
 Span = tuple[datetime, datetime]
@@ -146,7 +146,7 @@ def age_plot(
         _scale((0, oldest), (LEFT, width - (150 if width > 500 else 100))),
         _scale((0, marks[-1]), (height - BOTTOM, TOP)),
     )
-    step = next((step for step in TICK_STEPS if oldest / step.total_seconds() <= most), TICK_STEPS[-1])
+    step = next((step for step in ROUND_STEPS if oldest / step.total_seconds() <= most), ROUND_STEPS[-1])
     ages = [n * step for n in range(int(oldest / step.total_seconds()) + 1)]
     plot = Plot(
         name,

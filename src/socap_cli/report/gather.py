@@ -14,28 +14,8 @@ from socap_cli.model.engagement import OTHERS, Detection, Engagement
 from socap_cli.model.kinds import LISTS, Counters, counter_names
 from socap_cli.model.links import engagement_url, handle_in, profile_url, snowflake_time
 from socap_cli.model.list_state import TweetState, coverage_of, gaps_of
-from socap_cli.report.analytics import (
-    DAY,
-    AtAge,
-    Audience,
-    Pace,
-    Readings,
-    Series,
-    at_ages,
-    bucket_for,
-    edges_of,
-    engagement_rate,
-    growth_between,
-    growth_by_bar,
-    half_life,
-    list_total,
-    merged_gaps,
-    periods,
-    readings,
-    span_of,
-    sum_series,
-    velocity,
-)
+from socap_cli.report import analytics
+from socap_cli.report.analytics import DAY, Audience, GrowthAtAges, Pace, Readings, Series
 from socap_cli.report.sums import EngagementSums
 from socap_cli.report.values import (
     CampaignReport,
@@ -77,14 +57,6 @@ class ReportOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """One campaign's growth at some ages."""
-
-    campaign: Campaign
-    at: tuple[AtAge, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Periods:
     """The latest period, up to the latest reading, and the one before it."""
 
@@ -105,15 +77,15 @@ def gather(db: Db, campaign: Campaign, options: ReportOptions, *, now: datetime)
     tweets = {tweet.tweet_id: tweet for tweet in campaigns.tweets_of(db, campaign.slug)}
     ids = list(tweets)
     states = worker_state.load(db, ids)
-    shots = readings(snapshots.series(db, ids))
-    series = sum_series(shots, bucket=bucket_for(span_of(shots)))
+    shots = analytics.readings(snapshots.series(db, ids))
+    series = analytics.sum_series(shots, bucket=analytics.bucket_for(analytics.span_of(shots)))
     sums = EngagementSums(page_sums.read(db, ids, now=now), campaign.threshold)
     as_of = max((state.checked_at for state in states.values() if state.checked_at), default=None)
-    edges = edges_of([moment for moment, _ in series.totals])
+    edges = analytics.edges_of([moment for moment, _ in series.totals])
     lately = None
     if edges and as_of:
         edges = (*edges[:-1], max(as_of, edges[-1]))
-        lately = _Periods(edges[-1], *periods(edges[-1] - edges[0]))
+        lately = _Periods(edges[-1], *analytics.periods(edges[-1] - edges[0]))
     since = lately.begin if lately else None
     newest, most_important = sums.newest(options.rows // 5), sums.most_important(options.rows)
     leaders, first = sums.leaders(MOST_PEOPLE), sums.first_important(campaign.starts_at)
@@ -134,18 +106,16 @@ def gather(db: Db, campaign: Campaign, options: ReportOptions, *, now: datetime)
         as_of=as_of,
         has_started=as_of is not None or campaign.starts_at <= now,
         first_reading=series.totals[0][0] if series.totals else None,
-        readings=len(series.totals),
         figures=_figures(sums, series, totals, lately, edges, bars),
         rate=_rate(series, totals, lately),
         totals=totals,
-        growth=growth_between(series, since) if since else dict.fromkeys(counter_names(), 0),
         span=lately.span if lately else timedelta(),
         engagements={kind.action_type: by_action.get(kind.action_type, 0) for kind in LISTS.values()},
         engagements_by_label=engagements_by_label,
         removed=sum(one.removed for state in states.values() for one in state.lists.values()),
         coverage=tuple(coverage_of(states.values()).values()),
-        velocity=velocity(series.growth, over=DAY),
-        half_life=half_life(series.growth, campaign.starts_at),
+        velocity=analytics.velocity(series.growth, over=DAY),
+        half_life=analytics.half_life(series.growth, campaign.starts_at),
         first_important=FirstImportant(
             first[0] if first else None,
             shown[first[1]].username if first and first[1] in shown else "",
@@ -160,21 +130,21 @@ def gather(db: Db, campaign: Campaign, options: ReportOptions, *, now: datetime)
         people=_people([shown[key] for key in leaders if key in shown], since),
         rows=_explored(newest, most_important, shown, len(sums.columns), options.rows),
         hours=sums.by_weekday(options.zone) if is_long else (),
-        gaps=merged_gaps(gaps_of(states.values())),
+        gaps=analytics.merged_gaps(gaps_of(states.values())),
         unread=sum(state.checked_at is None for state in states.values()),
         operations=_operations(db, campaign, ids, shots, outcomes, as_of, options) if outcomes else None,
     )
 
 
-def compare(db: Db, chosen: Sequence[Campaign]) -> tuple[Compared, ...]:
+def compare(db: Db, chosen: Sequence[Campaign]) -> list[tuple[Campaign, GrowthAtAges]]:
     """The growth of each campaign at the ages at which at least one of them was read."""
     found = []
     for campaign in chosen:
-        shots = readings(snapshots.series(db, campaigns.tweet_ids_of(db, campaign.slug)))
-        series = sum_series(shots, bucket=bucket_for(span_of(shots)))
-        found.append(Compared(campaign, at_ages(series.growth, campaign.starts_at, AGES)))
-    reached = {row.age for one in found for row in one.at if row.growth}
-    return tuple(Compared(one.campaign, tuple(row for row in one.at if row.age in reached)) for one in found)
+        shots = analytics.readings(snapshots.series(db, campaigns.tweet_ids_of(db, campaign.slug)))
+        series = analytics.sum_series(shots, bucket=analytics.bucket_for(analytics.span_of(shots)))
+        found.append((campaign, analytics.at_ages(series.growth, campaign.starts_at, AGES)))
+    reached = [age for age in AGES if any(at[age] for _, at in found)]
+    return [(campaign, {age: at[age] for age in reached}) for campaign, at in found]
 
 
 def _counters(states: Iterable[TweetState]) -> Counters:
@@ -212,12 +182,12 @@ def _figures(
         )
         for name, count in counts.items()
     }
-    grown = growth_by_bar(series, edges) if edges else []
+    grown = analytics.growth_by_bar(series, edges) if edges else []
     for name in ("views", "likes"):
         pace = None
         if lately and totals.get(name) is not None:
-            grew = growth_between(series, lately.begin)[name]
-            earlier = growth_between(series, lately.begin - lately.before_span)[name] - grew
+            grew = analytics.growth_between(series, lately.begin)[name]
+            earlier = analytics.growth_between(series, lately.begin - lately.before_span)[name] - grew
             pace = lately.pace(grew, earlier)
         heights = tuple(row[name] / h for row, h in zip(grown, hours, strict=True))
         found[name] = Figure(name, totals.get(name), pace, None, heights)
@@ -226,11 +196,15 @@ def _figures(
 
 def _rate(series: Series, totals: Counters, lately: _Periods | None) -> Rate:
     if lately is None:
-        return Rate(engagement_rate(totals), None, None)
-    new = growth_between(series, lately.begin)
-    whole = growth_between(series, lately.begin - lately.before_span)
+        return Rate(analytics.engagement_rate(totals), None, None)
+    new = analytics.growth_between(series, lately.begin)
+    whole = analytics.growth_between(series, lately.begin - lately.before_span)
     before: Counters = {name: whole[name] - new[name] for name in new}
-    return Rate(engagement_rate(totals), engagement_rate({**new}), engagement_rate(before))
+    return Rate(
+        analytics.engagement_rate(totals),
+        analytics.engagement_rate({**new}),
+        analytics.engagement_rate(before),
+    )
 
 
 def _tweet_rows(
@@ -241,13 +215,13 @@ def _tweet_rows(
     since: datetime | None,
 ) -> tuple[TweetRow, ...]:
     """Every tweet, the most engagements collected first."""
-    taken, none = shots.by_tweet(), readings(())
+    taken, none = shots.by_tweet(), analytics.readings(())
     counts, audiences = sums.of_tweets(since), sums.audiences()
     rows = []
     for tweet in tweets:
         state, count = states[tweet.tweet_id], counts.get(tweet.tweet_id, {})
         mine = taken.get(tweet.tweet_id, none)
-        series = sum_series(mine, bucket=bucket_for(span_of(mine)))
+        series = analytics.sum_series(mine, bucket=analytics.bucket_for(analytics.span_of(mine)))
         rows.append(
             TweetRow(
                 tweet=tweet,
@@ -258,9 +232,9 @@ def _tweet_rows(
                 engagements=count.get("all", 0),
                 lately=count.get("lately", 0) if since else 0,
                 audience=audiences.get(tweet.tweet_id, NOBODY),
-                rate=engagement_rate(state.counters),
-                velocity=velocity(series.growth, over=DAY),
-                half_life=half_life(series.totals, tweet.posted_at),
+                rate=analytics.engagement_rate(state.counters),
+                velocity=analytics.velocity(series.growth, over=DAY),
+                half_life=analytics.half_life(series.totals, tweet.posted_at),
                 state="removed" if state.vanished else "watched" if state.checked_at else "not read yet",
             )
         )  # fmt: skip
@@ -278,7 +252,7 @@ def _group_rows(
         if mine:
             counters = _counters([states[row.tweet.tweet_id] for row in mine])
             collected, lately = sum(row.engagements for row in mine), sum(row.lately for row in mine)
-            audience, rate = audiences.get(name, NOBODY), engagement_rate(counters)
+            audience, rate = audiences.get(name, NOBODY), analytics.engagement_rate(counters)
             rows.append(GroupRow(name, len(mine), collected, lately, audience, counters, rate))
     return tuple(rows)
 
@@ -334,7 +308,6 @@ def _engagement_row(engagement: Engagement, tweet: CampaignTweet) -> EngagementR
         organisations=engagement.organisations,
         followers=profile.followers,
         verified=profile.verified,
-        bio=shortened(profile.bio, LONGEST_TEXT),
         text=shortened(engagement.text or "", LONGEST_TEXT),
         at=engagement.at,
         at_is_ours=engagement.engaged_at is None,
@@ -391,5 +364,7 @@ def summary(report: CampaignReport) -> dict[str, object]:
         "before": pace.before if pace else None,
         "seconds": [pace.span.total_seconds(), pace.before_span.total_seconds()] if pace else None,
         "coverage": report.covered,
-        "aged": [[(at - campaign.starts_at).total_seconds(), list_total(values)] for at, values in growth],
+        "aged": [
+            [(at - campaign.starts_at).total_seconds(), analytics.list_total(values)] for at, values in growth
+        ],
     }

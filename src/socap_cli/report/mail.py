@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from socap_cli.channels.email import Server
 
 CHART = "growth"
-
-
 PEOPLE, TWEETS, LONGEST_NAME = 3, 3, 200
 
 

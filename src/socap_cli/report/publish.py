@@ -16,9 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from importlib import import_module, resources
-from importlib.resources.abc import Traversable
-from importlib.util import find_spec
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +33,7 @@ from socap_cli.store import campaigns as store_campaigns
 from socap_cli.text import json_text
 
 INDEX = "index"
-
-
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-
-
 log = logging.getLogger("socap.report")
 
 
@@ -79,14 +73,10 @@ class _Page:
 
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
-
 OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-pdf-header-footer",
 )  # fmt: skip
-
-
 PATIENCE = 60.0
 
 
@@ -192,9 +182,6 @@ def as_pdf(name: str, page: bytes) -> Attachment:
     browser = next((found for found in map(shutil.which, BROWSERS) if found), None)
     if browser:
         content = _by_browser(browser, page)
-    elif find_spec("weasyprint"):
-        library: Any = import_module("weasyprint")
-        content = library.HTML(string=page.decode("utf-8")).write_pdf()
     else:
         raise SocapError(
             "no program here can make a PDF", hint="install chromium or weasyprint, or attach zip"
@@ -258,14 +245,5 @@ def data_version(db: Db, campaign: Campaign, options: ReportOptions, brand: Bran
 @cache
 def _own_files() -> str:
     """The templates, since a change of them changes every page."""
-    digest = hashlib.sha256()
-    for text in sorted(_texts(resources.files("socap_cli.report") / "templates")):
-        digest.update(text)
-    return digest.hexdigest()
-
-
-def _texts(folder: Traversable) -> list[bytes]:
-    found: list[bytes] = []
-    for entry in folder.iterdir():
-        found += [entry.read_bytes()] if entry.is_file() else _texts(entry)
-    return found
+    templates = (resources.files("socap_cli.report") / "templates").iterdir()
+    return hashlib.sha256(b"".join(sorted(entry.read_bytes() for entry in templates))).hexdigest()

@@ -51,7 +51,6 @@ class EngagementRow:
     organisations: tuple[str, ...]
     followers: int | None
     verified: bool
-    bio: str
     text: str
     at: datetime
     at_is_ours: bool
@@ -180,15 +179,11 @@ class CampaignReport:
     """The latest reading; None for a campaign that was never read."""
     has_started: bool
     first_reading: datetime | None
-    readings: int
-    """Moments at which counters were read."""
     figures: dict[str, Figure]
     """People, important people, engagements, views, likes."""
     rate: Rate
     totals: Counters
     """X's counters."""
-    growth: dict[str, int]
-    """Of the counters in the latest period."""
     span: timedelta
     """The latest period: a day, or less at first."""
     engagements: dict[str, int]

@@ -10,6 +10,7 @@ from socap_cli.model.kinds import LISTS
 from socap_cli.report import analytics
 from socap_cli.report.analytics import DAY, HOUR, GapSpan, Pace
 from socap_cli.report.values import CampaignReport, EngagementRow, Figure
+from socap_cli.text import counted
 
 LABELS = {
     "yc_alumni": "YC alumni", "c_level": "C-level", "vcs": "Investors & VCs", "ai_creators": "AI creators",
@@ -27,14 +28,9 @@ SAME = 0.05
 """A pace that differs by less than this is the same."""
 
 
-def count(number: int, one: str, many: str = "") -> str:
-    """`1 tweet`, `2 tweets`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def people(number: int) -> str:
     """`1 person`, `2 people`."""
-    return count(number, "person", "people")
+    return counted(number, "person", "people")
 
 
 def shortened(text: str, most: int) -> str:
@@ -50,7 +46,7 @@ def duration(span: timedelta) -> str:
         return "24 h"
     days, hours, minutes = seconds // 86_400, seconds // 3600 % 24, seconds // 60 % 60
     if days:
-        return count(days, "day") + (f" {hours} h" if hours else "")
+        return counted(days, "day") + (f" {hours} h" if hours else "")
     if hours:
         return f"{hours} h {minutes} min" if minutes else f"{hours} h"
     return f"{minutes} min" if minutes else f"{seconds} s"
@@ -143,13 +139,13 @@ def headline(report: CampaignReport, zone: tzinfo) -> str:
     pace = report.figures["engagements"].pace
     if report.campaign.status is CampaignStatus.COMPLETED:
         lasted = duration(_days(report))
-        return f"{count(report.collected, 'engagement')} {who} in {lasted}, {matter}."
+        return f"{counted(report.collected, 'engagement')} {who} in {lasted}, {matter}."
     if pace is None:
-        result = f"{count(report.collected, 'engagement')} {who} so far, {matter}."
+        result = f"{counted(report.collected, 'engagement')} {who} so far, {matter}."
         return f"{result} New ones count from the second reading."
-    new = f"{count(pace.new, 'new engagement') if pace.new else 'No new engagements'} in the last {duration(pace.span)}"
+    new = counted(pace.new, "new engagement") if pace.new else "No new engagements"
     beside = f", {compared(pace)}" if pace.before is not None else ""
-    return f"{new}{beside}; {report.collected:,} in all {who}, {matter}."
+    return f"{new} in the last {duration(pace.span)}{beside}; {report.collected:,} in all {who}, {matter}."
 
 
 def details(report: CampaignReport) -> str:
@@ -159,7 +155,7 @@ def details(report: CampaignReport) -> str:
     parts, leader = [], report.tweets[0]
     if len(report.tweets) > 1 and leader.engagements:
         whose = f"@{leader.author}’s" if leader.author else "one"
-        parts.append(f"Best: {whose} tweet with {count(leader.engagements, 'engagement')}.")
+        parts.append(f"Best: {whose} tweet with {counted(leader.engagements, 'engagement')}.")
     is_final, half = report.campaign.status is CampaignStatus.COMPLETED, report.half_life
     if is_final and half:
         most = "at most " if half.at_most else ""
@@ -176,7 +172,7 @@ def completeness(report: CampaignReport) -> str:
     gaps = [gap for gap in report.gaps if gap.every is None]
     covered = report.covered
     kept = "nothing to collect" if covered is None else f"{percent(covered)} of what X counts is collected"
-    return f"{kept}, {count(len(gaps), 'gap') if gaps else 'no gaps'}"
+    return f"{kept}, {counted(len(gaps), 'gap') if gaps else 'no gaps'}"
 
 
 def _days(report: CampaignReport) -> timedelta:
@@ -211,7 +207,7 @@ def peak(report: CampaignReport, figure: Figure, zone: tzinfo) -> str:
 
 def gap_text(gap: GapSpan, zone: tzinfo, *, with_reason: bool) -> str:
     """What was not read, or how often it was."""
-    what = f"{'counters' if gap.kind == 'metrics' else gap.kind} of {count(gap.tweets, 'tweet')}"
+    what = f"{'counters' if gap.kind == 'metrics' else gap.kind} of {counted(gap.tweets, 'tweet')}"
     how = f"read about every {duration(gap.every)}" if gap.every else "not read"
     end = day(gap.ends_at, zone) if gap.ends_at else "now"
     reason = f" ({gap.reason})" if with_reason and gap.reason != "not read" else ""
