@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.documents import BRAND, options
@@ -165,6 +166,46 @@ def test_every_figure_of_the_page_is_the_truths(
     report = report_of(one)
     new = {} if state in (first, completed) else new_since(one, one.now() - report.span)
     assert page_of(one).figures == {**true_figures(one), **new, **true_operations(one, removed)}
+
+
+def test_two_figures_of_each_section_are_what_a_query_of_the_database_finds(lab: Callable[..., Lab]) -> None:
+    one = lab(tweets=5, engagements=14.0, accounts=300)
+    one.db.following_index.insert_many([dict(row) for row in one.world.following_index])
+    many(one)
+    html = campaign_page(report_of(one), BRAND, UTC)
+    sections = {
+        name: re.split(r"</section>|</details>\n?(?:<details|</main)", html.partition(f'id="{name}"')[2])[0]
+        for name in ("over-time", "people", "tweets", "all", "quality", "operations")
+    }
+    figures = read_page(html).figures
+    there = list(one.db.engagements.find({"removed_at": None}))
+    states = list(one.db.worker_state.find())
+    scores = {row["user_id"]: row["importance_score"] for row in there if row["importance_score"] >= 10}
+    spent = list(one.db.api_usage.find({"campaign_id": SLUG}))
+
+    def number_of(kind: str, **facts: Any) -> int:
+        return sum(row["action_type"] == kind and all(row[n] == v for n, v in facts.items()) for row in there)
+
+    assert figures["engagements"] == f"{len(there):,}"
+    assert figures["views"] == f"{sum(state['counters']['views'] for state in states):,}"
+    cells = re.findall(r'<td class="num">(\d+)</td>', sections["over-time"])
+    new = [sum(map(int, cells[n::3])) for n in range(3)]
+    assert new == [number_of(kind.action_type, backfill=False) for kind in LISTS.values()]
+    assert f"{sum(row['backfill'] for row in there)} came earlier" in sections["over-time"]
+    shown = [float(score) for score in re.findall(r"score </span>([\d.]+)<", sections["people"])]
+    assert shown == sorted(scores.values(), reverse=True)
+    assert f'Important people <span class="quiet">{len(scores)}<' in html
+    for tweet in one.tweet_ids:
+        row = sections["tweets"].partition(f'data-tweet="{tweet}"')[2].partition("</tr>")[0]
+        assert f'data-label="Engagements">{sum(e["tweet_id"] == tweet for e in there)}<' in row
+        likes = next(state["counters"]["likes"] for state in states if state["_id"] == tweet)
+        assert f'data-label="Likes">{likes:,}<' in row
+    for action in ("reply", "retweet"):
+        assert f'<option value="{action}" data-count="{number_of(action)}">' in sections["all"]
+    assert figures["counted"] == f"{sum(state['counters'][kind] for state in states for kind in LISTS):,}"
+    assert figures["collected-quote"] == f"{number_of('quote'):,}"
+    assert figures["requests"] == f"{round(sum(row['requests'] for row in spent)):,}"
+    assert f"{round(sum(row['cost'] for row in spent)):,} credits" in sections["operations"]
 
 
 @pytest.mark.parametrize("tweets", [0, 2])

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from support.browser import browser, needs_browser
 from support.documents import BRAND, START, Documents, plain_campaign, reasons
-from support.pages import STATES
+from support.pages import SAID, STATES, read_page
 
 from socap_cli.model.campaign import CampaignStatus, TweetCategory
-from socap_cli.report.gather import summary
-from socap_cli.report.page import campaign_page, index_page
+from socap_cli.report.mail import compose
+from socap_cli.report.page import campaign_page, index_page, summary
 from socap_cli.report.publish import as_pdf
 from socap_cli.report.values import CampaignReport, Edition
 
@@ -451,6 +451,23 @@ def test_a_filter_names_how_many_were_collected_when_the_page_holds_a_part(
     assert re.fullmatch(rf"\d+ on this page of {report.engagements['reply']:,} collected", shown(page))
     page.fill("#f-q", "ada")
     assert shown(page).endswith("on this page, which holds 200 of 1,500 collected engagements")
+
+
+OTHER_WORDS = (
+    "whose tweets?|did|deeds?|engagers?|strangers?|crowd|trust this|before monitoring began|look(?:ed|s)?|scan(?:ned)?|"
+    "taken back|gone|holders?|swept|given up|let go|away|silent|told|frequency|letters?|receivers?|post office|"
+    "it may have arrived|found after|through whom|mix|only here|elsewhere"
+)
+
+
+def test_pages_and_mails_use_one_word_for_one_idea(pages: dict[Edition, Path], states: States) -> None:
+    texts = [read_page(path.read_text()).text for path in (*states[0].values(), pages[Edition.OPERATOR])]
+    for report in states[1].values():
+        edition = compose(report, BRAND, UTC)
+        texts += [read_page(edition.html).text, edition.text]
+    assert len(texts) == 20
+    for text in texts:
+        assert re.findall(rf"\b(?:{OTHER_WORDS})\b", text.replace(SAID[0], ""), re.IGNORECASE) == []
 
 
 PERCENTAGES = """[...document.querySelectorAll('main, main *')].flatMap(e => [...e.childNodes].filter(

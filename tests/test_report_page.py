@@ -19,9 +19,9 @@ from support.pages import grown, read_page
 from socap_cli.errors import ConfigError
 from socap_cli.model.campaign import CampaignStatus, TweetCategory
 from socap_cli.model.kinds import LISTS, REPLIES, Kind
+from socap_cli.model.list_state import Coverage
 from socap_cli.report import words
 from socap_cli.report.analytics import DAY, Pace
-from socap_cli.report.gather import summary
 from socap_cli.report.mail import compose
 from socap_cli.report.page import (
     FIELDS,
@@ -33,6 +33,7 @@ from socap_cli.report.page import (
     index_page,
     page_data,
     script_json,
+    summary,
 )
 from socap_cli.report.publish import Site, publish
 from socap_cli.report.values import Brand, CampaignReport, Edition
@@ -437,20 +438,26 @@ def test_the_index_shows_first_what_needs_attention_and_what_was_kept_beside_an_
 
 
 @pytest.mark.parametrize(
-    ("facts", "pace", "expected"),
+    ("status", "facts", "pace", "expected"),
     [
-        ({"as_of": None, "has_started": True}, None, (0, "not read yet")),
-        ({"as_of": None, "has_started": False}, None, (3, "")),
-        ({"coverage": 0.8}, None, (1, "incomplete")),
-        ({}, Pace(1, DAY, 10, DAY), (2, "slowing")),
-        ({}, Pace(9, DAY, 10, DAY), (3, "")),
-        ({"status": "paused"}, None, (4, "")),
-        ({"status": "completed", "coverage": 0.1}, None, (5, "")),
+        ("active", {"as_of": None, "has_started": True}, None, (0, "not read yet")),
+        ("active", {"as_of": None, "has_started": False}, None, (3, "")),
+        ("active", {"coverage": (Coverage(REPLIES, 10, 8),)}, None, (1, "incomplete")),
+        ("active", {}, Pace(1, DAY, 10, DAY), (2, "slowing")),
+        ("active", {}, Pace(9, DAY, 10, DAY), (3, "")),
+        ("paused", {}, None, (4, "")),
+        ("completed", {"coverage": ()}, None, (5, "")),
     ],
 )
-def test_what_needs_attention(facts: dict[str, Any], pace: Pace | None, expected: tuple[int, str]) -> None:
-    row = {"status": "active", "as_of": "x", "has_started": True, "coverage": 1.0, **facts}
-    assert attention(row, pace) == expected
+def test_what_needs_attention(
+    status: str, facts: dict[str, Any], pace: Pace | None, expected: tuple[int, str]
+) -> None:
+    report = small(CampaignStatus(status)).report()
+    engagements = replace(report.figures["engagements"], pace=pace)
+    report = replace(
+        report, figures={**report.figures, "engagements": engagements}, **{"coverage": (), **facts}
+    )
+    assert attention(report) == expected
 
 
 @pytest.mark.parametrize("is_public", [False, True])

@@ -17,7 +17,7 @@ from socap_cli.model.kinds import LISTS, Kind, ListKind, counter_names, shown_co
 from socap_cli.model.links import engagement_url
 from socap_cli.providers import AllowedRate
 from socap_cli.providers.table import PROVIDERS
-from socap_cli.report.analytics import interactions
+from socap_cli.report.analytics import engagement_rate
 from socap_cli.settings import Configuration, ProviderSettings, Settings
 from socap_cli.simulator.world import World
 from socap_cli.store import engagements, jobs
@@ -143,7 +143,7 @@ def test_a_counter_whose_list_is_read_stays_one_counter(monkeypatch: pytest.Monk
     monkeypatch.setitem(LISTS, LIKES, ROW)
     assert sorted(counter_names()) == sorted(before)
     assert shown_counters() == ("retweets", "replies", "quotes", "likes", "views")
-    assert interactions({"likes": 3, "bookmarks": 2, "views": 100}) == 5
+    assert engagement_rate({"likes": 3, "bookmarks": 2, "views": 1000}) == 0.005
 
 
 def test_what_the_simulator_counts_is_what_its_lists_hold(monkeypatch: pytest.MonkeyPatch) -> None:

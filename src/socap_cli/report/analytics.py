@@ -232,15 +232,11 @@ def interacting() -> tuple[str, ...]:
     return tuple(dict.fromkeys(("likes", *LISTS, "bookmarks")))
 
 
-def interactions(counters: Counters) -> int:
-    """The sum of `interacting`, of which unknown ones count nothing."""
-    return sum(counters.get(name) or 0 for name in interacting())
-
-
 def engagement_rate(counters: Counters) -> float | None:
     """(likes + retweets + replies + quotes + bookmarks) ÷ views; None below `FEWEST_VIEWS`."""
     views = counters.get("views") or 0
-    return interactions(counters) / views if views >= FEWEST_VIEWS else None
+    interactions = sum(counters.get(name) or 0 for name in interacting())
+    return interactions / views if views >= FEWEST_VIEWS else None
 
 
 def list_total(counters: Mapping[str, int | None]) -> int:

@@ -31,7 +31,6 @@ from socap_cli.report.values import (
 )
 from socap_cli.report.words import shortened
 from socap_cli.store import Db, alert_queue, campaigns, engagements, page_sums, snapshots, usage, worker_state
-from socap_cli.text import iso
 
 LONGEST_TEXT, LONGEST_NAME = 280, 80
 MOST_PEOPLE = 100
@@ -340,31 +339,3 @@ def _operations(
         detection=engagements.detection(db, slugs, tweet_ids, since=as_of - DAY) if as_of else Detection(),
         looks=summarized(db, campaign, options.policy, now=as_of) if is_live and as_of else None,
     )
-
-
-def summary(report: CampaignReport) -> dict[str, object]:
-    """What the index shows of a campaign. Plain values: it is read again from the JSON beside an unchanged page."""
-    figures, campaign = report.figures, report.campaign
-    pace = figures["engagements"].pace
-    growth = report.series.growth[:: -(-len(report.series.growth) // 40) or 1]
-    if report.series.growth and growth[-1] != report.series.growth[-1]:
-        growth = (*growth, report.series.growth[-1])
-    return {
-        "slug": campaign.slug,
-        "name": campaign.name,
-        "client_name": campaign.client_name,
-        "status": campaign.status.value,
-        "starts_at": iso(campaign.starts_at),
-        "has_started": report.has_started,
-        "as_of": iso(report.as_of) if report.as_of else None,
-        "people": figures["people"].value,
-        "important": figures["important"].value,
-        "engagements": report.collected,
-        "new": pace.new if pace else None,
-        "before": pace.before if pace else None,
-        "seconds": [pace.span.total_seconds(), pace.before_span.total_seconds()] if pace else None,
-        "coverage": report.covered,
-        "aged": [
-            [(at - campaign.starts_at).total_seconds(), analytics.list_total(values)] for at, values in growth
-        ],
-    }

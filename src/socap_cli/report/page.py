@@ -21,10 +21,11 @@ from socap_cli.model.campaign import CampaignStatus, public_campaign
 from socap_cli.model.kinds import LISTS, METRICS, list_of
 from socap_cli.model.links import profile_url
 from socap_cli.report import charts, words
-from socap_cli.report.analytics import DAY, Pace, share
+from socap_cli.report.analytics import DAY, list_total, share
 from socap_cli.report.charts import BarChart, age_plot, bar_plot
 from socap_cli.report.values import Brand, CampaignReport, Edition, EngagementRow, TweetRow
 from socap_cli.settings import ReportSettings
+from socap_cli.text import iso
 
 BACKFILL, FIRST_SEEN, VERIFIED = 1, 2, 4
 FIELDS = (
@@ -81,38 +82,57 @@ def campaign_page(report: CampaignReport, brand: Brand, zone: tzinfo) -> str:
     )
 
 
+def summary(report: CampaignReport) -> dict[str, Any]:
+    """What the index shows of a campaign. Plain values: it is read again from the JSON beside an unchanged page."""
+    figures, campaign, growth = report.figures, report.campaign, report.series.growth
+    is_final = campaign.status is CampaignStatus.COMPLETED
+    pace = None if is_final else figures["engagements"].pace
+    points = dict([*growth[:: -(-len(growth) // 40) or 1], *growth[-1:]])
+    rank, reason = attention(report)
+    return {
+        "slug": campaign.slug,
+        "name": campaign.name,
+        "client_name": campaign.client_name,
+        "status": words.state(campaign.status, has_started=report.has_started),
+        "rank": rank,
+        "reason": reason,
+        "new": f"{pace.new:,} in {words.duration(pace.span)}" if pace else "–",
+        "compared": words.compared(pace) if pace else "",
+        "trend": words.trend(pace),
+        "starts_at": iso(campaign.starts_at),
+        "has_started": report.has_started,
+        "as_of": iso(report.as_of) if report.as_of else None,
+        "people": figures["people"].value,
+        "important": figures["important"].value,
+        "engagements": report.collected,
+        "coverage": report.covered,
+        "aged": [
+            [(at - campaign.starts_at).total_seconds(), list_total(values)] for at, values in points.items()
+        ],
+    }
+
+
+def attention(report: CampaignReport) -> tuple[int, str]:
+    """How urgently a campaign needs a look, 0 first, and why."""
+    if report.campaign.status is not CampaignStatus.ACTIVE:
+        return (4, "") if report.campaign.status is CampaignStatus.PAUSED else (5, "")
+    if report.as_of is None:
+        return (0, "not read yet") if report.has_started else (3, "")
+    if report.covered is not None and report.covered < 0.95:
+        return 1, "incomplete"
+    pace = report.figures["engagements"].pace
+    is_slowing = pace is not None and pace.change is not None and pace.change <= -0.5
+    return (2, "slowing") if is_slowing else (3, "")
+
+
 def index_page(
     summaries: Sequence[Mapping[str, Any]], brand: Brand, zone: tzinfo, *, edition: Edition
 ) -> str:
     """The page of several campaigns, those that need attention first, from their summaries."""
-    rows = []
-    for row in summaries:
-        pace = None
-        if row["new"] is not None and row["status"] != CampaignStatus.COMPLETED:
-            span, before_span = (timedelta(seconds=seconds) for seconds in row["seconds"])
-            pace = Pace(row["new"], span, row["before"], before_span)
-        times = {
-            name: datetime.fromisoformat(row[name]) if row[name] else None for name in ("as_of", "starts_at")
-        }
-        rank, reason = attention(row, pace)
-        rows.append({**row, **times, "pace": pace, "rank": rank, "reason": reason})  # fmt: skip
-    rows.sort(key=lambda row: (row["rank"], row["name"].casefold(), row["slug"]))
+    rows = sorted(summaries, key=lambda row: (row["rank"], row["name"].casefold(), row["slug"]))
     aged = [(row["name"], row["aged"]) for row in rows if len(row["aged"]) > 1 and row["aged"][-1][1] > 0]
     ages = [age_plot(aged[:AGED_SHOWN], *shape) for shape in SHAPES] if len(aged) > 1 else []
     return _page("index.html", brand, zone, rows=rows, ages=ages, operator=edition is Edition.OPERATOR)
-
-
-def attention(row: Mapping[str, Any], pace: Pace | None) -> tuple[int, str]:
-    """How urgently a campaign needs a look, 0 first, and why."""
-    if row["status"] != CampaignStatus.ACTIVE:
-        return (4, "") if row["status"] == CampaignStatus.PAUSED else (5, "")
-    if row["as_of"] is None:
-        return (0, "not read yet") if row["has_started"] else (3, "")
-    if row["coverage"] is not None and row["coverage"] < 0.95:
-        return 1, "incomplete"
-    if pace and pace.change is not None and pace.change <= -0.5:
-        return 2, "slowing"
-    return 3, ""
 
 
 def leading(tweets: Sequence[TweetRow], most: int) -> set[str]:
@@ -193,7 +213,9 @@ def _environment() -> Environment:
         number=lambda value: "–" if value is None else f"{value:,}",
         percent=words.percent,
         score=lambda value: "?" if value is None else f"{value:g}",
-        moment=words.moment,
+        moment=lambda value, zone: words.moment(
+            datetime.fromisoformat(value) if isinstance(value, str) else value, zone
+        ),
         day=words.day,
         iso=lambda value: value.isoformat().replace("+00:00", "Z"),
         label=words.label,

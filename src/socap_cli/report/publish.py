@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import logging
@@ -11,8 +10,7 @@ import secrets
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -24,9 +22,9 @@ from socap_cli import __version__
 from socap_cli.errors import SocapError
 from socap_cli.files import holds, replace_if_changed
 from socap_cli.model.campaign import Campaign
-from socap_cli.report.gather import ReportOptions, gather, summary
+from socap_cli.report.gather import ReportOptions, gather
 from socap_cli.report.mail import Attachment
-from socap_cli.report.page import campaign_page, document, index_page
+from socap_cli.report.page import campaign_page, document, index_page, summary
 from socap_cli.report.values import Brand, Edition
 from socap_cli.store import Db, alert_queue, page_sums, usage, worker_state
 from socap_cli.store import campaigns as store_campaigns
@@ -128,26 +126,15 @@ def _publish(db: Db, campaign: Campaign, site: Site, now: datetime) -> _Page:
     known = _known(page, data, version)
     if known is not None:
         return _Page(page, True, known)
-    with _without_collector():
-        report = gather(db, campaign, site.options, now=now)
-        text = campaign_page(report, site.brand, site.options.zone)
-        found = summary(report)
-        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
-        facts = {"version": version, "page_sha256": digest, "summary": found}
-        numbers = json_text({**facts, **document(report, site.options.zone)})
+    report = gather(db, campaign, site.options, now=now)
+    text = campaign_page(report, site.brand, site.options.zone)
+    found = summary(report)
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+    facts = {"version": version, "page_sha256": digest, "summary": found}
+    numbers = json_text({**facts, **document(report, site.options.zone)})
     is_unchanged = _write(site, page, text)
     _write(site, data, numbers)
     return _Page(page, is_unchanged, found)
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """A page's values live until it is written: collecting garbage among them is a tenth of its cost."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _known(page: Path, data: Path, version: str) -> Mapping[str, Any] | None:
@@ -178,35 +165,21 @@ def _write(site: Site, path: Path, text: str) -> bool:
 
 
 def as_pdf(name: str, page: bytes) -> Attachment:
-    """The page as it prints on A4. Raises SocapError when nothing here can print, or what can does not."""
-    browser = next((found for found in map(shutil.which, BROWSERS) if found), None)
-    if browser:
-        content = _by_browser(browser, page)
-    else:
-        raise SocapError(
-            "no program here can make a PDF", hint="install chromium or weasyprint, or attach zip"
-        )
-    return Attachment(f"{name}.pdf", content, ("application", "pdf"))
-
-
-def _by_browser(browser: str, page: bytes) -> bytes:
+    """The page as it prints on A4. Raises SocapError when there is no browser, or it does not print."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise SocapError("a PDF needs Chromium", hint="install chromium, or attach zip")
     with tempfile.TemporaryDirectory(prefix="socap-pdf-", ignore_cleanup_errors=True) as folder:
         source, target = Path(folder) / "page.html", Path(folder) / "page.pdf"
         source.write_bytes(page)
-        command = [
-            browser,
-            *OPTIONS,
-            f"--user-data-dir={folder}/profile",
-            f"--print-to-pdf={target}",
-            source.as_uri(),
-        ]
+        places = (f"--user-data-dir={folder}/profile", f"--print-to-pdf={target}", source.as_uri())
         try:
-            subprocess.run(command, capture_output=True, timeout=PATIENCE, check=True)  # noqa: S603
-            return target.read_bytes()
+            subprocess.run([browser, *OPTIONS, *places], capture_output=True, timeout=PATIENCE, check=True)  # noqa: S603
+            content = target.read_bytes()
         except (OSError, subprocess.SubprocessError) as error:
-            raise SocapError(
-                f"{Path(browser).name} made no PDF: {type(error).__name__}", hint="attach zip"
-            ) from error
+            reason = f"{Path(browser).name} made no PDF: {type(error).__name__}"
+            raise SocapError(reason, hint="attach zip") from error
+    return Attachment(f"{name}.pdf", content, ("application", "pdf"))
 
 
 def data_version(db: Db, campaign: Campaign, options: ReportOptions, brand: Brand, *, now: datetime) -> str:
