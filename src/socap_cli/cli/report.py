@@ -25,7 +25,7 @@ from socap_cli.report.gather import gather
 from socap_cli.report.mail import (
     Attachment,
     MailEdition,
-    PostOffice,
+    Mailer,
     Sent,
     as_html,
     as_zip,
@@ -161,7 +161,7 @@ def send(
     slug: OptionalSlug = "",
     to: Annotated[
         list[str],
-        typer.Option("--to", metavar="ADDR", help="Receiver; may be repeated (default: the client)."),
+        typer.Option("--to", metavar="ADDR", help="Recipient; may be repeated (default: the client)."),
     ] = [],  # noqa: B006
     attach: Attach = "",
     final: Annotated[
@@ -175,7 +175,7 @@ def send(
     """
     run: Run = ctx.obj
     built = bootstrap(run)
-    office = _office(built)
+    mailer = _mailer(built)
     how = one_of(attach or built.settings.report.attach, ATTACHMENTS, "attachment")
     if final == bool(to) and final:
         raise UsageError("--final cannot be combined with --to", hint="the final report goes to the client")
@@ -191,15 +191,15 @@ def send(
 
         if dry_run:
             waiting = [(one, to_) for one, _, to_ in waiting_finals(db, chosen, now=run.now())]
-            planned = waiting if final else [(chosen[0], address) for address in _receivers(chosen[0], to)]
+            planned = waiting if final else [(chosen[0], address) for address in _recipients(chosen[0], to)]
             _tell_planned(run, planned, edition)
             return
         if final:
-            done = send_final(db, office, chosen, edition, now=run.now())
+            done = send_final(db, mailer, chosen, edition, now=run.now())
         else:
-            receivers = _receivers(chosen[0], to)
+            recipients = _recipients(chosen[0], to)
             composed = edition(chosen[0])
-            done = stage_send(office, chosen[0], composed, receivers, now=run.now())
+            done = stage_send(mailer, chosen[0], composed, recipients, now=run.now())
     _tell_sent(run, done)
 
 
@@ -209,8 +209,8 @@ def _tell_planned(
     """What would be sent, composed as it would be."""
     subjects = {campaign.slug: edition(campaign).subject for campaign, _ in planned}
     rows = [
-        {"slug": campaign.slug, "to": receiver, "subject": subjects[campaign.slug]}
-        for campaign, receiver in planned
+        {"slug": campaign.slug, "to": recipient, "subject": subjects[campaign.slug]}
+        for campaign, recipient in planned
     ]
     lines = [f"would send {row['subject']!r} to {row['to']}" for row in rows]
     run.done(
@@ -230,7 +230,7 @@ def _tell_sent(run: Run, done: Sent) -> None:
     )
 
 
-def _office(built: Bootstrap) -> PostOffice:
+def _mailer(built: Bootstrap) -> Mailer:
     """Raises ConfigError without a mail server."""
     settings = built.settings.alerts
     if settings.email_smtp is None:
@@ -238,10 +238,10 @@ def _office(built: Bootstrap) -> PostOffice:
     from socap_cli.channels.email import parse_server
 
     server = parse_server(settings.email_smtp.get_secret_value())
-    return PostOffice(server, parse_address(settings.email_from), settings.timeout)
+    return Mailer(server, parse_address(settings.email_from), settings.timeout)
 
 
-def _receivers(campaign: Campaign, to: Sequence[str]) -> list[str]:
+def _recipients(campaign: Campaign, to: Sequence[str]) -> list[str]:
     try:
         found = [check_address(address) for address in to]
     except ValueError as error:

@@ -39,7 +39,7 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class MailEdition:
-    """A report as mail, before it has a receiver."""
+    """A report as mail, before it has a recipient."""
 
     subject: str
     text: str
@@ -75,33 +75,33 @@ class Sent:
 
     sent: int = 0
     refused: tuple[str, ...] = ()
-    """Receivers that did not get it, each with the reason."""
+    """Recipients that did not get it, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class PostOffice:
-    """Where mails are handed in, and from whom they are."""
+class Mailer:
+    """The mail server, and from whom the mails are."""
 
     server: Server
     sender: MailAddress
     timeout: float
 
-    def post(self, slug: str, edition: MailEdition, receiver: str, *, mark: str, now: datetime) -> None:
-        """Hand one mail in. Raises SocapError."""
+    def post(self, slug: str, edition: MailEdition, recipient: str, *, mark: str, now: datetime) -> None:
+        """Send one mail. Raises SocapError."""
         from socap_cli.channels.email import submit, write_letter
 
-        recipient = parse_address(receiver)
-        letter = write_letter(
+        address = parse_address(recipient)
+        message = write_letter(
             edition.body(),
             self.sender,
-            recipient,
+            address,
             edition.subject,
             ("report", slug, mark),
             now=now,
             thread=f"report {slug}",
             unsubscribe=f"unsubscribe {slug}",
         )
-        submit(self.server, letter, self.sender, recipient, timeout=self.timeout)
+        submit(self.server, message, self.sender, address, timeout=self.timeout)
 
 
 def compose(
@@ -151,21 +151,21 @@ def as_html(name: str, content: bytes) -> Attachment:
 
 
 def send(
-    office: PostOffice,
+    mailer: Mailer,
     campaign: Campaign,
     edition: MailEdition,
-    receivers: Sequence[str],
+    recipients: Sequence[str],
     *,
     now: datetime,
 ) -> Sent:
-    """Mail a report to each receiver; one that is refused costs no other."""
+    """Mail a report to each recipient; one that is refused costs no other."""
     sent, refused = 0, []
-    for receiver in receivers:
+    for recipient in recipients:
         try:
-            office.post(campaign.slug, edition, receiver, mark=f"{edition.subject}{edition.kinds}", now=now)
+            mailer.post(campaign.slug, edition, recipient, mark=f"{edition.subject}{edition.kinds}", now=now)
             sent += 1
         except SocapError as error:
-            refused.append(f"{receiver}: {error.message}")
+            refused.append(f"{recipient}: {error.message}")
     return Sent(sent, tuple(refused))
 
 
@@ -183,7 +183,7 @@ def waiting_finals(
 
 def send_final(
     db: Db,
-    office: PostOffice,
+    mailer: Mailer,
     campaigns: Sequence[Campaign],
     compose: Callable[[Campaign], MailEdition],
     *,
@@ -194,19 +194,19 @@ def send_final(
     A run that is killed between sending and noting it sends once more later, under the same Message-ID.
     """
     sent, refused = 0, []
-    for campaign, ended, receiver in waiting_finals(db, campaigns, now=now):
-        token = store_campaigns.claim(db, campaign.slug, ended, receiver, now=now)
+    for campaign, ended, recipient in waiting_finals(db, campaigns, now=now):
+        token = store_campaigns.claim(db, campaign.slug, ended, recipient, now=now)
         if token is None:
             continue
         try:
             edition = compose(campaign)
-            office.post(
-                campaign.slug, edition, receiver, mark=f"final {ended:%Y%m%dT%H%M%S}{edition.kinds}", now=now
+            mailer.post(
+                campaign.slug, edition, recipient, mark=f"final {ended:%Y%m%dT%H%M%S}{edition.kinds}", now=now
             )
         except SocapError as error:
-            store_campaigns.release(db, campaign.slug, ended, receiver, token)
-            refused.append(f"{campaign.slug}: {receiver}: {error.message}")
+            store_campaigns.release(db, campaign.slug, ended, recipient, token)
+            refused.append(f"{campaign.slug}: {recipient}: {error.message}")
             continue
-        store_campaigns.note_sent(db, campaign.slug, ended, receiver, token, now=now)
+        store_campaigns.note_sent(db, campaign.slug, ended, recipient, token, now=now)
         sent += 1
     return Sent(sent, tuple(refused))
