@@ -325,6 +325,16 @@ def test_prices_are_what_the_provider_declares_and_pages_what_they_were(one: Lab
     assert prices.pages == {RETWEETS: 20.0}
 
 
+@given(st.floats(0, 1000))
+def test_what_is_billed_once_a_day_is_polled_as_often_as_possible(per_hour: float) -> None:
+    """However little there is to see: only the first poll of a day costs."""
+    prices = replace(PRICES, once_a_day=True, pages={})
+    rates = dict.fromkeys(LISTS, per_hour)
+    assert interval(rates, prices, Limits()) == Limits().shortest
+    often, seldom = (fixed_spending(Activity(rates, {}), prices, hours=each) for each in (0.1, 3.0))
+    assert often.credits == pytest.approx(seldom.credits)
+
+
 def test_what_a_campaign_may_spend_is_its_part_of_what_is_left_today(one: Lab) -> None:
     found = one.campaign()
     at = NOW.replace(hour=14)

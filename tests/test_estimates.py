@@ -82,6 +82,18 @@ def test_the_range_holds_the_likely_and_counters_are_certain(tweets: int) -> Non
     assert batches <= found.by_cadence[Cadence.FIXED].requests_a_day
 
 
+@pytest.mark.parametrize(("hour", "days", "paid_days"), [(0, 1, 1), (12, 1, 2), (12, 2, 3)])
+def test_counters_that_are_billed_once_a_day_cost_each_day_that_is_touched(
+    hour: int, days: int, paid_days: int
+) -> None:
+    begins = START.replace(hour=hour)
+    rows = [KnownTweet(begins - 90 * DAY, dict.fromkeys(LISTS, 0), is_read=True) for _ in range(10)]
+    known = KnownCampaign(rows, begins, begins + (days * DAY - timedelta(seconds=1)), Cadence.FIXED)
+    prices = replace(PRICES, items=dict.fromkeys(LISTS, 0.0), once_a_day=True)
+    found = estimate(known, Market(prices), now=begins).by_cadence
+    assert {round(one.whole.likely / PRICES.counters, 2) for one in found.values()} == {10 * paid_days}
+
+
 def test_a_campaign_without_an_end_is_reckoned_for_a_week() -> None:
     found = made(ends=False)
     assert (found.ends_at, found.end_is_assumed) == (START + 7 * DAY, True)

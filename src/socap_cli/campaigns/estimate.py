@@ -41,7 +41,7 @@ STEPS = (0, 1, 2, 3, 4, 6, 8, 10, 12, 15, 18, 21, 24, 30, 36, 42, 48, 60, 72, 96
 """Hours from now at which the rates are recomputed; after that every LATER_STEP."""
 LATER_STEP = 48.0
 LATE_PRICE = 4.0
-"""What a late engagement costs, in items of its list: pages contain known ones too."""
+"""What a late engagement costs, in items of its list: pages contain known ones too, which may be paid again."""
 UNCERTAIN, MEASURED = (0.65, 1.5), (0.85, 1.2)
 """Bounds of what lists may cost, as a factor, before a campaign was measured and after."""
 MEASURED_FROM = 12.0
@@ -217,14 +217,22 @@ def estimate(known: KnownCampaign, market: Market, *, now: datetime) -> Estimate
     scale = len(known.tweets) / len(courses) if courses else 0.0
     correction = _correction(known, market, now)
     bounds = UNCERTAIN if correction is None else MEASURED
+    price = len(known.tweets) * market.prices.counters
     by_cadence = {}
     for cadence in Cadence:
         day, rest = (
             _scaled(_spending(courses, market, cadence, some_hours), scale, correction or 1.0)
             for some_hours in (min(hours, 24.0), hours)
         )
-        if cadence is Cadence.FIXED:  # whole batches, every half hour
-            batches = math.ceil(len(known.tweets) / market.batch) * CYCLES_A_DAY if day.counters else 0.0
+        if market.prices.once_a_day:
+            day, rest = (
+                spent + Spending(counters=_begun_days(begins, some_hours) * price)
+                for spent, some_hours in ((day, min(hours, 24.0)), (rest, hours))
+            )
+        if cadence is Cadence.FIXED or market.prices.once_a_day:  # whole batches, at every call of `enqueue`
+            is_fixed = cadence is Cadence.FIXED
+            cycles = CYCLES_A_DAY if is_fixed else timedelta(days=1) / market.limits.shortest
+            batches = math.ceil(len(known.tweets) / market.batch) * cycles if day.counters else 0.0
         else:  # what is due whenever `enqueue` runs
             polls = day.counters / max(market.prices.counters, 1e-9)
             batches = polls / market.batch + min(timedelta(days=1) / market.limits.shortest, polls) / 2
@@ -266,7 +274,8 @@ def _spending(courses: Iterable[Course], market: Market, cadence: Cadence, hours
             spent += Spending(lists=lists, requests=float(sum(count > 0 for count in there.values())))
         for kind, whole in course.whole.items():
             late = whole * LATE / LATE_HOURS * hours
-            spent += Spending(lists=late * LATE_PRICE * prices.items.get(kind, 0.0))
+            paid = 1.0 if prices.once_a_day else LATE_PRICE
+            spent += Spending(lists=late * paid * prices.items.get(kind, 0.0))
         for start, stop in steps:
             rates = {
                 kind: rate(whole, course.age + start, course.age + stop)
@@ -280,6 +289,12 @@ def _spending(courses: Iterable[Course], market: Market, cadence: Cadence, hours
                 per_hour = fixed_spending(activity, prices, hours=CYCLE / HOUR)
             spent += per_hour.during(stop - start)
     return spent
+
+
+def _begun_days(begins: datetime, hours: float) -> float:
+    """UTC days that so many hours touch, beyond their length in days: each touched one is paid."""
+    end = begins + timedelta(hours=hours)
+    return (end.date() - begins.date()).days + 1 - hours / 24 if hours else 0.0
 
 
 def _scaled(spent: Spending, scale: float, correction: float) -> Spending:

@@ -75,6 +75,7 @@ def look_prices(db: Db, provider: Provider) -> LookPrices:
         provider.price(METRICS, provider.batch) / provider.batch,
         {kind: provider.price(kind, 100) / 100 for kind in LISTS if kind in provider.lists},
         pages,
+        provider.bills_once_a_day,
     )
 
 

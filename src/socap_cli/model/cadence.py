@@ -48,6 +48,8 @@ class LookPrices:
     items: Mapping[Kind, float] = field(default_factory=dict)
     pages: Mapping[Kind, float] = field(default_factory=dict)
     """Items per page of each list that is paid by the page; of other lists only new items are paid."""
+    once_a_day: bool = False
+    """Whether a tweet's counters are paid by their first poll of a UTC day alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +190,9 @@ def taken_for(rates: Mapping[Kind, float]) -> dict[Kind, float]:
 
 
 def interval(found: Mapping[Kind, float], prices: LookPrices, limits: Limits) -> timedelta:
-    """The square-root rule, within the limits: the higher the rates, the shorter."""
+    """The square-root rule, within the limits: the higher the rates, the shorter. What is free is polled often."""
+    if prices.once_a_day:
+        return limits.shortest
     value = limits.worth * sum(
         rate * (GATHERED if kind in prices.pages else 1.0) for kind, rate in found.items()
     )
@@ -248,7 +252,7 @@ def fixed_spending(
         if page is not None:
             lists += reads * price * known_again(page, rate / reads, there)
         requests += reads
-    return Spending(prices.counters / hours, lists, requests)
+    return Spending(prices.counters / (max(hours, 24.0) if prices.once_a_day else hours), lists, requests)
 
 
 def within(tweets: Sequence[Activity], prices: LookPrices, limits: Limits, *, allowed: float) -> Limits:
