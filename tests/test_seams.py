@@ -38,6 +38,7 @@ class Toy:
     batch: int = 2
     usd_per_credit: float = 0.0
     bills_once_a_day: bool = False
+    reads_followings: bool = False
 
     @property
     def lists(self) -> frozenset[Kind]:

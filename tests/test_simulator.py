@@ -133,12 +133,9 @@ def test_only_the_lists_of_tweets_that_are_gone_are_not_found(
     assert set(client.tweets([gone, there]).tweets) == {gone, there}
 
 
-@pytest.mark.parametrize(("limit_per", "granted"), [("account", 5), ("endpoint", 15)])
-def test_a_limit_is_the_accounts_or_each_endpoints(
-    simulate: Simulate, provider: Callable[[Simulator], TwitterApiIo], limit_per: str, granted: int
-) -> None:
+def test_a_limit_is_the_accounts(simulate: Simulate, provider: Callable[[Simulator], TwitterApiIo]) -> None:
     simulator = simulate(tweets=1)
-    simulator.faults.update({"qps": 5, "limit_per": limit_per, "retry_after": None})
+    simulator.faults.update({"qps": 5, "retry_after": None})
     tweet_id = next(iter(simulator.world.tweets))
     client = provider(simulator)
     for _ in range(10):
@@ -147,7 +144,7 @@ def test_a_limit_is_the_accounts_or_each_endpoints(
                 client.page(kind, tweet_id)
             except errors.RateLimited as error:
                 assert error.retry_after is None
-    assert simulator.ledger.statuses == {200: granted, 429: 30 - granted}
+    assert simulator.ledger.statuses == {200: 5, 429: 25}
 
 
 def test_less_than_one_request_a_second_is_a_limit_too(
@@ -158,11 +155,11 @@ def test_less_than_one_request_a_second_is_a_limit_too(
     client = provider(simulator)
     client.tweets(["1"])
     began = time.monotonic()
-    simulator.fate._recent[""][0] -= 3.9
+    simulator.fate._recent[0] -= 3.9
     with pytest.raises(errors.RateLimited) as raised:
         client.tweets(["1"])
     assert raised.value.retry_after == 4.5
-    simulator.fate._recent[""][0] -= 1.2
+    simulator.fate._recent[0] -= 1.2
     client.tweets(["1"])
     assert time.monotonic() - began < 1
 

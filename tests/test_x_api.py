@@ -40,7 +40,7 @@ from socap_cli.providers.x_api import XApi
 from socap_cli.settings import BudgetSettings, ProviderSettings
 from socap_cli.simulator.server import Simulator
 from socap_cli.simulator.x_api import SERVED
-from socap_cli.store import usage
+from socap_cli.store import Db, usage
 from socap_cli.work.context import WorkContext
 from socap_cli.work.worker import Worker, WorkerOptions
 
@@ -428,6 +428,24 @@ def test_what_is_metered_is_what_is_billed(lab: Callable[..., Lab], once: bool, 
     assert used.cost == one.simulator.ledger.credits
 
 
+def test_the_page_for_one_new_retweeter_is_small(
+    lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where retweets are read as accounts, which have no times to search by."""
+    one = x_lab(lab, tweets=1)
+    for path in ("/2/tweets/:id/retweets", "/2/tweets/search/recent"):
+        monkeypatch.delitem(SERVED, path)
+    one.engage(RETWEETS, 90)
+    one.advance(minutes=2)
+    one.cycle()
+    one.advance(days=1)
+    one.engage(RETWEETS, 1)
+    before = one.simulator.ledger.credits
+    one.cycle()
+    one.assert_exact()
+    assert one.simulator.ledger.credits - before <= 500 + 4 * 1_000
+
+
 def test_a_day_of_quiet_polls_costs_one_and_a_budget_knows(lab: Callable[..., Lab]) -> None:
     one = x_lab(lab, tweets=10)
     for _ in range(8):
@@ -586,9 +604,38 @@ def test_x_is_a_row_of_the_configuration() -> None:
     provider.close()
 
 
-def test_a_campaign_is_worked_by_the_commands(
-    cli: Cli, simulate: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("may_search_all", [True, False])
+def test_campaign_add_says_what_search_does_not_reach(
+    cli: Cli, x_commands: Simulator, monkeypatch: pytest.MonkeyPatch, may_search_all: bool
 ) -> None:
+    if not may_search_all:
+        monkeypatch.delitem(SERVED, ARCHIVE)
+    for known in list(x_commands.world.tweets)[:3]:
+        tweet = x_commands.world.tweets.pop(known)
+        old = str(int(tweet.tweet_id) - (8 * 86_400_000 << 22))
+        tweet.tweet_id, tweet.posted_at = old, tweet.posted_at - 8 * 86_400
+        x_commands.world.tweets[old] = tweet
+    rows = [word for tweet in x_commands.world.tweets.values() for word in ("--tweet", tweet.url)]
+    said = [
+        one for one in cli("campaign", "add", "launch", "--days", "1", *rows)["warnings"] if "older" in one
+    ]
+    expected = "3 tweets older than seven days: the provider no longer lists their older replies"
+    assert said == ([] if may_search_all else [expected])
+    assert x_commands.ledger.credits <= 4 * 1_500
+
+
+def test_importance_build_prices_no_followings_that_it_does_not_read(
+    cli: Cli, x_commands: Simulator, db: Db
+) -> None:
+    db.important_people.insert_one({"username": "ada", "following_count": 500})
+    for words in (("--dry-run",), ()):
+        error = cli("importance", "build", *words, code=1)["error"]
+        assert error["message"] == "followings are not read from x"
+
+
+@pytest.fixture
+def x_commands(simulate: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch) -> Simulator:
+    """X as the commands' provider."""
     begin = datetime.now(UTC) - timedelta(minutes=10)
     simulator = simulate(wire_format="x", tweets=4, engagements=20.0, start=begin)
     for name, value in {
@@ -598,6 +645,11 @@ def test_a_campaign_is_worked_by_the_commands(
         "SOCAP_PROVIDER__RATE": "0",
     }.items():
         monkeypatch.setenv(name, value)
+    return simulator
+
+
+def test_a_campaign_is_worked_by_the_commands(cli: Cli, x_commands: Simulator) -> None:
+    simulator = x_commands
     rows = [word for tweet in simulator.world.tweets.values() for word in ("--tweet", tweet.url)]
     assert cli("campaign", "add", "launch", "--days", "1", *rows)["result"]["tweets_added"] == 4
     cli("enqueue")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,15 +11,19 @@ from socap_cli.campaigns import settings
 from socap_cli.campaigns.settings import Difference, Document, cleared, clearing, differences, read_settings
 from socap_cli.campaigns.source import Line, ListedTweet, Rejected, identify
 from socap_cli.client.looks import record_counters
-from socap_cli.client.metered import MeteredClient, fetch_tweets
+from socap_cli.client.metered import ListRequest, MeteredClient, fetch_tweets
 from socap_cli.errors import ProviderError, SocapError, UsageError
 from socap_cli.model.account import Tweet
 from socap_cli.model.campaign import Campaign, CampaignTweet, TweetCategory
+from socap_cli.model.kinds import REPLIES
 from socap_cli.model.links import handle_in, tweet_url
 from socap_cli.settings import AlertSettings
 from socap_cli.store import Db, alert_queue, campaigns, engagements, jobs, worker_state
 from socap_cli.store.engagements import Selection
 from socap_cli.text import counted
+
+NO_TWEET = "1"
+"""The id of no tweet, so that its replies are a request that finds nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,16 @@ class Verifier:
             before = f"{error.hint}, or " if error.hint else ""
             error.hint = f"{before}add them unchecked with --no-verify; no tweet was added"
             raise
+
+    def out_of_reach(self, slug: str, tweets: Sequence[CampaignTweet], now: datetime) -> list[CampaignTweet]:
+        """Tweets so old that their first replies cannot be read; a search that is free shows whether an archive can."""
+        for is_asked in (False, True):
+            reach = self.client.provider.reaches_back(REPLIES)
+            old = [tweet for tweet in tweets if reach and tweet.posted_at and tweet.posted_at < now - reach]
+            if old and not is_asked:
+                with suppress(ProviderError):
+                    self.client.page(ListRequest(REPLIES, NO_TWEET, (slug,), since=old[0].posted_at))
+        return old
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +191,10 @@ def _add(
                 f"tweet {entry.tweet_id} is there as {there.category.short}, not {entry.category.short}: "
                 f"socap campaign edit-tweet {slug} {entry.tweet_id} --category {entry.category.short}"
             )
+    if verifier is not None and (old := verifier.out_of_reach(slug, tweets, now)):
+        warnings.append(
+            f"{counted(len(old), 'tweet')} older than seven days: the provider no longer lists their older replies"
+        )
     rejected.sort(key=lambda entry: entry.line)
     return AddResult(slug, tuple(accepted), tuple(rejected), tuple(warnings))
 

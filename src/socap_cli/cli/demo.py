@@ -115,9 +115,6 @@ def simulate(
     latency: Annotated[float, number("SECONDS", "Time that every answer takes.", min=0)] = 0.0,
     errors: Annotated[float, number("SHARE", "Share of the requests that fail.", min=0, max=1)] = 0.0,
     qps: Annotated[float, number("NUMBER", "Requests a second before 429; 0: no limit.", min=0)] = 0.0,
-    limit_per: Annotated[
-        Literal["account", "endpoint"], typer.Option(help="What shares the limit of --qps.")
-    ] = "account",
     files: Annotated[
         str, typer.Option(metavar="DIR", help="Write tweets.csv and importance.json of the world here.")
     ] = "",

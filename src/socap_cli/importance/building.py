@@ -85,7 +85,14 @@ def _active_people(db: Db, names: ImportanceCollections) -> dict[str, ImportantP
 def estimate(
     due: Sequence[tuple[ImportantPerson, BuildState]], up_to_date: int, provider: Provider, terms: Terms
 ) -> BuildEstimate:
-    """The pages left to read of each person, up to the limit; an unfinished reading continues at its cursor."""
+    """The pages left to read of each person, up to the limit; an unfinished reading continues at its cursor.
+
+    Raises RequestRefused where the provider's followings are not read.
+    """
+    if not provider.reads_followings:
+        raise RequestRefused(
+            f"followings are not read from {provider.name}", hint="import a list: socap importance import"
+        )
     requests, cost, assumed = 0, 0.0, 0
     for person, state in due:
         known = person.following_count or (state.accounts if state.read_at else 0)

@@ -28,7 +28,7 @@ from socap_cli.errors import (
 )
 from socap_cli.model import cleaning
 from socap_cli.model.account import ListItem, Page, RateWindow, UnreadableRow
-from socap_cli.model.kinds import Kind
+from socap_cli.model.kinds import Counters, Kind
 from socap_cli.providers.protocol import Prices
 from socap_cli.text import Mask
 
@@ -66,11 +66,13 @@ class Endpoint:
     """Whether a row is charged as a tweet, else as an account."""
     takes_times: bool = False
     """Whether it can be asked for what is newer or older than a time."""
+    counters: tuple[str, ...] = ()
+    """The names of a tweet's field that counts its list; none when it is no list of a tweet."""
 
     @property
     def is_list(self) -> bool:
         """Whether it is a list of a tweet."""
-        raise NotImplementedError
+        return bool(self.counters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +96,19 @@ class HttpProvider:
 
     name: ClassVar[str]
     bills_once_a_day = False
+    reads_followings = True
     endpoints: Mapping[str, Endpoint]
+    other_counters: ClassVar[dict[str, tuple[str, ...]]]
+    """The names of the fields of counters without a list that is read."""
 
     def __init__(
         self, url: str, headers: Mapping[str, str], *, key: str, timeout: float, batch: int, prices: Prices
     ) -> None:
-        """Raises ConfigError for an address, key or proxy that cannot be used, and repeats none of them."""
+        """`timeout` in seconds; without a key every request is refused.
+
+        Raises ConfigError for an address, key or proxy that cannot be used, and repeats none of them.
+        """
+        headers = headers if key else {}
         if not all(HEADER_VALUE.fullmatch(value) for value in headers.values()):
             raise ConfigError("the provider's key contains an invalid character", hint="see TWITTER_API_KEY")
         try:
@@ -143,6 +152,12 @@ class HttpProvider:
     def reaches_back(self, kind: Kind) -> timedelta | None:  # noqa: ARG002
         """To the beginning of a list, unless a provider overrides it."""
         return None
+
+    @property
+    def counter_names(self) -> dict[str, tuple[str, ...]]:
+        """The names of a tweet's fields by the counter that they hold."""
+        lists: dict[str, tuple[str, ...]] = {kind: self.endpoints[kind].counters for kind in self.lists}
+        return {**self.other_counters, **lists}
 
     def endpoint(self, operation: str) -> str:
         """The path, which requests are metered under."""
@@ -336,6 +351,15 @@ def read_rows(
         first = unreadable[0]
         raise MalformedAnswer(f"no row can be read: {first.reason}: {first.sample}", endpoint=answer.path)
     return items, tuple(unreadable)
+
+
+def read_counters(fields: Any, names: Mapping[str, tuple[str, ...]]) -> Counters:
+    """Every counter by name; None is unknown."""
+    known = fields if isinstance(fields, dict) else {}
+    found = {
+        counter: [cleaning.number(known.get(name)) for name in named] for counter, named in names.items()
+    }
+    return {counter: next((n for n in numbers if n is not None), None) for counter, numbers in found.items()}
 
 
 def read_page(

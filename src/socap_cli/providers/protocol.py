@@ -56,6 +56,10 @@ class Provider(Protocol):
     def bills_once_a_day(self) -> bool:
         """Whether a post or account that was read is not billed again on the same UTC day."""
 
+    @property
+    def reads_followings(self) -> bool:
+        """Whether `followings` works."""
+
     def operation(
         self, kind: Kind, tweet_id: str, *, since: datetime | None = None, until: datetime | None = None
     ) -> str:

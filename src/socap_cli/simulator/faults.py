@@ -55,8 +55,6 @@ class Faults:
     """Part of the requests that are answered 429 whatever their rate."""
     qps: float = 0.0
     """Requests a second before 429; 0 means no limit."""
-    limit_per: Literal["account", "endpoint"] = "account"
-    """What shares the limit."""
     retry_after: float | None = 1.0
     """Seconds in the Retry-After of a 429; None sends none."""
     credits: float | None = None
@@ -139,14 +137,14 @@ class Fate:
         self.faults = faults
         self._random = random.Random(seed)
         self._lock = threading.Lock()
-        self._recent: dict[str, deque[float]] = {}
+        self._recent: deque[float] = deque()
 
-    def draw(self, endpoint: str, *, has_cursor: bool) -> str:
+    def draw(self, *, has_cursor: bool) -> str:
         """The name of the fault that a request meets."""
         with self._lock:
             if self.faults.script:
                 return self.faults.script.popleft()
-            if self._over_limit(endpoint if self.faults.limit_per == "endpoint" else ""):
+            if self._over_limit():
                 return "limit"
             drawn = self._random.random()
             for name, fault in FAULTS.items():
@@ -165,17 +163,16 @@ class Fate:
         with self._lock:
             return self._random.uniform(0.9, 1.1)
 
-    def _over_limit(self, scope: str) -> bool:
+    def _over_limit(self) -> bool:
         """Count a request, unless the second before it is full."""
         if not self.faults.qps:
             return False
         now, window = time.monotonic(), max(1.0, 1.0 / self.faults.qps)
-        recent = self._recent.setdefault(scope, deque())
-        while recent and recent[0] <= now - window:
-            recent.popleft()
-        if len(recent) >= max(1.0, self.faults.qps * window):
+        while self._recent and self._recent[0] <= now - window:
+            self._recent.popleft()
+        if len(self._recent) >= max(1.0, self.faults.qps * window):
             return True
-        recent.append(now)
+        self._recent.append(now)
         return False
 
 

@@ -178,7 +178,7 @@ class Simulator:
         if self.key is not None and self.api.key_in(request.headers) != self.key:
             answer = self.api.refused_key()
         else:
-            name = self.fate.draw(endpoint, has_cursor=bool(self.api.cursor_in(request.query)))
+            name = self.fate.draw(has_cursor=bool(self.api.cursor_in(request.query)))
             delay = self.faults.latency and self.faults.latency * self.fate.jitter()
             delay += self.faults.hang_seconds if name == "hang" else 0.0
             answer = self._faulty(name) or self._paid(request)

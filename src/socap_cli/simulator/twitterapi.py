@@ -112,12 +112,10 @@ class TwitterApi(WireFormat):
     def _followings(self, query: Query) -> WireAnswer:
         """Whom an important person follows, by the world's index."""
         name = query.get("userName", "").lower()
-        index = self.world.following_index
-        followed = [r for r in index if any(str(f["username"]).lower() == name for f in r["followed_by"])]
+        followed = self.world.followed_by(name)
         at, size = int(query.get("cursor") or 0), int(query.get("pageSize") or LARGEST_FOLLOWINGS)
         end = at + min(LARGEST_FOLLOWINGS, max(SMALLEST_FOLLOWINGS, size))
-        accounts = {account.user_id: account for account in self.world.accounts}
-        rows = [_user_row(accounts[str(row["followed_user_id"])]) for row in followed[at:end]]
+        rows = [_user_row(account) for account in followed[at:end]]
         more = end < len(followed)
         body = {"followings": rows, "has_next_page": more, "next_cursor": str(end) if more else ""}
         price = max(PRICE_MINIMUM, PRICE_USER * len(rows))

@@ -57,6 +57,15 @@ class World:
             for tweet in self.tweets.values()
         }
 
+    def followed_by(self, person: str) -> list[SimulatedAccount]:
+        """Whom an important person, named by id or lower-case handle, follows by the index."""
+        followed = {
+            row["followed_user_id"]
+            for row in self.following_index
+            if any(person in (by["user_id"], str(by["username"]).lower()) for by in row["followed_by"])
+        }
+        return [account for account in self.accounts if account.user_id in followed]
+
     def engage(
         self,
         tweet_id: str,

@@ -283,12 +283,7 @@ class XApiFormat(WireFormat):
 
     def _following(self, user_id: str, query: Query, size: int) -> WireAnswer:
         """Whom an important person follows, by the world's index."""
-        accounts = {account.user_id: account for account in self.world.accounts}
-        followed = [
-            accounts[str(row["followed_user_id"])]
-            for row in self.world.following_index
-            if any(person["user_id"] == user_id for person in row["followed_by"])
-        ]
+        followed = self.world.followed_by(user_id)
         at = int(query.get("pagination_token") or 0)
         following = str(at + size) if at + size < len(followed) else None
         return self._users_answer(followed[at : at + size], query, following)

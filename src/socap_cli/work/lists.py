@@ -27,6 +27,8 @@ WAIT_FOR_METRICS = 20.0
 WAITS_A_LEASE = 24
 """How often, in the time for which a list is held, somebody else asks for it again."""
 PASSES_PER_JOB = 3
+KNOWN_BESIDE = 3
+"""Known items that a page is asked for beside new ones: one of them ends the pass."""
 
 
 @dataclass
@@ -144,7 +146,8 @@ class ListCollector:
         self._pages += 1
         while True:
             try:
-                return self._source.page(current), current
+                left = (current.counter or 0) - self.state.deficit - self._collected
+                return self._source.page(current, left=left), current
             except CursorRefused:
                 current = self._from_the_top(delta.restarted(current, state=self.state))
                 self._save(current)
@@ -223,9 +226,12 @@ class PageSource:
         self._ahead: tuple[ListRequest, Future[Page]] | None = None
         """The next page, asked for already."""
 
-    def page(self, current: Pass) -> Page:
-        """The page at which a pass stands. Raises what the client raises."""
+    def page(self, current: Pass, *, left: int) -> Page:
+        """The page at which a pass stands; the counter says how many are left. Raises what the client raises."""
         wanted = self._next(current)
+        if not current.full and wanted.since is None and wanted.cursor is None:
+            # Down to what is known and no further: known items may be paid again.
+            wanted = replace(wanted, size=max(left, 0) + KNOWN_BESIDE)
         asked, self._ahead = self._ahead, None
         if asked is not None and asked[0] == wanted:
             return asked[1].result()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from socap_cli.errors import RequestRefused
 from socap_cli.model import cleaning
@@ -31,13 +31,6 @@ class TwitterApiEndpoint(Endpoint):
     """Where its rows may stand, the likeliest first."""
     read: Callable[[Any, str], ListItem | None] = rows.read_account
     """Reads a row of the list of a tweet; None when the row is of no concern. Raises BadRow."""
-    counter: str | None = None
-    """The field of a tweet that counts its list; None when it is no list of a tweet."""
-
-    @property
-    def is_list(self) -> bool:
-        """Whether it is a list of a tweet."""
-        return self.counter is not None
 
 
 ENDPOINTS: dict[str, TwitterApiEndpoint] = {
@@ -45,21 +38,21 @@ ENDPOINTS: dict[str, TwitterApiEndpoint] = {
     RETWEETS: TwitterApiEndpoint(
         path="/twitter/tweet/retweeters",
         row_keys=("users", "retweeters"),
-        counter="retweetCount",
+        counters=("retweetCount",),
         rows_are_posts=False,
     ),
     REPLIES: TwitterApiEndpoint(
         path="/twitter/tweet/replies",
         row_keys=("tweets", "replies"),
         read=rows.read_reply,
-        counter="replyCount",
+        counters=("replyCount",),
         takes_times=True,
     ),
     QUOTES: TwitterApiEndpoint(
         path="/twitter/tweet/quotes",
         row_keys=("tweets", "quotes"),
         read=rows.read_quote,
-        counter="quoteCount",
+        counters=("quoteCount",),
         takes_times=True,
     ),
     FOLLOWINGS: TwitterApiEndpoint(
@@ -76,15 +69,18 @@ class TwitterApiIo(HttpProvider):
     name = "twitterapi.io"
     usd_per_credit = 0.00001
     endpoints = ENDPOINTS
+    other_counters: ClassVar = {
+        "likes": ("likeCount",),
+        "views": ("viewCount",),
+        "bookmarks": ("bookmarkCount",),
+    }
 
     def __init__(
         self, key: str, *, url: str = URL, batch: int = LARGEST_BATCH, timeout: float = 30.0,
         prices: Prices = PRICES,
     ) -> None:  # fmt: skip
-        """`timeout` in seconds. Raises ConfigError."""
-        headers = {"X-API-Key": key} if key else {}
         super().__init__(
-            url, headers, key=key, timeout=timeout, batch=min(batch, LARGEST_BATCH), prices=prices
+            url, {"X-API-Key": key}, key=key, timeout=timeout, batch=min(batch, LARGEST_BATCH), prices=prices
         )
 
     def limit_scope(self, operation: str) -> str:  # noqa: ARG002
@@ -109,7 +105,7 @@ class TwitterApiIo(HttpProvider):
         endpoint = ENDPOINTS[METRICS]
         with self.ask(endpoint.path, {"tweet_ids": ",".join(tweet_ids)}) as answer:
             listed = rows.rows_in(answer, endpoint.row_keys)
-            read = partial(rows.read_tweet, counter_fields=counter_fields())
+            read = partial(rows.read_tweet, counters=self.counter_names)
             tweets, unreadable = read_rows(answer, listed, read)
         asked = {tweet.tweet_id: tweet for tweet in tweets if tweet.tweet_id in tweet_ids}
         return TweetsAnswer(asked, len(listed), unreadable)
@@ -164,12 +160,6 @@ def build(settings: ProviderSettings) -> TwitterApiIo:
         timeout=settings.timeout,
         prices=PRICES.as_set(settings),
     )
-
-
-def counter_fields() -> dict[str, str]:
-    """The fields of a tweet by the name of the counter that they hold."""
-    counted = {name: endpoint.counter for name, endpoint in ENDPOINTS.items() if endpoint.counter}
-    return {**rows.COUNTER_FIELDS, **counted}
 
 
 def rate_of(credits_left: float) -> float:

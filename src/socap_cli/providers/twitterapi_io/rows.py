@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from socap_cli.errors import (
@@ -16,7 +16,6 @@ from socap_cli.errors import (
 )
 from socap_cli.model import cleaning
 from socap_cli.model.account import ListItem, Profile, Tweet
-from socap_cli.model.kinds import Counters
 from socap_cli.model.links import snowflake_time
 from socap_cli.providers.http_provider import (
     Answer,
@@ -26,12 +25,11 @@ from socap_cli.providers.http_provider import (
     error_for,
     json_object,
     kind_of,
+    read_counters,
     unavailable,
     whole_cursor,
 )
 
-COUNTER_FIELDS = {"likes": "likeCount", "views": "viewCount", "bookmarks": "bookmarkCount"}
-"""Counters without a list that is read; those of lists stand in the table of endpoints."""
 GONE_TYPES = frozenset({"tombstone", "unavailable", "tweet_unavailable"})
 LONGEST_NAME = 100
 LONGEST_BIO = 2_000
@@ -48,7 +46,7 @@ NO_CURSOR = frozenset({"", "0", "-1"})
 """How providers write that there is no next page, null aside."""
 
 
-def read_tweet(row: Any, counter_fields: dict[str, str]) -> Tweet | None:
+def read_tweet(row: Any, counters: Mapping[str, tuple[str, ...]]) -> Tweet | None:
     """A tweet with its counters; None for one that the provider says is gone. Raises BadRow."""
     row = as_object(row)
     tweet_id = cleaning.post_id(row.get("id"))
@@ -64,14 +62,9 @@ def read_tweet(row: Any, counter_fields: dict[str, str]) -> Tweet | None:
         author=read_profile(author) if known else None,
         text=cleaning.text(row.get("text"), references=True),
         posted_at=cleaning.moment(row.get("createdAt")) or snowflake_time(tweet_id),
-        counters=read_counters(row, counter_fields),
+        counters=read_counters(row, counters),
         retweet_of=cleaning.post_id(original.get("id")) if isinstance(original, dict) else None,
     )
-
-
-def read_counters(row: dict[str, Any], fields: dict[str, str]) -> Counters:
-    """Every counter by name; None is unknown."""
-    return {name: cleaning.number(row.get(field)) for name, field in fields.items()}
 
 
 def read_profile(row: Any) -> Profile:

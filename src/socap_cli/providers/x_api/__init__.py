@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from socap_cli.errors import KeyRefused, NotFound, RequestRefused
 from socap_cli.model.account import ListItem, Page, TweetsAnswer
@@ -54,18 +54,11 @@ class XEndpoint(Endpoint):
     """Requests that an app may make in `WINDOW`."""
     at_once: bool = True
     """Whether it may make them at once."""
-    counters: tuple[str, ...] = ()
-    """The public metric that counts its list: its name of old, and since the renaming of tweets to posts."""
     sizes: tuple[int, int] = (1, 100)
     """The smallest and the largest page."""
     is_search: bool = False
     exclude: str = ""
     """Rows that X leaves out, unpaid."""
-
-    @property
-    def is_list(self) -> bool:
-        """Whether it is a list of a tweet."""
-        return bool(self.counters)
 
     @property
     def fields(self) -> dict[str, str]:
@@ -116,18 +109,22 @@ class XApi(HttpProvider):
 
     name = "x"
     usd_per_credit = 0.00001
+    reads_followings = False
+    other_counters: ClassVar = {
+        "likes": ("like_count",), "views": ("impression_count",), "bookmarks": ("bookmark_count",)
+    }  # fmt: skip
     endpoints: Mapping[str, XEndpoint] = ENDPOINTS
 
     def __init__(
         self, key: str, *, url: str = URL, batch: int = LARGEST_BATCH, timeout: float = 30.0,
         prices: Prices = PRICES, bills_once_a_day: bool = True, bills_authors: bool = True,
     ) -> None:  # fmt: skip
-        """`timeout` in seconds. Raises ConfigError."""
         self.now: Callable[[], datetime] = _utc_now
         self.bills_once_a_day, self.bills_authors = bills_once_a_day, bills_authors
+        self._has_archive = False
         self._refused: set[tuple[str, Kind]] = set()
         """Operations that this key may not use, though others that serve the same list work."""
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers = {"Authorization": f"Bearer {key}"}
         super().__init__(
             url, headers, key=key, timeout=timeout, batch=min(batch, LARGEST_BATCH), prices=prices
         )
@@ -138,8 +135,8 @@ class XApi(HttpProvider):
         return self.lists
 
     def reaches_back(self, kind: Kind) -> timedelta | None:
-        """Replies are searched for: seven days, unless the key may search the archive."""
-        return SEARCHED - MARGIN if kind == REPLIES and (ARCHIVE, kind) in self._refused else None
+        """Replies are searched for: seven days, unless the archive was searched with this key."""
+        return SEARCHED - MARGIN if kind == REPLIES and not self._has_archive else None
 
     def operation(
         self, kind: Kind, tweet_id: str, *, since: datetime | None = None, until: datetime | None = None
@@ -197,7 +194,7 @@ class XApi(HttpProvider):
             body = rows.object_in(answer)
             listed = [] if not body.get("data") and rows.problems_of(body) else rows.rows_in(answer)
             accounts = rows.accounts_in(answer)
-            read = partial(rows.read_tweet, accounts=accounts, counters=counter_names())
+            read = partial(rows.read_tweet, accounts=accounts, counters=self.counter_names)
             tweets, unreadable = read_rows(answer, listed, read)
         asked = {tweet.tweet_id: tweet for tweet in tweets if tweet.tweet_id in tweet_ids}
         window = rate_window(answer.headers)
@@ -259,6 +256,7 @@ class XApi(HttpProvider):
             listed = rows.rows_in(answer)
             page = read_page(answer, listed, read, rows.next_token(answer))
             billed = self._billed(answer, listed, are_posts=endpoint.rows_are_posts)
+        self._has_archive |= endpoint is self.endpoints[ARCHIVE]
         return replace(page, billed=billed, blank_is_normal=True)
 
     def _billed(self, answer: Answer, listed: Sequence[Any], *, are_posts: bool = True) -> dict[str, float]:
@@ -271,10 +269,7 @@ class XApi(HttpProvider):
 
     def followings(self, username: str, *, cursor: str | None = None) -> Page:  # noqa: ARG002
         """Not read from X: an account costs a cent."""
-        raise RequestRefused(
-            f"the followings of @{username} are not read from X",
-            hint="import a list: socap importance import",
-        )
+        raise RequestRefused(f"the followings of @{username} are not read from X")
 
 
 WINDOW = 900.0
@@ -283,8 +278,6 @@ POST_FIELDS = {"tweet.fields": "created_at,author_id,referenced_tweets,public_me
 USER_FIELDS = {"user.fields": "username,name,description,public_metrics,verified,verified_type"}
 AUTHORS = {"expansions": "author_id", **USER_FIELDS}
 """X seems to bill each account that it sends beside posts, so these are asked for where people are new."""
-COUNTERS = {"likes": ("like_count",), "views": ("impression_count",), "bookmarks": ("bookmark_count",)}
-"""The public metrics of counters without a list that is read."""
 
 
 def _instead(operation: str, kind: Kind) -> str | None:
@@ -311,9 +304,3 @@ def build(settings: ProviderSettings) -> XApi:
         bills_once_a_day=settings.bills_once_a_day,
         bills_authors=settings.bills_authors,
     )
-
-
-def counter_names() -> dict[str, tuple[str, ...]]:
-    """The public metrics by the name of the counter that they hold."""
-    lists = {name: endpoint.counters for name, endpoint in ENDPOINTS.items() if endpoint.is_list}
-    return {**COUNTERS, **lists}

@@ -16,7 +16,6 @@ from socap_cli.errors import (
 )
 from socap_cli.model import cleaning
 from socap_cli.model.account import ListItem, Profile, Tweet
-from socap_cli.model.kinds import Counters
 from socap_cli.model.links import snowflake_time
 from socap_cli.providers.http_provider import (
     CHECK_KEY,
@@ -25,6 +24,7 @@ from socap_cli.providers.http_provider import (
     as_object,
     error_for,
     json_object,
+    read_counters,
     unavailable,
     whole_cursor,
 )
@@ -55,17 +55,6 @@ def read_tweet(row: Any, accounts: Accounts, counters: Mapping[str, tuple[str, .
         counters=read_counters(row.get("public_metrics"), counters),
         retweet_of=dict(_related(row)).get("retweeted"),
     )
-
-
-def read_counters(metrics: Any, names: Mapping[str, tuple[str, ...]]) -> Counters:
-    """Every counter by name; None is unknown."""
-    known = metrics if isinstance(metrics, dict) else {}
-    return {
-        counter: next(
-            (n for n in (cleaning.number(known.get(field)) for field in fields) if n is not None), None
-        )
-        for counter, fields in names.items()
-    }
 
 
 def read_profile(row: Any) -> Profile:
