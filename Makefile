@@ -23,9 +23,15 @@ test: $(VENV)/.dev ## The suite, on a real mongod, over real HTTP and SMTP
 test-fast: $(VENV)/.dev ## Rules, words and pages, without any server, in under 30 seconds
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not server and not slow and not exhaustive" --hypothesis-profile fast
 
-test-all: $(VENV)/.dev ## Everything, with coverage: the simulated week, every kill, wheels, the site, odd folder names (half an hour)
-	SOCAP_SOAK=16 $(PYTEST) -m "not alone" --durations=30 --cov --cov-report=term --cov-fail-under=$(COVERED)
+WITNESSES := .witnesses
+test-all: $(VENV)/.dev $(WITNESSES)/.installed ## Everything, with coverage: the simulated week, every kill, wheels, the site, odd folder names (half an hour)
+	TEST_WITNESSES=$(CURDIR)/$(WITNESSES)/bin/python SOCAP_SOAK=16 $(PYTEST) -m "not alone" --durations=30 --cov --cov-report=term --cov-fail-under=$(COVERED)
 	$(BIN)/python -m pytest -m alone
+
+$(WITNESSES)/.installed:
+	$(PYTHON) -m venv $(WITNESSES)
+	$(WITNESSES)/bin/python -m pip install --quiet --disable-pip-version-check tweepy==4.* twarc==2.* xdk==0.*
+	@touch $@
 
 check: SHELL := /bin/bash
 check: lint types imports ## What CI runs; how long each test took is in durations.txt
@@ -111,4 +117,4 @@ hooks: $(VENV)/.dev ## Check style, types and imports before each commit
 	$(BIN)/pre-commit install
 
 clean: ## Remove what was made
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache socap-demo socap-report site dist .n8n
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache socap-demo socap-report site dist .n8n .witnesses

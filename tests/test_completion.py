@@ -47,7 +47,7 @@ def complete(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
         ("socap alerts test ", [*CHANNELS]),
         ("socap campaign add x --channel s", ["slack"]),
         ("socap usage --by ", ["campaign", "endpoint", "day"]),
-        ("socap simulate --limit-per ", ["account", "endpoint"]),
+        ("socap simulate --provider ", ["twitterapi", "x"]),
         ("socap engagements export x --format x", ["xlsx"]),
         ("socap campaign show 'open", []),
         ("socap campaign show la", []),

@@ -267,7 +267,7 @@ def test_a_rescoring_for_show_writes_nothing(collected: Lab) -> None:
 class ScriptedProvider:
     """Serves followings from a table, two accounts a page, and fails where it is told to."""
 
-    name, batch, lists_with_times = "scripted", 50, frozenset[Kind]()
+    name, batch, reads_followings = "scripted", 50, True
 
     def __init__(self, lists: dict[str, list[str]], fails: dict[int, Exception] | None = None) -> None:
         self.lists, self.fails = lists, fails or {}

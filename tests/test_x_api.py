@@ -286,7 +286,8 @@ def x_lab(lab: Callable[..., Lab], *, once: bool = True, authors: bool = False, 
     one.simulator.faults.update({"billed_once": once, "includes_billed": authors})
     one.provider.close()
     url = one.simulator.url
-    provider = XApi("a-token", url=url, timeout=2.0, bills_once_a_day=once, bills_authors=authors)
+    provider = XApi("a-token", url=url, timeout=2.0)
+    provider.bills_once_a_day, provider.bills_authors = once, authors
     provider.now = one.now
     one.provider = provider  # type: ignore[assignment]
     return one

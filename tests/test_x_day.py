@@ -60,7 +60,8 @@ def test_a_day_costs_hardly_more_than_the_least_and_is_metered_as_billed(
     one = lab(wire_format="x", tweets=tweets, engagements=20.0, start=MIDNIGHT, accounts=6000)
     one.simulator.faults.update({"includes_billed": authors})
     one.provider.close()
-    provider = XApi("a-token", url=one.simulator.url, timeout=5.0, bills_authors=authors)
+    provider = XApi("a-token", url=one.simulator.url, timeout=5.0)
+    provider.bills_authors = authors
     provider.now = one.now
     one.provider = provider  # type: ignore[assignment]
     if minutes < 30:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import inf
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 from socap_cli import http
@@ -30,6 +30,7 @@ from socap_cli.model import cleaning
 from socap_cli.model.account import ListItem, Page, RateWindow, UnreadableRow
 from socap_cli.model.kinds import Counters, Kind
 from socap_cli.providers.protocol import Prices
+from socap_cli.settings import ProviderSettings
 from socap_cli.text import Mask
 
 LARGEST_ANSWER = 20 * 2**20
@@ -95,6 +96,11 @@ class HttpProvider:
     """One key at one address. Threads share it."""
 
     name: ClassVar[str]
+    url: ClassVar[str]
+    largest_batch: ClassVar[int]
+    list_prices: ClassVar[Prices]
+    key_header: ClassVar[tuple[str, str]]
+    """The header that the key stands in, and what stands before the key."""
     bills_once_a_day = False
     reads_followings = True
     endpoints: Mapping[str, Endpoint]
@@ -102,14 +108,20 @@ class HttpProvider:
     """The names of the fields of counters without a list that is read."""
 
     def __init__(
-        self, url: str, headers: Mapping[str, str], *, key: str, timeout: float, batch: int, prices: Prices
+        self,
+        key: str,
+        *,
+        url: str | None = None,
+        batch: int | None = None,
+        timeout: float = 30.0,
+        prices: Prices | None = None,
     ) -> None:
         """`timeout` in seconds; without a key every request is refused.
 
         Raises ConfigError for an address, key or proxy that cannot be used, and repeats none of them.
         """
-        headers = headers if key else {}
-        if not all(HEADER_VALUE.fullmatch(value) for value in headers.values()):
+        url, (header, prefix) = url or self.url, self.key_header
+        if key and not HEADER_VALUE.fullmatch(prefix + key):
             raise ConfigError("the provider's key contains an invalid character", hint="see TWITTER_API_KEY")
         try:
             parts = urlsplit(url)
@@ -118,13 +130,20 @@ class HttpProvider:
             usable = False
         if not usable:
             raise ConfigError("the provider's address is not a URL", hint="see TWITTER_API_URL")
-        self.batch = batch
-        self.prices = prices
+        self.batch = min(batch or self.largest_batch, self.largest_batch)
+        self.prices = prices or self.list_prices
         self._base = url.rstrip("/")
-        self._headers = {"Accept": "application/json", **headers}
+        self._headers = {"Accept": "application/json", **({header: prefix + key} if key else {})}
         self._timeout = timeout
         self._client = http.Client(url)
         self._mask = Mask((key, urlsplit(http.proxy_for(url) or "").password or ""))
+
+    @classmethod
+    def build(cls, settings: ProviderSettings) -> Self:
+        """The provider as the settings describe it. Raises ConfigError."""
+        key = settings.api_key.get_secret_value() if settings.api_key else ""
+        prices = cls.list_prices.as_set(settings)
+        return cls(key, url=settings.url, batch=settings.batch, timeout=settings.timeout, prices=prices)
 
     def close(self) -> None:
         """Close the idle connections."""

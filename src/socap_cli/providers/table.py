@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from socap_cli.errors import ConfigError
-from socap_cli.providers import twitterapi_io, x_api
 from socap_cli.providers.protocol import Provider
+from socap_cli.providers.twitterapi_io import TwitterApiIo
+from socap_cli.providers.x_api import XApi
 from socap_cli.settings import ProviderSettings
 
 PROVIDERS: dict[str, Callable[[ProviderSettings], Provider]] = {
-    "twitterapi.io": twitterapi_io.build,
-    "x": x_api.build,
+    "twitterapi.io": TwitterApiIo.build,
+    "x": XApi.build,
 }
 
 

@@ -15,10 +15,7 @@ from socap_cli.model.kinds import METRICS, QUOTES, REPLIES, RETWEETS, Kind
 from socap_cli.providers.http_provider import Endpoint, HttpProvider, read_page, read_rows
 from socap_cli.providers.protocol import FOLLOWINGS, AllowedRate, Prices
 from socap_cli.providers.twitterapi_io import rows
-from socap_cli.settings import ProviderSettings
 
-URL = "https://api.twitterapi.io"
-LARGEST_BATCH = 50
 FOLLOWINGS_A_PAGE = 200
 ACCOUNT = "account"
 
@@ -67,6 +64,10 @@ class TwitterApiIo(HttpProvider):
     """One key at one address. Threads share it."""
 
     name = "twitterapi.io"
+    url = "https://api.twitterapi.io"
+    largest_batch = 50
+    list_prices = PRICES
+    key_header = ("X-API-Key", "")
     usd_per_credit = 0.00001
     endpoints = ENDPOINTS
     other_counters: ClassVar = {
@@ -74,14 +75,6 @@ class TwitterApiIo(HttpProvider):
         "views": ("viewCount",),
         "bookmarks": ("bookmarkCount",),
     }
-
-    def __init__(
-        self, key: str, *, url: str = URL, batch: int = LARGEST_BATCH, timeout: float = 30.0,
-        prices: Prices = PRICES,
-    ) -> None:  # fmt: skip
-        super().__init__(
-            url, {"X-API-Key": key}, key=key, timeout=timeout, batch=min(batch, LARGEST_BATCH), prices=prices
-        )
 
     def limit_scope(self, operation: str) -> str:  # noqa: ARG002
         """The limit is the account's: all endpoints share it."""
@@ -149,17 +142,6 @@ class TwitterApiIo(HttpProvider):
 TIERS = ((50_000.0, 20.0), (10_000.0, 10.0), (5_000.0, 6.0), (1_000.0, 3.0))
 """Requests a second of an account by the credits on it."""
 LOWEST_TIER = 0.2
-
-
-def build(settings: ProviderSettings) -> TwitterApiIo:
-    """The provider as the settings describe it; without a key it is refused whatever it asks. Raises ConfigError."""
-    return TwitterApiIo(
-        settings.api_key.get_secret_value() if settings.api_key else "",
-        url=settings.url or URL,
-        batch=settings.batch or LARGEST_BATCH,
-        timeout=settings.timeout,
-        prices=PRICES.as_set(settings),
-    )
 
 
 def rate_of(credits_left: float) -> float:

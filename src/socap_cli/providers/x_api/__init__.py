@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from socap_cli.errors import KeyRefused, NotFound, RequestRefused
 from socap_cli.model.account import ListItem, Page, TweetsAnswer
@@ -28,8 +28,6 @@ from socap_cli.providers.protocol import FOLLOWINGS, AllowedRate, Prices
 from socap_cli.providers.x_api import rows
 from socap_cli.settings import ProviderSettings
 
-URL = "https://api.x.com"
-LARGEST_BATCH = 100
 NO_TWEET = "1"
 SEARCHED = timedelta(days=7)
 SHOWN_AFTER = timedelta(seconds=30)
@@ -108,6 +106,10 @@ class XApi(HttpProvider):
     """One bearer token at one address. Threads share it."""
 
     name = "x"
+    url = "https://api.x.com"
+    largest_batch = 100
+    list_prices = PRICES
+    key_header = ("Authorization", "Bearer ")
     usd_per_credit = 0.00001
     reads_followings = False
     other_counters: ClassVar = {
@@ -115,19 +117,21 @@ class XApi(HttpProvider):
     }  # fmt: skip
     endpoints: Mapping[str, XEndpoint] = ENDPOINTS
 
-    def __init__(
-        self, key: str, *, url: str = URL, batch: int = LARGEST_BATCH, timeout: float = 30.0,
-        prices: Prices = PRICES, bills_once_a_day: bool = True, bills_authors: bool = True,
-    ) -> None:  # fmt: skip
-        self.now: Callable[[], datetime] = _utc_now
-        self.bills_once_a_day, self.bills_authors = bills_once_a_day, bills_authors
+    def __init__(self, key: str, **options: Any) -> None:
+        """`options` are those of HttpProvider."""
+        super().__init__(key, **options)
+        self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.bills_once_a_day = self.bills_authors = True
         self._has_archive = False
         self._refused: set[tuple[str, Kind]] = set()
         """Operations that this key may not use, though others that serve the same list work."""
-        headers = {"Authorization": f"Bearer {key}"}
-        super().__init__(
-            url, headers, key=key, timeout=timeout, batch=min(batch, LARGEST_BATCH), prices=prices
-        )
+
+    @classmethod
+    def build(cls, settings: ProviderSettings) -> Self:
+        """The provider as the settings describe it. Raises ConfigError."""
+        provider = super().build(settings)
+        provider.bills_once_a_day, provider.bills_authors = settings.bills_once_a_day, settings.bills_authors
+        return provider
 
     @property
     def lists_with_times(self) -> frozenset[Kind]:
@@ -285,22 +289,5 @@ def _instead(operation: str, kind: Kind) -> str | None:
     return {RETWEETS: RETWEETERS, ARCHIVE: REPLIES, SEARCH: kind}.get(operation)
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _written(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-
-
-def build(settings: ProviderSettings) -> XApi:
-    """The provider as the settings describe it; without a token it is refused whatever it asks. Raises ConfigError."""
-    return XApi(
-        settings.api_key.get_secret_value() if settings.api_key else "",
-        url=settings.url or URL,
-        batch=settings.batch or LARGEST_BATCH,
-        timeout=settings.timeout,
-        prices=PRICES.as_set(settings),
-        bills_once_a_day=settings.bills_once_a_day,
-        bills_authors=settings.bills_authors,
-    )
