@@ -25,7 +25,6 @@ from socap_cli.importance.building import Builder, Terms
 from socap_cli.importance.importing import import_list, read
 from socap_cli.model.account import ListItem, Page, Profile
 from socap_cli.model.important import fold_handle
-from socap_cli.model.kinds import Kind
 from socap_cli.simulator.server import Simulator
 from socap_cli.store import Db, importance
 from socap_cli.store.importance import ImportanceCollections
