@@ -120,7 +120,7 @@ class HttpProvider:
 
         Raises ConfigError for an address, key or proxy that cannot be used, and repeats none of them.
         """
-        url, (header, prefix) = url or self.url, self.key_header
+        url, (header, prefix) = self.url if url is None else url, self.key_header
         if key and not HEADER_VALUE.fullmatch(prefix + key):
             raise ConfigError("the provider's key contains an invalid character", hint="see TWITTER_API_KEY")
         try:
