@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, astuple, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -139,12 +139,7 @@ def simulate(
         key=key or None,
         page=page,
         seed=seed,
-        faults=Faults(
-            latency=latency,
-            errors=errors,
-            qps=qps,
-            limit_per=limit_per,
-        ),
+        faults=Faults(latency=latency, errors=errors, qps=qps),
         wire_format=provider,
     )
     if files:
