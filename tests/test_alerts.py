@@ -670,7 +670,7 @@ def test_a_delivery_that_raises_dies_alone_and_keeps_its_traceback(
         def send(self, address: str, message: Message) -> None:
             raise ZeroDivisionError(f"cannot tell {message.people[0].username} at {address}")
 
-    monkeypatch.setitem(CHANNELS, "broken", Broken)
+    monkeypatch.setitem(CHANNELS, "broken", lambda settings, _: Broken(settings))
     desk.engage(1)
     desk.engage(2)
     desk.collect()

@@ -215,6 +215,17 @@ def test_a_signature_holds_for_another_library() -> None:
         standardwebhooks.Webhook(key).verify(body.replace(b"ann", b"eve"), headers)
 
 
+def test_what_is_sent_is_dated_by_the_clock_that_is_given() -> None:
+    key = "whsec_" + base64.b64encode(b"0123456789abcdef").decode()
+    with hook(reply(204)) as one, mail_server() as post:
+        wanted = settings_of(webhook_secret=key, email_smtp=f"smtp://127.0.0.1:{post.port}")
+        channels = open_channels(wanted, lambda: AT)
+        channels["webhook"].send(one.url, message())
+        channels["email"].send("team@agency.example", message())
+        assert one.requests[0][0]["webhook-timestamp"] == str(int(AT.timestamp()))
+        assert post.messages[0]["Date"] == "Mon, 02 Mar 2026 12:00:00 +0000"
+
+
 @pytest.mark.parametrize("secret", ["whsec_", "whsec_=", "whsec_!!!!", "whsec_MDEy-_Nj", "whsec_M"])
 def test_a_secret_that_makes_no_key_is_refused(secret: str) -> None:
     with pytest.raises(ConfigError, match="whsec_"):
@@ -692,7 +703,7 @@ def test_an_apprise_address_of_a_campaign_goes_only_where_it_may(address: str) -
 
 
 def test_a_channel_is_added_by_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(CHANNELS, "memory", Memory)
+    monkeypatch.setitem(CHANNELS, "memory", lambda settings, _: Memory(settings))
     channel = open_channels(settings_of())["memory"]
     channel.notify("one", "hello")
     assert channel.said == ["hello"]  # type: ignore[attr-defined]
@@ -713,7 +724,7 @@ def test_help_names_the_channels_that_are_rows(words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("name", [*CHANNELS, "memory"])
 def test_every_channel_keeps_the_protocol(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(CHANNELS, "memory", Memory)
+    monkeypatch.setitem(CHANNELS, "memory", lambda settings, _: Memory(settings))
     channel: Channel = open_channels(settings_of())[name]
     assert channel.is_ready in (True, False)
     assert channel.name == name

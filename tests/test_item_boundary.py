@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from support.lab import SLUG, Lab, campaign
@@ -154,17 +156,34 @@ MALFORMED: dict[str, list[dict[str, object]]] = {
     "alert_plans": [{}, {"fingerprint": 5, "considered_until": "x"}],
     "engagements": [{}, {"tweet_id": 5, "username": ["x"]}],
     "rate_limits": [{}, {"tat": "x", "wait": {}}],
+    "tweets": [
+        {"campaign_id": SLUG},
+        {
+            "campaign_id": SLUG,
+            "tweet_id": "1",
+            "category": "odd",
+            "url": "x",
+            "added_at": datetime(2026, 3, 2, tzinfo=UTC),
+        },
+        {"campaign_id": SLUG, "tweet_id": "2", "category": "main_twt"},
+    ],
+    "worker_state": [{}, {"counters": 5, "retweets": "x"}, {"checked_at": "x", "velocity": [1]}],
+    "api_usage": [{}, {"day": 5, "cost": "x", "requests": []}, {"campaign_id": None, "endpoint": {}}],
     "alert_queue": [{}, {"status": "x"}, {"status": 5, "labels": 7}],
 }
 COMMANDS = (
     ("enqueue",), ("status",), ("alerts", "send"), ("alerts", "list"),
+    ("usage",), ("usage", "--by", "day"), ("usage", "--by", "campaign"), ("report", "render", "--out", "pages"),
     ("importance", "rescore"), ("metrics", "series", SLUG), ("engagements", "list", SLUG), ("jobs", "list"),
 )  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("collection", MALFORMED)
-def test_a_document_that_is_none_costs_no_command(lab: MakeLab, cli: Cli, collection: str) -> None:
+def test_a_document_that_is_none_costs_no_command(
+    lab: MakeLab, cli: Cli, collection: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     one = lab(tweets=2, engagements=5.0)
     one.cycle()
     one.db[collection].insert_many([{"_id": f"odd{n}", **odd} for n, odd in enumerate(MALFORMED[collection])])

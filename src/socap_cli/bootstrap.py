@@ -247,11 +247,11 @@ def report_brand(built: Bootstrap) -> Brand:
     return brand_of(wanted.model_copy(update={"logo": logo}))
 
 
-def channels_of(built: Bootstrap) -> dict[str, Channel]:
-    """The ways to tell people, by name. Raises ConfigError."""
-    from socap_cli.channels import open_channels
+def channels_of(built: Bootstrap, now: Callable[[], datetime] | None = None) -> dict[str, Channel]:
+    """The ways to alert people, by name; `now` dates what they send. Raises ConfigError."""
+    from socap_cli.channels import open_channels, utc_now
 
-    return open_channels(built.settings.alerts)
+    return open_channels(built.settings.alerts, now or utc_now)
 
 
 def alert_context(
@@ -265,12 +265,12 @@ def alert_context(
     from socap_cli.alerts.context import AlertContext
     from socap_cli.store.connect import clock
 
-    waiting = stop or threading.Event()
+    waiting, now = stop or threading.Event(), now or clock(db)
     return AlertContext(
         db,
-        channels_of(built),
+        channels_of(built, now),
         built.settings.alerts,
-        now or clock(db),
+        now,
         names=built.importance(),
         stop=waiting,
         sleep=waiting.wait,

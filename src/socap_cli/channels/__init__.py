@@ -8,6 +8,7 @@ when they are called, so that a command that sends nothing imports neither HTTP 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from socap_cli.settings import AlertSettings
@@ -15,6 +16,8 @@ from socap_cli.settings import AlertSettings
 if TYPE_CHECKING:
     from socap_cli.model.campaign import Campaign
     from socap_cli.model.message import Message
+
+Now = Callable[[], datetime]
 
 
 class Channel(Protocol):
@@ -62,31 +65,36 @@ class Channel(Protocol):
         """Send a plain line. Raises ChannelError."""
 
 
-def _slack(settings: AlertSettings) -> Channel:
+def utc_now() -> datetime:
+    """This host's time."""
+    return datetime.now(UTC)
+
+
+def _slack(settings: AlertSettings, _: Now) -> Channel:
     from socap_cli.channels.slack import Slack
 
     return Slack(settings)
 
 
-def _email(settings: AlertSettings) -> Channel:
+def _email(settings: AlertSettings, now: Now) -> Channel:
     from socap_cli.channels.email import Email
 
-    return Email(settings)
+    return Email(settings, now=now)
 
 
-def _webhook(settings: AlertSettings) -> Channel:
+def _webhook(settings: AlertSettings, now: Now) -> Channel:
     from socap_cli.channels.webhook import Webhook
 
-    return Webhook(settings)
+    return Webhook(settings, now=now)
 
 
-def _apprise(settings: AlertSettings) -> Channel:
+def _apprise(settings: AlertSettings, _: Now) -> Channel:
     from socap_cli.channels.apprise import Apprise
 
     return Apprise(settings)
 
 
-CHANNELS: dict[str, Callable[[AlertSettings], Channel]] = {
+CHANNELS: dict[str, Callable[[AlertSettings, Now], Channel]] = {
     "slack": _slack,
     "email": _email,
     "webhook": _webhook,
@@ -94,6 +102,6 @@ CHANNELS: dict[str, Callable[[AlertSettings], Channel]] = {
 }
 
 
-def open_channels(settings: AlertSettings) -> dict[str, Channel]:
-    """Every channel by its name, over these settings. Raises ConfigError."""
-    return {name: build(settings) for name, build in CHANNELS.items()}
+def open_channels(settings: AlertSettings, now: Now = utc_now) -> dict[str, Channel]:
+    """Every channel by its name, over these settings; `now` dates what they send. Raises ConfigError."""
+    return {name: build(settings, now) for name, build in CHANNELS.items()}

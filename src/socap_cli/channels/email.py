@@ -8,16 +8,17 @@ import re
 import smtplib
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, quote
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from socap_cli.channels import Now, utc_now
 from socap_cli.channels.common import Templates, is_loopback
 from socap_cli.errors import (
     ChannelDead,
@@ -52,10 +53,6 @@ LARGEST_HTML = 100_000
 CHECK = "check SOCAP_ALERT_EMAIL_SMTP"
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Email:
     """Mail to the team, and to a campaign's client when the campaign names this channel."""
 
@@ -64,7 +61,7 @@ class Email:
     most_people = 50
     missing = "no mail recipient; set SOCAP_ALERT_EMAIL_SMTP and SOCAP_ALERTS__EMAIL_TO or --client-email"
 
-    def __init__(self, settings: AlertSettings, *, now: Callable[[], datetime] = _now) -> None:
+    def __init__(self, settings: AlertSettings, *, now: Now = utc_now) -> None:
         url = settings.email_smtp
         self._server = parse_server(url.get_secret_value()) if url else None
         self._settings = settings

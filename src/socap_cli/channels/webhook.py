@@ -10,13 +10,12 @@ import base64
 import binascii
 import hashlib
 import json
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import standardwebhooks
 
+from socap_cli.channels import Now, utc_now
 from socap_cli.channels.common import check_webhook, host_of, post, raise_for_status
 from socap_cli.errors import ConfigError
 from socap_cli.model.campaign import Campaign
@@ -34,9 +33,9 @@ class Webhook:
     interval = 0.0
     most_people = 200
 
-    def __init__(self, settings: AlertSettings, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: AlertSettings, *, now: Now = utc_now) -> None:
         self._settings = settings
-        self._clock = clock
+        self._now = now
         secret = settings.webhook_secret
         self._signer = signer(secret.get_secret_value()) if secret else None
 
@@ -75,7 +74,7 @@ class Webhook:
 
     def notify(self, address: str, text: str) -> None:
         """See Channel."""
-        at = datetime.fromtimestamp(self._clock(), UTC)
+        at = self._now()
         body = {"type": "notice", "created_at": _time(at), "text": text}
         self._post(address, f"notice-{hashlib.sha256(f'{text}{at}'.encode()).hexdigest()[:24]}", body)
 
@@ -86,7 +85,7 @@ class Webhook:
                 "webhooks are signed, and there is no key", hint="set SOCAP_ALERTS__WEBHOOK_SECRET"
             )
         content = json.dumps({"schema_version": SCHEMA_VERSION, **body})
-        at = datetime.fromtimestamp(self._clock(), UTC)
+        at = self._now()
         headers = {
             "Content-Type": "application/json",
             "webhook-id": message_id,

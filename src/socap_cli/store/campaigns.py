@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import secrets
 from collections.abc import Iterable, Sequence
@@ -14,8 +15,10 @@ from pydantic import TypeAdapter, ValidationError
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.errors import DuplicateKeyError
 
+from socap_cli.model import cleaning
 from socap_cli.model.campaign import STORED, Campaign, CampaignStatus, CampaignTweet, TweetCategory
-from socap_cli.store.connect import Db, value_of
+from socap_cli.store.connect import Db
+from socap_cli.text import counted
 
 PLACES = {
     "starts_at": "monitor_window.starts_at",
@@ -36,6 +39,8 @@ PLACES = {
 """Where a campaign's field stands in its document, when not under its own name at the top."""
 SECRETS = ("channels", "slack_webhook")
 CAMPAIGN = TypeAdapter(Campaign)
+TWEET = TypeAdapter(CampaignTweet)
+log = logging.getLogger("socap.store")
 LEASE = timedelta(minutes=10)
 """A claimed report that is not marked as sent within this time is sent again."""
 
@@ -165,19 +170,18 @@ def set_category(db: Db, slug: str, tweet_id: str, category: TweetCategory) -> b
 
 
 def tweets_of(db: Db, slug: str) -> list[CampaignTweet]:
-    return [_tweet(row) for row in db.tweets.find({"campaign_id": slug}).sort("tweet_id", 1)]
+    return _tweets(db.tweets.find({"campaign_id": slug}).sort("tweet_id", 1))
 
 
 def tweet_ids_of(db: Db, slug: str) -> list[str]:
-    rows = db.tweets.find({"campaign_id": slug}, {"tweet_id": 1}).sort("tweet_id", 1)
-    return [row["tweet_id"] for row in rows]
+    return [tweet.tweet_id for tweet in tweets_of(db, slug)]
 
 
 def with_tweets(db: Db, tweet_ids: Iterable[str]) -> dict[str, list[CampaignTweet]]:
     """Each tweet's entry in every campaign that contains it."""
     found: dict[str, list[CampaignTweet]] = {}
-    for row in db.tweets.find({"tweet_id": {"$in": list(set(tweet_ids))}}).sort("_id", 1):
-        found.setdefault(row["tweet_id"], []).append(_tweet(row))
+    for tweet in _tweets(db.tweets.find({"tweet_id": {"$in": list(set(tweet_ids))}}).sort("_id", 1)):
+        found.setdefault(tweet.tweet_id, []).append(tweet)
     return found
 
 
@@ -185,8 +189,20 @@ def count_tweets(db: Db, slug: str) -> int:
     return db.tweets.count_documents({"campaign_id": slug})
 
 
-def _tweet(row: dict[str, Any]) -> CampaignTweet:
-    return value_of(CampaignTweet, row, category=TweetCategory(row["category"]))
+def _tweets(rows: Iterable[dict[str, Any]]) -> list[CampaignTweet]:
+    """Documents as values. Those that are no tweet are left out, counted and logged."""
+    names = {entry.name for entry in fields(CampaignTweet)}
+    found, strange = [], []
+    for row in rows:
+        try:
+            found.append(TWEET.validate_python({name: row[name] for name in names if name in row}))
+        except ValidationError:
+            strange.append(cleaning.sample(row["_id"]))
+    if strange:
+        log.warning(
+            "%s cannot be read and left out: %s", counted(len(strange), "tweet"), ", ".join(strange[:3])
+        )
+    return found
 
 
 def client_folder(db: Db, campaign: Campaign, *, is_public: bool, dry_run: bool = False) -> str:
