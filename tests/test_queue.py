@@ -248,6 +248,23 @@ def test_a_claim_reads_the_index_in_order_and_no_more_than_it_needs(db: Db) -> N
     assert stats["totalKeysExamined"] <= 10
 
 
+@pytest.mark.parametrize(
+    ("outcome", "is_lag"),
+    [
+        ({"delay": 600.0, "error": "its next turn is in 600 s"}, True),
+        ({"delay": 600.0, "error": "HTTP 500", "is_failure": True}, False),
+        ({}, False),
+    ],
+    ids=["rate limit", "failure", "done"],
+)
+def test_what_waits_for_its_rate_limit_is_lag(db: Db, outcome: dict[str, Any], is_lag: bool) -> None:
+    arm(db, tweets=1)
+    db.jobs.update_many({}, [{"$set": {"armed_at": {"$subtract": ["$$NOW", 3_600_000]}}}])
+    release_all_lists(db)
+    jobs.settle(db, [Outcome(job, **outcome) for job in claimed(db)])
+    assert jobs.lag(db) == pytest.approx(3600.0 if is_lag else 0.0, abs=60.0)
+
+
 def test_a_stray_document_stops_no_claim_and_is_not_waited_for(db: Db) -> None:
     arm(db, tweets=2)
     strays: list[dict[str, Any]] = [

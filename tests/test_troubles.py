@@ -45,6 +45,7 @@ REFUSED = {
     "enqueue": ran(29),
     "work": replace(ran(28), command="work", result={"refused": "the key was refused"}),
 }
+CARRIED_OVER = {"enqueue": ran(29), "work": replace(ran(28), command="work")}
 SILENT = LimitState("account", 3.0, "the balance", 0, 0.0, 7200.0, "HTTP 503")
 
 CASES: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
@@ -63,6 +64,7 @@ CASES: list[tuple[str, dict[str, Any], list[tuple[str, str]]]] = [
     ("a refused key explains why jobs wait", {"last_runs": REFUSED, "lag_seconds": 9000.0}, [("outage", "fail")]),
     ("nothing is watched", {"tweets": 0, "last_runs": {}}, []),
     ("nobody works", {"lag_seconds": 2701.0}, [("runs", "fail")]),
+    ("lists are carried over", {"lag_seconds": 9000.0, "last_runs": CARRIED_OVER}, [("runs", "warn")]),
     ("work is under way", {"lag_seconds": 2699.0}, []),
     ("failed jobs", {"jobs": {"metrics": {"failed": 2}, "quotes": {"failed": 1}}}, [("jobs", "warn")]),
     ("rows left out", {"rows_unreadable": 3}, [("jobs", "warn")]),

@@ -167,7 +167,14 @@ def _runs(found: Status, wanted: Settings, now: datetime) -> Found:
     is_away = any(one.is_closed for one in found.limits) or (work is not None and work.refused)
     if found.lag_seconds > limit.total_seconds() and not is_away:
         said = f"jobs have been waiting for {found.lag_seconds / 60:,.0f} min"
-        yield "fail", said, "see that socap work runs, and whether its --max-runtime suffices"
+        if work is not None and now - work.started_at - timedelta(seconds=work.seconds) <= limit:
+            yield (
+                "warn",
+                said,
+                "the rate limit or --max-runtime leaves them to later cycles; see: socap jobs list",
+            )
+        else:
+            yield "fail", said, "see that socap work runs, and whether its --max-runtime suffices"
 
 
 RULES: dict[str, Callable[[Status, Settings, datetime], Found]] = {

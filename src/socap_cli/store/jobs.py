@@ -39,6 +39,7 @@ ENDED = (JobStatus.COMPLETED, JobStatus.FAILED)
 # Ranges, which hold one type only: unlike $type they are answered from the index.
 SOUND: dict[str, Any] = {"due": {"$gte": datetime(1, 1, 1, tzinfo=UTC)}, "tweet_id": {"$gte": ""}}
 NOW_DUE: dict[str, Any] = {**SOUND, "$expr": {"$lte": ["$due", "$$NOW"]}}
+_PENDING = {"status": JobStatus.PENDING, "job_type": {"$in": kinds()}, **SOUND}
 NEXT_FIRST = [("due", 1), ("_id", 1)]
 CLAIM_INDEX = "status_1_job_type_1_due_1__id_1_tweet_id_1"
 LIST_INDEX = "tweet_id_1_job_type_1"
@@ -354,27 +355,27 @@ def sweep(db: Db) -> int:
     return db.jobs.update_many(expired, [{"$set": fields}]).modified_count
 
 
+def _seconds(later: str, earlier: str) -> dict[str, Any]:
+    return {"$divide": [{"$subtract": [later, earlier]}, 1000]}
+
+
 def seconds_to_next(db: Db) -> float | None:
     """Seconds until the next pending job is due, 0 when one is; None when none is pending."""
-    seconds = _of_next(db, {"$subtract": ["$due", "$$NOW"]})
-    return None if seconds is None else max(0.0, seconds)
+    row = db.jobs.find_one(_PENDING, {"seconds": _seconds("$due", "$$NOW")}, sort=NEXT_FIRST)
+    return None if row is None else max(0.0, row["seconds"])
 
 
 def lag(db: Db) -> float:
-    """Seconds since the next job that may run was armed; 0 when none may run."""
-    return _of_next(db, {"$subtract": ["$$NOW", {"$ifNull": ["$armed_at", "$$NOW"]}]}, **NOW_DUE) or 0.0
+    """Seconds since the oldest job was queued that waits for a worker or for its rate limit; 0 without one.
 
-
-def _of_next(db: Db, milliseconds: dict[str, Any], **conditions: Any) -> float | None:
-    """A time of the first pending job, in seconds; None when there is none."""
-    pipeline: list[dict[str, Any]] = [
-        {"$match": {"status": JobStatus.PENDING, "job_type": {"$in": kinds()}, **SOUND, **conditions}},
-        {"$sort": dict(NEXT_FIRST)},
-        {"$limit": 1},
-        {"$project": {"time": milliseconds}},
-    ]
-    row = next(iter(db.jobs.aggregate(pipeline)), None)
-    return None if row is None else row["time"] / 1000
+    Jobs that wait after a failure do not count.
+    """
+    waits = {"$or": [NOW_DUE, {"attempts": 0, "failures": 0, "waits_for_metrics": {"$ne": True}}]}
+    oldest = {"$group": {"_id": None, "armed_at": {"$min": "$armed_at"}}}
+    rows = db.jobs.aggregate(
+        [{"$match": {**_PENDING, **waits}}, oldest, {"$project": {"seconds": _seconds("$$NOW", "$armed_at")}}]
+    )
+    return max(0.0, next((row["seconds"] or 0.0 for row in rows), 0.0))
 
 
 def asked_at(db: Db, campaign_id: str) -> dict[str, datetime]:
