@@ -13,7 +13,7 @@ import pytest
 from openpyxl import load_workbook
 from support.values import engagement
 
-from socap_cli.report.export import write_xlsx
+from socap_cli.report.export import COLUMNS, row_of, write_xlsx
 
 pytestmark = pytest.mark.slow
 
@@ -50,11 +50,11 @@ import resource
 from support.values import engagement
 from socap_cli.errors import SocapError
 from socap_cli.files import writing
-from socap_cli.report.export import write_xlsx
+from socap_cli.report.export import COLUMNS, row_of, write_xlsx
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000) if {target == "out.xlsx"} else (-1, -1))
 try:
     with writing({target!r}) as stream:
-        write_xlsx((engagement() for _ in range(3000)), stream)
+        write_xlsx((row_of(engagement()) for _ in range(3000)), tuple(COLUMNS), stream)
 except SocapError as error:
     print(error.message)
 """
@@ -74,7 +74,8 @@ except SocapError as error:
 
 def test_a_workbook_continues_on_another_sheet(tmp_path: Path) -> None:
     with (tmp_path / "out.xlsx").open("wb") as stream:
-        assert write_xlsx((engagement() for _ in range(21)), stream, rows_of_a_sheet=10) == 21
+        rows = (row_of(engagement()) for _ in range(21))
+        assert write_xlsx(rows, tuple(COLUMNS), stream, rows_of_a_sheet=10) == 21
     book = load_workbook(tmp_path / "out.xlsx")
     assert [(sheet.title, sheet.max_row, sheet["A1"].value) for sheet in book] == [
         ("engagements", 11, "tweet_id"), ("engagements 2", 11, "tweet_id"), ("engagements 3", 2, "tweet_id"),

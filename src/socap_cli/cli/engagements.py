@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -30,7 +30,7 @@ from socap_cli.files import STDOUT, writing
 from socap_cli.model.campaign import CampaignTweet
 from socap_cli.model.engagement import Engagement, LabelRules
 from socap_cli.model.kinds import action_types
-from socap_cli.report.export import FORMATS, row_of
+from socap_cli.report.export import COLUMNS, FORMATS, PEOPLE_COLUMNS, people_rows, row_of
 from socap_cli.retention import erase as erase_person
 from socap_cli.store import Db, campaigns, engagements
 from socap_cli.store.engagements import ORDERS, Order, Selection
@@ -130,8 +130,11 @@ def export(
     category: Category = "",
     action_type: ActionTypeOption = "",
     min_importance: MinImportance = None,
+    people: Annotated[
+        bool, typer.Option("--people", help="One row per person, without removed engagements.")
+    ] = False,
 ) -> None:
-    """Write all engagements of a campaign. Cells that a spreadsheet would run are made harmless.
+    """Write all engagements of a campaign, or the people behind them. Formulas in cells are masked.
 
     Example: socap engagements export launch --format csv --out launch.csv
     """
@@ -143,9 +146,12 @@ def export(
     built = bootstrap(run)
     with built.database() as db:
         wanted = _selection(db, slug, built.rules(), category, action_type, min_importance)
-        found = engagements.listed(db, wanted)
+        found = engagements.listed(db, replace(wanted, present=people))
+        rows, columns = (
+            (people_rows(found), PEOPLE_COLUMNS) if people else (map(row_of, found), tuple(COLUMNS))
+        )
         with writing(out or STDOUT) as stream:
-            count = write(found, stream)
+            count = write(rows, columns, stream)
     if not to_stdout:
         run.done({"file": out, "rows": count}, text=f"{counted(count, 'row')} in {out}")
 

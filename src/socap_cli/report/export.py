@@ -1,20 +1,23 @@
-"""Engagements as csv, jsonl or xlsx, written row by row. Cells that a spreadsheet would run are made harmless."""
+"""Engagements or people as csv, jsonl or xlsx, written row by row. No cell is run as a formula."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, BinaryIO
 
 from socap_cli.errors import SocapError
 from socap_cli.model.engagement import Engagement
-from socap_cli.model.links import engagement_url
+from socap_cli.model.links import engagement_url, profile_url
 from socap_cli.text import escape_formulas, iso, json_text
 
 Row = dict[str, Any]
+Rows = Iterable[Row]
 COLUMNS: dict[str, Callable[[Engagement], Any]] = {
     "tweet_id": lambda e: e.tweet_id,
     "action_type": lambda e: e.action_type,
@@ -37,11 +40,33 @@ COLUMNS: dict[str, Callable[[Engagement], Any]] = {
     "text": lambda e: e.text,
     "url": engagement_url,
 }
+OF_A_PERSON = (
+    "user_id", "username", "name", "bio", "importance_score", "importance_reasons", "important_followers", "categories",
+    "followers", "verified",
+)  # fmt: skip
+PEOPLE_COLUMNS = (*OF_A_PERSON, "engagements", "actions", "tweets", "first_seen_at", "url")
 
 
 def row_of(engagement: Engagement) -> Row:
     """An engagement's values by column."""
     return {name: value(engagement) for name, value in COLUMNS.items()}
+
+
+def people_rows(found: Iterable[Engagement]) -> Rows:
+    """One row per person, in the order of their first engagement in `found`."""
+    people: dict[str, Row] = {}
+    for one in found:
+        row = people.setdefault(one.profile.user_id, {
+            **{name: COLUMNS[name](one) for name in OF_A_PERSON},
+            "engagements": 0, "actions": [], "tweets": [], "first_seen_at": one.first_seen_at,
+            "url": profile_url(one.profile),
+        })  # fmt: skip
+        row["engagements"] += 1
+        row["first_seen_at"] = min(row["first_seen_at"], one.first_seen_at)
+        for name, value in (("actions", one.action_type), ("tweets", one.tweet_id)):
+            if value not in row[name]:
+                row[name].append(value)
+    return people.values()
 
 
 def cell(value: Any) -> str:
@@ -54,23 +79,23 @@ def cell(value: Any) -> str:
     return escape_formulas(text) if isinstance(value, (str, list)) else text
 
 
-def write_csv(found: Iterable[Engagement], out: BinaryIO) -> int:
+def write_csv(rows: Rows, columns: Sequence[str], out: BinaryIO) -> int:
     """RFC 4180 with a byte order mark, as spreadsheets like it; returns the number of rows."""
     text = io.TextIOWrapper(out, encoding="utf-8-sig", newline="", write_through=True)
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(columns)
     count = 0
-    for count, one in enumerate(found, start=1):  # noqa: B007
-        writer.writerow([cell(value) for value in row_of(one).values()])
+    for count, row in enumerate(rows, start=1):  # noqa: B007
+        writer.writerow([cell(row[name]) for name in columns])
     text.detach()
     return count
 
 
-def write_jsonl(found: Iterable[Engagement], out: BinaryIO) -> int:
+def write_jsonl(rows: Rows, columns: Sequence[str], out: BinaryIO) -> int:  # noqa: ARG001
     """An object a line; returns the number of rows."""
     count = 0
-    for count, one in enumerate(found, start=1):  # noqa: B007
-        out.write(json_text(row_of(one)).encode() + b"\n")
+    for count, row in enumerate(rows, start=1):  # noqa: B007
+        out.write(json_text(row).encode() + b"\n")
     return count
 
 
@@ -78,7 +103,9 @@ ROWS_OF_A_SHEET = 1_048_575
 """Excel's limit, without the header."""
 
 
-def write_xlsx(found: Iterable[Engagement], out: BinaryIO, *, rows_of_a_sheet: int = ROWS_OF_A_SHEET) -> int:
+def write_xlsx(
+    rows: Rows, columns: Sequence[str], out: BinaryIO, *, rows_of_a_sheet: int = ROWS_OF_A_SHEET
+) -> int:
     """A workbook with as many sheets as the rows need; returns the number of rows.
 
     Raises SocapError when openpyxl is not installed, or cannot write its temporary files.
@@ -88,25 +115,25 @@ def write_xlsx(found: Iterable[Engagement], out: BinaryIO, *, rows_of_a_sheet: i
         from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
     except ImportError as error:
         raise SocapError("xlsx needs openpyxl", hint="pip install 'socap[xlsx]', or export csv") from error
-    book = Workbook(write_only=True)
-    count = 0
+    book, count = Workbook(write_only=True), 0
+    whole = tempfile.TemporaryFile()  # noqa: SIM115  (a ZipFile over a full disk complains once more when it is deleted)
     try:
         sheet = book.create_sheet("engagements")
-        sheet.append(list(COLUMNS))
-        for count, one in enumerate(found, start=1):
+        sheet.append(list(columns))
+        for count, row in enumerate(rows, start=1):
             if count > 1 and count % rows_of_a_sheet == 1:
                 sheet.close()
                 sheet = book.create_sheet(f"engagements {count // rows_of_a_sheet + 1}")
-                sheet.append(list(COLUMNS))
+                sheet.append(list(columns))
             sheet.append(
                 [
                     value
                     if isinstance(value, (int, float))
                     else _xml(ILLEGAL_CHARACTERS_RE.sub("\ufffd", cell(value)))
-                    for value in row_of(one).values()
+                    for value in (row[name] for name in columns)
                 ]
             )
-        book.save(out)
+        book.save(whole)
     except OSError as error:
         for sheet in book.worksheets:
             with suppress(OSError):
@@ -115,6 +142,8 @@ def write_xlsx(found: Iterable[Engagement], out: BinaryIO, *, rows_of_a_sheet: i
             f"cannot write the workbook's temporary files: {error.strerror}",
             hint="set TMPDIR to a folder with more room, or export csv",
         ) from error
+    whole.seek(0)
+    shutil.copyfileobj(whole, out)
     return count
 
 
@@ -126,7 +155,7 @@ def _xml(text: str) -> str:
     return text.replace("\ufffe", "\ufffd").replace("\uffff", "\ufffd")[:LONGEST_CELL]
 
 
-FORMATS: dict[str, Callable[[Iterable[Engagement], BinaryIO], int]] = {
+FORMATS: dict[str, Callable[[Rows, Sequence[str], BinaryIO], int]] = {
     "csv": write_csv,
     "jsonl": write_jsonl,
     "xlsx": write_xlsx,
