@@ -13,7 +13,7 @@ import socap_cli
 
 ROOT = Path(socap_cli.__file__).parent
 REPOSITORY = Path(__file__).parent.parent
-MOST_FILES, MOST_LINES = 125, 29_700
+MOST_FILES, MOST_LINES = 125, 29_300
 """The aim is 26,000 lines; the bound follows the package down."""
 
 

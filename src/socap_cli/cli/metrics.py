@@ -22,7 +22,7 @@ from socap_cli.model.campaign import CampaignStatus, CampaignTweet, TweetCategor
 from socap_cli.model.kinds import LISTS, counter_names, shown_counters
 from socap_cli.model.list_state import gaps_of
 from socap_cli.report import analytics
-from socap_cli.report.analytics import CoverageRow, Interval, Readings, Series, coverage_rows, list_total
+from socap_cli.report.analytics import CoverageRow, Interval, Series, coverage_rows, list_total
 from socap_cli.report.charts import BarChart, png_chart
 from socap_cli.report.words import short_number
 from socap_cli.store import Db, campaigns, snapshots, worker_state
@@ -110,19 +110,14 @@ def coverage(
     begin, end = _span(since, until)
     with bootstrap(run).database() as db:
         campaign = adding.find(db, slug)
-        tweets = campaigns.tweets_of(db, slug)
-        tweet_ids = [tweet.tweet_id for tweet in tweets]
-        shots, bucket = _read(db, tweets)
+        tweet_ids = campaigns.tweet_ids_of(db, slug)
+        shots = analytics.readings(snapshots.series(db, tweet_ids))
         stored = tuple(snapshots.changes(db, tweet_ids, unit))
         gaps = gaps_of(worker_state.load(db, tweet_ids).values())
-    counted = analytics.intervals(analytics.sum_series(shots, bucket=bucket), step)
+    counted = analytics.intervals(analytics.sum_series(shots), step)
     last = run.now() if campaign.status is CampaignStatus.ACTIVE or not counted else counted[-1].starts_at
     found = coverage_rows(counted, stored, gaps, step=step, now=last)
-    rows = [
-        row
-        for row in found
-        if (not begin or row.starts_at + step > begin) and (not end or row.starts_at < end)
-    ]
+    rows = analytics.within(found, step, since=begin, until=end)
     if as_csv:
         write_out(run, coverage_csv(rows), out, len(rows))
         return
@@ -146,15 +141,10 @@ def _tweets(db: Db, slug: str, category: str) -> list[CampaignTweet]:
     return [tweet for tweet in campaigns.tweets_of(db, slug) if wanted in (None, tweet.category)]
 
 
-def _read(db: Db, tweets: Sequence[CampaignTweet]) -> tuple[Readings, timedelta]:
-    """The readings of tweets, and how far apart those of one cycle may be."""
-    shots = analytics.readings(snapshots.series(db, [tweet.tweet_id for tweet in tweets]))
-    return shots, analytics.bucket_for(analytics.span_of(shots))
-
-
 def _series(db: Db, tweets: Sequence[CampaignTweet]) -> dict[str, Series]:
     """The series of all tweets, and of each category that there is."""
-    shots, bucket = _read(db, tweets)
+    shots = analytics.readings(snapshots.series(db, [tweet.tweet_id for tweet in tweets]))
+    bucket = analytics.bucket_for(shots)
     found = {ALL: analytics.sum_series(shots, bucket=bucket)}
     for category in TweetCategory:
         mine = {tweet.tweet_id for tweet in tweets if tweet.category is category}

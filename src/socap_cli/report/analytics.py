@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from socap_cli.model.engagement import Snapshot
-from socap_cli.model.kinds import LISTS, METRICS, Counters, counter_names
+from socap_cli.model.kinds import LISTS, METRICS, counter_names
 from socap_cli.model.list_state import GapRow
 
 HOUR = timedelta(hours=1)
@@ -26,6 +25,7 @@ ROUND_STEPS = (
     *(timedelta(days=days) for days in (1, 2, 7, 14, 30)),
 )
 """Of bars and of marks along an axis."""
+MOST_BARS = 60
 PERIODS = (
     *(timedelta(hours=hours) for hours in (12, 6, 3, 1)),
     *(timedelta(minutes=minutes) for minutes in (30, 15, 5, 1)),
@@ -83,11 +83,6 @@ class Audience:
     """Those in no other group."""
     important: int = 0
 
-    @property
-    def shared(self) -> int:
-        """Those whom another group reached as well."""
-        return self.people - self.unique
-
 
 @dataclass(frozen=True, slots=True)
 class HalfLife:
@@ -140,11 +135,10 @@ class Readings:
     def by_tweet(self) -> dict[str, Readings]:
         """The readings of each tweet."""
         order = np.argsort(self.tweet, kind="stable")
-        ends = np.searchsorted(self.tweet[order], np.arange(len(self.tweets)), side="right")
-        parts = np.split(order, ends[:-1]) if len(ends) else []
+        parts = np.split(order, np.cumsum(np.bincount(self.tweet, minlength=len(self.tweets))))
         return {
             tweet: Readings(self.tweets, self.tweet[part], self.times[part], self.values[part])
-            for tweet, part in zip(self.tweets, parts, strict=True)
+            for tweet, part in zip(self.tweets, parts, strict=False)
         }
 
 
@@ -175,6 +169,9 @@ class CoverageRow:
     """Minutes of them within the interval, summed over tweets."""
 
 
+Row = TypeVar("Row", Interval, CoverageRow)
+
+
 def periods(monitored: timedelta) -> tuple[timedelta, timedelta]:
     """The latest period and the one before it, of the time that a campaign was monitored so far.
 
@@ -187,24 +184,17 @@ def periods(monitored: timedelta) -> tuple[timedelta, timedelta]:
     return (span, span) if span else (monitored, timedelta())
 
 
-def edges_of(moments: Sequence[datetime], *, most: int = 60) -> tuple[datetime, ...]:
-    """Readings between which bars are drawn: the first, and the last of each step; at most about `most` bars.
+def edges_of(moments: Sequence[datetime]) -> tuple[datetime, ...]:
+    """Readings between which bars are drawn: the first, and the last of each step; at most about `MOST_BARS`.
 
     A bar is as wide as the time between two readings, so nothing is drawn where nothing was read. None of one reading.
     """
     if len(moments) < 2:
         return ()
     span = moments[-1] - moments[0]
-    step = next((step for step in ROUND_STEPS if span / step <= most), ROUND_STEPS[-1])
+    step = next((step for step in ROUND_STEPS if span / step <= MOST_BARS), ROUND_STEPS[-1])
     last = {floor(moment - timedelta(microseconds=1), step): moment for moment in moments[1:]}
     return moments[0], *last.values()
-
-
-def growth_by_bar(series: Series, edges: Sequence[datetime]) -> list[dict[str, int]]:
-    """How much each counter grew in each bar."""
-    none = dict.fromkeys(counter_names(), 0)
-    known = [value_at(series.growth, edge) or none for edge in edges]
-    return [{name: new[name] - old[name] for name in none} for old, new in pairwise(known)]
 
 
 def merged_gaps(gaps: Iterable[GapRow]) -> tuple[GapSpan, ...]:
@@ -232,7 +222,7 @@ def interacting() -> tuple[str, ...]:
     return tuple(dict.fromkeys(("likes", *LISTS, "bookmarks")))
 
 
-def engagement_rate(counters: Counters) -> float | None:
+def engagement_rate(counters: Mapping[str, int | None]) -> float | None:
     """(likes + retweets + replies + quotes + bookmarks) ÷ views; None below `FEWEST_VIEWS`."""
     views = counters.get("views") or 0
     interactions = sum(counters.get(name) or 0 for name in interacting())
@@ -254,13 +244,10 @@ def velocity(growth: Sequence[Point], *, over: timedelta) -> float | None:
         return None
     end, last = growth[-1]
     begin = max(end - over, growth[0][0])
-    start = value_at(growth, begin) or {}
-    return (list_total(last) - list_total(start)) / ((end - begin) / timedelta(hours=1))
+    return (list_total(last) - list_total(value_at(growth, begin))) / ((end - begin) / timedelta(hours=1))
 
 
-def half_life(
-    totals: Sequence[tuple[datetime, Mapping[str, int | None]]], posted_at: datetime | None
-) -> HalfLife | None:
+def half_life(totals: Sequence[CountersAt], posted_at: datetime | None) -> HalfLife | None:
     """The first reading with T(t) ≥ ½ T(end), minus the time of the post; T = retweets + replies + quotes.
 
     None without a time of the post, a reading after it, or an engagement. It moves while a tweet still grows.
@@ -291,7 +278,7 @@ def readings(snapshots: Iterable[Snapshot]) -> Readings:
     shots = sorted(snapshots, key=lambda shot: (shot.captured_at, shot.tweet_id))
     names, number = counter_names(), dict[str, int]()
     tweet = [number.setdefault(shot.tweet_id, len(number)) for shot in shots]
-    values = [[_known(shot.counters.get(name)) for name in names] for shot in shots]
+    values = [[shot.counters.get(name) for name in names] for shot in shots]
     return Readings(
         tuple(number),
         np.array(tweet, np.int64),
@@ -300,37 +287,26 @@ def readings(snapshots: Iterable[Snapshot]) -> Readings:
     )
 
 
-def sum_series(found: Readings, *, bucket: timedelta = READING) -> Series:
+def sum_series(found: Readings, *, bucket: timedelta | None = None) -> Series:
     """Add up the readings of many tweets; those of one bucket make one point, named by its start."""
     if not len(found):
         return Series((), ())
-    names = counter_names()
-    starts = found.times - found.times % bucket.total_seconds()
+    starts = found.times - found.times % (bucket or bucket_for(found)).total_seconds()
     ends = np.flatnonzero(np.diff(starts, append=np.inf))
     moments = [datetime.fromtimestamp(at, UTC) for at in starts[ends].tolist()]
-    totals, growth = (np.cumsum(moved, axis=0)[ends].tolist() for moved in _moved(found))
-    is_known = np.logical_or.accumulate(~np.isnan(found.values), axis=0)[ends].tolist()
+    totals, growth = (np.cumsum(moved, axis=0)[ends] for moved in _moved(found))
+    totals[~np.logical_or.accumulate(~np.isnan(found.values), axis=0)[ends]] = np.nan
 
-    def whole(value: float) -> int:
-        return max(-LARGEST, min(LARGEST, int(value)))
+    def points(rows: Numbers) -> tuple[tuple[datetime, dict[str, Any]], ...]:
+        counters = (dict(zip(counter_names(), map(_whole, row), strict=True)) for row in rows.tolist())
+        return tuple(zip(moments, counters, strict=True))
 
-    return Series(
-        tuple(
-            (
-                at,
-                {name: whole(n) if known else None for name, n, known in zip(names, row, flags, strict=True)},
-            )
-            for at, row, flags in zip(moments, totals, is_known, strict=True)
-        ),
-        tuple(
-            (at, {name: whole(n) for name, n in zip(names, row, strict=True)})
-            for at, row in zip(moments, growth, strict=True)
-        ),
-    )
+    return Series(points(totals), points(growth))
 
 
-def _known(value: int | None) -> float:
-    return float("nan") if value is None else value
+def _whole(value: float) -> int | None:
+    """A counter's value; None when it is not a number."""
+    return None if value != value else max(-LARGEST, min(LARGEST, int(value)))
 
 
 def _moved(found: Readings) -> tuple[Numbers, Numbers]:
@@ -357,16 +333,12 @@ def floor(moment: datetime, step: timedelta) -> datetime:
     return datetime.fromtimestamp(since_epoch - since_epoch % seconds, tz=moment.tzinfo)
 
 
-def bucket_for(span: timedelta) -> timedelta:
+def bucket_for(found: Readings) -> timedelta:
     """How far apart two points must be: finer when all there is was read within two hours."""
+    span = timedelta(seconds=float(np.ptp(found.times))) if len(found) else timedelta()
     if span >= timedelta(hours=2):
         return READING
     return timedelta(minutes=1) if span >= timedelta(minutes=10) else timedelta(seconds=1)
-
-
-def span_of(found: Readings) -> timedelta:
-    """The time between the first and the last reading; none for fewer than two."""
-    return timedelta(seconds=float(found.times[-1] - found.times[0])) if len(found) else timedelta()
 
 
 def intervals(series: Series, step: timedelta) -> tuple[Interval, ...]:
@@ -374,20 +346,17 @@ def intervals(series: Series, step: timedelta) -> tuple[Interval, ...]:
     ends: dict[datetime, tuple[Mapping[str, int | None], dict[str, int]]] = {}
     for (moment, totals), (_, growth) in zip(series.totals, series.growth, strict=True):
         ends[floor(moment, step)] = (totals, growth)
-    found = []
-    before = dict.fromkeys(counter_names(), 0)
+    found, before = [], dict.fromkeys(counter_names(), 0)
     for starts_at, (totals, growth) in ends.items():
-        grown = {
-            name: None if totals[name] is None else growth[name] - before[name] for name in counter_names()
-        }
+        grown = {name: None if totals[name] is None else growth[name] - before[name] for name in growth}
         found.append(Interval(starts_at, totals, grown))
         before = growth
     return tuple(found)
 
 
 def within(
-    rows: Iterable[Interval], step: timedelta, *, since: datetime | None, until: datetime | None
-) -> tuple[Interval, ...]:
+    rows: Iterable[Row], step: timedelta, *, since: datetime | None, until: datetime | None
+) -> tuple[Row, ...]:
     """The intervals that share a moment with [since, until)."""
     return tuple(
         row
@@ -396,31 +365,23 @@ def within(
     )
 
 
-def value_at(points: Sequence[Point], moment: datetime) -> dict[str, int] | None:
-    """What was last known at a moment; None before the first point."""
-    at = bisect_right(points, moment, key=lambda point: point[0])
-    return points[at - 1][1] if at else None
+def value_at(growth: Sequence[Point], moment: datetime) -> dict[str, int]:
+    """The growth up to a moment; nothing before the first reading."""
+    at = bisect_right(growth, moment, key=lambda point: point[0])
+    return growth[at - 1][1] if at else dict.fromkeys(counter_names(), 0)
 
 
-def growth_between(series: Series, since: datetime) -> dict[str, int]:
-    """How much each counter grew after a moment."""
-    if not series.growth:
-        return dict.fromkeys(counter_names(), 0)
-    start = value_at(series.growth, since) or dict.fromkeys(counter_names(), 0)
-    end = series.growth[-1][1]
-    return {name: end[name] - start[name] for name in counter_names()}
+def growth_between(growth: Sequence[Point], begin: datetime, end: datetime | None = None) -> dict[str, int]:
+    """How much each counter grew after `begin`, and up to `end` if that is given."""
+    start, last = value_at(growth, begin), value_at(growth, end or datetime.max.replace(tzinfo=UTC))
+    return {name: last[name] - start[name] for name in last}
 
 
 def ticks(first: datetime, last: datetime, most: int) -> tuple[datetime, ...]:
     """Round moments between two times, at most `most` of them."""
     step = next((step for step in ROUND_STEPS if (last - first) / step < most), (last - first) / most)
-    moment = floor(first, step)
-    found = []
-    while moment <= last:
-        if moment >= first:
-            found.append(moment)
-        moment += step
-    return tuple(found[:most])
+    marks = (floor(first, step) + n * step for n in range(most + 2))
+    return tuple(mark for mark in marks if first <= mark <= last)[:most]
 
 
 def tick_labels(marks: Sequence[datetime]) -> list[str]:
@@ -450,41 +411,29 @@ def coverage_rows(
     """
     if not intervals:
         return ()
-    totals: Mapping[datetime, Mapping[str, int | None]] = {row.starts_at: row.totals for row in intervals}
-    grown = Counter[tuple[str, datetime]]()
-    for action, starts_at, n in stored:
-        grown[action, max(starts_at, intervals[0].starts_at)] += n
-    missed = _missed(gaps, step, now)
-    found: list[CoverageRow] = []
-    counters: Mapping[str, int | None] = {}
-    present = Counter[str]()
-    starts_at, last = intervals[0].starts_at, floor(now, step)
-    while starts_at <= last:
+    totals = {row.starts_at: row.totals for row in intervals}
+    starts_at, counters = intervals[0].starts_at, intervals[0].totals
+    grown, missed = Counter[tuple[str, datetime]](), Counter[tuple[str, datetime]]()
+    minutes = defaultdict[tuple[str, datetime], float](float)
+    for action, at, n in stored:
+        grown[action, max(at, starts_at)] += n
+    for gap in gaps:
+        begins_at, ends_at = gap.begins_at, gap.ends_at or now
+        while begins_at < ends_at:
+            place = gap.kind, floor(begins_at, step)
+            stops_at = min(ends_at, place[1] + step)
+            missed[place] += gap.tweets
+            minutes[place] += gap.tweets * ((stops_at - begins_at) / timedelta(minutes=1))
+            begins_at = stops_at
+    found, present = list[CoverageRow](), Counter[str]()
+    while starts_at <= floor(now, step):
         counters = totals.get(starts_at, counters)
         for kind, row in LISTS.items():
             present[kind] += grown[row.action_type, starts_at]
             counter, collected = counters.get(kind), present[kind]
-            tweets, minutes = missed.get((kind, starts_at), (0, 0.0))
             share = collected / counter if counter else None
-            found.append(CoverageRow(starts_at, kind, counter, collected, share, tweets, round(minutes, 1)))
+            every, own = (METRICS, starts_at), (kind, starts_at)
+            tweets, lost = missed[every] + missed[own], round(minutes[every] + minutes[own], 1)
+            found.append(CoverageRow(starts_at, kind, counter, collected, share, tweets, lost))
         starts_at += step
     return tuple(found)
-
-
-def _missed(
-    gaps: Sequence[GapRow], step: timedelta, now: datetime
-) -> dict[tuple[str, datetime], tuple[int, float]]:
-    """(list, start of an interval) to the tweets that were not read in it, and for how many minutes together."""
-    found: dict[tuple[str, datetime], tuple[int, float]] = {}
-    for gap in gaps:
-        ends_at = gap.ends_at or now
-        kinds = tuple(LISTS) if gap.kind == METRICS else (gap.kind,)
-        starts_at = floor(gap.begins_at, step)
-        while gap.begins_at < ends_at and starts_at < ends_at:
-            spent = min(ends_at, starts_at + step) - max(gap.begins_at, starts_at)
-            for kind in kinds:
-                tweets, minutes = found.get((kind, starts_at), (0, 0.0))
-                lost = gap.tweets * (spent / timedelta(minutes=1))
-                found[kind, starts_at] = (tweets + gap.tweets, minutes + lost)
-            starts_at += step
-    return found

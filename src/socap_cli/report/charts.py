@@ -9,6 +9,8 @@ from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from socap_cli.model.kinds import LISTS
 from socap_cli.report.analytics import DAY, HOUR, ROUND_STEPS, tick_labels, ticks
 from socap_cli.report.words import duration, short_number
@@ -78,7 +80,11 @@ class Plot:
 def bar_plot(chart: BarChart, name: str, width: int, height: int, dates: int, *, is_total: bool) -> Plot:
     """Stacked bars as wide as the time between readings, or a line of how many there were in all."""
     first, last = chart.spans[0][0], chart.spans[-1][1]
-    x_of = _scale((first.timestamp(), last.timestamp()), (LEFT, width - RIGHT))
+    across = _scale((first.timestamp(), last.timestamp()), (LEFT, width - RIGHT))
+
+    def x_of(at: datetime) -> float:
+        return float(across(at.timestamp()))
+
     heights = {kind: chart.heights(kind) for kind in chart.counts}
     sums = [sum(column) for column in zip(*heights.values(), strict=True)]
     reached = [chart.baseline]
@@ -86,41 +92,35 @@ def bar_plot(chart: BarChart, name: str, width: int, height: int, dates: int, *,
         reached.append(reached[-1] + sum(column))
     marks = nice_ticks(max(reached) if is_total else max([*sums, 0]))
     y_of = _scale((0, marks[-1]), (height - BOTTOM, TOP))
+    gaps = [(max(begin, first), min(end, last)) for begin, end in chart.gaps]
+    note = None
+    if chart.note and first <= chart.note[0] <= last:
+        place = x_of(chart.note[0])
+        note = place, chart.note[1], "end" if place > width / 2 else "start"
     plot = Plot(
         name,
         width,
         height,
         "engagements in all" if is_total else chart.title,
         [(y_of(value), _tick(value)) for value in marks],
-        [
-            (x_of(at.timestamp()), text, _anchor(x_of(at.timestamp()), width))
-            for at, text in _dates(first, last, chart.zone, dates)
-        ],
-        gaps=[
-            (x_of(begin.timestamp()), max(x_of(end.timestamp()) - x_of(begin.timestamp()), 1))
-            for begin, end in ((max(begin, first), min(end, last)) for begin, end in chart.gaps)
-            if begin < end
-        ],
+        [(x_of(at), text, _anchor(x_of(at), width)) for at, text in _dates(first, last, chart.zone, dates)],
+        gaps=[(x_of(begin), max(x_of(end) - x_of(begin), 1)) for begin, end in gaps if begin < end],
         posts="".join(
-            f"M{x_of(at.timestamp()):.1f} {height - BOTTOM + 1}l-4 7h8z"
-            for at in chart.posts
-            if first <= at <= last
+            f"M{x_of(at):.1f} {height - BOTTOM + 1}l-4 7h8z" for at in chart.posts if first <= at <= last
         ),
-        note=_note(chart, x_of, width),
+        note=note,
     )
     if is_total:
         moments = [first, *(end for _, end in chart.spans)]
-        points = " ".join(
-            f"{x_of(at.timestamp()):.1f},{y_of(v):.1f}" for at, v in zip(moments, reached, strict=True)
-        )
-        plot.lines.append((1, f"M{points.replace(' ', 'L')}", "", 0, 0))
+        points = (f"{x_of(at):.1f},{y_of(v):.1f}" for at, v in zip(moments, reached, strict=True))
+        plot.lines.append((1, f"M{'L'.join(points)}", "", 0, 0))
         return plot
     floor_of = [0.0] * len(sums)
     for number, kind in enumerate(heights, start=1):
         path = []
         for n, ((begin, end), value) in enumerate(zip(chart.spans, heights[kind], strict=True)):
             if value:
-                left, right = x_of(begin.timestamp()), x_of(end.timestamp())
+                left, right = x_of(begin), x_of(end)
                 right -= min(1.0, (right - left) / 4)
                 low, high = y_of(floor_of[n]), y_of(floor_of[n] + value)
                 path.append(f"M{left:.1f} {low:.1f}V{high:.1f}H{right:.1f}V{low:.1f}z")
@@ -129,23 +129,14 @@ def bar_plot(chart: BarChart, name: str, width: int, height: int, dates: int, *,
     return plot
 
 
-def _note(chart: BarChart, x_of: Any, width: int) -> tuple[float, str, str] | None:
-    if chart.note is None or not chart.spans[0][0] <= chart.note[0] <= chart.spans[-1][1]:
-        return None
-    place = x_of(chart.note[0].timestamp())
-    return place, chart.note[1], "end" if place > width / 2 else "start"
-
-
 def age_plot(
     curves: Sequence[tuple[str, Sequence[tuple[float, float]]]], name: str, width: int, height: int, most: int
 ) -> Plot:
     """Curves of (seconds since the start, engagements) on common axes, named at their ends."""
     oldest = max((at for _, points in curves for at, _ in points), default=0) or 1
     marks = nice_ticks(max((value for _, points in curves for _, value in points), default=0))
-    x_of, y_of = (
-        _scale((0, oldest), (LEFT, width - (150 if width > 500 else 100))),
-        _scale((0, marks[-1]), (height - BOTTOM, TOP)),
-    )
+    x_of = _scale((0, oldest), (LEFT, width - (150 if width > 500 else 100)))
+    y_of = _scale((0, marks[-1]), (height - BOTTOM, TOP))
     step = next((step for step in ROUND_STEPS if oldest / step.total_seconds() <= most), ROUND_STEPS[-1])
     ages = [n * step for n in range(int(oldest / step.total_seconds()) + 1)]
     plot = Plot(
@@ -188,13 +179,13 @@ def spark(
     )
 
 
-def nice_ticks(highest: float, *, most: int = 5) -> list[float]:
-    """Round values from 0 to one at or above the highest."""
+def nice_ticks(highest: float) -> list[float]:
+    """Round values from 0 to one at or above the highest: six at most."""
     if highest <= 0:
         return [0, 1]
     power = 10.0 ** len(str(int(highest))) if highest >= 1 else 1.0
     steps = [power * part / 10**n for n in range(5) for part in (5, 2, 1)]
-    step = min((step for step in steps if -(-highest // step) <= most), default=power)
+    step = min((step for step in steps if -(-highest // step) <= 5), default=power)
     return [step * n for n in range(int(-(-highest // step)) + 1)]
 
 
@@ -224,13 +215,14 @@ def _apart(values: Sequence[float], least: float) -> list[float]:
     return places
 
 
-def png_chart(chart: BarChart, *, width: int = 560, height: int = 260) -> bytes:
+def png_chart(chart: BarChart) -> bytes:
     """The stacked bars for mail and files: PNG on a solid ground, at twice the size."""
     from matplotlib import rc_context
+    from matplotlib.dates import date2num
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    soft, grid = "#5c6675", "#dfe3e9"
+    width, height, soft, grid = 560, 260, "#5c6675", "#dfe3e9"
     fonts = {"font.family": "sans-serif", "font.sans-serif": ["Roboto", "Helvetica", "Arial", "DejaVu Sans"]}
     with rc_context({**fonts, "font.size": 10.0, "text.color": soft}):
         figure = Figure(figsize=(width / 72, height / 72))
@@ -244,35 +236,26 @@ def png_chart(chart: BarChart, *, width: int = 560, height: int = 260) -> bytes:
         axes.set_ylabel(chart.title, color=soft)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4, min_n_ticks=2))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _tick(round(value, 6))))
-        begins, ends = zip(*((_day(begin), _day(end)) for begin, end in chart.spans), strict=True)
-        widths = [(end - begin) * 0.92 for begin, end in zip(begins, ends, strict=True)]
-        above, below = [0.0] * len(begins), [0.0] * len(begins)
+        begins, ends = (date2num(moments) for moments in zip(*chart.spans, strict=True))
+        above = below = np.zeros(len(begins))
         for kind in LISTS.values():
-            heights = chart.heights(kind.name)
-            bottoms = [
-                up if height >= 0 else down for height, up, down in zip(heights, above, below, strict=True)
-            ]
+            heights = np.array(chart.heights(kind.name))
+            bottoms = np.where(heights >= 0, above, below)
+            widths = (ends - begins) * 0.92
             axes.bar(begins, heights, widths, bottoms, align="edge", color=kind.colour, label=kind.label)
-            above = [up + max(height, 0) for up, height in zip(above, heights, strict=True)]
-            below = [down + min(height, 0) for down, height in zip(below, heights, strict=True)]
+            above, below = above + np.maximum(heights, 0), below + np.minimum(heights, 0)
         for begin, end in chart.gaps:
-            axes.axvspan(_day(begin), _day(end), facecolor="none", edgecolor=grid, hatch="///", zorder=0)
-        axes.set_ylim(min([*below, 0]) * 1.05, max([*above, 1]) * 1.12)
+            axes.axvspan(*date2num((begin, end)), facecolor="none", edgecolor=grid, hatch="///", zorder=0)
+        axes.set_ylim(below.min() * 1.05, above.max(initial=1) * 1.12)
         axes.set_xlim(begins[0], ends[-1])
         dates = _dates(chart.spans[0][0], chart.spans[-1][1], chart.zone, 5)
-        axes.set_xticks([_day(at) for at, _ in dates], [text for _, text in dates])
+        axes.set_xticks([date2num(at) for at, _ in dates], [text for _, text in dates])
         axes.legend(
             ncols=3, frameon=False, loc="lower right", bbox_to_anchor=(1, 1), borderpad=0, fontsize=10
         )
         out = io.BytesIO()
         figure.savefig(out, format="png", dpi=144, facecolor="#fefefe", metadata={"Software": None})
     return out.getvalue()
-
-
-def _day(moment: datetime) -> float:
-    from matplotlib.dates import date2num
-
-    return float(date2num(moment))
 
 
 def luminance(colour: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -112,7 +113,6 @@ def write_xlsx(
     """
     try:
         from openpyxl import Workbook
-        from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
     except ImportError as error:
         raise SocapError("xlsx needs openpyxl", hint="pip install 'socap[xlsx]', or export csv") from error
     book, count = Workbook(write_only=True), 0
@@ -125,13 +125,9 @@ def write_xlsx(
                 sheet.close()
                 sheet = book.create_sheet(f"engagements {count // rows_of_a_sheet + 1}")
                 sheet.append(list(columns))
+            values = (row[name] for name in columns)
             sheet.append(
-                [
-                    value
-                    if isinstance(value, (int, float))
-                    else _xml(ILLEGAL_CHARACTERS_RE.sub("\ufffd", cell(value)))
-                    for value in (row[name] for name in columns)
-                ]
+                [value if isinstance(value, (int, float)) else _xml(cell(value)) for value in values]
             )
         book.save(whole)
     except OSError as error:
@@ -148,11 +144,12 @@ def write_xlsx(
 
 
 LONGEST_CELL = 32_767
+NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 def _xml(text: str) -> str:
     """Text that XML 1.0 can hold, in the length that a cell can."""
-    return text.replace("\ufffe", "\ufffd").replace("\uffff", "\ufffd")[:LONGEST_CELL]
+    return NOT_IN_XML.sub("\ufffd", text)[:LONGEST_CELL]
 
 
 FORMATS: dict[str, Callable[[Rows, Sequence[str], BinaryIO], int]] = {

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 from itertools import pairwise
 
 from socap_cli.client.looks import LookPolicy, summarized
-from socap_cli.model.account import Profile
 from socap_cli.model.campaign import Campaign, CampaignStatus, CampaignTweet, TweetCategory
 from socap_cli.model.engagement import OTHERS, Detection, Engagement
 from socap_cli.model.kinds import LISTS, Counters, counter_names
 from socap_cli.model.links import engagement_url, handle_in, profile_url, snowflake_time
 from socap_cli.model.list_state import TweetState, coverage_of, gaps_of
 from socap_cli.report import analytics
-from socap_cli.report.analytics import DAY, Audience, GrowthAtAges, Pace, Readings, Series
+from socap_cli.report.analytics import DAY, HOUR, Audience, GrowthAtAges, Pace, Readings, Series
 from socap_cli.report.sums import EngagementSums
 from socap_cli.report.values import (
     CampaignReport,
@@ -67,8 +67,13 @@ class _Periods:
     def begin(self) -> datetime:
         return self.end - self.span
 
-    def pace(self, new: int, before: int) -> Pace:
-        return Pace(new, self.span, before if self.before_span else None, self.before_span)
+    def paces(self, count: Callable[[datetime, datetime | None], Mapping[str, int]]) -> dict[str, Pace]:
+        """What is counted after one moment and up to another, in the latest period beside the one before."""
+        new, before = count(self.begin, None), count(self.begin - self.before_span, self.begin)
+        return {
+            name: Pace(new[name], self.span, before[name] if self.before_span else None, self.before_span)
+            for name in new
+        }
 
 
 def gather(db: Db, campaign: Campaign, options: ReportOptions, *, now: datetime) -> CampaignReport:
@@ -77,7 +82,7 @@ def gather(db: Db, campaign: Campaign, options: ReportOptions, *, now: datetime)
     ids = list(tweets)
     states = worker_state.load(db, ids)
     shots = analytics.readings(snapshots.series(db, ids))
-    series = analytics.sum_series(shots, bucket=analytics.bucket_for(analytics.span_of(shots)))
+    series = analytics.sum_series(shots)
     sums = EngagementSums(page_sums.read(db, ids, now=now), campaign.threshold)
     as_of = max((state.checked_at for state in states.values() if state.checked_at), default=None)
     edges = analytics.edges_of([moment for moment, _ in series.totals])
@@ -96,7 +101,7 @@ def gather(db: Db, campaign: Campaign, options: ReportOptions, *, now: datetime)
     bars = sums.bars(edges) if edges else {}
     totals, by_action = _counters(states.values()), sums.by_action()
     people_by_label, engagements_by_label = sums.by_label()
-    outcomes = alert_queue.outcomes(db, campaign.slug) if options.edition is Edition.OPERATOR else None
+    is_internal = options.edition is Edition.OPERATOR
     tweet_rows = _tweet_rows(tweets.values(), states, shots, sums, since)
     is_long = as_of is not None and as_of - campaign.starts_at > TWO_WEEKS
     return CampaignReport(
@@ -131,7 +136,7 @@ def gather(db: Db, campaign: Campaign, options: ReportOptions, *, now: datetime)
         hours=sums.by_weekday(options.zone) if is_long else (),
         gaps=analytics.merged_gaps(gaps_of(states.values())),
         unread=sum(state.checked_at is None for state in states.values()),
-        operations=_operations(db, campaign, ids, shots, outcomes, as_of, options) if outcomes else None,
+        operations=_operations(db, campaign, ids, shots, as_of, options) if is_internal else None,
     )
 
 
@@ -140,16 +145,18 @@ def compare(db: Db, chosen: Sequence[Campaign]) -> list[tuple[Campaign, GrowthAt
     found = []
     for campaign in chosen:
         shots = analytics.readings(snapshots.series(db, campaigns.tweet_ids_of(db, campaign.slug)))
-        series = analytics.sum_series(shots, bucket=analytics.bucket_for(analytics.span_of(shots)))
-        found.append((campaign, analytics.at_ages(series.growth, campaign.starts_at, AGES)))
+        growth = analytics.sum_series(shots).growth
+        found.append((campaign, analytics.at_ages(growth, campaign.starts_at, AGES)))
     reached = [age for age in AGES if any(at[age] for _, at in found)]
     return [(campaign, {age: at[age] for age in reached}) for campaign, at in found]
 
 
 def _counters(states: Iterable[TweetState]) -> Counters:
     """Per counter the sum of the last known values; None when no tweet's is known."""
-    values = {name: [state.counters.get(name) for state in states] for name in counter_names()}
-    known = {name: [value for value in row if value is not None] for name, row in values.items()}
+    known = {
+        name: [value for state in states if (value := state.counters.get(name)) is not None]
+        for name in counter_names()
+    }
     return {name: sum(row) if row else None for name, row in known.items()}
 
 
@@ -161,49 +168,33 @@ def _figures(
     edges: Sequence[datetime],
     bars: Mapping[str, Sequence[int]],
 ) -> dict[str, Figure]:
-    hours = [(end - begin) / timedelta(hours=1) for begin, end in pairwise(edges)]
-    counts = {
-        "people": len(sums.people),
+    values = {
+        "people": len(sums.importance),
         "important": int(sums.is_important.sum()),
         "engagements": len(sums.columns),
+        "views": totals["views"],
+        "likes": totals["likes"],
     }
-    baseline = sums.baseline()
-    nothing = dict.fromkeys(counts, 0)
-    new = sums.between(lately.begin) if lately else nothing
-    before = sums.between(lately.begin - lately.before_span, lately.begin) if lately else nothing
-    found = {
-        name: Figure(
-            name,
-            count,
-            lately.pace(new[name], before[name]) if lately else None,
-            baseline[name],
-            tuple(n / h for n, h in zip(bars.get(name, ()), hours, strict=False)),
-        )
-        for name, count in counts.items()
-    }
-    grown = analytics.growth_by_bar(series, edges) if edges else []
-    for name in ("views", "likes"):
-        pace = None
-        if lately and totals.get(name) is not None:
-            grew = analytics.growth_between(series, lately.begin)[name]
-            earlier = analytics.growth_between(series, lately.begin - lately.before_span)[name] - grew
-            pace = lately.pace(grew, earlier)
-        heights = tuple(row[name] / h for row, h in zip(grown, hours, strict=True))
-        found[name] = Figure(name, totals.get(name), pace, None, heights)
+    paces, baseline, spans = dict[str, Pace](), sums.baseline(), list(pairwise(edges))
+    if lately:
+        paces = lately.paces(sums.between) | lately.paces(partial(analytics.growth_between, series.growth))
+    grown = [analytics.growth_between(series.growth, *span) for span in spans]
+    found = {}
+    for name, value in values.items():
+        new = bars.get(name, ()) if name in baseline else [row[name] for row in grown]
+        heights = tuple(n / ((end - begin) / HOUR) for n, (begin, end) in zip(new, spans, strict=True))
+        pace = None if value is None else paces.get(name)
+        found[name] = Figure(name, value, pace, baseline.get(name), heights)
     return found
 
 
 def _rate(series: Series, totals: Counters, lately: _Periods | None) -> Rate:
+    value = analytics.engagement_rate(totals)
     if lately is None:
-        return Rate(analytics.engagement_rate(totals), None, None)
-    new = analytics.growth_between(series, lately.begin)
-    whole = analytics.growth_between(series, lately.begin - lately.before_span)
-    before: Counters = {name: whole[name] - new[name] for name in new}
-    return Rate(
-        analytics.engagement_rate(totals),
-        analytics.engagement_rate({**new}),
-        analytics.engagement_rate(before),
-    )
+        return Rate(value, None, None)
+    new = analytics.growth_between(series.growth, lately.begin)
+    before = analytics.growth_between(series.growth, lately.begin - lately.before_span, lately.begin)
+    return Rate(value, analytics.engagement_rate(new), analytics.engagement_rate(before))
 
 
 def _tweet_rows(
@@ -219,8 +210,7 @@ def _tweet_rows(
     rows = []
     for tweet in tweets:
         state, count = states[tweet.tweet_id], counts.get(tweet.tweet_id, {})
-        mine = taken.get(tweet.tweet_id, none)
-        series = analytics.sum_series(mine, bucket=analytics.bucket_for(analytics.span_of(mine)))
+        series = analytics.sum_series(taken.get(tweet.tweet_id, none))
         rows.append(
             TweetRow(
                 tweet=tweet,
@@ -290,7 +280,7 @@ def _author(tweet: CampaignTweet) -> str:
 
 
 def _engagement_row(engagement: Engagement, tweet: CampaignTweet) -> EngagementRow:
-    profile: Profile = engagement.profile
+    profile = engagement.profile
     return EngagementRow(
         engagement_id=engagement.engagement_id,
         name=shortened(profile.name or profile.username, LONGEST_NAME),
@@ -323,11 +313,10 @@ def _operations(
     campaign: Campaign,
     tweet_ids: Sequence[str],
     shots: Readings,
-    outcomes: alert_queue.AlertOutcomes,
     as_of: datetime | None,
     options: ReportOptions,
 ) -> Operations:
-    spent, slugs = usage.of_campaign(db, campaign.slug), [campaign.slug]
+    spent, outcomes = usage.of_campaign(db, campaign.slug), alert_queue.outcomes(db, campaign.slug)
     is_live = campaign.status is CampaignStatus.ACTIVE and as_of is not None
     return Operations(
         alerts=outcomes.alerts,
@@ -336,6 +325,8 @@ def _operations(
         cost=spent.cost,
         usd=spent.cost * options.usd_per_credit,
         requests_without_gate=len(shots) * (1 + len(LISTS)),
-        detection=engagements.detection(db, slugs, tweet_ids, since=as_of - DAY) if as_of else Detection(),
+        detection=engagements.detection(db, [campaign.slug], tweet_ids, since=as_of - DAY)
+        if as_of
+        else Detection(),
         looks=summarized(db, campaign, options.policy, now=as_of) if is_live and as_of else None,
     )

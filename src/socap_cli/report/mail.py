@@ -47,16 +47,9 @@ class MailEdition:
     chart: bytes
     attachments: tuple[Attachment, ...] = ()
 
-    @property
-    def kinds(self) -> str:
-        """What is attached, for the mail's identity: with another attachment it is another mail."""
-        return "".join(f" {one.kind[1]}" for one in self.attachments)
-
     def body(self) -> EmailMessage:
         """mixed > alternative > text, related > HTML and chart."""
-        from socap_cli.channels.email import (
-            text_body,  # SMTP and HTTP: a page that is only drawn needs neither
-        )
+        from socap_cli.channels.email import text_body  # here, as a page needs neither SMTP nor HTTP
 
         mail = text_body(self.text, self.html)
         if self.chart:
@@ -91,12 +84,13 @@ class Mailer:
         from socap_cli.channels.email import submit, write_letter
 
         address = parse_address(recipient)
+        attached = "".join(f" {one.kind[1]}" for one in edition.attachments)
         message = write_letter(
             edition.body(),
             self.sender,
             address,
             edition.subject,
-            ("report", slug, mark),
+            ("report", slug, f"{mark}{attached}"),  # with another attachment it is another mail
             now=now,
             thread=f"report {slug}",
             unsubscribe=f"unsubscribe {slug}",
@@ -151,18 +145,13 @@ def as_html(name: str, content: bytes) -> Attachment:
 
 
 def send(
-    mailer: Mailer,
-    campaign: Campaign,
-    edition: MailEdition,
-    recipients: Sequence[str],
-    *,
-    now: datetime,
+    mailer: Mailer, campaign: Campaign, edition: MailEdition, recipients: Sequence[str], *, now: datetime
 ) -> Sent:
     """Mail a report to each recipient; one that is refused costs no other."""
     sent, refused = 0, []
     for recipient in recipients:
         try:
-            mailer.post(campaign.slug, edition, recipient, mark=f"{edition.subject}{edition.kinds}", now=now)
+            mailer.post(campaign.slug, edition, recipient, mark=edition.subject, now=now)
             sent += 1
         except SocapError as error:
             refused.append(f"{recipient}: {error.message}")
@@ -199,10 +188,8 @@ def send_final(
         if token is None:
             continue
         try:
-            edition = compose(campaign)
-            mailer.post(
-                campaign.slug, edition, recipient, mark=f"final {ended:%Y%m%dT%H%M%S}{edition.kinds}", now=now
-            )
+            mark = f"final {ended:%Y%m%dT%H%M%S}"
+            mailer.post(campaign.slug, compose(campaign), recipient, mark=mark, now=now)
         except SocapError as error:
             store_campaigns.release(db, campaign.slug, ended, recipient, token)
             refused.append(f"{campaign.slug}: {recipient}: {error.message}")

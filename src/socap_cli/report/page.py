@@ -19,7 +19,6 @@ from markupsafe import Markup
 from socap_cli.errors import ConfigError
 from socap_cli.model.campaign import CampaignStatus, public_campaign
 from socap_cli.model.kinds import LISTS, METRICS, list_of
-from socap_cli.model.links import profile_url
 from socap_cli.report import charts, words
 from socap_cli.report.analytics import DAY, list_total, share
 from socap_cli.report.charts import BarChart, age_plot, bar_plot
@@ -224,7 +223,6 @@ def _environment() -> Environment:
         duration=words.duration,
         lasting=lambda seconds: words.duration(timedelta(seconds=seconds)),
         zone_name=lambda zone, at: at.astimezone(zone).tzname() or "UTC",
-        handle=profile_url,
     )
     environment.globals.update(
         words=words, share=share, spark=charts.spark, lists=LISTS, a_day=DAY, pairwise=pairwise,

@@ -86,8 +86,7 @@ def publish(
     In the client edition each client has a folder and an index of its own, which name no other client. A campaign
     whose page cannot be made is left out and named. Raises SocapError when a folder cannot be written.
     """
-    pages: list[_Page] = []
-    left_out: list[str] = []
+    pages, left_out = list[_Page](), list[str]()
     for campaign in campaigns:
         try:
             pages.append(_publish(db, campaign, site, now))
@@ -109,18 +108,12 @@ def publish(
     return Published(tuple(paths), tuple(changed), tuple(left_out))
 
 
-def folder_of(db: Db, campaign: Campaign, site: Site) -> Path:
-    """Where a campaign's page is: in its client's folder, in the client edition."""
-    if site.options.edition is Edition.OPERATOR:
-        return site.folder
-    name = store_campaigns.client_folder(db, campaign, is_public=site.is_public, dry_run=site.dry_run)
-    return site.folder / name
-
-
 def _publish(db: Db, campaign: Campaign, site: Site, now: datetime) -> _Page:
     if campaign.slug == INDEX or not FILE_NAME.fullmatch(campaign.slug):
         raise ValueError("no file of a page can have that name")
-    folder = folder_of(db, campaign, site)
+    folder = site.folder
+    if site.options.edition is Edition.CLIENT:
+        folder /= store_campaigns.client_folder(db, campaign, is_public=site.is_public, dry_run=site.dry_run)
     page, data = folder / f"{campaign.slug}.html", folder / f"{campaign.slug}.json"
     version = data_version(db, campaign, site.options, site.brand, now=now)
     known = _known(page, data, version)
@@ -131,9 +124,8 @@ def _publish(db: Db, campaign: Campaign, site: Site, now: datetime) -> _Page:
     found = summary(report)
     digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
     facts = {"version": version, "page_sha256": digest, "summary": found}
-    numbers = json_text({**facts, **document(report, site.options.zone)})
     is_unchanged = _write(site, page, text)
-    _write(site, data, numbers)
+    _write(site, data, json_text({**facts, **document(report, site.options.zone)}))
     return _Page(page, is_unchanged, found)
 
 

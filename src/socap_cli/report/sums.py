@@ -42,24 +42,14 @@ class EngagementSums:
         return (self.columns.flags & TIMED) > 0
 
     @cached_property
-    def _people(self) -> tuple[Numbers, Numbers]:
-        people, person = np.unique(self.columns.user, return_inverse=True)
-        return people, person.astype(np.int32)
-
-    @property
-    def people(self) -> Numbers:
-        """Everybody, once."""
-        return self._people[0]
-
-    @property
     def person(self) -> Numbers:
-        """Per engagement, the place of its account in `people`."""
-        return self._people[1]
+        """Per engagement, the number of its account."""
+        return np.unique(self.columns.user, return_inverse=True)[1].astype(np.int32)
 
     @cached_property
     def importance(self) -> Numbers:
         """Per person, the highest known score; below 0 when none is known."""
-        best = np.full(len(self.people), -1, np.float32)
+        best = np.full(int(self.person.max(initial=-1)) + 1, -1, np.float32)
         np.maximum.at(best, self.person, np.nan_to_num(self.columns.score, nan=-1))
         return best
 
@@ -75,7 +65,7 @@ class EngagementSums:
 
     def _first(self, per_engagement: Numbers) -> dict[str, Numbers]:
         """Of a time per engagement, those of engagements, and the earliest of each person and important person."""
-        earliest = np.full(len(self.people), np.iinfo(np.int64).max)
+        earliest = np.full(len(self.importance), np.iinfo(np.int64).max)
         np.minimum.at(earliest, self.person, per_engagement)
         return {
             "engagements": per_engagement,
@@ -119,7 +109,7 @@ class EngagementSums:
 
     def by_label(self) -> tuple[dict[str, int], dict[str, int]]:
         """People and engagements of each label; one can have several. The most first, those without any last."""
-        masks = np.zeros(len(self.people), np.uint64)
+        masks = np.zeros(len(self.importance), np.uint64)
         np.bitwise_or.at(masks, self.person, self.columns.labels)
         found: tuple[dict[str, int], dict[str, int]] = {}, {}
         for bit, name in enumerate(self.columns.label_names):
@@ -140,7 +130,7 @@ class EngagementSums:
         pairs = np.sort(self.person.astype(np.int64) * len(groups) + group)
         pairs = pairs[np.diff(pairs, prepend=-1) > 0]
         person, place = pairs // len(groups), pairs % len(groups)
-        alone = np.bincount(person, minlength=len(self.people)) == 1
+        alone = np.bincount(person, minlength=len(self.importance)) == 1
         people, unique, important = (
             np.bincount(place[chosen], minlength=len(groups)).tolist()
             for chosen in (slice(None), alone[person], self.is_important[person])
@@ -192,7 +182,7 @@ class EngagementSums:
     def leaders(self, limit: int) -> list[str]:
         """The ids of all engagements of the important people, of the most important so many."""
         order = np.argsort(-self.importance, kind="stable")[:limit]
-        chosen = np.zeros(len(self.people), bool)
+        chosen = np.zeros(len(self.importance), bool)
         chosen[order] = self.is_important[order]
         return [self.columns.engagement_id(int(row)) for row in np.flatnonzero(chosen[self.person])]
 

@@ -28,11 +28,6 @@ SAME = 0.05
 """A pace that differs by less than this is the same."""
 
 
-def people(number: int) -> str:
-    """`1 person`, `2 people`."""
-    return counted(number, "person", "people")
-
-
 def shortened(text: str, most: int) -> str:
     """The beginning of a text, with an ellipsis when that is not all of it; white space becomes one space."""
     plain = " ".join(text.split())
@@ -134,7 +129,7 @@ def headline(report: CampaignReport, zone: tzinfo) -> str:
     if not report.collected:
         return f"No engagements yet (checked {moment(report.as_of, zone)})."
     important = report.figures["important"].value or 0
-    who = f"from {people(report.figures['people'].value or 0)}"
+    who = f"from {counted(report.figures['people'].value or 0, 'person', 'people')}"
     matter = f"{important:,} of them important" if important else "none of them important"
     pace = report.figures["engagements"].pace
     if report.campaign.status is CampaignStatus.COMPLETED:
@@ -222,9 +217,9 @@ def followed_by(row: EngagementRow) -> str:
     return f"{total:,} on your list: {', '.join(names)}{more}" if names else ""
 
 
-def list_names(posts: bool | None = None) -> str:
-    """`retweets, replies and quotes`: the lists that are read, or those of posts, or of accounts."""
-    return _and([name for name, kind in LISTS.items() if posts in (None, kind.is_post)])
+def list_names() -> str:
+    """`retweets, replies and quotes`: the lists that are read."""
+    return _and(list(LISTS))
 
 
 def interacting() -> str:

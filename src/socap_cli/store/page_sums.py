@@ -8,7 +8,7 @@ something was removed and the list is read whole. While anybody may be writing a
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -209,7 +209,11 @@ def _relabelled(one: _List, places: Mapping[str, int]) -> Numbers:
     """A list's label bits under the numbers of all lists together."""
     masks, which = np.unique(one.rows["labels"], return_inverse=True)
     renamed = [
-        sum(1 << places[name] for name in (one.label_names[bit] for bit in bits_of(mask)) if name in places)
+        sum(
+            1 << places[name]
+            for bit, name in enumerate(one.label_names)
+            if mask >> bit & 1 and name in places
+        )
         for mask in masks.tolist()
     ]
     return np.array(renamed, np.uint64)[which]
@@ -221,10 +225,3 @@ def number_of(text: str) -> int:
         return int(text)
     digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return -1 - (int.from_bytes(digest) >> 1)
-
-
-def bits_of(mask: int) -> Iterator[int]:
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
