@@ -78,16 +78,24 @@ def test_an_estimate_is_printed_for_tweets_whose_counters_are_known(
 
 def test_an_estimate_that_fails_is_a_warning_and_the_campaign_is_added(cli: Cli, db: Db) -> None:
     cli("campaign", "add", "old", "--tweet", A, "--start", "2020-01-01", "--no-verify")
-    db.worker_state.insert_one({"_id": B.rpartition("/")[2], "counters": 5})
+    db.worker_state.insert_one({"_id": B.rpartition("/")[2], "counters": {"retweets": "many"}})
     words = ("campaign", "add", "launch", "--tweet", B, "--days", "3", "--no-verify")
     assert cli(*words, "--dry-run")["warnings"] == []
     answer = cli(*words)
     assert (answer["result"]["tweets_added"], answer["result"]["estimate"]) == (1, None)
-    assert answer["warnings"] == [
-        "no estimate: AttributeError: 'int' object has no attribute 'get'; "
-        "try again with: socap campaign estimate launch"
-    ]
-    assert campaigns.find(db, "launch") is not None
+    (warning,) = answer["warnings"]
+    assert warning.startswith("no estimate: ValueError: ")
+    assert warning.endswith("; try again with: socap campaign estimate launch")
+    assert [row["slug"] for row in cli("campaign", "list")["result"]["campaigns"]] == ["launch", "old"]
+
+
+@pytest.mark.parametrize("state", [{"counters": 5}, {"retweets": "x"}, {"velocity": [1]}, {"gaps": [{"x": 1}]}])
+def test_a_damaged_state_of_a_tweet_counts_as_not_read_and_stops_no_command(
+    launch: Cli, db: Db, state: dict[str, Any]
+) -> None:
+    db.worker_state.replace_one({"_id": "101"}, state, upsert=True)
+    for words in (["campaign", "list"], ["campaign", "show", "launch"], ["status"], ["usage"], ["enqueue"]):
+        launch(*words)
 
 
 @pytest.mark.parametrize(("channels", "is_warned"), [([], True), (["--channel", "email"], False)])

@@ -57,7 +57,11 @@ def _added(key: tuple[str, str, str], row: dict[str, float], batch: str) -> list
 def summed(db: Db, by: By | None = None, **only: str) -> list[Usage]:
     """Sums of all time: one in all, or one per campaign, endpoint or day. Costs are in credits."""
     group = {"_id": FIELDS[by] if by else None, **{name: {"$sum": f"${name}"} for name in SUMMED}}
-    pipeline: list[dict[str, Any]] = [{"$match": only}, {"$group": group}, {"$sort": {"_id": 1}}]
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"day": {"$gt": ""}, **only}},
+        {"$group": group},
+        {"$sort": {"_id": 1}},
+    ]
     return [
         Usage(
             row["_id"],

@@ -6,6 +6,7 @@ nothing.
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from socap_cli.model.kinds import LISTS, METRICS, Kind, counter_names
 from socap_cli.model.list_state import Deferral, Gap, ListState, Observation, Pass, Phase, TweetState, Window
 from socap_cli.store.connect import Db, literal, value_of
 
+log = logging.getLogger("socap.store")
 GAPS_KEPT = 50
 EMPTY_LIST = {"completed_passes": 1, "counter_at_pass": 0}  # the state of a list that needed no pass
 # What closing a pass writes.
@@ -39,18 +41,23 @@ def load(db: Db, tweet_ids: Iterable[str]) -> dict[str, TweetState]:
     """The states of these tweets; a tweet never read has an empty one."""
     ids = list(tweet_ids)
     rows = {row["_id"]: row for row in db.worker_state.find({"_id": {"$in": ids}})}
-    return {
-        tweet_id: value_of(
+    return {tweet_id: _state(tweet_id, rows.get(tweet_id, {})) for tweet_id in ids}
+
+
+def _state(tweet_id: str, row: dict[str, Any]) -> TweetState:
+    try:
+        return value_of(
             TweetState,
             row,
             tweet_id=tweet_id,
             lists={kind: list_state(tweet_id, kind, row) for kind in LISTS},
+            counters=dict(row.get("counters", {})),
             gaps=tuple(Gap(**gap) for gap in row.get("gaps", ())),
             velocity=value_of(Velocity, row.get("velocity", {})),
         )
-        for tweet_id in ids
-        for row in [rows.get(tweet_id, {})]
-    }
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        log.warning("worker_state %s cannot be read and counts as not read yet: %s", tweet_id, error)
+        return _state(tweet_id, {})
 
 
 def list_state(tweet_id: str, kind: Kind, row: dict[str, Any]) -> ListState:
