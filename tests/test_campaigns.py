@@ -10,7 +10,7 @@ import pytest
 from support.terminal import Cli
 
 from socap_cli.simulator.server import Simulator
-from socap_cli.store import Db, campaigns
+from socap_cli.store import Db
 
 A, B, C = (f"https://x.com/ada/status/{number}" for number in (101, 102, 103))
 CATEGORIES = {"101": "client", "102": "influencer"}
