@@ -89,7 +89,9 @@ def test_an_estimate_that_fails_is_a_warning_and_the_campaign_is_added(cli: Cli,
     assert [row["slug"] for row in cli("campaign", "list")["result"]["campaigns"]] == ["launch", "old"]
 
 
-@pytest.mark.parametrize("state", [{"counters": 5}, {"retweets": "x"}, {"velocity": [1]}, {"gaps": [{"x": 1}]}])
+@pytest.mark.parametrize(
+    "state", [{"counters": 5}, {"retweets": "x"}, {"velocity": [1]}, {"gaps": [{"x": 1}]}]
+)
 def test_a_damaged_state_of_a_tweet_counts_as_not_read_and_stops_no_command(
     launch: Cli, db: Db, state: dict[str, Any]
 ) -> None:

@@ -477,6 +477,36 @@ def test_a_folder_that_a_client_opens_names_no_other_client(tmp_path: Path, is_p
     assert len(mine.name.removeprefix("example-labs")) == (17 if is_public else 0)
 
 
+def test_names_that_look_alike_never_share_a_folder(tmp_path: Path) -> None:
+    one = small()
+    others = [
+        ("a", "Example-Labs"),
+        ("b", "Example_Labs"),
+        ("example-labs", None),
+        ("zebra", None),
+        ("z", "Zebra"),
+    ]
+    for slug, client in others:
+        campaigns.insert(one.db, plain_campaign(slug, client_name=client))
+    for is_public in (False, True):
+        done = publish(
+            one.db, campaigns.listed(one.db), Site(tmp_path, options(), BRAND, is_public), now=START
+        )
+        assert len({path.parent for path in done.pages}) == 1 + len(others)
+
+
+@pytest.mark.parametrize("is_public", [False, True])
+def test_the_page_of_a_client_that_was_corrected_is_removed(tmp_path: Path, is_public: bool) -> None:
+    one = small()
+    wrong = plain_campaign("other", client_name="Wrong Client")
+    campaigns.insert(one.db, wrong)
+    site = Site(tmp_path, options(), BRAND, is_public)
+    before = publish(one.db, [wrong], site, now=START).pages[0]
+    right = replace(wrong, client_name="Right Client")
+    after = publish(one.db, [right], site, now=START).pages[0]
+    assert (before.exists(), before.parent.exists(), after.exists()) == (False, False, True)
+
+
 def test_a_logo_becomes_part_of_the_page(tmp_path: Path) -> None:
     logo = tmp_path / "logo.png"
     logo.write_bytes(b"\x89PNG\r\n\x1a\n" + b"0" * 100)

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -95,6 +96,9 @@ def publish(
         except Exception as error:
             log.exception("the page of %s cannot be made", campaign.slug)
             left_out.append(f"{campaign.slug}: {type(error).__name__}: {error}")
+    if site.options.edition is Edition.CLIENT and not site.dry_run:
+        for page in pages:
+            _remove_elsewhere(site, page.path)
     paths, changed = [page.path for page in pages], [page.path for page in pages if not page.is_unchanged]
     folders = dict.fromkeys(path.parent for path in paths)
     if index and site.options.edition is Edition.OPERATOR:
@@ -106,6 +110,26 @@ def publish(
         if not _write(site, paths[-1], text):
             changed.append(paths[-1])
     return Published(tuple(paths), tuple(changed), tuple(left_out))
+
+
+def _remove_elsewhere(site: Site, page: Path) -> None:
+    """Delete a campaign's page from other folders: its client was corrected, and the other must not see it.
+
+    The last page takes the index and the folder along. Files that socap did not write stay.
+    """
+    for data in site.folder.glob(f"*/{page.stem}.json"):
+        try:
+            is_ours = "page_sha256" in json.loads(data.read_text(encoding="utf-8"))
+        except (OSError, ValueError, TypeError):
+            continue
+        if not is_ours or data.parent == page.parent:
+            continue
+        with suppress(OSError):
+            data.with_suffix(".html").unlink(missing_ok=True)
+            data.unlink()
+            if {path.stem for path in data.parent.iterdir()} == {INDEX}:
+                (data.parent / f"{INDEX}.html").unlink()
+                data.parent.rmdir()
 
 
 def _publish(db: Db, campaign: Campaign, site: Site, now: datetime) -> _Page:

@@ -208,19 +208,21 @@ def _tweets(rows: Iterable[dict[str, Any]]) -> list[CampaignTweet]:
 def client_folder(db: Db, campaign: Campaign, *, is_public: bool, dry_run: bool = False) -> str:
     """The folder of a client's pages; of public pages its name ends in a token that nobody can guess.
 
-    A campaign without a client has a folder of its own.
+    A campaign without a client has a folder of its own. Two names never share a folder: those that differ in more
+    than capitals have different folders.
     """
-    client = campaign.client_name or campaign.slug
-    plain = re.sub(r"[^a-z0-9]+", "-", client.casefold()).strip("-")[:40]
-    if plain != client.casefold().replace(" ", "-"):  # two names may look alike without their signs
-        plain = f"{plain or 'client'}-{hashlib.sha256(client.casefold().encode()).hexdigest()[:6]}"
+    client = campaign.client_name
+    name = (client or campaign.slug).casefold()
+    plain = re.sub(r"[^a-z0-9]+", "-", name).strip("-")[:40]
+    key = name if client else f"campaign\t{name}"  # no client's name has a tab
+    if plain.replace("-", " ") != key:
+        plain = f"{plain or 'client'}-{hashlib.sha256(key.encode()).hexdigest()[:6]}"
     if not is_public:
         return plain
-    key = {"_id": client.casefold()}
     if not dry_run:
         new = {"$setOnInsert": {"token": secrets.token_hex(8)}}
-        db.report_folders.update_one(key, new, upsert=True)
-    row = db.report_folders.find_one(key)
+        db.report_folders.update_one({"_id": key}, new, upsert=True)
+    row = db.report_folders.find_one({"_id": key})
     return f"{plain}-{row['token']}" if row else plain
 
 
