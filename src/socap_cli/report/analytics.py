@@ -255,10 +255,8 @@ def half_life(totals: Sequence[CountersAt], posted_at: datetime | None) -> HalfL
     if posted_at is None or not totals or not list_total(totals[-1][1]):
         return None
     half = list_total(totals[-1][1]) / 2
-    position, moment = next(
-        (n, moment) for n, (moment, values) in enumerate(totals) if list_total(values) >= half
-    )
-    return HalfLife(moment - posted_at, at_most=position == 0) if moment >= posted_at else None
+    place, moment = next((n, at) for n, (at, values) in enumerate(totals) if list_total(values) >= half)
+    return HalfLife(moment - posted_at, at_most=place == 0) if moment >= posted_at else None
 
 
 def at_ages(growth: Sequence[Point], starts_at: datetime, ages: Iterable[timedelta]) -> GrowthAtAges:
@@ -267,9 +265,8 @@ def at_ages(growth: Sequence[Point], starts_at: datetime, ages: Iterable[timedel
     """
     found: dict[timedelta, Mapping[str, int] | None] = {}
     for age in ages:
-        place = bisect_right(growth, starts_at + age, key=lambda point: point[0])
-        is_read = place > 0 and growth[place - 1][0] >= starts_at + age - age / 4
-        found[age] = growth[place - 1][1] if is_read else None
+        known = [values for at, values in growth if age - age / 4 <= at - starts_at <= age]
+        found[age] = known[-1] if known else None
     return found
 
 
@@ -328,9 +325,8 @@ def _moved(found: Readings) -> tuple[Numbers, Numbers]:
 
 def floor(moment: datetime, step: timedelta) -> datetime:
     """The start of the step that a moment is in."""
-    seconds = step.total_seconds()
     since_epoch = moment.timestamp()
-    return datetime.fromtimestamp(since_epoch - since_epoch % seconds, tz=moment.tzinfo)
+    return datetime.fromtimestamp(since_epoch - since_epoch % step.total_seconds(), tz=moment.tzinfo)
 
 
 def bucket_for(found: Readings) -> timedelta:

@@ -125,10 +125,7 @@ def write_xlsx(
                 sheet.close()
                 sheet = book.create_sheet(f"engagements {count // rows_of_a_sheet + 1}")
                 sheet.append(list(columns))
-            values = (row[name] for name in columns)
-            sheet.append(
-                [value if isinstance(value, (int, float)) else _xml(cell(value)) for value in values]
-            )
+            sheet.append([_workbook_cell(row[name]) for name in columns])
         book.save(whole)
     except OSError as error:
         for sheet in book.worksheets:
@@ -147,9 +144,10 @@ LONGEST_CELL = 32_767
 NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
-def _xml(text: str) -> str:
-    """Text that XML 1.0 can hold, in the length that a cell can."""
-    return NOT_IN_XML.sub("\ufffd", text)[:LONGEST_CELL]
+def _workbook_cell(value: Any) -> Any:
+    """A number as it is; else text that XML 1.0 can hold, in the length that a cell can."""
+    text = NOT_IN_XML.sub("\ufffd", cell(value))[:LONGEST_CELL]
+    return value if isinstance(value, (int, float)) else text
 
 
 FORMATS: dict[str, Callable[[Rows, Sequence[str], BinaryIO], int]] = {

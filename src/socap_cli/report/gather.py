@@ -57,15 +57,11 @@ class ReportOptions:
 
 @dataclass(frozen=True, slots=True)
 class _Periods:
-    """The latest period, up to the latest reading, and the one before it."""
+    """The latest period, from `begin` up to the latest reading, and the one before it."""
 
-    end: datetime
+    begin: datetime
     span: timedelta
     before_span: timedelta
-
-    @property
-    def begin(self) -> datetime:
-        return self.end - self.span
 
     def paces(self, count: Callable[[datetime, datetime | None], Mapping[str, int]]) -> dict[str, Pace]:
         """What is counted after one moment and up to another, in the latest period beside the one before."""
@@ -89,7 +85,8 @@ def gather(db: Db, campaign: Campaign, options: ReportOptions, *, now: datetime)
     lately = None
     if edges and as_of:
         edges = (*edges[:-1], max(as_of, edges[-1]))
-        lately = _Periods(edges[-1], *analytics.periods(edges[-1] - edges[0]))
+        span, before_span = analytics.periods(edges[-1] - edges[0])
+        lately = _Periods(edges[-1] - span, span, before_span)
     since = lately.begin if lately else None
     newest, most_important = sums.newest(options.rows // 5), sums.most_important(options.rows)
     leaders, first = sums.leaders(MOST_PEOPLE), sums.first_important(campaign.starts_at)
@@ -254,10 +251,9 @@ def _people(rows: Iterable[EngagementRow], since: datetime | None) -> tuple[Pers
     people = []
     for mine in by_user.values():
         newest = sorted(mine, key=lambda row: (row.at, row.engagement_id), reverse=True)
-        best = max(newest, key=lambda row: row.importance_score or 0.0)
+        best = max(newest, key=lambda row: row.importance_score or 0.0)  # of equal ones the latest
         is_new = since is not None and all(not row.backfill and row.at > since for row in newest)
-        latest = newest[0] if newest[0].importance_score == best.importance_score else best
-        people.append(Person(latest, tuple(newest), is_new))
+        people.append(Person(best, tuple(newest), is_new))
     return tuple(sorted(people, key=lambda one: (-one.score, -one.latest.at.timestamp(), one.latest.user_id)))
 
 

@@ -316,14 +316,13 @@ def _logo(path: Path) -> str:
     """The picture as a `data:` address; as an image it runs no script, whatever it holds."""
     place = "[report] logo"
     try:
-        size = path.stat().st_size if path.is_file() else -1
-        content = path.read_bytes() if 0 <= size <= LARGEST_LOGO else b""
+        if not path.is_file():
+            raise ConfigError(f"{place}: {path} is not a file")
+        if (size := path.stat().st_size) > LARGEST_LOGO:
+            raise ConfigError(f"{place}: {path} has {size:,} bytes", hint=f"at most {LARGEST_LOGO:,}")
+        content = path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{place}: {path}: {error.strerror}") from None
-    if size < 0:
-        raise ConfigError(f"{place}: {path} is not a file")
-    if size > LARGEST_LOGO:
-        raise ConfigError(f"{place}: {path} has {size:,} bytes", hint=f"at most {LARGEST_LOGO:,}")
     start = content.lstrip(b"\xef\xbb\xbf \t\r\n")
     kind = next((name for mark, name in SIGNATURES.items() if start.startswith(mark)), None)
     if kind is None:

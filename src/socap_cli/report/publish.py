@@ -219,12 +219,11 @@ def data_version(db: Db, campaign: Campaign, options: ReportOptions, brand: Bran
         (options.edition, options.rows, str(options.zone)),
     ]
     if options.edition is Edition.OPERATOR:
-        policy = options.policy
         parts += [
             alert_queue.outcomes(db, campaign.slug),
             usage.of_campaign(db, campaign.slug),
             options.usd_per_credit,
-            (policy.default, policy.limits, policy.budget),
+            (options.policy.default, options.policy.limits, options.policy.budget),
         ]
     if not all(one.is_quiet for one in lists.values()):
         parts.append(secrets.token_hex(8))

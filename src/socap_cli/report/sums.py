@@ -9,15 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from socap_cli.model.engagement import BACKFILL, OTHERS, TIMED, EngagementColumns
-from socap_cli.report.analytics import Audience
-
-Numbers = NDArray[Any]
+from socap_cli.report.analytics import Audience, Numbers
 
 BEFORE = 0
 """Stands for the baseline where the time of an account's first engagement is asked for."""
@@ -67,11 +63,7 @@ class EngagementSums:
         """Of a time per engagement, those of engagements, and the earliest of each person and important person."""
         earliest = np.full(len(self.importance), np.iinfo(np.int64).max)
         np.minimum.at(earliest, self.person, per_engagement)
-        return {
-            "engagements": per_engagement,
-            "people": earliest,
-            "important": earliest[self.is_important],
-        }
+        return {"engagements": per_engagement, "people": earliest, "important": earliest[self.is_important]}
 
     def baseline(self) -> dict[str, int]:
         """Engagements, people and important people that were there before monitoring."""
@@ -80,10 +72,8 @@ class EngagementSums:
     def between(self, begin: datetime, end: datetime | None = None) -> dict[str, int]:
         """Engagements, people and important people that were new after `begin`, and up to `end` if that is given."""
         low, high = int(begin.timestamp()), int(end.timestamp()) if end else np.iinfo(np.int64).max - 1
-        return {
-            name: int(((times > low) & (times <= high)).sum())
-            for name, times in self._first(self.since).items()
-        }
+        first = self._first(self.since)
+        return {name: int(((low < times) & (times <= high)).sum()) for name, times in first.items()}
 
     def bars(self, edges: Sequence[datetime]) -> dict[str, tuple[int, ...]]:
         """New engagements, people, important people, and engagements of each action, between readings.
@@ -170,9 +160,8 @@ class EngagementSums:
 
     def newest(self, limit: int) -> list[str]:
         """The ids of the latest engagements whose time is known, the latest first."""
-        return self._ids(
-            -self.columns.at.astype(np.int64), limit, np.flatnonzero(self.timed | ~self.backfill)
-        )
+        known = np.flatnonzero(self.timed | ~self.backfill)
+        return self._ids(-self.columns.at.astype(np.int64), limit, known)
 
     def most_important(self, limit: int) -> list[str]:
         """The ids of the engagements of the most important accounts, the most important first, then the latest."""
