@@ -401,7 +401,7 @@ def test_report_render_writes_the_edition_that_is_asked_for(
 ) -> None:
     out = str(tmp_path / "pages")
     cli("report", "render", "--out", out)
-    (client,) = (tmp_path / "pages").glob(f"{SLUG}-*/{SLUG}.html")
+    client = tmp_path / "pages" / f"{SLUG}_" / f"{SLUG}.html"
     assert "Operations" not in client.read_text()
     page = tmp_path / "pages" / f"{SLUG}.html"
     cli("report", "render", SLUG, "--out", out, "--edition", "operator")

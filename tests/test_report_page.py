@@ -58,14 +58,15 @@ HOSTILE = {
 
 
 def small(status: CampaignStatus = CampaignStatus.ACTIVE) -> Documents:
-    """Two tweets read twice, an hour apart, and four engagements of three people."""
+    """Two tweets read three times within an hour, and four engagements of three people."""
     one = Documents(
         campaign=plain_campaign(status=status, vips=("secretvip",), client_email="boss@client.example")
     )
     one.tweet("11", posted_at=START - timedelta(hours=2))
     one.tweet("12", TweetCategory.INFLUENCER, posted_at=START + timedelta(minutes=20))
     for tweet in ("11", "12"):
-        one.read(tweet, 0, retweets=1, replies=0, quotes=0, likes=10, views=1000, bookmarks=1)
+        for minutes in (0, 30):
+            one.read(tweet, minutes, retweets=1, replies=0, quotes=0, likes=10, views=1000, bookmarks=1)
         one.read(tweet, 60, retweets=2, replies=1, quotes=0, likes=20, views=2000, bookmarks=2)
     one.engage("11", user=71, backfill=True, **reasons(("ada", 8), ("bob", 7)))
     one.engage("11", "reply", user=71, minutes=30, **reasons(("ada", 8), ("bob", 7)))

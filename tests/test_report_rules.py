@@ -248,14 +248,23 @@ def test_an_age_that_was_not_read_is_not_known() -> None:
 @pytest.mark.parametrize(
     ("hours", "span", "before"),
     [
-        (0.01, 0.01, 0), (0.5, 0.25, 0.25), (5, 1, 1), (12, 6, 6), (29, 12, 12), (30, 24, 6), (48, 24, 24),
+        (0.01, 0.01, 0), (0.5, 0.5, 0), (1, 0.5, 0.5), (5, 1, 1), (12, 6, 6), (29, 12, 12), (30, 24, 6), (48, 24, 24),
         (720, 24, 24),
     ],
 )  # fmt: skip
 def test_a_day_is_compared_with_the_day_before_and_less_with_as_much(
     hours: float, span: float, before: float
 ) -> None:
-    assert periods(HOUR * hours) == (HOUR * span, HOUR * before)
+    every_half_hour = [START + HOUR * n / 2 for n in range(max(1, int(hours * 2)))]
+    assert periods([*every_half_hour, START + HOUR * hours]) == (HOUR * span, HOUR * before)
+
+
+@pytest.mark.parametrize(
+    ("readings", "span", "before"),
+    [([0, 12, 24, 36, 48], 24, 24), ([0, 12, 24], 12, 12), ([0, 48], 48, 0), ([0, 46, 47, 48], 1, 1)],
+)
+def test_no_period_begins_where_nothing_was_read(readings: list[int], span: int, before: int) -> None:
+    assert periods([START + HOUR * at for at in readings]) == (HOUR * span, HOUR * before)
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,8 @@ class Pace:
 
     @property
     def change(self) -> float | None:
-        """The pace against that of the period before: -0.91 is 91% slower. None without one, or of nothing."""
-        if not self.before or not self.span:
+        """The pace against that of the period before: -0.91 is 91% slower. None without one, or of a fall."""
+        if not self.before or not self.span or self.before < 0 or self.new < 0:
             return None
         return (self.new / (self.span / HOUR)) / (self.before / (self.before_span / HOUR)) - 1
 
@@ -172,16 +172,20 @@ class CoverageRow:
 Row = TypeVar("Row", Interval, CoverageRow)
 
 
-def periods(monitored: timedelta) -> tuple[timedelta, timedelta]:
+def periods(readings: Sequence[datetime]) -> tuple[timedelta, timedelta]:
     """The latest period and the one before it, of the time that a campaign was monitored so far.
 
     A day and the day before. On the second day, what the first has beyond it, once that is six hours. Until then the
-    longest period that fits twice. Of less than two minutes all, and nothing before.
+    longest period that fits twice. Only periods that begin near a reading count: what came between two readings is
+    not of any part of that time. Without such a period all, and nothing before.
     """
-    if monitored >= DAY + SECOND_DAY:
-        return DAY, min(DAY, monitored - DAY)
-    span = next((period for period in PERIODS if 2 * period <= monitored), None)
-    return (span, span) if span else (monitored, timedelta())
+    end, monitored = readings[-1], readings[-1] - readings[0]
+    found = [(DAY, min(DAY, monitored - DAY))] if monitored >= DAY + SECOND_DAY else []
+    for span, before in (*found, *((period, period) for period in PERIODS if 2 * period <= monitored)):
+        begins = (end - span, end - span - before)
+        if all(min(abs(reading - begin) for reading in readings) <= span / 4 for begin in begins):
+            return span, before
+    return monitored, timedelta()
 
 
 def edges_of(moments: Sequence[datetime]) -> tuple[datetime, ...]:

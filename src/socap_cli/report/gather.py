@@ -36,6 +36,7 @@ LONGEST_TEXT, LONGEST_NAME = 280, 80
 MOST_PEOPLE = 100
 NOBODY = Audience(0, 0)
 TWO_WEEKS = timedelta(days=14)
+STALE = timedelta(hours=6)
 AGES = (
     *(timedelta(minutes=minutes) for minutes in (1, 5, 15, 30)),
     *(timedelta(hours=hours) for hours in (1, 3, 6, 12, 24, 48, 72, 120, 168, 336, 720)),
@@ -72,6 +73,11 @@ class _Periods:
         }
 
 
+def is_stale(campaign: Campaign, as_of: datetime | None, now: datetime) -> bool:
+    """Whether an active campaign was not read for longer than any cadence leaves it unread."""
+    return campaign.status is CampaignStatus.ACTIVE and as_of is not None and now - as_of > STALE
+
+
 def gather(db: Db, campaign: Campaign, options: ReportOptions, *, now: datetime) -> CampaignReport:
     """Everything about one campaign, as of its latest reading."""
     tweets = {tweet.tweet_id: tweet for tweet in campaigns.tweets_of(db, campaign.slug)}
@@ -85,7 +91,8 @@ def gather(db: Db, campaign: Campaign, options: ReportOptions, *, now: datetime)
     lately = None
     if edges and as_of:
         edges = (*edges[:-1], max(as_of, edges[-1]))
-        span, before_span = analytics.periods(edges[-1] - edges[0])
+        moments = [moment for moment, _ in series.totals]
+        span, before_span = analytics.periods((*moments[:-1], edges[-1]))
         lately = _Periods(edges[-1] - span, span, before_span)
     since = lately.begin if lately else None
     newest, most_important = sums.newest(options.rows // 5), sums.most_important(options.rows)
@@ -106,6 +113,7 @@ def gather(db: Db, campaign: Campaign, options: ReportOptions, *, now: datetime)
         edition=options.edition,
         as_of=as_of,
         has_started=as_of is not None or campaign.starts_at <= now,
+        is_stale=is_stale(campaign, as_of, now),
         first_reading=series.totals[0][0] if series.totals else None,
         figures=_figures(sums, series, totals, lately, edges, bars),
         rate=_rate(series, totals, lately),

@@ -117,6 +117,8 @@ def attention(report: CampaignReport) -> tuple[int, str]:
         return (4, "") if report.campaign.status is CampaignStatus.PAUSED else (5, "")
     if report.as_of is None:
         return (0, "not read yet") if report.has_started else (3, "")
+    if report.is_stale:
+        return 0, "not read recently"
     if report.covered is not None and report.covered < 0.95:
         return 1, "incomplete"
     pace = report.figures["engagements"].pace

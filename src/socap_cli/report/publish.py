@@ -23,7 +23,7 @@ from socap_cli import __version__
 from socap_cli.errors import SocapError
 from socap_cli.files import holds, replace_if_changed
 from socap_cli.model.campaign import Campaign
-from socap_cli.report.gather import ReportOptions, gather
+from socap_cli.report.gather import ReportOptions, gather, is_stale
 from socap_cli.report.mail import Attachment
 from socap_cli.report.page import campaign_page, document, index_page, summary
 from socap_cli.report.values import Brand, Edition
@@ -206,14 +206,15 @@ def data_version(db: Db, campaign: Campaign, options: ReportOptions, brand: Bran
     """
     tweets = store_campaigns.tweets_of(db, campaign.slug)
     ids = [tweet.tweet_id for tweet in tweets]
-    lists = page_sums.versions(db, ids, now=now)
+    states, lists = worker_state.load(db, ids), page_sums.versions(db, ids, now=now)
     parts: list[object] = [
         __version__,
         _own_files(),
         campaign,
         campaign.starts_at <= now,
+        is_stale(campaign, max((s.checked_at for s in states.values() if s.checked_at), default=None), now),
         tweets,
-        worker_state.load(db, ids),
+        states,
         lists,
         brand,
         (options.edition, options.rows, str(options.zone)),

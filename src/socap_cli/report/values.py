@@ -178,6 +178,8 @@ class CampaignReport:
     as_of: datetime | None
     """The latest reading; None for a campaign that was never read."""
     has_started: bool
+    is_stale: bool
+    """Whether an active campaign was not read lately: its last reading says nothing of now."""
     first_reading: datetime | None
     figures: dict[str, Figure]
     """People, important people, engagements, views, likes."""

@@ -94,6 +94,8 @@ def compared(pace: Pace) -> str:
         return ""
     earlier, change = period(pace.before_span), pace.change
     within = earlier if pace.before_span == DAY else f"in {earlier}"
+    if change is None and pace.before:  # a counter fell
+        return f"{pace.before:,} {within}"
     if change is None:
         return f"none {within}" if pace.new else f"none {within} either"
     if not pace.new:
@@ -123,6 +125,9 @@ def headline(report: CampaignReport, zone: tzinfo) -> str:
     """The result and the pace in a sentence or two."""
     if not report.tweets:
         return "No tweets in this campaign yet."
+    is_final = report.campaign.status is CampaignStatus.COMPLETED
+    if is_final and not report.collected:
+        return "No data was collected." if report.as_of is None else "No engagements."
     if report.as_of is None:
         begin = moment(report.campaign.starts_at, zone)
         return "No data yet." if report.has_started else f"No data yet. First check: {begin}."
@@ -132,12 +137,15 @@ def headline(report: CampaignReport, zone: tzinfo) -> str:
     who = f"from {counted(report.figures['people'].value or 0, 'person', 'people')}"
     matter = f"{important:,} of them important" if important else "none of them important"
     pace = report.figures["engagements"].pace
-    if report.campaign.status is CampaignStatus.COMPLETED:
+    if is_final:
         lasted = duration(_days(report))
         return f"{counted(report.collected, 'engagement')} {who} in {lasted}, {matter}."
     if pace is None:
         result = f"{counted(report.collected, 'engagement')} {who} so far, {matter}."
         return f"{result} New ones count from the second reading."
+    if report.is_stale:
+        by_then = f"{counted(report.collected, 'engagement')} {who} by then, {matter}"
+        return f"Not read since {moment(report.as_of, zone)}: {by_then}."
     new = counted(pace.new, "new engagement") if pace.new else "No new engagements"
     beside = f", {compared(pace)}" if pace.before is not None else ""
     return f"{new} in the last {duration(pace.span)}{beside}; {report.collected:,} in all {who}, {matter}."
@@ -167,6 +175,8 @@ def completeness(report: CampaignReport) -> str:
     gaps = [gap for gap in report.gaps if gap.every is None]
     covered = report.covered
     kept = "nothing to collect" if covered is None else f"{percent(covered)} of what X counts is collected"
+    if report.is_stale:
+        return f"{kept}, not read recently"
     return f"{kept}, {counted(len(gaps), 'gap') if gaps else 'no gaps'}"
 
 

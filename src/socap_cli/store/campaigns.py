@@ -211,12 +211,12 @@ def client_folder(db: Db, campaign: Campaign, *, is_public: bool, dry_run: bool 
     A campaign without a client has a folder of its own. Two names never share a folder: those that differ in more
     than capitals have different folders.
     """
-    client = campaign.client_name
-    name = (client or campaign.slug).casefold()
-    plain = re.sub(r"[^a-z0-9]+", "-", name).strip("-")[:40]
-    key = name if client else f"campaign\t{name}"  # no client's name has a tab
+    key = (campaign.client_name or "").casefold()
+    plain = re.sub(r"[^a-z0-9]+", "-", key).strip("-")[:40]
     if plain.replace("-", " ") != key:
         plain = f"{plain or 'client'}-{hashlib.sha256(key.encode()).hexdigest()[:6]}"
+    if not campaign.client_name:
+        key, plain = f"campaign\t{campaign.slug}", f"{campaign.slug}_"  # as no client's can be
     if not is_public:
         return plain
     if not dry_run:
