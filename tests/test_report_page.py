@@ -461,6 +461,15 @@ def test_what_needs_attention(
     assert attention(report) == expected
 
 
+def test_a_list_above_its_counter_does_not_hide_what_another_lacks() -> None:
+    one = small()
+    one.read("11", 90, retweets=100, replies=0, quotes=0, likes=20, views=2000, bookmarks=2)
+    one.read("12", 90, retweets=0, replies=0, quotes=0, likes=20, views=2000, bookmarks=2)
+    one.db.worker_state.update_one({"_id": "11"}, {"$set": {"retweets.collected": 50}})
+    one.db.worker_state.update_one({"_id": "12"}, {"$set": {"retweets.collected": 50}})
+    assert one.report().covered == 0.5
+
+
 @pytest.mark.parametrize("is_public", [False, True])
 def test_a_folder_that_a_client_opens_names_no_other_client(tmp_path: Path, is_public: bool) -> None:
     one = small()

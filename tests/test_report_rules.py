@@ -489,3 +489,10 @@ def test_a_page_names_the_lists_that_are_read(monkeypatch: pytest.MonkeyPatch) -
     likes = ListKind(Kind("likes"), "like", "liked", "Likes", "#8a4fd1", is_post=False, priority=4)
     monkeypatch.setitem(LISTS, likes.name, likes)
     assert list_names() == "retweets, replies, quotes and likes"
+
+
+@given(st.lists(st.floats(0, 200), min_size=1, max_size=8))
+def test_labels_of_curves_stay_apart_and_within_the_plot(ends: list[float]) -> None:
+    places = charts._apart(ends, 15, 200)
+    assert all(below - above >= 14.999 for above, below in pairwise(sorted(places)))
+    assert max(places) <= 200

@@ -167,6 +167,8 @@ class Coverage:
     unread: int = 0
     """Lists without a completed pass."""
     oldest_pass_at: datetime | None = None
+    excess: int = 0
+    """Collected beyond the counter of a list, as after a fall: it does not make up for what another list lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +191,7 @@ def coverage_of(states: Iterable[TweetState]) -> dict[Kind, Coverage]:
                 collected=row.collected + known.collected,
                 removed=row.removed + known.removed,
                 unread=row.unread + (known.last_pass_at is None),
+                excess=row.excess + max(0, known.collected - (known.counter or 0)),
                 oldest_pass_at=min(passes, default=None),
             )
     return sums

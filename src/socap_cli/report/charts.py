@@ -151,7 +151,9 @@ def age_plot(
         ],
     )
     ends = [y_of(points[-1][1]) for _, points in curves]
-    for number, ((name, points), place) in enumerate(zip(curves, _apart(ends, 15), strict=True), start=1):
+    for number, ((name, points), place) in enumerate(
+        zip(curves, _apart(ends, 15, y_of(0)), strict=True), start=1
+    ):
         shown = [(x_of(max(at, 0)), y_of(max(value, 0))) for at, value in points]
         path = "M" + "L".join(f"{x:.1f},{y:.1f}" for x, y in shown)
         plot.lines.append((number, path, name, shown[-1][0] + 6, place + 4))
@@ -207,11 +209,14 @@ def _dates(first: datetime, last: datetime, zone: tzinfo, most: int) -> list[tup
     return list(zip(marks, tick_labels(marks), strict=True))
 
 
-def _apart(values: Sequence[float], least: float) -> list[float]:
-    """Places near these values, each at least so far from the next."""
-    places = list(values)
-    for above, below in pairwise(sorted(range(len(values)), key=lambda n: values[n])):
+def _apart(values: Sequence[float], least: float, largest: float) -> list[float]:
+    """Places near these values, each at least so far from the next, and none beyond the largest."""
+    places, order = list(values), sorted(range(len(values)), key=lambda n: values[n])
+    for above, below in pairwise(order):
         places[below] = max(places[below], places[above] + least)
+    places[order[-1]] = min(places[order[-1]], largest)
+    for below, above in pairwise(reversed(order)):
+        places[above] = min(places[above], places[below] - least)
     return places
 
 

@@ -119,8 +119,12 @@ def _campaigns(found: Status, _wanted: Settings, _now: datetime) -> Found:
 
 def _coverage(found: Status, _wanted: Settings, _now: datetime) -> Found:
     for kind, row in found.coverage.items():
-        if row.counter >= LEAST_COUNTED and not row.unread and row.collected < LEAST_SHARE * row.counter:
-            share = row.collected / row.counter
+        if (
+            row.counter >= LEAST_COUNTED
+            and not row.unread
+            and row.collected - row.excess < LEAST_SHARE * row.counter
+        ):
+            share = (row.collected - row.excess) / row.counter
             said = f"{share:.0%} of {row.counter:,} {kind} are collected"
             hint = "private accounts are not shown; else: socap enqueue --verify, then socap work"
             yield "warn", said, hint
