@@ -72,7 +72,7 @@ class Bootstrap:
                 (is_new, ended), self.clock_offset = prepare(db), clock_offset(db)
             else:  # the embedded server may have ended since
                 (is_new, ended), self.clock_offset = retry_until_available(
-                    lambda: (prepare(db), clock_offset(db)), patience=RESTART, restart=self._start
+                    lambda: (prepare(db), clock_offset(db)), patience=RESTART, restart=self.restart
                 )
             if is_new and not may_be_new:
                 self._warn(f"made a new empty database in {self.place}; if you have one, {LOOK_FOR_IT}")

@@ -136,7 +136,7 @@ def retry_until_available(
     *,
     patience: float,
     stop: threading.Event | None = None,
-    restart: Callable[[], object] = lambda: None,
+    restart: Callable[[], None] = lambda: None,
 ) -> Result:
     """Repeat an idempotent call until the database answers; raise its last error after `patience` seconds.
 
