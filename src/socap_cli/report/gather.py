@@ -73,6 +73,10 @@ class _Periods:
         }
 
 
+def latest_reading(states: Iterable[TweetState]) -> datetime | None:
+    return max((state.checked_at for state in states if state.checked_at), default=None)
+
+
 def is_stale(campaign: Campaign, as_of: datetime | None, now: datetime) -> bool:
     """Whether an active campaign was not read for longer than any cadence leaves it unread."""
     return campaign.status is CampaignStatus.ACTIVE and as_of is not None and now - as_of > STALE
@@ -86,7 +90,7 @@ def gather(db: Db, campaign: Campaign, options: ReportOptions, *, now: datetime)
     shots = analytics.readings(snapshots.series(db, ids))
     series = analytics.sum_series(shots)
     sums = EngagementSums(page_sums.read(db, ids, now=now), campaign.threshold)
-    as_of = max((state.checked_at for state in states.values() if state.checked_at), default=None)
+    as_of = latest_reading(states.values())
     edges = analytics.edges_of([moment for moment, _ in series.totals])
     lately = None
     if edges and as_of:

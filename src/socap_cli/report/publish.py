@@ -23,7 +23,7 @@ from socap_cli import __version__
 from socap_cli.errors import SocapError
 from socap_cli.files import holds, replace_if_changed
 from socap_cli.model.campaign import Campaign
-from socap_cli.report.gather import ReportOptions, gather, is_stale
+from socap_cli.report.gather import ReportOptions, gather, is_stale, latest_reading
 from socap_cli.report.mail import Attachment
 from socap_cli.report.page import campaign_page, document, index_page, summary
 from socap_cli.report.values import Brand, Edition
@@ -212,7 +212,7 @@ def data_version(db: Db, campaign: Campaign, options: ReportOptions, brand: Bran
         _own_files(),
         campaign,
         campaign.starts_at <= now,
-        is_stale(campaign, max((s.checked_at for s in states.values() if s.checked_at), default=None), now),
+        is_stale(campaign, latest_reading(states.values()), now),
         tweets,
         states,
         lists,
