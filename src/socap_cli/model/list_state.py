@@ -170,6 +170,11 @@ class Coverage:
     excess: int = 0
     """Collected beyond the counter of a list, as after a fall: it does not make up for what another list lacks."""
 
+    @property
+    def matched(self) -> int:
+        """Collected, of each list at most its counter."""
+        return self.collected - self.excess
+
 
 @dataclass(frozen=True, slots=True)
 class GapRow(Gap):

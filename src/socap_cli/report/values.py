@@ -229,7 +229,7 @@ class CampaignReport:
     @property
     def covered(self) -> float | None:
         """The share of the counters that was collected, at most 1."""
-        stored = sum(row.collected - row.excess for row in self.coverage)
+        stored = sum(row.matched for row in self.coverage)
         return min(stored / self.counted, 1.0) if self.counted else None
 
     @property

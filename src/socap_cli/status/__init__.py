@@ -119,12 +119,8 @@ def _campaigns(found: Status, _wanted: Settings, _now: datetime) -> Found:
 
 def _coverage(found: Status, _wanted: Settings, _now: datetime) -> Found:
     for kind, row in found.coverage.items():
-        if (
-            row.counter >= LEAST_COUNTED
-            and not row.unread
-            and row.collected - row.excess < LEAST_SHARE * row.counter
-        ):
-            share = (row.collected - row.excess) / row.counter
+        if row.counter >= LEAST_COUNTED and not row.unread and row.matched < LEAST_SHARE * row.counter:
+            share = row.matched / row.counter
             said = f"{share:.0%} of {row.counter:,} {kind} are collected"
             hint = "private accounts are not shown; else: socap enqueue --verify, then socap work"
             yield "warn", said, hint
@@ -172,11 +168,8 @@ def _runs(found: Status, wanted: Settings, now: datetime) -> Found:
     if found.lag_seconds > limit.total_seconds() and not is_away:
         said = f"jobs have been waiting for {found.lag_seconds / 60:,.0f} min"
         if work is not None and now - work.started_at - timedelta(seconds=work.seconds) <= limit:
-            yield (
-                "warn",
-                said,
-                "the rate limit or --max-runtime leaves them to later cycles; see: socap jobs list",
-            )
+            hint = "the rate limit or --max-runtime leaves them to later cycles; see: socap jobs list"
+            yield "warn", said, hint
         else:
             yield "fail", said, "see that socap work runs, and whether its --max-runtime suffices"
 
